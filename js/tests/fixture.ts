@@ -1,0 +1,143 @@
+// A plausible synthetic state of any shape: deterministic, for the tests and for looking at the page.
+import type { EncodedArray, EncodedBundle, Evaluation, ExplorerState } from "../src/state";
+
+export interface Shape {
+  layers: number;
+  heads: number;
+  tokens: string[];
+  levels: number;
+}
+
+export const small: Shape = { layers: 3, heads: 2, tokens: ["The", " cat", " sat"], levels: 8 };
+
+const vocabulary = [" Paris", " Rome", " Barcelona", " Berlin", " New", " Venice", " London", " the", " a", "\n", "<script>alert(1)</script>", " باريس", ""];
+const fullLogits = [4, 1.2, 0.9, 0.7, 0.6, 0.5, 0.3, -0.5, -0.8, -2, -3, -3, -4];
+const emptyLogits = [-3, -2, -2.5, -2, 0, -3, -2, 2.2, 1.8, 2.6, 1.2, 1, -1];
+const strongest = 8;
+
+export function makeState(shape: Shape = small): ExplorerState {
+  return {
+    bundle: makeBundle(shape),
+    n_edges: 1,
+    toggles: {},
+    evaluation: null,
+    status: { state: "ready", message: "" },
+    live: true,
+  };
+}
+
+export function makeEvaluation(bundle: EncodedBundle, request: Pick<Evaluation, "n_edges" | "toggles">): Evaluation {
+  const full = softmax(fullLogits);
+  const probabilities = softmax(fullLogits.map((logit, index) => (index === 0 ? 0.4 : logit)));
+  return {
+    ...request,
+    edges_kept: Math.max(1, request.n_edges - 2 * Object.keys(request.toggles).length),
+    total_variation: 0.61,
+    kl: 1.25,
+    entropy: 2.5,
+    top1: false,
+    nucleus: 0,
+    head: bundle.vocabulary
+      .map((token, index) => ({ id: index, token, probability: probabilities[index], full_probability: full[index] }))
+      .sort((first, second) => second.probability - first.probability),
+  };
+}
+
+function makeBundle({ layers, heads, tokens, levels }: Shape): EncodedBundle {
+  const random = randomNumbers(7);
+  const positions = tokens.length;
+  const pairs = (positions * (positions + 1)) / 2;
+  // Into each position: every head's edges, the MLP's, and the residual one; the last layer reaches the last position only.
+  const reaches = (layer: number, token: number) => layer < layers - 1 || token === positions - 1;
+  const headTotal = times(layers, (layer) => (layer < layers - 1 ? pairs : positions));
+  const mlpTotal = times(layers, (layer) => (layer < layers - 1 ? positions : 1));
+  const positionTotal = times2(layers, positions, (layer, token) => (reaches(layer, token) ? heads * (token + 1) + 2 : 0));
+  const edges = positionTotal.reduce((sum, count) => sum + count, 0);
+
+  const sizes = [...new Set(times(levels, (level) => Math.round(edges ** (level / (levels - 1)))))];
+  const shares = sizes.map((size) => size / edges);
+  const rebuilt = shares.map((share) => share === 1 ? 1 : 1 / (1 + (0.16 / share) ** 3));
+  const lean = times(layers * heads, () => 0.3 + 2.2 * random() ** 2);
+  const kept = (share: number, weight: number, total: number) => Math.round(total * Math.min(1, share === 1 ? 1 : weight * share ** 0.8));
+  const full = softmax(fullLogits);
+  const subgraphs = rebuilt.map((amount) => softmax(fullLogits.map((logit, index) => logit * amount + emptyLogits[index] * (1 - amount))));
+  const errors = subgraphs.map((row) => row.reduce((sum, probability, index) => sum + Math.abs(probability - full[index]) / 2, 0));
+  const links = times(layers * heads * strongest, (index) => {
+    const target = index % strongest < pairs ? Math.floor(random() * positions) : -1;
+    return { target, source: target < 0 ? -1 : Math.floor(random() * (target + 1)), weight: 2 * 0.7 ** (index % strongest) * random() };
+  });
+
+  return {
+    version: 1,
+    model: "SmolLM2-135M-Instruct",
+    prompt: tokens.join(""),
+    tokens,
+    importance: "l1",
+    masks: "all",
+    n_layers: layers,
+    n_heads: heads,
+    n_tokens: positions,
+    n_edges: edges,
+    full_entropy: 1.4,
+    vocabulary,
+    vocabulary_ids: vocabulary.map((_, index) => index),
+    landmarks: [
+      { key: "top1", n_edges: sizes[rebuilt.findIndex((amount) => amount > 0.45)] },
+      { key: "nucleus60", n_edges: sizes[rebuilt.findIndex((amount) => amount > 0.6)] },
+      { key: "tv", n_edges: sizes[errors.findIndex((error) => error < 0.1)] },
+    ],
+    arrays: {
+      level_n_edges: encode("int32", sizes),
+      total_variation: encode("float32", errors),
+      kl: encode("float32", errors.map((error) => 3 * error ** 1.5)),
+      entropy: encode("float32", errors.map((error) => 1.4 + error)),
+      top1: encode("uint8", subgraphs.map((row) => Number(row[0] === Math.max(...row)))),
+      nucleus: encode("float32", rebuilt.map((amount) => (amount > 0.5 ? 100 * amount : 0))),
+      probabilities: encode("float32", subgraphs.flat()),
+      full_probabilities: encode("float32", full),
+      head_edges: encode("int32", shares.flatMap((share) => lean.map((weight, index) => kept(share, weight, headTotal[Math.floor(index / heads)])))),
+      mlp_edges: encode("int32", shares.flatMap((share) => mlpTotal.map((total, layer) => kept(share, 3.2 - (2.8 * layer) / layers, total)))),
+      position_edges: encode("int32", shares.flatMap((share) => positionTotal.map((total, index) => kept(share, 0.4 + (index * 7919) % 11 / 6, total)))),
+      head_total: encode("int32", headTotal),
+      mlp_total: encode("int32", mlpTotal),
+      position_total: encode("int32", positionTotal),
+      strongest_source: encode("int32", links.map((link) => link.source)),
+      strongest_target: encode("int32", links.map((link) => link.target)),
+      strongest_weight: encode("float32", links.map((link) => link.weight)),
+      strongest_rank: encode("int32", links.map((link) => Math.round(edges * Math.exp(-4 * link.weight)))),
+      mlp_weight: encode("float32", times2(layers, positions, (layer, token) => (reaches(layer, token) ? 2 * random() : 0))),
+      mlp_rank: encode("int32", times2(layers, positions, (layer, token) => (reaches(layer, token) ? Math.floor(edges * random()) : 2 ** 31 - 1))),
+    },
+  };
+}
+
+const types = { int32: Int32Array, float32: Float32Array, uint8: Uint8Array };
+
+/** As a comm hands bytes over: a view that starts at an odd offset. */
+export function encode(dtype: EncodedArray["dtype"], values: number[]): EncodedArray {
+  const bytes = new Uint8Array(types[dtype].from(values).buffer);
+  const message = new Uint8Array(bytes.length + 3);
+  message.set(bytes, 3);
+  return { dtype, shape: [values.length], data: new DataView(message.buffer, 3) };
+}
+
+function softmax(logits: number[]): number[] {
+  const powers = logits.map(Math.exp);
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
+const times2 = (rows: number, columns: number, make: (row: number, column: number) => number): number[] =>
+  times(rows * columns, (index) => make(Math.floor(index / columns), index % columns));
+
+/** Mulberry32: the same numbers on every run. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,48 @@
+"""s-Trace for Jupyter: how much of a language model a prediction needs, and what breaks when a part is switched off.
+
+Importing the package does not import torch: what needs a model is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .edges import Edges
+from .errors import ModelNotFoundError, PromptError, StraceError, ToggleError, UnsupportedArchitectureError
+from .sweep import Sweep, TopToken
+from .trace import STrace, trace
+
+if TYPE_CHECKING:
+    from .models import Model, load_model
+    from .widgets.explorer import Explorer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Edges",
+    "Explorer",
+    "Model",
+    "ModelNotFoundError",
+    "PromptError",
+    "STrace",
+    "StraceError",
+    "Sweep",
+    "ToggleError",
+    "TopToken",
+    "UnsupportedArchitectureError",
+    "load_model",
+    "trace",
+]
+
+_ON_FIRST_USE = {"Model": ".models", "load_model": ".models", "Explorer": ".widgets.explorer"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ON_FIRST_USE[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,21 @@
+"""What can go wrong, each with a type of its own, so that a program can tell and a person can read."""
+
+
+class StraceError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+
+class ModelNotFoundError(StraceError, LookupError):
+    """No model could be loaded under the name or folder that was given."""
+
+
+class UnsupportedArchitectureError(StraceError, NotImplementedError):
+    """The model's blocks are not of a kind whose edges are known to sum to its nodes."""
+
+
+class PromptError(StraceError, ValueError):
+    """The prompt cannot be traced: it is empty, or longer than the model's context."""
+
+
+class ToggleError(StraceError, ValueError):
+    """A switch names a component that the model does not have, or a state that does not exist."""

@@ -1,0 +1,1 @@
+"""The anywidget components: one Python file a view, over the one bundle in ``static``."""

@@ -1,0 +1,98 @@
+"""Bad input says what is wrong and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+import transformers
+
+import strace_widgets as sw
+
+
+def test_empty_prompt(tiny: Any) -> None:
+    for prompt in ("", "   ", []):
+        with pytest.raises(sw.PromptError, match="empty"):
+            sw.trace(tiny, prompt)
+
+
+def test_one_token_prompt_works_with_a_warning(tiny: Any) -> None:
+    with pytest.warns(UserWarning, match="single token"):
+        trace = sw.trace(tiny, "w5")
+    assert trace.evaluate([1.0]).total_variation[0] <= 1e-6
+    assert trace.n_edges == 3 * (4 + 3)
+
+
+def test_prompt_longer_than_the_context(tiny: Any) -> None:
+    with pytest.raises(sw.PromptError, match=r"33 tokens.*at most 32"):
+        sw.trace(tiny, " ".join(["w1"] * 33))
+
+
+def test_token_ids_that_do_not_exist(tiny: Any) -> None:
+    with pytest.raises(sw.PromptError, match="0 to 96"):
+        sw.trace(tiny, [5, 97])
+    with pytest.raises(sw.PromptError, match="whole numbers"):
+        sw.trace(tiny, np.array([0.5, 1.0]))
+    with pytest.raises(sw.PromptError, match="one non-empty sequence"):
+        sw.trace(tiny, [[1, 2], [3, 4]])
+
+
+def test_text_for_a_model_without_a_tokenizer() -> None:
+    with pytest.raises(sw.PromptError, match="no tokenizer"):
+        sw.trace(sw.load_model(tiny_models.tiny()), "hello")
+
+
+def test_unknown_importance(tiny: Any) -> None:
+    with pytest.raises(ValueError, match="'l1', 'l2'"):
+        sw.trace(tiny, "w1 w2", importance="l3")
+
+
+@pytest.mark.parametrize("size", [0, -0.1, 1.0001, float("nan"), "0.5", None])
+def test_size_outside_its_range(tiny_trace: sw.STrace, size: Any) -> None:
+    with pytest.raises(ValueError, match="0 < s <= 1"):
+        tiny_trace.mask(size)
+    with pytest.raises(ValueError, match="0 < s <= 1"):
+        tiny_trace.evaluate([size])
+
+
+def test_no_size_and_no_criterion(tiny_trace: sw.STrace) -> None:
+    with pytest.raises(ValueError, match="no size"):
+        tiny_trace.evaluate([])
+    with pytest.raises(ValueError, match="top1=True"):
+        tiny_trace.smallest()
+
+
+def test_unknown_model(tmp_path: Any) -> None:
+    with pytest.raises(sw.ModelNotFoundError, match="no-such-folder"):
+        sw.load_model(tmp_path / "no-such-folder")
+    with pytest.raises(sw.ModelNotFoundError, match="int is none of these"):
+        sw.load_model(7)
+
+
+def test_a_model_that_is_no_transformer() -> None:
+    with pytest.raises(sw.UnsupportedArchitectureError, match="Linear"):
+        sw.load_model(torch.nn.Linear(2, 2))
+
+
+def test_a_family_without_the_parts_is_refused_by_name() -> None:
+    config = transformers.GPT2Config(vocab_size=97, n_embd=32, n_layer=2, n_head=4)
+    with pytest.raises(sw.UnsupportedArchitectureError, match=r"GPT2LMHeadModel has no part named .model\.layers."):
+        sw.load_model(transformers.GPT2LMHeadModel(config))
+
+
+def test_a_block_whose_edges_do_not_sum_is_refused_with_the_gap() -> None:
+    """A norm after the attention, and an output bias that belongs to no edge: the names fit, the sums do not."""
+    with pytest.raises(sw.UnsupportedArchitectureError, match=r"Olmo2ForCausalLM is not supported.*misses by"):
+        sw.load_model(tiny_models.tiny("Olmo2", head_dim=8))
+    model = tiny_models.tiny("Llama", attention_bias=True)
+    torch.nn.init.normal_(model.model.layers[1].self_attn.o_proj.bias)
+    with pytest.raises(sw.UnsupportedArchitectureError, match="'attention edges' of layer 1 misses by"):
+        sw.load_model(model)
+
+
+def test_an_unknown_name_in_the_package() -> None:
+    with pytest.raises(AttributeError, match="load_modell"):
+        _ = sw.load_modell

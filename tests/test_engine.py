@@ -1,0 +1,196 @@
+"""The identities of the method, on random small models of every supported family."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import strace_widgets as sw
+from strace_widgets.edges import NOT_IN_GRAPH, count_edges, edges_in_graph, edges_kept, size_of
+from strace_widgets.traversal import rank_edges
+
+shapes = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 6))
+
+
+@st.composite
+def random_models(draw: st.DrawFn) -> tuple[Any, list[int]]:
+    """A loaded random model of any family, layers, heads, groups and head size, and a prompt for it."""
+    n_key_value_heads = draw(st.integers(1, 3))
+    model = tiny_models.tiny(
+        draw(st.sampled_from(tiny_models.FAMILIES)),
+        seed=draw(st.integers(0, 1000)),
+        hidden_size=36,  # a multiple of every number of heads below, as the configurations ask
+        num_hidden_layers=draw(st.integers(1, 4)),
+        num_attention_heads=n_key_value_heads * draw(st.integers(1, 3)),
+        num_key_value_heads=n_key_value_heads,
+        head_dim=draw(st.sampled_from([4, 8, 16])),
+    )
+    prompt = draw(st.lists(st.integers(0, tiny_models.VOCABULARY - 1), min_size=2, max_size=10))
+    return sw.load_model(model), prompt
+
+
+some_models = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@some_models
+@given(random_models())
+def test_whole_graph_is_the_model(case: tuple[Any, list[int]]) -> None:
+    model, prompt = case
+    trace = sw.trace(model, prompt)
+    with torch.no_grad():
+        logits = model.nnsight._module(torch.tensor([prompt])).logits[0, -1].numpy()
+    np.testing.assert_allclose(trace.full_logits, logits, atol=1e-4)
+    whole = trace.evaluate([1.0])
+    assert whole.n_edges[0] == trace.n_edges
+    assert whole.total_variation[0] <= 1e-5
+    ranks = trace.ranks
+    forced = np.zeros((ranks.n_layers, ranks.n_heads), np.int8), np.zeros(ranks.n_layers, np.int8)
+    evaluated = model.evaluate(trace.token_ids, ranks, np.array([trace.n_edges]), forced)
+    np.testing.assert_allclose(evaluated[0], logits, atol=1e-4)
+
+
+@some_models
+@given(random_models(), st.sampled_from(["l1", "l2"]))
+def test_weights_entering_a_node_sum_to_one_and_the_vectors_to_the_node(case: tuple[Any, Any], measure: str) -> None:
+    model, prompt = case
+    assert set(model.gaps) == {"attention edges", "stream + attention + MLP", "linearised final norm"}
+    assert max(model.gaps.values()) <= 1e-5
+    weights = sw.trace(model, prompt, importance=measure).weights
+    exists = edges_in_graph(weights.n_layers, weights.n_heads, weights.n_tokens)
+    into_attention = weights.attention.sum(axis=(1, 3)) + weights.attention_residual
+    into_mlp = weights.mlp + weights.mlp_residual
+    np.testing.assert_allclose(into_attention[exists.attention_residual], 1, rtol=1e-5)
+    np.testing.assert_allclose(into_mlp[exists.mlp], 1, rtol=1e-5)
+    assert all(not weight[~there].any() for weight, there in zip(weights, exists, strict=True))
+
+
+@some_models
+@given(random_models(), st.lists(st.floats(1e-6, 1.0), min_size=2, max_size=6))
+def test_traces_are_nested_connected_and_of_exact_size(case: tuple[Any, Any], sizes: list[float]) -> None:
+    model, prompt = case
+    trace = sw.trace(model, prompt)
+    assert trace.n_edges == count_edges(trace.ranks.n_layers, trace.ranks.n_heads, len(prompt))
+    masks = [trace.mask(size) for size in sorted(sizes)]
+    for size, mask in zip(sorted(sizes), masks, strict=True):
+        assert mask.n_kept == int(size * trace.n_edges)
+        assert_connected_to_output(mask)
+    for smaller, larger in pairwise(masks):
+        assert all((inner <= outer).all() for inner, outer in zip(smaller, larger, strict=True))
+
+
+def assert_connected_to_output(mask: sw.Edges) -> None:
+    """Every kept edge's target is the output node or the source of a kept edge."""
+    for layer in range(mask.n_layers):
+        sources_above = np.zeros(mask.n_tokens, dtype=bool)
+        if layer == mask.n_layers - 1:
+            sources_above[-1] = True
+        else:
+            sources_above |= mask.attention_residual[layer + 1] | mask.attention[layer + 1].any(axis=(0, 1))
+        into_mlp_node = mask.mlp[layer] | mask.mlp_residual[layer]
+        assert not (into_mlp_node & ~sources_above).any()
+        into_attention_node = mask.attention_residual[layer] | mask.attention[layer].any(axis=(0, 2))
+        assert not (into_attention_node & ~into_mlp_node).any()
+
+
+@given(shapes)
+def test_edge_count_has_its_closed_form(shape: tuple[int, int, int]) -> None:
+    assert edges_in_graph(*shape).n_kept == count_edges(*shape)
+
+
+@given(st.integers(1, 10**9), st.data())
+def test_size_of_an_edge_count_leads_back_to_it(n_edges: int, data: st.DataObject) -> None:
+    kept = data.draw(st.integers(1, n_edges))
+    assert edges_kept(size_of(kept, n_edges), n_edges) == kept
+
+
+@given(shapes, st.integers(0, 10**6), st.booleans())
+def test_traversal_equals_a_plain_heap_of_edges(shape: tuple[int, int, int], seed: int, ties: bool) -> None:
+    weights = random_weights(shape, seed, ties=ties)
+    ranks = rank_edges(weights)
+    for rank, (kind, place) in enumerate(plain_best_first(weights)):
+        assert getattr(ranks, kind)[place] == rank
+    exists = edges_in_graph(*shape)
+    for kind, there in zip(ranks, exists, strict=True):
+        assert (kind[~there] == NOT_IN_GRAPH).all()
+        assert (kind[there] < count_edges(*shape)).all()
+
+
+def random_weights(shape: tuple[int, int, int], seed: int, *, ties: bool) -> sw.Edges:
+    n_layers, n_heads, n_tokens = shape
+    random = np.random.default_rng(seed)
+
+    def draw(*size: int) -> Any:
+        values = random.random(size, dtype=np.float32)
+        return np.round(values, 1) if ties else values
+
+    per_token = (n_layers, n_tokens)
+    return sw.Edges(draw(n_layers, n_heads, n_tokens, n_tokens), draw(*per_token), draw(*per_token), draw(*per_token))
+
+
+def plain_best_first(weights: sw.Edges) -> list[tuple[str, tuple[int, ...]]]:
+    """The method as it is written down: one heap of single edges keyed (-weight, push counter)."""
+    heap: list[Any] = []
+    reached: set[tuple[int, int]] = set()
+    order: list[tuple[str, tuple[int, ...]]] = []
+
+    def push(kind: str, place: tuple[int, ...], source: tuple[int, int]) -> None:
+        heapq.heappush(heap, (-float(getattr(weights, kind)[place]), len(heap) + len(order), kind, place, source))
+
+    def enter(node: tuple[int, int]) -> None:
+        graph_layer, token = node
+        if graph_layer == 0 or node in reached:
+            return
+        reached.add(node)
+        layer = (graph_layer - 1) // 2
+        if graph_layer % 2 == 0:
+            push("mlp_residual", (layer, token), (graph_layer - 1, token))
+            push("mlp", (layer, token), (graph_layer - 1, token))
+            return
+        push("attention_residual", (layer, token), (graph_layer - 1, token))
+        for source in [token, *range(token)]:
+            for head in range(weights.n_heads):
+                push("attention", (layer, head, token, source), (graph_layer - 1, source))
+
+    enter((2 * weights.n_layers, weights.n_tokens - 1))
+    while heap:
+        _, _, kind, place, source = heapq.heappop(heap)
+        order.append((kind, place))
+        enter(source)
+    return order
+
+
+def test_sliding_windows_keep_the_identities() -> None:
+    model = sw.load_model(tiny_models.tiny("Mistral", sliding_window=3))
+    trace = sw.trace(model, [5, 17, 3, 88, 41, 2, 9])
+    assert trace.evaluate([1.0]).total_variation[0] <= 1e-5
+    assert max(model.gaps.values()) <= 1e-5
+
+
+def test_many_rows_in_several_passes_give_the_same(tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = tiny_trace.evaluate([0.1, 0.3, 0.7, 1.0])
+    monkeypatch.setattr("strace_widgets.models.PROBABILITIES_A_PASS", 1)
+    one_by_one = tiny_trace.evaluate([0.1, 0.3, 0.7, 1.0])
+    np.testing.assert_allclose(one_by_one.probabilities, at_once.probabilities, atol=1e-6)
+
+
+def test_default_model_says_paris(smollm2: Any) -> None:
+    trace = sw.trace(smollm2, "The capital of France is")
+    assert trace.top[0].token == " Paris"
+    assert trace.top[0].probability == pytest.approx(0.77, abs=0.01)
+
+
+def test_necessary_computation_keeps_its_promise(smollm2: Any) -> None:
+    trace = sw.trace(smollm2, "The capital of France is")
+    size = trace.smallest(top1=True)
+    assert trace.evaluate([size]).top[0][0].token == " Paris"
+    sweep = trace.sweep()
+    assert sweep.top1[sweep.sizes >= size].all()
+    assert trace.smallest(total_variation=0.1) > size

@@ -1,0 +1,223 @@
+"""The main job in a real JupyterLab, in a real Chromium, on the real default model."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from conftest import ROOT, SCREENSHOTS
+from playwright.sync_api import Browser, Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+FAILS_ON_HEAD_0_0 = """
+honest = explorer.session.evaluate
+
+def sometimes(n_edges, toggles):
+    if "0.0" in toggles:
+        raise RuntimeError("the model fell over")
+    return honest(n_edges, toggles)
+
+explorer.session.evaluate = sometimes
+"""
+
+
+@pytest.fixture(scope="module")
+def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a JupyterLab on loopback whose folder holds the quickstart notebook, with one more cell."""
+    folder = tmp_path_factory.mktemp("lab")
+    notebook = nbformat.read(ROOT / "demo_notebooks" / "01_quickstart.ipynb", as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(FAILS_ON_HEAD_0_0))
+    nbformat.write(notebook, folder / "01_quickstart.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.root_dir": folder,
+        "IdentityProvider.token": "",
+        "ServerApp.open_browser": False,
+        "ServerApp.allow_root": True,
+        "LabApp.news_url": None,
+        # A server that a broken test leaves behind stops by itself.
+        "ServerApp.shutdown_no_activity_timeout": 600,
+    }
+    command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in settings.items())]
+    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / "config")}
+    log = (folder / "server.log").open("w")
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_up(address, server, folder / "server.log")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+        log.close()
+
+
+def wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(240):
+        assert server.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(f"{address}/api", timeout=1).close()
+        except OSError:
+            time.sleep(0.25)
+        else:
+            return
+    pytest.fail(f"JupyterLab did not come up:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, jupyterlab: str) -> Iterator[Page]:
+    """The notebook, open and run to its end."""
+    page = browser.new_page(viewport={"width": 1440, "height": 1500})
+    page.goto(f"{jupyterlab}/lab/tree/01_quickstart.ipynb")
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+    page.locator(".lm-MenuBar-item", has_text="Run").click()
+    page.locator("[data-command='runmenu:run-all']").click()
+    explorer_of(page).wait_for(timeout=60_000)
+    last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
+    expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)  # a number: the cell has run
+    expect(page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
+    offer = page.get_by_role("button", name="No", exact=True)  # Jupyter asks about its news, over the widget's corner
+    if offer.count():
+        offer.click()
+    explorer_of(page).scroll_into_view_if_needed()
+    yield page
+    page.close()
+
+
+def explorer_of(page: Page) -> Locator:
+    return page.get_by_test_id("strace-explorer").first
+
+
+def state_of(explorer: Locator) -> str | None:
+    return explorer.get_by_test_id("state").get_attribute("data-state")
+
+
+def wait_exact(explorer: Locator) -> None:
+    expect(explorer.get_by_test_id("state")).to_have_attribute("data-state", "exact", timeout=20_000)
+    expect(explorer.get_by_test_id("state")).not_to_have_attribute("data-running", "true", timeout=20_000)
+
+
+def shown(explorer: Locator) -> dict[str, Any]:
+    """Every number that the head view and the reading line show."""
+    rows = explorer.get_by_test_id("head-row")
+    return {
+        "size": explorer.get_by_test_id("size").inner_text(),
+        "edges": explorer.get_by_test_id("edges").get_attribute("data-edges"),
+        "tv": explorer.get_by_test_id("tv").inner_text(),
+        "head": rows.evaluate_all("rows => rows.map(r => [r.dataset.token, r.innerText])"),
+    }
+
+
+def picture(page: Page, name: str) -> None:
+    explorer_of(page).screenshot(path=SCREENSHOTS / f"jupyterlab-{name}.png")
+
+
+def test_the_notebook_shows_the_prediction_and_the_chart(page: Page) -> None:
+    explorer = explorer_of(page)
+    wait_exact(explorer)
+    assert shown(explorer)["head"][0][0] == " Paris"
+    picture(page, "start")
+    chart = page.locator(".jp-OutputArea-output[data-mime-type='image/svg+xml']")
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator("img, svg").first).to_be_visible()
+    chart.screenshot(path=SCREENSHOTS / "jupyterlab-chart.png")
+
+
+def test_dragging_with_the_pointer_changes_the_head_without_the_kernel(page: Page) -> None:
+    explorer = explorer_of(page)
+    explorer.scroll_into_view_if_needed()
+    before = shown(explorer)
+    plot = explorer.locator("svg").first
+    box = plot.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.9, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=8)
+    during = shown(explorer)
+    assert state_of(explorer) in {"interpolated", "exact"}
+    page.mouse.move(box["x"] + box["width"] * 0.4, middle, steps=8)
+    further = shown(explorer)
+    page.mouse.up()
+    assert len({before["edges"], during["edges"], further["edges"]}) == 3
+    assert before["head"] != further["head"]
+    wait_exact(explorer)  # on release the exact size is evaluated
+    assert int(shown(explorer)["edges"] or 0) < 500
+    picture(page, "dragged")
+
+
+def test_the_keyboard_moves_the_same_slider(page: Page) -> None:
+    explorer = explorer_of(page)
+    slider = explorer.get_by_test_id("slider")
+    slider.focus()
+    page.keyboard.press("End")
+    wait_exact(explorer)
+    whole = shown(explorer)
+    assert float(whole["tv"]) == pytest.approx(0, abs=1e-3)
+    assert "edges" in (slider.get_attribute("aria-valuetext") or "")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("ArrowLeft")
+    wait_exact(explorer)
+    smaller = shown(explorer)
+    assert int(smaller["edges"] or 0) < int(whole["edges"] or 0)
+    assert smaller["head"] != whole["head"]
+
+
+def test_a_head_is_switched_off_on_and_back_to_the_same_numbers(page: Page) -> None:
+    explorer = explorer_of(page)
+    wait_exact(explorer)
+    before = shown(explorer)
+    explorer.locator("[data-layer='0']").click()
+    expect(explorer.get_by_test_id("open-layer")).to_be_visible()
+    head = explorer.locator("[data-component='0.3']")
+    expect(head).to_have_attribute("data-state", "auto")
+    head.click()
+    expect(head).to_have_attribute("data-state", "off")
+    wait_exact(explorer)
+    off = shown(explorer)
+    assert int(off["edges"] or 0) < int(before["edges"] or 0)
+    assert off["tv"] != before["tv"]
+    assert off["head"] != before["head"]
+    picture(page, "head-off")
+    head.press("Enter")
+    expect(head).to_have_attribute("data-state", "on")
+    wait_exact(explorer)
+    head.press("Space")
+    expect(head).to_have_attribute("data-state", "auto")
+    wait_exact(explorer)
+    assert shown(explorer) == before
+    explorer.locator("[data-layer='0']").click()
+
+
+def test_a_kernel_error_is_shown_in_place_and_the_widget_goes_on(page: Page) -> None:
+    explorer = explorer_of(page)
+    wait_exact(explorer)
+    before = shown(explorer)
+    head = explorer.locator("[data-component='0.0']")
+    head.click()
+    expect(explorer.get_by_test_id("error")).to_contain_text("the model fell over", timeout=20_000)
+    assert shown(explorer)["head"] == before["head"]  # the last good result stays, and says that it is stale
+    assert state_of(explorer) == "stale"
+    expect(explorer.get_by_test_id("state")).to_contain_text("failed")
+    picture(page, "error")
+    head.click()
+    expect(explorer.get_by_test_id("error")).to_contain_text("the model fell over")
+    head.click()
+    expect(explorer.get_by_test_id("error")).to_have_count(0)
+    wait_exact(explorer)
+    assert shown(explorer) == before

@@ -1,0 +1,71 @@
+"""What a user installs: the wheel and the sdist hold the bundle, need no Node, and import without torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+BUNDLE = ("strace_widgets/widgets/static/explorer.js", "strace_widgets/widgets/static/explorer.css")
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The sdist, and the wheel that is built from it where npm cannot be found."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*build, "--sdist", str(ROOT)], check=True, capture_output=True)
+    (sdist,) = folder.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    unpacked = folder / sdist.name.removesuffix(".tar.gz")
+    without_npm = os.environ | {"PATH": str(Path(sys.executable).parent)}
+    subprocess.run([*build, "--wheel", str(unpacked)], check=True, capture_output=True, env=without_npm)
+    (wheel,) = folder.glob("*.whl")
+    return sdist, wheel
+
+
+def test_both_hold_the_bundle(packages: tuple[Path, Path]) -> None:
+    sdist, wheel = packages
+    with tarfile.open(sdist) as archive:
+        in_sdist = {name.partition("/")[2] for name in archive.getnames()}
+    in_wheel = set(zipfile.ZipFile(wheel).namelist())
+    assert set(BUNDLE) <= in_sdist
+    assert set(BUNDLE) <= in_wheel
+    assert {"js/package-lock.json", "js/src/explorer.tsx"} <= in_sdist
+    assert not any("node_modules" in name for name in in_sdist)
+    assert all(name.startswith(("strace_widgets/", "strace_widgets-")) for name in in_wheel)
+
+
+def test_the_bundle_is_small_and_loads_nothing() -> None:
+    script, style = ((ROOT / name).read_text(encoding="utf-8") for name in BUNDLE)
+    assert len(script) < 200_000
+    for text in (script, style):
+        for loader in ("unpkg", "jsdelivr", "esm.sh", "@import", "url(http"):
+            assert loader not in text
+
+
+@pytest.mark.slow
+def test_the_wheel_works_in_a_clean_environment(packages: tuple[Path, Path], tmp_path: Path) -> None:
+    _, wheel = packages
+    venv.create(tmp_path / "clean", with_pip=True)
+    python = tmp_path / "clean" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", "torch", wheel]
+    subprocess.run(install, check=True, cwd=tmp_path)
+    program = """
+import sys
+import strace_widgets as sw
+assert "torch" not in sys.modules, "importing the package imported torch"
+from strace_widgets.widgets.explorer import Explorer
+assert "export" in str(Explorer._esm)
+print(sw.__version__, sw.__file__)
+"""
+    finished = subprocess.run([python, "-c", program], check=True, cwd=tmp_path, capture_output=True, text=True)
+    assert str(tmp_path) in finished.stdout
