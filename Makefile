@@ -8,13 +8,14 @@ SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test lint types js-test python-test benchmark screenshot clean
+.PHONY: help demo test lint types js-test python-test benchmark readme screenshot clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
 	@echo "make test              every check: ruff, mypy, pytest (browser and notebooks too), tsc, vitest"
 	@echo "make benchmark         capture, sweep and toggle against a plain forward pass"
+	@echo "make readme            write the table of families into the README"
 	@echo "make screenshot        take the README's picture in a real JupyterLab"
 	@echo "make clean             remove what the other targets made"
 
@@ -80,6 +81,9 @@ python-test: .venv/dev-installed $(BUNDLE)
 
 benchmark: .venv/dev-installed
 	$(BIN)/python benchmarks/passes.py
+
+readme: .venv/dev-installed
+	$(BIN)/python tests/test_families.py
 
 screenshot: .venv/dev-installed $(BUNDLE)
 	$(BIN)/python -m pytest -q tests/test_jupyterlab.py

@@ -1,17 +1,62 @@
-"""Where a family's parts are and what its sizes are, as plain data: found by looking at the model, proved before use.
+"""Where a model's parts are and what its sizes are, as plain data that can travel to a server.
 
-Nothing is decided by a model's name. `describe` looks for the parts; `strace_widgets.models` then proves on a short
-input that the edges sum to the nodes, and refuses what it cannot prove.
+`strace_widgets.inspection` fills it by looking at a model at work; `strace_widgets.models` proves it before use.
+Nothing is decided by a model's name.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from .errors import UnsupportedArchitectureError
 
-SUPPORTED = "Llama-like blocks (Llama, SmolLM2, Mistral, Qwen2, Qwen3)"
+@dataclass(frozen=True)
+class Norm:
+    """A norm between a sublayer and the stream, to be linearised at its true input.
+
+    Held fixed at an input y it multiplies by ``gain * rsqrt(mean(y^2) + epsilon)``, after centring y (and every
+    vector) if it is a LayerNorm. Its bias belongs to no edge.
+
+    Attributes
+    ----------
+    path : str
+        From the layer, or from the model for the final norm.
+    centred : bool
+        LayerNorm rather than RMSNorm.
+    gain : {"none", "weight", "1 + weight"}
+    epsilon : float
+    """
+
+    path: str
+    centred: bool
+    gain: str
+    epsilon: float
+
+
+class AttentionCall(NamedTuple):
+    """A call in an attention's source that returns (the heads' output, the attention probabilities).
+
+    Attributes
+    ----------
+    source : str
+        How the call is written.
+    operation : str
+        What nnsight names it, up to its number.
+    value_argument : int
+    heads_first : bool
+    """
+
+    source: str
+    operation: str
+    value_argument: int
+    heads_first: bool
+
+
+ATTENTION_CALLS = (
+    AttentionCall("attention_interface(", "attention_interface_", value_argument=3, heads_first=False),
+    AttentionCall("self._attn(", "self__attn_", value_argument=2, heads_first=True),  # GPT-J, GPT-Neo, CodeGen
+)
+"""The calls through which attention probabilities can be read and replaced."""
 
 
 @dataclass(frozen=True)
@@ -22,25 +67,59 @@ class Architecture:
     ----------
     name : str
         The model class, for messages.
-    layers, final_norm : str
-        Paths from the model.
-    attention, output_projection, mlp : str
-        Paths from a layer.
+    layers : str
+        The list of layers, from the model.
+    final_norm : Norm or None
+    attention, output_projection : str
+        From a layer: the attention, and the linear map from its heads to the stream.
     attention_call : str
-        The operation in the attention's source that computes the heads.
-    final_norm_epsilon : float
+        The operation in the attention's source that computes the heads: see `AttentionCall`.
+    value_argument : int
+        Which of its arguments holds the values.
+    heads_first : bool
+        Whether its first output is (batch, H, T, d) rather than (batch, T, H, d).
+    attention_write, mlp_write : str
+        From a layer: the module whose output is added to the stream.
+    attention_write_in_tuple, mlp_write_in_tuple, layer_in_tuple : bool
+        Whether that output is the first of several.
+    attention_scale, mlp_scale : float
+        What the output is multiplied by before it is added (a residual multiplier; usually 1).
+    attention_residual, mlp_residual : str or None
+        From a layer: the module whose output the block carries on as the stream; None for the stream itself.
+    attention_residual_scale, mlp_residual_scale : float
+    inner_norm, outer_norm : Norm or None
+        Between the heads and the output projection, and between that and the stream.
+    transposed_projection : bool
+        Whether the projection's weight is stored as (in, out).
+    parallel : bool
+        Whether attention and MLP read the same stream and enter one node.
     n_layers, n_heads, n_key_value_heads, context : int
         L, H (query heads), key-value heads, and the longest prompt in tokens.
     """
 
     name: str
     layers: str
-    final_norm: str
+    final_norm: Norm | None
     attention: str
     output_projection: str
-    mlp: str
     attention_call: str
-    final_norm_epsilon: float
+    value_argument: int
+    heads_first: bool
+    attention_write: str
+    mlp_write: str
+    attention_write_in_tuple: bool
+    mlp_write_in_tuple: bool
+    layer_in_tuple: bool
+    attention_scale: float
+    mlp_scale: float
+    attention_residual: str | None
+    mlp_residual: str | None
+    attention_residual_scale: float
+    mlp_residual_scale: float
+    inner_norm: Norm | None
+    outer_norm: Norm | None
+    transposed_projection: bool
+    parallel: bool
     n_layers: int
     n_heads: int
     n_key_value_heads: int
@@ -49,68 +128,3 @@ class Architecture:
     def places(self) -> dict[str, Any]:
         """Return the same as a plain dict, the form that travels to a server."""
         return asdict(self)
-
-
-LLAMA_LIKE = {
-    "layers": "model.layers",
-    "final_norm": "model.norm",
-    "attention": "self_attn",
-    "output_projection": "self_attn.o_proj",
-    "mlp": "mlp",
-}
-
-
-def describe(module: Any, operations: Any) -> Architecture:
-    """Look for the parts of a Hugging Face causal language model.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-    operations : callable
-        Given the path of a module, returns the names of the operations in its source.
-
-    Raises
-    ------
-    UnsupportedArchitectureError
-        When a part is missing; names the model class and the part.
-    """
-    name = type(module).__name__
-    config = module.config.get_text_config()
-    for part in ("layers", "final_norm"):
-        _need(module, name, LLAMA_LIKE[part])
-    first_layer = f"{LLAMA_LIKE['layers']}.0"
-    for part in ("attention", "output_projection", "mlp"):
-        _need(module, name, f"{first_layer}.{LLAMA_LIKE[part]}")
-    attention = f"{first_layer}.{LLAMA_LIKE['attention']}"
-    calls = [operation for operation in operations(attention) if operation.startswith("attention_interface_")]
-    if not calls:
-        raise UnsupportedArchitectureError(
-            f"{name} computes its attention without the shared call that this version can reach. "
-            f"Supported so far: {SUPPORTED}."
-        )
-    norm = module.get_submodule(LLAMA_LIKE["final_norm"])
-    epsilon = getattr(norm, "variance_epsilon", None)
-    if epsilon is None:
-        raise UnsupportedArchitectureError(
-            f"The final norm of {name} is a {type(norm).__name__}, not the RMSNorm that this version can linearise. "
-            f"Supported so far: {SUPPORTED}."
-        )
-    return Architecture(
-        name=name,
-        **LLAMA_LIKE,
-        attention_call=calls[-1],
-        final_norm_epsilon=float(epsilon),
-        n_layers=config.num_hidden_layers,
-        n_heads=config.num_attention_heads,
-        n_key_value_heads=getattr(config, "num_key_value_heads", None) or config.num_attention_heads,
-        context=config.max_position_embeddings,
-    )
-
-
-def _need(module: Any, name: str, path: str) -> None:
-    try:
-        module.get_submodule(path)
-    except AttributeError as missing:
-        raise UnsupportedArchitectureError(
-            f"{name} has no part named {path!r}, so its edges cannot be told apart. Supported so far: {SUPPORTED}."
-        ) from missing

@@ -2,7 +2,9 @@
 
 For T tokens, L layers and H query heads, a *sequential* block (attention, then MLP) has two nodes a token: ``(2l + 1,
 t)``, the residual stream after the attention of layer l, and ``(2l + 2, t)``, after its MLP. Node ``(0, t)`` is the
-embedding of token t. The output node is ``(2L, T - 1)``: a trace explains the prediction after the last token.
+embedding of token t. A *parallel* block (attention beside the MLP) has one node a token, ``(l + 1, t)``, entered by
+one residual edge, the attention edges and the MLP edge together. The output node is the last token's after the last
+layer: a trace explains the prediction after the last token.
 """
 
 from __future__ import annotations
@@ -57,23 +59,47 @@ class Edges(NamedTuple):
         return sum(int(np.count_nonzero(kind)) for kind in self)
 
 
-def count_edges(n_layers: int, n_heads: int, n_tokens: int) -> int:
-    """Return E for sequential blocks: (L - 1)(H T(T+1)/2 + 3T) + H T + 3 (arXiv 2605.27033; design, section 2)."""
-    triangle = n_tokens * (n_tokens + 1) // 2
-    return (n_layers - 1) * (n_heads * triangle + 3 * n_tokens) + n_heads * n_tokens + 3
+class Graph(NamedTuple):
+    """The shape of a prompt's computation graph on a model.
 
-
-def edges_in_graph(n_layers: int, n_heads: int, n_tokens: int) -> Edges:
-    """Return the mask of the edges from which the output node can be reached.
-
-    In the last layer only the last token's nodes lead to the output.
+    Attributes
+    ----------
+    n_layers, n_heads, n_tokens : int
+        L, H (query heads) and T.
+    parallel : bool
+        Whether attention and MLP of a layer enter one node together.
     """
-    causal = np.tril(np.ones((n_tokens, n_tokens), dtype=bool))
-    attention = np.broadcast_to(causal, (n_layers, n_heads, n_tokens, n_tokens)).copy()
-    attention[-1, :, :-1] = False
-    per_token = np.ones((n_layers, n_tokens), dtype=bool)
-    per_token[-1, :-1] = False
-    return Edges(attention, per_token, per_token.copy(), per_token.copy())
+
+    n_layers: int
+    n_heads: int
+    n_tokens: int
+    parallel: bool = False
+
+    @property
+    def n_edges(self) -> int:
+        """E, the number of edges from which the output node can be reached (design, section 2).
+
+        Sequential blocks: (L - 1)(H T(T+1)/2 + 3T) + H T + 3. Parallel blocks: (L - 1)(H T(T+1)/2 + 2T) + H T + 2.
+        """
+        triangle = self.n_tokens * (self.n_tokens + 1) // 2
+        per_token = 2 if self.parallel else 3
+        below = (self.n_layers - 1) * (self.n_heads * triangle + per_token * self.n_tokens)
+        return below + self.n_heads * self.n_tokens + per_token
+
+    def exists(self) -> Edges:
+        """Return the mask of the edges from which the output node can be reached.
+
+        In the last layer only the last token's nodes lead to the output. A parallel block has one residual edge a
+        token, kept as the attention's.
+        """
+        causal = np.tril(np.ones((self.n_tokens, self.n_tokens), dtype=bool))
+        shape = (self.n_layers, self.n_heads, self.n_tokens, self.n_tokens)
+        attention = np.broadcast_to(causal, shape).copy()
+        attention[-1, :, :-1] = False
+        per_token = np.ones((self.n_layers, self.n_tokens), dtype=bool)
+        per_token[-1, :-1] = False
+        mlp_residual = np.zeros_like(per_token) if self.parallel else per_token.copy()
+        return Edges(attention, per_token, per_token.copy(), mlp_residual)
 
 
 def edges_kept(size: float, n_edges: int) -> int:

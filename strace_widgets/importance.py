@@ -1,40 +1,146 @@
-"""Captured norms to weights: how much each edge matters to the node that it enters."""
+"""Scores of edges to weights: how much each edge matters to the node that it enters.
+
+`MEASURES` is the whole choice in one table. All but ``random`` compare an edge's vector with its node.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from .edges import Edges, edges_in_graph
+from .edges import Edges, Graph
 
-MEASURES = {"l1": 1, "l2": 2}
-"""Each importance measure and the order of its norm. ``"l1"`` is the paper's."""
+Array = np.ndarray[Any, Any]
 
 
-def weigh(norms: Edges) -> Edges:
-    """Divide each edge's norm by the sum of the norms of all edges that enter the same node (arXiv 2605.27033).
+class Measure(NamedTuple):
+    """One importance measure: what is scored inside the model, and how scores become weights."""
+
+    score: str
+    """What `strace_widgets.interventions.score_vectors` computes."""
+    normalise: str
+    """``share``: over the sum entering the node. ``clamp``, ``lift``: the same after setting negative scores to 0, or
+    adding the size of the smallest. ``half``: (1 + score) / 2. ``none``: as it is. ``random``: drawn instead."""
+    meaning: str
+    cost: str
+
+
+MEASURES = {
+    "l1": Measure("l1", "share", "size of the vector, sum of absolute values (the paper's)", "factors: (T, H) norms"),
+    "l2": Measure("l2", "share", "size of the vector, Euclidean", "factors: (T, H) norms"),
+    "proximity": Measure(
+        "proximity",
+        "clamp",
+        "how much smaller the node's L1 norm becomes without the edge; 0 if larger (information-flow routes)",
+        "does not factor: every edge's vector, one head and target at a time",
+    ),
+    "proximity-unclamped": Measure(
+        "proximity",
+        "lift",
+        "the same, shifted to be positive instead of clamped (the published code)",
+        "as proximity",
+    ),
+    "cosine": Measure(
+        "cosine", "half", "direction only: 1 along the node, 0 against it", "factors: (T, T, H) products"
+    ),
+    "projection": Measure("projection", "none", "signed length along the node", "factors: (T, T, H) products"),
+    "random": Measure("l1", "random", "uniform: a random connected order of every size", "none"),
+}
+"""Each importance measure by name."""
+
+
+class Captured(NamedTuple):
+    """What every edge of a prompt's graph carries, for a measure of one's own; arrays of float32.
+
+    Head h of layer l carries ``factors[l, h, t, s] * heads[l, h, s]`` from token s to token t.
+
+    Attributes
+    ----------
+    factors : (L, H, T, T)
+    heads : (L, H, T, M)
+    attention_residual, mlp, mlp_residual : (L, T, M)
+        The vectors themselves. In the last layer those into the output node are read through the final norm.
+    attention_node, mlp_node : (L, T, M)
+        The nodes that they enter; in a parallel block both are its one node.
+    """
+
+    factors: Array
+    heads: Array
+    attention_residual: Array
+    mlp: Array
+    mlp_residual: Array
+    attention_node: Array
+    mlp_node: Array
+
+
+Importance = str | Callable[[Captured], Edges]
+
+
+def measure_named(name: str) -> Measure:
+    """Return a measure, or say which there are."""
+    if name not in MEASURES:
+        raise ValueError(f"There is no importance measure {name!r}: choose one of {', '.join(map(repr, MEASURES))}.")
+    return MEASURES[name]
+
+
+def weigh(scores: Edges, graph: Graph, measure: Measure, seed: int = 0) -> Edges:
+    """Turn the scores of all edges into weights, node by node.
 
     Parameters
     ----------
-    norms : Edges of float32
-        The norm of each edge's vector, from `strace_widgets.interventions.capture`.
+    scores : Edges of float32
+        From `strace_widgets.interventions.capture`.
+    graph : Graph
+    measure : Measure
+    seed : int
+        For ``random`` only.
 
     Returns
     -------
     Edges of float32
-        The weights that enter a node sum to 1; an edge that is not in the graph weighs 0.
+        An edge that is not in the graph weighs 0. Where a measure divides by the sum (arXiv 2605.27033 for l1), the
+        weights that enter a node sum to 1.
     """
-    exists = edges_in_graph(norms.n_layers, norms.n_heads, norms.n_tokens)
-    attention, attention_residual, mlp, mlp_residual = (
-        np.where(there, norm, np.float32(0)) for norm, there in zip(norms, exists, strict=True)
-    )
-    into_attention_node = attention.sum(axis=(1, 3)) + attention_residual
-    into_mlp_node = mlp + mlp_residual
-    # A node whose vectors are all zero (or that is not in the graph) has no share to give: its edges weigh 0.
-    into_attention_node[into_attention_node == 0] = 1
-    into_mlp_node[into_mlp_node == 0] = 1
+    exists = graph.exists()
+    if measure.normalise == "random":
+        random = np.random.default_rng(seed)
+        scores = Edges(*(random.random(kind.shape, dtype=np.float32) for kind in scores))
+    elif measure.normalise == "half":
+        scores = Edges(*((1 + kind) / 2 for kind in scores))
+    elif measure.normalise == "clamp":
+        scores = Edges(*(np.maximum(kind, 0) for kind in scores))
+    elif measure.normalise == "lift":
+        scores = _by_node(np.add, scores, _entering(np.minimum, scores, exists, np.float32(np.inf), graph), np.abs)
+    if measure.normalise in {"share", "clamp", "lift"}:
+        total = _entering(np.add, in_graph(scores, exists), exists, np.float32(0), graph)
+        # A node whose vectors are all zero, or that is not in the graph, has no share to give: its edges weigh 0.
+        scores = _by_node(np.divide, scores, total, lambda sums: np.where(sums == 0, np.float32(1), sums))
+    return in_graph(scores, exists)
+
+
+def in_graph(values: Edges, exists: Edges) -> Edges:
+    """Return the values with 0 where there is no edge."""
+    return Edges(*(np.where(there, value, np.float32(0)) for value, there in zip(values, exists, strict=True)))
+
+
+def _entering(combine: np.ufunc, scores: Edges, exists: Edges, empty: np.float32, graph: Graph) -> tuple[Array, Array]:
+    """Combine the scores of all edges that enter each attention node and each MLP node, both (L, T)."""
+    present = Edges(*(np.where(there, score, empty) for score, there in zip(scores, exists, strict=True)))
+    attention = combine(combine.reduce(present.attention, axis=(1, 3)), present.attention_residual)
+    mlp = combine(present.mlp, present.mlp_residual)
+    if graph.parallel:
+        attention = mlp = combine(attention, mlp)
+    return attention, mlp
+
+
+def _by_node(combine: np.ufunc, scores: Edges, nodes: tuple[Array, Array], prepare: Callable[[Array], Array]) -> Edges:
+    """Combine each edge's score with a value of the node that it enters."""
+    attention, mlp = (prepare(node) for node in nodes)
     return Edges(
-        attention / into_attention_node[:, None, :, None],
-        attention_residual / into_attention_node,
-        mlp / into_mlp_node,
-        mlp_residual / into_mlp_node,
+        combine(scores.attention, attention[:, None, :, None]),
+        combine(scores.attention_residual, attention),
+        combine(scores.mlp, mlp),
+        combine(scores.mlp_residual, mlp),
     )

@@ -1,12 +1,13 @@
-"""The functions that run inside a model: capture all edges' norms, evaluate under masks, prove that edges sum to nodes.
+"""The functions that run inside a model: score all edges, evaluate under masks, prove that edges sum to nodes.
 
 They run on this machine or, unchanged, on an NDIF server, to which their *source* travels. So: plain, undecorated
 functions, torch only, no import of this package, everything they need passed in as plain data (design, section 6).
+``places`` is always `strace_widgets.architectures.Architecture` as a plain dict.
 
-Two identities keep them small. A norm is absolutely homogeneous and an attention probability is a scalar, so
-``||A W_O v|| = A ||W_O v||``: the (T, T, H, d) tensor of edge vectors is never built. And dropping a residual edge
-is the same as subtracting the stream from what the attention (or the MLP) adds to it, so that no hook into the
-block's own sums is needed.
+Two identities keep them small. What an edge carries factors: ``A[h, t, s] r[t] u[h, s]``, an attention probability, a
+scalar of the target (1, or that of a linearised norm), and a vector of the source alone; so the (T, T, H, d) tensor of
+edge vectors is never built. And dropping a residual edge is the same as subtracting the stream from what the attention
+(or the MLP) adds to it, so that no hook into the block's own sums is needed.
 """
 
 from __future__ import annotations
@@ -16,52 +17,68 @@ from typing import Any
 import torch
 
 
-def capture(model: Any, places: dict[str, Any], token_ids: Any, order: int, **run: Any) -> tuple[Any, ...]:
-    """Run one forward pass and return the norm of every edge's vector.
+def capture(model: Any, places: dict[str, Any], token_ids: Any, score: str, **run: Any) -> tuple[Any, ...]:
+    """Run one forward pass and return a score of every edge.
 
     Parameters
     ----------
     model : nnsight model
     places : dict
-        `strace_widgets.architectures.Architecture` as plain data.
     token_ids : (1, T) int64 tensor
-    order : int
-        1 or 2, the order of the norm.
+    score : {"l1", "l2", "proximity", "cosine", "projection"}
+        See `score_vectors`.
     **run
         How nnsight is to run it (nothing for here, ``remote=True`` for NDIF).
 
     Returns
     -------
     attention (L, H, T, T), attention_residual (L, T), mlp (L, T), mlp_residual (L, T), logits (V,) : float32 tensors
-        The norms in the order of `strace_widgets.edges.Edges`, then the full model's last-position logits.
+        The scores in the order of `strace_widgets.edges.Edges`, then the full model's last-position logits.
     """
     with model.trace(token_ids, use_cache=False, **run):
-        attention, attention_residual, mlp, mlp_residual = [], [], [], []
-        layers = find(model, places["layers"])
+        scores: list[Any] = []
         for index in range(places["n_layers"]):
-            layer = layers[index]
-            stream = layer.input
-            call = attention_call(layer, places)
-            value, probabilities = call.inputs[0][3], call.output[1]
-            projection = find(layer, places["output_projection"])
-            value_norms = projected_norms(value[0], projection.weight, places["n_heads"], order)
-            middle = stream + projection.output
-            added = find(layer, places["mlp"]).output
-            if index == places["n_layers"] - 1:
-                # The last node is read through the final norm, linearised at the true output.
-                scale = linear_scale(find(model, places["final_norm"]), middle + added, places["final_norm_epsilon"])
-            else:
-                scale = 1.0
-            attention.append(probabilities[0].float() * value_norms[:, None, :])
-            attention_residual.append(vector_norms(stream[0], order))
-            mlp.append(vector_norms((added * scale)[0], order))
-            mlp_residual.append(vector_norms((middle * scale)[0], order))
+            vectors = layer_vectors(model, places, index)
+            factors, heads, residual, mlp, mlp_residual, middle, after = vectors
+            attention = [score_factored(score, factors[h], heads(h), middle) for h in range(places["n_heads"])]
+            scores.append(
+                (
+                    torch.stack(attention),
+                    score_vectors(score, residual, middle),
+                    score_vectors(score, mlp, after),
+                    score_vectors(score, mlp_residual, after),
+                )
+            )
         logits = model.output.logits[0, -1].float().save()
-        all_attention = stack(attention).save()
-        all_attention_residual = stack(attention_residual).save()
-        all_mlp = stack(mlp).save()
-        all_mlp_residual = stack(mlp_residual).save()
-    return all_attention, all_attention_residual, all_mlp, all_mlp_residual, logits
+        attention_scores = stack([layer[0] for layer in scores]).save()
+        attention_residual_scores = stack([layer[1] for layer in scores]).save()
+        mlp_scores = stack([layer[2] for layer in scores]).save()
+        mlp_residual_scores = stack([layer[3] for layer in scores]).save()
+    return attention_scores, attention_residual_scores, mlp_scores, mlp_residual_scores, logits
+
+
+def capture_vectors(model: Any, places: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:
+    """Run one forward pass and return what every edge carries, factored, for a measure of the user's own.
+
+    Returns
+    -------
+    factors (L, H, T, T), heads (L, H, T, M), then attention_residual, mlp, mlp_residual, attention_node and mlp_node
+    (L, T, M), and logits (V,) : float32 tensors
+    """
+    with model.trace(token_ids, use_cache=False, **run):
+        captured = []
+        for index in range(places["n_layers"]):
+            factors, heads, *vectors = layer_vectors(model, places, index)
+            captured.append((factors, torch.stack([heads(h) for h in range(places["n_heads"])]), *vectors))
+        logits = model.output.logits[0, -1].float().save()
+        factors_all = stack([layer[0] for layer in captured]).save()
+        heads_all = stack([layer[1] for layer in captured]).save()
+        residual = stack([layer[2] for layer in captured]).save()
+        mlp = stack([layer[3] for layer in captured]).save()
+        mlp_residual = stack([layer[4] for layer in captured]).save()
+        middle = stack([layer[5] for layer in captured]).save()
+        after = stack([layer[6] for layer in captured]).save()
+    return factors_all, heads_all, residual, mlp, mlp_residual, middle, after, logits
 
 
 def evaluate(
@@ -71,12 +88,13 @@ def evaluate(
     ranks: tuple[Any, ...],
     kept: Any,
     forced: tuple[Any, ...],
+    modes: dict[str, bool],
     **run: Any,
 ) -> Any:
     """Run one batched forward pass, one row a size, each row under its own mask, and return the last-position logits.
 
     Attention probabilities come from the masked run's own softmax over all keys and are not renormalised after
-    masking; norms are recomputed; embeddings are never masked (design, section 2).
+    masking; norms are recomputed; embeddings and biases are never masked (design, section 2).
 
     Parameters
     ----------
@@ -86,78 +104,229 @@ def evaluate(
     ranks : four int32 tensors
         In the order and shapes of `strace_widgets.edges.Edges`.
     kept : (B,) int32 tensor
-        The number of edges of each row: a mask is ``rank < kept``.
+        The number of edges of each row: a mask is ``rank < kept``. A row of -1 is the whole model, forced or not.
     forced : (L, H) and (L,) int8 tensors
-        Heads and MLPs forced on (1), forced off (-1) or left to the trace (0), in every row.
+        Heads and MLPs forced on (1), forced off (-1) or left to the trace (0).
+    modes : dict of bool
+        ``mask_attention``; ``inverse``, keep what the trace drops and all residual edges; ``keep_residual``;
+        ``frozen``, take the attention probabilities of the first row everywhere.
 
     Returns
     -------
     (B, V) float32 tensor
     """
-    attention_ranks, attention_residual_ranks, mlp_ranks, mlp_residual_ranks = ranks
-    forced_heads, forced_mlps = forced
+    attention_ranks, *token_ranks = ranks
+    inverse, keep_residual = modes["inverse"], modes["inverse"] or modes["keep_residual"]
     with model.trace(token_ids.expand(len(kept), -1), use_cache=False, logits_to_keep=1, **run):
+        # The masks of single tokens are small: all layers at once. Those of attention are built layer by layer.
+        drop_attention_residual = ~masked(token_ranks[0][None], kept)
+        keep_mlp = masked(token_ranks[1][None], kept, forced[1], inverse)
+        drop_mlp_residual = ~masked(token_ranks[2][None], kept)
         layers = find(model, places["layers"])
         for index in range(places["n_layers"]):
             layer = layers[index]
             stream = layer.input
             device, dtype = stream.device, stream.dtype
-            sizes = kept.to(device)[:, None]
 
-            heads = forced_heads[index].to(device)[None, :, None, None]
-            keep = attention_ranks[index].to(device)[None] < sizes[:, :, None, None]
-            keep = ((keep | (heads > 0)) & (heads >= 0)).to(dtype)
+            residual = carried(layer, places, "attention", stream)
             call = attention_call(layer, places)
-            value, output = call.inputs[0][3], call.output
-            value = value.repeat_interleave(places["n_heads"] // value.shape[1], dim=1)
-            call.output = (((output[1] * keep) @ value).transpose(1, 2).contiguous(), *output[1:])
+            if modes["mask_attention"] or modes["frozen"]:
+                value = call.inputs[0][places["value_argument"]]
+                output = call.output
+                probabilities = output[1][:1] if modes["frozen"] else output[1]
+                if modes["mask_attention"]:
+                    ranks_here = attention_ranks[index].to(device)[None]
+                    keep = masked(ranks_here, kept.to(device), forced[0][index].to(device), inverse)
+                    probabilities = probabilities * keep
+                value = value.repeat_interleave(places["n_heads"] // value.shape[1], dim=1)
+                heads = probabilities.to(value.dtype) @ value
+                call.output = (heads if places["heads_first"] else heads.transpose(1, 2).contiguous(), *output[1:])
 
-            keep = (attention_residual_ranks[index].to(device)[None] < sizes).to(dtype)[..., None]
-            projection = find(layer, places["output_projection"])
-            added = projection.output - (1 - keep) * stream
-            projection.output = added
-            middle = stream + added
+            added = written(layer, places, "attention", stream)
+            if not keep_residual:
+                added = added - drop_attention_residual[:, index, :, None].to(device, dtype) * residual
+                rewrite(layer, places, "attention", added)
 
-            forced_mlp = forced_mlps[index].to(device)
-            keep = mlp_ranks[index].to(device)[None] < sizes
-            keep = ((keep | (forced_mlp > 0)) & (forced_mlp >= 0)).to(dtype)[..., None]
-            keep_residual = (mlp_residual_ranks[index].to(device)[None] < sizes).to(dtype)[..., None]
-            block = find(layer, places["mlp"])
-            block.output = block.output * keep - (1 - keep_residual) * middle
+            dropped: Any = 0
+            if not (keep_residual or places["parallel"]):
+                residual = carried(layer, places, "mlp", residual + added)
+                dropped = drop_mlp_residual[:, index, :, None].to(device, dtype) * residual
+            keep = keep_mlp[:, index, :, None].to(device, dtype)
+            rewrite(layer, places, "mlp", written(layer, places, "mlp", stream) * keep - dropped)
         logits: Any = model.output.logits[:, -1].float().save()
     return logits
 
 
 def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:
-    """Measure, layer by layer, how far the edges are from summing to the nodes: the proof behind the other two.
+    """Measure, layer by layer, how far the edges are from summing to the nodes: the proof behind the other functions.
 
     Returns
     -------
     attention, block, norm : (L,), (L,) and () float32 tensors
-        Largest gaps relative to the largest true value: of the attention's edge vectors to its output; of stream +
-        attention + MLP to the layer's output; of the linearised final norm to the true one.
+        Largest gaps relative to the largest true value: of the attention's edge vectors, with the biases that belong
+        to no edge, to what it adds to the stream; of a layer's vectors to its output; of the linearised final norm to
+        the true one.
     """
     with model.trace(token_ids, use_cache=False, **run):
         attention_gaps, block_gaps = [], []
         layers = find(model, places["layers"])
         for index in range(places["n_layers"]):
             layer = layers[index]
-            stream = layer.input
+            residual = carried(layer, places, "attention", layer.input)
             call = attention_call(layer, places)
-            value, probabilities = call.inputs[0][3][0], call.output[1][0]
-            projection = find(layer, places["output_projection"])
-            by_head = split_projection(projection.weight, places["n_heads"])
-            value = value.repeat_interleave(places["n_heads"] // value.shape[0], dim=0)
-            summed = torch.einsum("hts,hsd,mhd->tm", probabilities, value, by_head)
-            attention_gaps.append(relative_gap(summed, projection.output[0]))
-            summed = stream + projection.output + find(layer, places["mlp"]).output
-            block_gaps.append(relative_gap(summed, layer.output))
-        norm = find(model, places["final_norm"])
-        scale = linear_scale(norm, norm.input, places["final_norm_epsilon"])
-        norm_gap = relative_gap(norm.input * scale, norm.output).save()
+            value, probabilities = call.inputs[0][places["value_argument"]][0], call.output[1][0]
+            chain = attention_chain(layer, places)
+            write = written(layer, places, "attention", residual)
+            heads = [probabilities[h].float() @ head_vectors(value, chain, h) for h in range(places["n_heads"])]
+            summed = torch.stack(heads).sum(0) * chain["row"] + chain["constant"]
+            attention_gaps.append(relative_gap(summed, write[0]))
+            stream = residual + write
+            if not places["parallel"]:
+                stream = carried(layer, places, "mlp", stream)
+            added = written(layer, places, "mlp", residual)
+            block_gaps.append(relative_gap(stream + added, first(layer.output, places["layer_in_tuple"])))
+        norm_gap: Any = torch.zeros(())
+        if places["final_norm"] is not None:
+            norm = find(model, places["final_norm"]["path"])
+            linear = linearised(norm, places["final_norm"], norm.input)
+            bias = getattr(norm, "bias", None)
+            through = through_norm(norm.input, linear) + (0.0 if bias is None else bias)
+            norm_gap = relative_gap(through, norm.output)
+        final_norm_gap = norm_gap.save()
         all_attention_gaps = stack(attention_gaps).save()
         all_block_gaps = stack(block_gaps).save()
-    return all_attention_gaps, all_block_gaps, norm_gap
+    return all_attention_gaps, all_block_gaps, final_norm_gap
+
+
+# What the edges of a layer carry.
+
+
+def layer_vectors(model: Any, places: dict[str, Any], index: int) -> tuple[Any, ...]:
+    """Return what the edges of one layer carry, and the nodes that they enter, in float32.
+
+    Returns
+    -------
+    factors : (H, T, T) tensor
+        A[h, t, s] r[t].
+    heads : callable
+        From a head to its u[s], (T, M): head h carries ``factors[h, t, s] * heads(h)[s]`` from s to t.
+    attention_residual, mlp, mlp_residual : (T, M) tensors
+    attention_node, mlp_node : (T, M) tensors
+        In a parallel block both are its one node.
+    """
+    layer = find(model, places["layers"])[index]
+    residual = carried(layer, places, "attention", layer.input)
+    call = attention_call(layer, places)
+    value, probabilities = call.inputs[0][places["value_argument"]][0], call.output[1][0]
+    chain = attention_chain(layer, places)
+    middle = residual + written(layer, places, "attention", residual)
+    mlp_residual = middle if places["parallel"] else carried(layer, places, "mlp", middle)
+    mlp = written(layer, places, "mlp", residual)
+    after = mlp_residual + mlp
+    residual, middle, mlp, mlp_residual, after = [x[0].float() for x in (residual, middle, mlp, mlp_residual, after)]
+    final = None
+    if index == places["n_layers"] - 1 and places["final_norm"] is not None:
+        # The output node is read through the final norm, linearised at the true output.
+        final = linearised(find(model, places["final_norm"]["path"]), places["final_norm"], after[-1:])
+        mlp, mlp_residual, after = [through_norm(vectors, final) for vectors in (mlp, mlp_residual, after)]
+    if places["parallel"]:
+        middle = after
+        residual = residual if final is None else through_norm(residual, final)
+
+    def heads(head: int) -> Any:
+        vectors = head_vectors(value, chain, head)
+        return through_norm(vectors, final) if places["parallel"] and final is not None else vectors
+
+    return probabilities.float() * chain["row"], heads, residual, mlp, mlp_residual, middle, after
+
+
+def attention_chain(layer: Any, places: dict[str, Any]) -> dict[str, Any]:
+    """Return the linear map from each head's values to the stream, norms on the way held fixed at their true input.
+
+    Returns
+    -------
+    dict
+        ``heads`` (M, H, d), ``row`` (T, 1), the scalar of each target, and ``constant`` (T, M) or (M,), what the biases
+        on the way add to the node whatever the heads say.
+    """
+    weight = None
+    row, constant = 1.0, 0.0
+    if places["inner_norm"] is not None:
+        norm = find(layer, places["inner_norm"]["path"])
+        inner_row, inner_gain, _ = linearised(norm, places["inner_norm"], norm.input[0].float())
+        row = inner_row
+    projection = find(layer, places["output_projection"])
+    weight = projection.weight.T if places["transposed_projection"] else projection.weight
+    weight = weight.float()
+    if places["inner_norm"] is not None:
+        bias = getattr(norm, "bias", None)
+        constant = 0.0 if bias is None else weight @ bias.float()
+        weight = weight * inner_gain
+    bias = getattr(projection, "bias", None)
+    constant = constant if bias is None else constant + bias.float()
+    if places["outer_norm"] is not None:
+        norm = find(layer, places["outer_norm"]["path"])
+        outer_row, gain, centred = linearised(norm, places["outer_norm"], projection.output[0].float())
+        weight = weight - weight.mean(0, keepdim=True) if centred else weight
+        weight = weight * (gain[:, None] if torch.is_tensor(gain) else gain)
+        if torch.is_tensor(constant):
+            constant = through_norm(constant, (outer_row, gain, centred))
+        bias = getattr(norm, "bias", None)
+        constant = constant if bias is None else constant + bias.float()
+        row = row * outer_row
+    if places["attention_scale"] != 1:
+        weight, constant = weight * places["attention_scale"], constant * places["attention_scale"]
+    return {"heads": weight.reshape(weight.shape[0], places["n_heads"], -1), "row": row, "constant": constant}
+
+
+def head_vectors(value: Any, chain: dict[str, Any], head: int) -> Any:
+    """Return u[s] (T, M) of one head: one at a time bounds the memory. Values are (key-value heads, T, d)."""
+    by_head = chain["heads"]
+    return value[head // (by_head.shape[1] // value.shape[0])].float() @ by_head[:, head].T
+
+
+def carried(layer: Any, places: dict[str, Any], sublayer: str, stream: Any) -> Any:
+    """Return what a block carries on as the residual stream past a sublayer."""
+    path, scale = places[f"{sublayer}_residual"], places[f"{sublayer}_residual_scale"]
+    if path is not None:
+        stream = find(layer, path).output
+    return stream if scale == 1 else stream * scale
+
+
+# Scores of edges: each needs the vector and the node that it enters.
+
+
+def score_vectors(score: str, vectors: Any, node: Any) -> Any:
+    """Score the vectors (T, M) that enter the nodes (T, M), one each; returns (T,).
+
+    ``l1`` and ``l2``: the norm. ``proximity``: ||node||_1 - ||node - vector||_1. ``cosine``: of the angle between
+    vector and node. ``projection``: vector . node / ||node||_2, signed.
+    """
+    if score in {"l1", "l2"}:
+        return torch.linalg.vector_norm(vectors, ord=int(score[1]), dim=-1)
+    if score == "proximity":
+        return node.abs().sum(-1) - (node - vectors).abs().sum(-1)
+    along = (vectors * node).sum(-1) / torch.linalg.vector_norm(node, dim=-1).clamp_min(1e-30)
+    if score == "projection":
+        return along
+    return along / torch.linalg.vector_norm(vectors, dim=-1).clamp_min(1e-30)
+
+
+def score_factored(score: str, factors: Any, vectors: Any, node: Any) -> Any:
+    """Score the edges ``factors[t, s] * vectors[s]`` into the nodes (T, M) of one head; returns (T, T)."""
+    if score in {"l1", "l2"}:
+        return factors.abs() * torch.linalg.vector_norm(vectors, ord=int(score[1]), dim=-1)
+    if score == "proximity":  # does not factor: one target at a time bounds the memory to (T, M)
+        targets = [score_vectors(score, factors[t, :, None] * vectors, node[t]) for t in range(len(node))]
+        return torch.stack(targets)
+    along = node @ vectors.T / torch.linalg.vector_norm(node, dim=-1, keepdim=True).clamp_min(1e-30)
+    if score == "projection":
+        return factors * along
+    cosine = along / torch.linalg.vector_norm(vectors, dim=-1).clamp_min(1e-30)
+    return cosine * torch.sign(factors)
+
+
+# Small parts.
 
 
 def find(root: Any, path: str) -> Any:
@@ -175,35 +344,65 @@ def attention_call(layer: Any, places: dict[str, Any]) -> Any:
     return getattr(find(layer, places["attention"]).source, places["attention_call"])
 
 
+def masked(ranks: Any, sizes: Any, forced: Any = None, inverse: bool = False) -> Any:  # noqa: FBT001, FBT002
+    """Return which edges each row keeps: by rank, then by force; rows of size -1 keep everything.
+
+    Ranks are (1, N, ...), sizes (B,), forced (N,): heads of a layer, or layers. Returns (B, N, ...) bool.
+    """
+    shape = (-1, *[1] * (ranks.ndim - 1))
+    keep = ranks < sizes.view(shape)
+    if inverse:
+        keep = ~keep
+    if forced is not None:
+        switch = forced.view(1, -1, *[1] * (ranks.ndim - 2))
+        keep = (keep | (switch > 0)) & (switch >= 0)
+    return keep | (sizes < 0).view(shape)
+
+
+def linearised(norm: Any, described: dict[str, Any], y: Any) -> tuple[Any, Any, bool]:
+    """Return a norm held fixed at an input y as (scalar of each row, gain of each column, whether it centres)."""
+    y = y.float()
+    if described["centred"]:
+        y = y - y.mean(-1, keepdim=True)
+    row = torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + described["epsilon"])
+    gain: Any = 1.0
+    if described["gain"] != "none":
+        gain = norm.weight.float() + (1.0 if described["gain"] == "1 + weight" else 0.0)
+    return row, gain, described["centred"]
+
+
+def through_norm(vectors: Any, linear: tuple[Any, Any, bool]) -> Any:
+    """Pass vectors (..., M) through a linearised norm."""
+    row, gain, centred = linear
+    vectors = vectors.float()
+    return (vectors - vectors.mean(-1, keepdim=True) if centred else vectors) * gain * row
+
+
+def first(output: Any, in_tuple: bool) -> Any:  # noqa: FBT001
+    """Return a module's output, or the first of several."""
+    return output[0] if in_tuple else output
+
+
+def written(layer: Any, places: dict[str, Any], sublayer: str, stream: Any) -> Any:
+    """Return what a sublayer adds to the stream, in the stream's shape (some modules flatten batch and tokens)."""
+    output = first(find(layer, places[f"{sublayer}_write"]).output, places[f"{sublayer}_write_in_tuple"])
+    scale = places[f"{sublayer}_scale"]
+    return output.view_as(stream) if scale == 1 else output.view_as(stream) * scale
+
+
+def rewrite(layer: Any, places: dict[str, Any], sublayer: str, added: Any) -> None:
+    """Replace what a sublayer adds to the stream."""
+    module, in_tuple = find(layer, places[f"{sublayer}_write"]), places[f"{sublayer}_write_in_tuple"]
+    before = module.output
+    output = first(before, in_tuple)
+    scale = places[f"{sublayer}_scale"]
+    value = (added if scale == 1 else added / scale).view_as(output).to(output.dtype)
+    module.output = (value, *before[1:]) if in_tuple else value
+
+
 def stack(by_layer: list[Any]) -> Any:
     """Return a list of one tensor a layer as one tensor."""
     return torch.stack([tensor.to(by_layer[0].device) for tensor in by_layer])
-
-
-def vector_norms(vectors: Any, order: int) -> Any:
-    """Norm over the last axis, accumulated in float32."""
-    return torch.linalg.vector_norm(vectors.float(), ord=order, dim=-1)
-
-
-def split_projection(weight: Any, n_heads: int) -> Any:
-    """View the output projection's weight (M, H d) as one matrix a head (M, H, d)."""
-    return weight.view(weight.shape[0], n_heads, -1)
-
-
-def projected_norms(value: Any, weight: Any, n_heads: int, order: int) -> Any:
-    """Return ||W_O^h v[h, s]|| as (H, T), for values (key-value heads, T, d).
-
-    One head at a time bounds the memory to (T, M) for a stream of width M.
-    """
-    by_head = split_projection(weight, n_heads)
-    group = n_heads // value.shape[0]
-    return torch.stack([vector_norms(value[head // group] @ by_head[:, head].T, order) for head in range(n_heads)])
-
-
-def linear_scale(norm: Any, output: Any, epsilon: float) -> Any:
-    """Return what an RMSNorm held fixed at an output y multiplies by: gamma * rsqrt(mean(y^2) + epsilon)."""
-    mean_square = output.float().pow(2).mean(-1, keepdim=True)
-    return norm.weight * torch.rsqrt(mean_square + epsilon).to(output.dtype)
 
 
 def relative_gap(value: Any, truth: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nnsight
 import numpy as np
@@ -15,9 +15,14 @@ from tqdm.auto import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from . import embedded, interventions
-from .architectures import Architecture, describe
 from .edges import Edges
 from .errors import ModelNotFoundError, PromptError, UnsupportedArchitectureError
+from .importance import Captured
+from .inspection import inspect_model
+from .modes import Modes
+
+if TYPE_CHECKING:
+    from .architectures import Architecture, Norm
 
 Array = np.ndarray[Any, Any]
 
@@ -92,6 +97,21 @@ class Model:
             )
         return ids.astype(np.int64)
 
+    def encode_one(self, token: str | int) -> int:
+        """Return the id of a single token, given as text or id.
+
+        Raises
+        ------
+        PromptError
+            When the text is not exactly one token.
+        """
+        if not isinstance(token, str):
+            return int(self.encode([token])[0])
+        ids = [] if self.tokenizer is None else self.tokenizer(token, add_special_tokens=False)["input_ids"]
+        if len(ids) != 1:
+            raise PromptError(f"The next token is one token, but {token!r} is {len(ids)} of {self.name}: give its id.")
+        return int(ids[0])
+
     @property
     def vocabulary_size(self) -> int:
         """How many token ids the model reads."""
@@ -106,25 +126,63 @@ class Model:
             return text
         return str(self.tokenizer.convert_ids_to_tokens(token_id))
 
-    def capture(self, token_ids: Array, order: int) -> tuple[Edges, Array]:
-        """Return the norm of every edge's vector and the full model's last logits (V,), in one forward pass."""
-        with self._lock, torch.no_grad():
-            *norms, logits = interventions.capture(self.nnsight, self.architecture.places(), _row(token_ids), order)
-        return Edges(*(kind.numpy(force=True) for kind in norms)), logits.numpy(force=True)
+    def describe(self) -> str:
+        """Return what was found and proved about the model, a line a part."""
+        a = self.architecture
+        block = "attention and MLP in parallel" if a.parallel else "attention, then MLP"
+        parts = {
+            "model": f"{self.name} ({a.name}), {self.dtype}",
+            "sizes": f"{a.n_layers} layers of {a.n_heads} heads, up to {a.context:,} tokens",
+            "block": f"{block}; attention added by {a.attention_write!r}, MLP by {a.mlp_write!r}",
+            "norms": f"inside the attention: {_named(a.inner_norm)}; after it: {_named(a.outer_norm)}; "
+            f"final: {_named(a.final_norm)}",
+            "scales": f"attention {a.attention_scale:g}, MLP {a.mlp_scale:g}, residual "
+            f"{a.attention_residual_scale:g} and {a.mlp_residual_scale:g}",
+        }
+        gaps = {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
+        return "\n".join(f"{name:40} {text}" for name, text in (parts | gaps).items())
 
-    def evaluate(self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array]) -> Array:
+    @property
+    def dtype(self) -> str:
+        """The weights' number format, such as ``float32``."""
+        return str(self.nnsight._module.dtype).removeprefix("torch.")
+
+    def capture(self, token_ids: Array, score: str) -> tuple[Edges, Array]:
+        """Return a score of every edge and the full model's last logits (V,), in one forward pass."""
+        with self._lock, torch.no_grad():
+            *scores, logits = interventions.capture(self.nnsight, self.architecture.places(), _row(token_ids), score)
+        return Edges(*(kind.numpy(force=True) for kind in scores)), logits.numpy(force=True)
+
+    def capture_vectors(self, token_ids: Array) -> tuple[Captured, Array]:
+        """Return what every edge carries, and the full model's last logits (V,), in one forward pass."""
+        with self._lock, torch.no_grad():
+            *vectors, logits = interventions.capture_vectors(self.nnsight, self.architecture.places(), _row(token_ids))
+        return Captured(*(kind.numpy(force=True) for kind in vectors)), logits.numpy(force=True)
+
+    def evaluate(
+        self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], modes: Modes | None = None
+    ) -> Array:
         """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows."""
         tensors = tuple(torch.from_numpy(kind) for kind in ranks)
         switches = tuple(torch.from_numpy(kind) for kind in forced)
+        flags = (modes or Modes()).flags()
         rows = max(1, PROBABILITIES_A_PASS // (ranks.n_heads * ranks.n_tokens**2))
+        # Frozen attention is that of a row of the whole model, which each pass then carries in front.
+        whole = torch.full((int(flags["frozen"]),), -1, dtype=torch.int32)
         logits = []
         with self._lock, torch.no_grad():
             passes = torch.split(torch.as_tensor(kept, dtype=torch.int32), rows)
             for sizes in tqdm(passes, desc="masked passes", leave=False, disable=len(passes) == 1):
                 passed = interventions.evaluate(
-                    self.nnsight, self.architecture.places(), _row(token_ids), tensors, sizes, switches
+                    self.nnsight,
+                    self.architecture.places(),
+                    _row(token_ids),
+                    tensors,
+                    torch.cat([whole, sizes]),
+                    switches,
+                    flags,
                 )
-                logits.append(passed.numpy(force=True))
+                logits.append(passed[len(whole) :].numpy(force=True))
         return np.concatenate(logits)
 
 
@@ -170,7 +228,7 @@ def load_model(source: Any = None, *, tokenizer: Any = None, **options: Any) -> 
     module.eval()
     module.set_attn_implementation("eager")
     wrapped = source if hasattr(source, "_module") else _wrap(module, tokenizer)
-    architecture = describe(module, lambda path: interventions.find(wrapped, path).source.names)
+    architecture = inspect_model(module, lambda path: interventions.find(wrapped, path).source.names)
     return Model(name, wrapped, tokenizer, architecture, _prove(wrapped, architecture, module.dtype))
 
 
@@ -199,15 +257,26 @@ def _wrap(module: Any, tokenizer: Any) -> Any:
 def _prove(model: Any, architecture: Architecture, dtype: torch.dtype) -> dict[str, float]:
     """Check on a short input that the edges sum to the nodes; return the largest gaps or refuse."""
     token_ids = _row(np.arange(1, 5))
-    tolerance = PROOF_TOLERANCE.get(dtype, 3e-2)
+    places = architecture.places()
+    everything = tuple(
+        torch.zeros(shape, dtype=torch.int32)
+        for shape in ((architecture.n_layers, architecture.n_heads, 4, 4), *[(architecture.n_layers, 4)] * 3)
+    )
+    nothing = torch.zeros(architecture.n_layers, architecture.n_heads), torch.zeros(architecture.n_layers)
     try:
         with torch.no_grad():
-            attention, block, norm = interventions.identity_gaps(model, architecture.places(), token_ids)
+            attention, block, norm = interventions.identity_gaps(model, places, token_ids)
+            kept = torch.tensor([1, -1], dtype=torch.int32)
+            whole = interventions.evaluate(model, places, token_ids, everything, kept, nothing, Modes().flags())
     except Exception as reason:
-        raise UnsupportedArchitectureError(
-            f"{architecture.name} could not be read as Llama-like blocks: {reason}"
-        ) from reason
-    gaps = {"attention edges": attention, "stream + attention + MLP": block, "linearised final norm": norm}
+        raise UnsupportedArchitectureError(f"{architecture.name} could not be traced: {reason}") from reason
+    gaps = {
+        "attention edges": attention,
+        "stream + attention + MLP": block,
+        "linearised final norm": norm,
+        "whole graph = model": interventions.relative_gap(whole[0], whole[1]),
+    }
+    tolerance = PROOF_TOLERANCE.get(dtype, 3e-2)
     for identity, gap in gaps.items():
         worst = float(gap.max())
         if not worst <= tolerance:
@@ -217,6 +286,12 @@ def _prove(model: Any, architecture: Architecture, dtype: torch.dtype) -> dict[s
                 f"(relative), more than {tolerance:.0e}, so the edges would not sum to the nodes."
             )
     return {identity: float(gap.max()) for identity, gap in gaps.items()}
+
+
+def _named(norm: Norm | None) -> str:
+    if norm is None:
+        return "none"
+    return f"{'LayerNorm' if norm.centred else 'RMSNorm'} {norm.path!r}"
 
 
 def _row(token_ids: Array) -> torch.Tensor:

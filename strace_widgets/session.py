@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .edges import Edges, edges_in_graph, size_of
+from .edges import Edges, Graph, size_of
 from .toggles import normalise
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def bundle(trace: STrace) -> dict[str, Any]:
         "nucleus": sweep.nucleus.astype(np.float32),
         "probabilities": sweep.probabilities[:, vocabulary],
         "full_probabilities": sweep.full_probabilities[vocabulary],
-        **component_counts(trace.ranks, sweep.n_edges),
+        **component_counts(trace.ranks, trace.graph, sweep.n_edges),
         **strongest_edges(trace),
     }
     return {
@@ -127,10 +127,10 @@ def landmarks(sweep: Sweep) -> list[dict[str, Any]]:
     return [{"key": key, "n_edges": int(sweep.n_edges[row])} for key, row in rows.items() if row is not None]
 
 
-def component_counts(ranks: Edges, level_n_edges: Array) -> dict[str, Array]:
+def component_counts(ranks: Edges, graph: Graph, level_n_edges: Array) -> dict[str, Array]:
     """Count the edges of each head, each MLP and into each position, at each level and in all."""
-    n_layers, n_heads, n_tokens = ranks.n_layers, ranks.n_heads, ranks.n_tokens
-    exists = edges_in_graph(n_layers, n_heads, n_tokens)
+    n_layers, n_heads, n_tokens, _ = graph
+    exists = graph.exists()
     # An edge enters at the first level of more than `rank` edges; cumulative sums then give every level at once.
     entered = Edges(*(np.searchsorted(level_n_edges, kind, side="right") for kind in ranks))
     layers, heads, tokens = np.arange(n_layers), np.arange(n_heads), np.arange(n_tokens)
@@ -153,7 +153,9 @@ def component_counts(ranks: Edges, level_n_edges: Array) -> dict[str, Array]:
         ),
         "head_total": exists.attention[:, 0].sum(axis=(1, 2)).astype(np.int32),
         "mlp_total": exists.mlp.sum(axis=1).astype(np.int32),
-        "position_total": (exists.attention.sum(axis=(1, 3)) + 3 * exists.mlp).astype(np.int32),
+        "position_total": sum(
+            (kind.astype(np.int32) for kind in exists[1:]), exists.attention.sum(axis=(1, 3), dtype=np.int32)
+        ),
     }
 
 

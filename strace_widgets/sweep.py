@@ -17,6 +17,9 @@ Array = np.ndarray[Any, Any]
 TOP = 10
 """How many leading tokens a result lists."""
 
+NUCLEUS = 60
+"""The nucleus whose size a sweep reports, in per cent."""
+
 PAPER_SIZES = (
     *(1e-5, 2e-5, 4e-5, 8e-5, 1e-4, 2e-4, 4e-4, 8e-4, 1e-3, 1.2e-3, 1.4e-3, 2e-3, 3e-3, 4e-3, 6e-3, 8e-3),
     *(0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0),
@@ -44,15 +47,25 @@ class Sweep:
         Edges of the trace, int(s E), before any toggles.
     n_edges_kept : (K,) int64
         Edges of the mask that was evaluated, after toggles.
-    total_variation, kl, entropy : (K,) float64
-        TV in [0, 1]; KL(full || subgraph) and the subgraph's entropy in nats.
+    total_variation, kl, jensen_shannon, entropy : (K,) float64
+        TV in [0, 1]; KL(full || subgraph), the Jensen-Shannon divergence (at most ln 2) and the subgraph's entropy in
+        nats.
     top1 : (K,) bool
         Whether the most probable token is the full model's.
     nucleus : (K,) int64
         Recovered nucleus in per cent, 0 for none.
+    nucleus_size : (K,) int64
+        Tokens in the subgraph's nucleus of 60 %.
     top : list of list of TopToken
         The subgraph's most probable tokens, a list a size.
     probabilities, full_probabilities : (K, V) and (V,) float32
+    loss, rank : (K,) float64 and (K,) int64, or None
+        Of the token that really comes next, where it was given: the loss in nats, and its place by falling
+        probability, 0 for the most probable.
+
+    Notes
+    -----
+    `strace_widgets.metrics` has the formulas.
     """
 
     sizes: Array
@@ -60,12 +73,16 @@ class Sweep:
     n_edges_kept: Array
     total_variation: Array
     kl: Array
+    jensen_shannon: Array
     entropy: Array
     top1: Array
     nucleus: Array
+    nucleus_size: Array
     top: list[list[TopToken]]
     probabilities: Array
     full_probabilities: Array
+    loss: Array | None = None
+    rank: Array | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -84,6 +101,27 @@ class Sweep:
         first = int(failures[-1]) + 1 if len(failures) else 0
         return int(order[first]) if first < len(holds) else None
 
+    def top_agreement(self, k: int) -> Array:
+        """Return the share (K,) of the full model's k leading tokens that are among the subgraph's k leading tokens."""
+        return metrics.top_agreement(self.full_probabilities, self.probabilities, k)
+
+    def area(self, axis: metrics.Axis = "log10 s", lower: float | None = None, upper: float | None = None) -> float:
+        """Return the area under total variation: one figure for the error at all sizes, smaller is better.
+
+        Parameters
+        ----------
+        axis : {"log10 s", "s"}
+            In decades of s, which gives the small sizes their say, or in s itself.
+        lower, upper : float, optional
+            The range of s; without them, from the smallest to the largest size evaluated.
+
+        Raises
+        ------
+        ValueError
+            When the axis is unknown, or the sizes do not cover the range with at least two of them in it.
+        """
+        return metrics.area(self.sizes, self.total_variation, axis, lower, upper)
+
 
 def compare(
     full_logits: Array,
@@ -92,29 +130,41 @@ def compare(
     n_edges: Array,
     n_edges_kept: Array,
     decode: Callable[[int], str],
+    *,
+    next_token: int | None = None,
 ) -> Sweep:
-    """Compare the logits (K, V) of K subgraphs with the full model's (V,)."""
+    """Compare the logits (K, V) of K subgraphs with the full model's (V,), and with the true next token if given.
+
+    Raises
+    ------
+    ValueError
+        When the next token is not in the vocabulary.
+    """
+    if next_token is not None and not 0 <= next_token < len(full_logits):
+        raise ValueError(f"There is no token {next_token}: the model's ids go from 0 to {len(full_logits) - 1}.")
     log_p, log_q = metrics.log_probabilities(full_logits), metrics.log_probabilities(logits)
     p, q = np.exp(log_p), np.exp(log_q)
+    order = metrics.ranked(q)
     return Sweep(
         sizes=np.asarray(sizes, dtype=np.float64),
         n_edges=np.asarray(n_edges),
         n_edges_kept=np.asarray(n_edges_kept),
         total_variation=metrics.total_variation(p, q),
         kl=metrics.kl_divergence(log_p, log_q),
+        jensen_shannon=metrics.jensen_shannon(log_p, log_q),
         entropy=metrics.entropy(log_q),
         top1=q.argmax(axis=-1) == p.argmax(),
-        nucleus=metrics.recovered_nuclei(p, q),
+        nucleus=metrics.recovered_nuclei(p, q, order),
+        nucleus_size=metrics.nucleus_size(q, NUCLEUS, order),
         top=[top_tokens(row, decode) for row in q],
         probabilities=q.astype(np.float32),
         full_probabilities=p.astype(np.float32),
+        loss=None if next_token is None else metrics.token_loss(log_q, next_token),
+        rank=None if next_token is None else metrics.token_rank(q, next_token),
     )
 
 
 def top_tokens(probabilities: Array, decode: Callable[[int], str], n_tokens: int = TOP) -> list[TopToken]:
     """Return the most probable tokens of one distribution (V,), most probable first; ties go to the smaller id."""
-    n_tokens = min(n_tokens, len(probabilities))
-    least = -np.partition(-probabilities, n_tokens - 1)[n_tokens - 1]
-    candidates = np.flatnonzero(probabilities >= least)
-    ids = candidates[np.argsort(-probabilities[candidates], kind="stable")][:n_tokens]
+    ids = metrics.leading(probabilities, n_tokens)
     return [TopToken(int(i), decode(int(i)), float(probabilities[i])) for i in ids]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .edges import Edges, edges_in_graph
+from .edges import Edges, Graph
 from .errors import ToggleError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def forced(
 def apply(mask: Edges, toggles: Mapping[str, str]) -> Edges:
     """Return the mask with the forced components' edges added or removed."""
     heads, mlps = forced(toggles, mask.n_layers, mask.n_heads)
-    exists = edges_in_graph(mask.n_layers, mask.n_heads, mask.n_tokens)
+    exists = Graph(mask.n_layers, mask.n_heads, mask.n_tokens).exists()
     heads, mlps = heads[:, :, None, None], mlps[:, None]
     return mask._replace(
         attention=(mask.attention | (exists.attention & (heads > 0))) & (heads >= 0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,11 @@ import numpy as np
 
 from . import metrics
 from . import toggles as switches
-from .edges import Edges, count_edges, edges_kept, size_of
-from .importance import MEASURES, weigh
+from .edges import Edges, Graph, edges_kept, size_of
+from .importance import Importance, in_graph, measure_named, weigh
+from .modes import Modes
 from .sweep import Sweep, TopToken, compare, top_tokens
-from .traversal import rank_edges
+from .traversal import nucleus_mask, rank_edges, rank_randomly, threshold_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +33,7 @@ REFINED = 16
 """How many sizes `STrace.smallest` tries between two computed levels."""
 
 
-def trace(model: Model, prompt: str | list[int] | Array, importance: str = "l1") -> STrace:
+def trace(model: Model, prompt: str | list[int] | Array, importance: Importance = "l1", *, seed: int = 0) -> STrace:
     """Trace the prediction of the token after a prompt.
 
     Parameters
@@ -40,21 +41,20 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: str = "l1")
     model : Model
         From `strace_widgets.load_model`.
     prompt : str or token ids
-    importance : {"l1", "l2"}
-        How an edge is weighed: its vector's norm over the sum of the norms entering the same node. ``"l1"`` is the
-        paper's.
+    importance : str or callable
+        How an edge is weighed: a name of `strace_widgets.importance.MEASURES` (``"l1"``, the paper's, ``"l2"``,
+        ``"proximity"``, ``"cosine"``, ``"projection"``, ``"random"``), or a function from
+        `strace_widgets.importance.Captured` to `Edges` of weights.
+    seed : int
+        For ``"random"``.
 
     Raises
     ------
     PromptError
         When the prompt is empty or longer than the model's context.
     ValueError
-        When the importance measure is unknown.
+        When the importance measure is unknown, or a function returns weights of the wrong shape.
     """
-    if importance not in MEASURES:
-        raise ValueError(
-            f"There is no importance measure {importance!r}: choose one of {', '.join(map(repr, MEASURES))}."
-        )
     token_ids = model.encode(prompt)
     if len(token_ids) == 1:
         warnings.warn(
@@ -62,11 +62,31 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: str = "l1")
             "Give a longer prompt.",
             stacklevel=2,
         )
-    norms, logits = model.capture(token_ids, MEASURES[importance])
-    weights = weigh(norms)
+    architecture = model.architecture
+    graph = Graph(architecture.n_layers, architecture.n_heads, len(token_ids), architecture.parallel)
+    if isinstance(importance, str):
+        measure = measure_named(importance)
+        scores, logits = model.capture(token_ids, measure.score)
+        weights = weigh(scores, graph, measure, seed)
+    else:
+        captured, logits = model.capture_vectors(token_ids)
+        weights = _checked(importance(captured), graph)
     tokens = [model.decode(int(i)) for i in token_ids]
     text = prompt if isinstance(prompt, str) else "".join(tokens)
-    return STrace(model, text, token_ids, tokens, importance, weights, rank_edges(weights), logits)
+    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "custom")
+    return STrace(model, text, token_ids, tokens, name, graph, weights, rank_edges(weights, graph), logits)
+
+
+def _checked(weights: Any, graph: Graph) -> Edges:
+    """Return a user's weights in the graph's shape, or say what is wrong with them."""
+    exists = graph.exists()
+    shapes = [np.shape(kind) for kind in weights] if isinstance(weights, tuple) else []
+    if shapes != [kind.shape for kind in exists]:
+        wanted = ", ".join(f"{name} {kind.shape}" for name, kind in zip(Edges._fields, exists, strict=True))
+        raise ValueError(f"An importance function returns Edges of the shapes {wanted}; this one returned {shapes}.")
+    if not all(np.isfinite(np.asarray(kind)[there]).all() for kind, there in zip(weights, exists, strict=True)):
+        raise ValueError("An importance function returns finite weights; this one returned some that are not.")
+    return in_graph(Edges(*(np.asarray(kind, dtype=np.float32) for kind in weights)), exists)
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,6 +101,8 @@ class STrace:
     tokens : list of str
         Their texts, special tokens included.
     importance : str
+    graph : Graph
+        L, H, T, and whether blocks are parallel.
     weights : Edges of float32
     ranks : Edges of int32
         The trace of n edges is ``rank < n``.
@@ -93,6 +115,7 @@ class STrace:
     token_ids: Array
     tokens: list[str]
     importance: str
+    graph: Graph
     weights: Edges
     ranks: Edges
     full_logits: Array
@@ -107,7 +130,7 @@ class STrace:
     @property
     def n_edges(self) -> int:
         """E, the edges of the whole graph."""
-        return count_edges(self.ranks.n_layers, self.ranks.n_heads, self.ranks.n_tokens)
+        return self.graph.n_edges
 
     @cached_property
     def top(self) -> list[TopToken]:
@@ -124,7 +147,14 @@ class STrace:
         kept = edges_kept(size, self.n_edges)
         return switches.apply(Edges(*(kind < kept for kind in self.ranks)), toggles or {})
 
-    def evaluate(self, sizes: Iterable[float], toggles: Mapping[str, str] | None = None) -> Sweep:
+    def evaluate(
+        self,
+        sizes: Iterable[float],
+        toggles: Mapping[str, str] | None = None,
+        *,
+        next_token: str | int | None = None,
+        **modes: Any,
+    ) -> Sweep:
         """Run the subgraphs of several sizes in one batched pass.
 
         Parameters
@@ -132,23 +162,68 @@ class STrace:
         sizes : floats in (0, 1]
         toggles : dict, optional
             Components forced on or off at every size: ``{"21.4": "off", "18.mlp": "on"}``.
+        next_token : str or int, optional
+            The token that truly came next, as text or id: the sweep then has its ``loss`` and ``rank``.
+        **modes
+            ``masks``, ``inverse``, ``residual``, ``attention``: see `strace_widgets.modes.Modes`.
 
         Raises
         ------
         ValueError
-            When a size is not in (0, 1], or there is none.
+            When a size is not in (0, 1], there is none, or a mode does not exist.
         ToggleError
             When a component does not exist.
         """
         sizes = list(sizes)
         if not sizes:
             raise ValueError("There is no size to evaluate: give at least one s with 0 < s <= 1.")
+        chosen = _modes(modes)
         kept = np.array([edges_kept(size, self.n_edges) for size in sizes])
-        toggles = switches.normalise(toggles, self.ranks.n_layers, self.ranks.n_heads)
-        forced = switches.forced(toggles, self.ranks.n_layers, self.ranks.n_heads)
-        logits = self.model.evaluate(self.token_ids, self.ranks, kept, forced)
+        toggles = switches.normalise(toggles, self.graph.n_layers, self.graph.n_heads)
+        forced = switches.forced(toggles, self.graph.n_layers, self.graph.n_heads)
+        logits = self.model.evaluate(self.token_ids, self.ranks, kept, forced, chosen)
         counted = np.array([self.mask(size, toggles).n_kept for size in sizes]) if toggles else kept
-        return compare(self.full_logits, logits, sizes, kept, counted, self.model.decode)
+        true_token = None if next_token is None else self.model.encode_one(next_token)
+        return compare(self.full_logits, logits, sizes, kept, counted, self.model.decode, next_token=true_token)
+
+    def connected(self, size: float) -> bool:
+        """Tell whether the trace of size s reaches an embedding, so that it can depend on the prompt at all."""
+        into_first_layer = [self.ranks.attention[0], self.ranks.attention_residual[0]]
+        if self.graph.parallel:
+            into_first_layer.append(self.ranks.mlp[0])
+        return edges_kept(size, self.n_edges) > min(int(kind.min()) for kind in into_first_layer)
+
+    def evaluate_mask(self, mask: Edges, **modes: Any) -> Sweep:
+        """Run one subgraph that is given edge by edge; the sweep has one row, whose size is the share of edges kept."""
+        chosen = _modes(modes)
+        spelled_out = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
+        forced = switches.forced({}, self.graph.n_layers, self.graph.n_heads)
+        logits = self.model.evaluate(self.token_ids, spelled_out, np.array([1]), forced, chosen)
+        kept = np.array([mask.n_kept])
+        return compare(self.full_logits, logits, [mask.n_kept / self.n_edges], kept, kept, self.model.decode)
+
+    def nucleus(self, mass: float) -> Edges:
+        """Return the mask that keeps the heaviest edges into each node, up to a share ``mass`` of its weight."""
+        return nucleus_mask(self.weights, self.graph, mass)
+
+    def threshold(self, weight: float) -> Edges:
+        """Return the mask of the edges heavier than ``weight`` that such edges connect to the output."""
+        return threshold_mask(self.weights, self.graph, weight)
+
+    def random(self, seed: int = 0, *, like_authors: bool = False) -> STrace:
+        """Return the same prompt with a random connected order instead: the baseline to compare with.
+
+        Parameters
+        ----------
+        seed : int
+        like_authors : bool
+            Draw nodes, as the published code does, rather than edges. That code evaluates its random subgraphs with
+            all residual edges kept: ``trace.random(like_authors=True).evaluate(sizes, residual="kept")``; compared with
+            a trace whose residual edges are masked, that is not like for like.
+        """
+        weights = weigh(self.weights, self.graph, measure_named("random"), seed)
+        ranks = rank_randomly(self.graph, seed) if like_authors else rank_edges(weights, self.graph)
+        return replace(self, importance="random", weights=weights, ranks=ranks)
 
     def sweep(self) -> Sweep:
         """Return the results at the standard sizes, evenly spaced on a log scale from one edge to all."""
@@ -208,3 +283,13 @@ class STrace:
         from .export import write_page  # noqa: PLC0415 - and so is the page
 
         return write_page(self, Path(path))
+
+
+def _modes(modes: dict[str, Any]) -> Modes:
+    try:
+        return Modes(**modes)
+    except TypeError:
+        unknown = sorted(set(modes) - set(Modes.__dataclass_fields__))
+        raise TypeError(
+            f"There is no evaluation mode {', '.join(unknown)}: choose among {', '.join(Modes.__dataclass_fields__)}."
+        ) from None

@@ -1,8 +1,8 @@
-"""Weights to ranks: the best-first order from the output node backwards (arXiv 2605.27033; design, section 2).
+"""Weights to ranks: the order in which edges enter the trace (arXiv 2605.27033; design, section 2).
 
-A max-heap keyed (-weight, push counter) holds the edges that enter the nodes reached so far. Popping an edge adds it
-to the trace and, if its source node is new, pushes all edges that enter that source. One traversal gives the trace of
-every size: the trace of n edges is the first n popped.
+*Best-first* from the output node backwards: a max-heap keyed (-weight, push counter) holds the edges that enter the
+nodes reached so far. Popping an edge adds it to the trace and, if its source node is new, pushes all edges that enter
+that source. One traversal gives the trace of every size: the trace of n edges is the first n popped.
 
 A node's edges are pushed together, with consecutive counters. So it is enough to sort each node's edges once and to
 keep *nodes* in the heap, each with its best remaining edge: the order is the same and the heap stays small.
@@ -11,78 +11,170 @@ keep *nodes* in the heap, each with its best remaining edge: the order is the sa
 from __future__ import annotations
 
 import heapq
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .edges import NOT_IN_GRAPH, Edges, count_edges
+from .edges import NOT_IN_GRAPH, Edges, Graph
+
+Array = np.ndarray[Any, Any]
 
 
-def rank_edges(weights: Edges) -> Edges:
+class Node(NamedTuple):
+    """A node of the graph: graph layer and token."""
+
+    graph_layer: int
+    token: int
+
+
+class Entering(NamedTuple):
+    """The edges that enter a node, in push order: kind (a field of `Edges`), index in that field, source token."""
+
+    kinds: list[str]
+    places: list[tuple[int, ...]]
+    sources: list[int]
+    weights: Array
+
+
+def entering(weights: Edges, graph: Graph, node: Node) -> Entering:
+    """List the edges that enter a node in push order.
+
+    Residual, (MLP in a parallel block,) heads from the token itself, then heads from each earlier token; into an MLP
+    node residual, then MLP.
+    """
+    graph_layer, token = node
+    layer = (graph_layer - 1) if graph.parallel else (graph_layer - 1) // 2
+    here = (layer, token)
+    if not graph.parallel and graph_layer % 2 == 0:
+        values = np.array([weights.mlp_residual[here], weights.mlp[here]])
+        return Entering(["mlp_residual", "mlp"], [here, here], [token, token], values)
+    own = ["attention_residual", "mlp"] if graph.parallel else ["attention_residual"]
+    sources = [token, *range(token)]
+    by_source = weights.attention[layer, :, token, : token + 1].T[sources]
+    heads = range(graph.n_heads)
+    return Entering(
+        own + ["attention"] * by_source.size,
+        [here] * len(own) + [(layer, head, token, source) for source in sources for head in heads],
+        [token] * len(own) + [source for source in sources for _ in heads],
+        np.concatenate([[getattr(weights, kind)[here] for kind in own], by_source.ravel()]),
+    )
+
+
+def output_node(graph: Graph) -> Node:
+    """Return the node that the trace explains."""
+    return Node(graph.n_layers * (1 if graph.parallel else 2), graph.n_tokens - 1)
+
+
+def rank_edges(weights: Edges, graph: Graph) -> Edges:
     """Return each edge's place in the best-first order, 0 for the first; ties go to the edge pushed earlier.
 
     Parameters
     ----------
     weights : Edges of float
         Importance, larger first.
+    graph : Graph
 
     Returns
     -------
     Edges of int32
         ``NOT_IN_GRAPH`` where there is no edge. The mask of n edges is ``rank < n``.
     """
-    n_layers, n_heads, n_tokens = weights.n_layers, weights.n_heads, weights.n_tokens
-    ranks = Edges(*(np.full(kind.shape, NOT_IN_GRAPH, dtype=np.int32) for kind in weights))
-    heap: list[tuple[float, int, tuple[int, int], int]] = []
-    entering: dict[tuple[int, int], tuple[list[float], list[int], int]] = {}
+    ranks = nowhere(weights)
+    heap: list[tuple[float, int, Node, int]] = []
+    reached: dict[Node, tuple[Entering, list[float], list[int], int]] = {}
     pushed = 0
 
-    def reach(node: tuple[int, int]) -> None:
+    def reach(node: Node) -> None:
         """Sort the edges that enter a node and put its best one on the heap."""
         nonlocal pushed
-        graph_layer, token = node
-        if graph_layer == 0 or node in entering:
+        if node.graph_layer == 0 or node in reached:
             return
-        if graph_layer % 2:
-            values = _entering_attention_node(weights, graph_layer // 2, token)
-        else:
-            layer = graph_layer // 2 - 1
-            values = np.array([weights.mlp_residual[layer, token], weights.mlp[layer, token]])
-        order = np.argsort(-values, kind="stable")
-        entering[node] = (values[order].tolist(), order.tolist(), pushed)
-        heapq.heappush(heap, (-float(values[order[0]]), pushed + int(order[0]), node, 0))
-        pushed += len(values)
+        edges = entering(weights, graph, node)
+        order = np.argsort(-edges.weights, kind="stable")
+        reached[node] = (edges, (-edges.weights[order]).tolist(), order.tolist(), pushed)
+        heapq.heappush(heap, (reached[node][1][0], pushed + int(order[0]), node, 0))
+        pushed += len(order)
 
-    reach((2 * n_layers, n_tokens - 1))
-    for rank in range(count_edges(n_layers, n_heads, n_tokens)):
+    reach(output_node(graph))
+    for rank in range(graph.n_edges):
         _, _, node, place = heap[0]
-        graph_layer, target = node
-        values, order, first = entering[node]
-        local = order[place]
+        edges, keys, order, start = reached[node]
+        edge = order[place]
         if place + 1 < len(order):
-            heapq.heapreplace(heap, (-values[place + 1], first + order[place + 1], node, place + 1))
+            heapq.heapreplace(heap, (keys[place + 1], start + order[place + 1], node, place + 1))
         else:
             heapq.heappop(heap)
-        source = target
-        if graph_layer % 2 == 0:
-            (ranks.mlp if local else ranks.mlp_residual)[graph_layer // 2 - 1, target] = rank
-        elif local == 0:
-            ranks.attention_residual[graph_layer // 2, target] = rank
-        else:
-            head, source = _head_and_source(local, target, n_heads)
-            ranks.attention[graph_layer // 2, head, target, source] = rank
-        reach((graph_layer - 1, source))
+        getattr(ranks, edges.kinds[edge])[edges.places[edge]] = rank
+        reach(Node(node.graph_layer - 1, edges.sources[edge]))
     return ranks
 
 
-def _entering_attention_node(weights: Edges, layer: int, target: int) -> np.ndarray[Any, Any]:
-    """Return an attention node's weights in push order: residual, own heads, then the heads of each earlier token."""
-    by_source = weights.attention[layer, :, target, : target + 1].T
-    residual = weights.attention_residual[layer, target]
-    return np.concatenate([[residual], by_source[target], by_source[:target].ravel()])
+def rank_randomly(graph: Graph, seed: int = 0) -> Edges:
+    """Return the authors' random connected order: node after node, each with all edges that enter it.
+
+    The next node is drawn from those reached; its residual and MLP edges come first, then its attention edges,
+    shuffled. (The published code evaluates this baseline with all residual edges kept; the order ``"random"`` of
+    `strace_widgets.importance.MEASURES` draws edges, not nodes, and is like for like with a trace.)
+    """
+    random = np.random.default_rng(seed)
+    exists = graph.exists()
+    ranks = nowhere(exists)
+    frontier, seen, rank = [output_node(graph)], {output_node(graph)}, 0
+    while frontier:
+        node = frontier.pop(int(random.integers(len(frontier))))
+        edges = entering(exists, graph, node)
+        attention = [edge for edge, kind in enumerate(edges.kinds) if kind == "attention"]
+        others = [edge for edge, kind in enumerate(edges.kinds) if kind != "attention"]
+        for edge in [*others, *random.permutation(attention).tolist()]:
+            getattr(ranks, edges.kinds[edge])[edges.places[edge]] = rank
+            rank += 1
+            source = Node(node.graph_layer - 1, edges.sources[edge])
+            if source.graph_layer > 0 and source not in seen:
+                seen.add(source)
+                frontier.append(source)
+    return ranks
 
 
-def _head_and_source(local: int, target: int, n_heads: int) -> tuple[int, int]:
-    """Undo the push order of `_entering_attention_node`."""
-    block, head = divmod(local - 1, n_heads)
-    return head, target if block == 0 else block - 1
+def nucleus_mask(weights: Edges, graph: Graph, mass: float) -> Edges:
+    """Keep, into each node reached from the output, the heaviest edges until they hold a share of the node's weight.
+
+    Edges of weight 0 are never kept (the published code's extraction by nucleus).
+    """
+    if not 0 < mass <= 1:
+        raise ValueError(f"A nucleus holds a share of the weight with 0 < mass <= 1; {mass!r} is not in that range.")
+
+    def heaviest(values: Array) -> Array:
+        order = np.argsort(-values, kind="stable")
+        before = np.concatenate([[0.0], np.cumsum(values[order])[:-1]])
+        chosen = np.zeros(len(values), dtype=bool)
+        # Sums of float32 shares reach 1 only up to rounding.
+        chosen[order] = before < mass * values.sum() - 1e-7
+        return chosen & (values > 0)
+
+    return _reached(weights, graph, heaviest)
+
+
+def threshold_mask(weights: Edges, graph: Graph, threshold: float) -> Edges:
+    """Keep the edges heavier than a threshold that are connected to the output through such edges."""
+    return _reached(weights, graph, lambda values: values > threshold)
+
+
+def _reached(weights: Edges, graph: Graph, choose: Any) -> Edges:
+    """Walk back from the output node along the edges that a rule keeps among those entering each node."""
+    mask = Edges(*(np.zeros(kind.shape, dtype=bool) for kind in weights))
+    waiting, seen = [output_node(graph)], {output_node(graph)}
+    while waiting:
+        node = waiting.pop()
+        edges = entering(weights, graph, node)
+        for edge in np.flatnonzero(choose(edges.weights)).tolist():
+            getattr(mask, edges.kinds[edge])[edges.places[edge]] = True
+            source = Node(node.graph_layer - 1, edges.sources[edge])
+            if source.graph_layer > 0 and source not in seen:
+                seen.add(source)
+                waiting.append(source)
+    return mask
+
+
+def nowhere(like: Edges) -> Edges:
+    """Return ranks in the shape of some edges, all of them not in the graph."""
+    return Edges(*(np.full(kind.shape, NOT_IN_GRAPH, dtype=np.int32) for kind in like))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from strace_widgets.edges import NOT_IN_GRAPH, Edges
+from strace_widgets.edges import NOT_IN_GRAPH, Edges, Graph
 
 FOLDER = Path(__file__).parent / "golden"
 KINDS = ("attention_residual", "attention", "mlp_residual", "mlp")
@@ -23,8 +23,12 @@ class GoldenCase:
     weights: Edges
     ranks: Edges
     full_logits: np.ndarray[Any, Any]
-    results: dict[str, Any]
+    evaluations: dict[str, Any]
     arrays: Any
+
+    @property
+    def graph(self) -> Graph:
+        return Graph(self.weights.n_layers, self.weights.n_heads, self.weights.n_tokens)
 
     @property
     def n_edges(self) -> int:
@@ -56,6 +60,6 @@ def read(name: str) -> GoldenCase:
         weights=as_edges(arrays["edge_weight"], 0),
         ranks=as_edges(rank, NOT_IN_GRAPH),
         full_logits=arrays["full_last_logits"],
-        results=record["eval_attnmasked"]["results"]["trace_only"],
+        evaluations={variant: record[f"eval_{variant}"]["results"] for variant in ("attnmasked", "released")},
         arrays=arrays,
     )

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-import transformers
 
 import strace_widgets as sw
 
@@ -50,6 +49,35 @@ def test_unknown_importance(tiny: Any) -> None:
         sw.trace(tiny, "w1 w2", importance="l3")
 
 
+def test_an_importance_function_of_the_wrong_shape(tiny: Any) -> None:
+    with pytest.raises(ValueError, match=r"attention \(3, 4, 2, 2\)"):
+        sw.trace(tiny, "w1 w2", importance=lambda captured: captured.factors)
+    with pytest.raises(ValueError, match="finite"):
+        sw.trace(
+            tiny,
+            "w1 w2",
+            importance=lambda c: sw.Edges(c.factors * np.nan, *(x[..., 0] for x in (c.mlp, c.mlp, c.mlp))),
+        )
+
+
+def test_an_evaluation_mode_that_does_not_exist(tiny_trace: sw.STrace) -> None:
+    with pytest.raises(ValueError, match=r"masks='some' does not exist: choose 'all' or 'mlp\+residual'"):
+        tiny_trace.evaluate([0.5], masks="some")
+    with pytest.raises(TypeError, match="no evaluation mode mask: choose among masks"):
+        tiny_trace.evaluate([0.5], mask="all")
+
+
+def test_a_next_token_that_is_several(tiny_trace: sw.STrace) -> None:
+    assert tiny_trace.evaluate([1.0], next_token="w7").loss is not None
+    with pytest.raises(sw.PromptError, match="is 2 of"):
+        tiny_trace.evaluate([1.0], next_token="w7 w8")
+
+
+def test_an_extraction_out_of_range(tiny_trace: sw.STrace) -> None:
+    with pytest.raises(ValueError, match="0 < mass <= 1"):
+        tiny_trace.nucleus(0)
+
+
 @pytest.mark.parametrize("size", [0, -0.1, 1.0001, float("nan"), "0.5", None])
 def test_size_outside_its_range(tiny_trace: sw.STrace, size: Any) -> None:
     with pytest.raises(ValueError, match="0 < s <= 1"):
@@ -75,22 +103,6 @@ def test_unknown_model(tmp_path: Any) -> None:
 def test_a_model_that_is_no_transformer() -> None:
     with pytest.raises(sw.UnsupportedArchitectureError, match="Linear"):
         sw.load_model(torch.nn.Linear(2, 2))
-
-
-def test_a_family_without_the_parts_is_refused_by_name() -> None:
-    config = transformers.GPT2Config(vocab_size=97, n_embd=32, n_layer=2, n_head=4)
-    with pytest.raises(sw.UnsupportedArchitectureError, match=r"GPT2LMHeadModel has no part named .model\.layers."):
-        sw.load_model(transformers.GPT2LMHeadModel(config))
-
-
-def test_a_block_whose_edges_do_not_sum_is_refused_with_the_gap() -> None:
-    """A norm after the attention, and an output bias that belongs to no edge: the names fit, the sums do not."""
-    with pytest.raises(sw.UnsupportedArchitectureError, match=r"Olmo2ForCausalLM is not supported.*misses by"):
-        sw.load_model(tiny_models.tiny("Olmo2", head_dim=8))
-    model = tiny_models.tiny("Llama", attention_bias=True)
-    torch.nn.init.normal_(model.model.layers[1].self_attn.o_proj.bias)
-    with pytest.raises(sw.UnsupportedArchitectureError, match="'attention edges' of layer 1 misses by"):
-        sw.load_model(model)
 
 
 def test_an_unknown_name_in_the_package() -> None:

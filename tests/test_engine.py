@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 from itertools import pairwise
 from typing import Any
 
+import naive_case
+import naive_reference
 import numpy as np
 import pytest
 import tiny_models
@@ -14,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import strace_widgets as sw
-from strace_widgets.edges import NOT_IN_GRAPH, count_edges, edges_in_graph, edges_kept, size_of
+from strace_widgets.edges import NOT_IN_GRAPH, Graph, edges_kept, size_of
 from strace_widgets.traversal import rank_edges
 
-shapes = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 6))
+graphs = st.builds(Graph, st.integers(1, 4), st.integers(1, 4), st.integers(1, 6), st.booleans())
 
 
 @st.composite
@@ -61,10 +62,10 @@ def test_whole_graph_is_the_model(case: tuple[Any, list[int]]) -> None:
 @given(random_models(), st.sampled_from(["l1", "l2"]))
 def test_weights_entering_a_node_sum_to_one_and_the_vectors_to_the_node(case: tuple[Any, Any], measure: str) -> None:
     model, prompt = case
-    assert set(model.gaps) == {"attention edges", "stream + attention + MLP", "linearised final norm"}
+    assert len(model.gaps) == 4
     assert max(model.gaps.values()) <= 1e-5
-    weights = sw.trace(model, prompt, importance=measure).weights
-    exists = edges_in_graph(weights.n_layers, weights.n_heads, weights.n_tokens)
+    trace = sw.trace(model, prompt, importance=measure)
+    weights, exists = trace.weights, trace.graph.exists()
     into_attention = weights.attention.sum(axis=(1, 3)) + weights.attention_residual
     into_mlp = weights.mlp + weights.mlp_residual
     np.testing.assert_allclose(into_attention[exists.attention_residual], 1, rtol=1e-5)
@@ -77,7 +78,7 @@ def test_weights_entering_a_node_sum_to_one_and_the_vectors_to_the_node(case: tu
 def test_traces_are_nested_connected_and_of_exact_size(case: tuple[Any, Any], sizes: list[float]) -> None:
     model, prompt = case
     trace = sw.trace(model, prompt)
-    assert trace.n_edges == count_edges(trace.ranks.n_layers, trace.ranks.n_heads, len(prompt))
+    assert trace.n_edges == trace.graph.n_edges == trace.graph.exists().n_kept
     masks = [trace.mask(size) for size in sorted(sizes)]
     for size, mask in zip(sorted(sizes), masks, strict=True):
         assert mask.n_kept == int(size * trace.n_edges)
@@ -100,9 +101,9 @@ def assert_connected_to_output(mask: sw.Edges) -> None:
         assert not (into_attention_node & ~into_mlp_node).any()
 
 
-@given(shapes)
-def test_edge_count_has_its_closed_form(shape: tuple[int, int, int]) -> None:
-    assert edges_in_graph(*shape).n_kept == count_edges(*shape)
+@given(graphs)
+def test_edge_count_has_its_closed_form(graph: Graph) -> None:
+    assert graph.exists().n_kept == graph.n_edges
 
 
 @given(st.integers(1, 10**9), st.data())
@@ -111,20 +112,19 @@ def test_size_of_an_edge_count_leads_back_to_it(n_edges: int, data: st.DataObjec
     assert edges_kept(size_of(kept, n_edges), n_edges) == kept
 
 
-@given(shapes, st.integers(0, 10**6), st.booleans())
-def test_traversal_equals_a_plain_heap_of_edges(shape: tuple[int, int, int], seed: int, ties: bool) -> None:
-    weights = random_weights(shape, seed, ties=ties)
-    ranks = rank_edges(weights)
-    for rank, (kind, place) in enumerate(plain_best_first(weights)):
-        assert getattr(ranks, kind)[place] == rank
-    exists = edges_in_graph(*shape)
-    for kind, there in zip(ranks, exists, strict=True):
+@given(graphs, st.integers(0, 10**6), st.booleans())
+def test_traversal_equals_a_plain_heap_of_edges(graph: Graph, seed: int, ties: bool) -> None:
+    weights = random_weights(graph, seed, ties=ties)
+    ranks = rank_edges(weights, graph)
+    order = naive_reference.best_first(naive_case.as_dict(weights, graph))
+    assert [naive_case.value_of(ranks, edge) for edge in order] == list(range(graph.n_edges))
+    for kind, there in zip(ranks, graph.exists(), strict=True):
         assert (kind[~there] == NOT_IN_GRAPH).all()
-        assert (kind[there] < count_edges(*shape)).all()
+        assert (kind[there] < graph.n_edges).all()
 
 
-def random_weights(shape: tuple[int, int, int], seed: int, *, ties: bool) -> sw.Edges:
-    n_layers, n_heads, n_tokens = shape
+def random_weights(graph: Graph, seed: int, *, ties: bool) -> sw.Edges:
+    n_layers, n_heads, n_tokens, _ = graph
     random = np.random.default_rng(seed)
 
     def draw(*size: int) -> Any:
@@ -133,38 +133,6 @@ def random_weights(shape: tuple[int, int, int], seed: int, *, ties: bool) -> sw.
 
     per_token = (n_layers, n_tokens)
     return sw.Edges(draw(n_layers, n_heads, n_tokens, n_tokens), draw(*per_token), draw(*per_token), draw(*per_token))
-
-
-def plain_best_first(weights: sw.Edges) -> list[tuple[str, tuple[int, ...]]]:
-    """The method as it is written down: one heap of single edges keyed (-weight, push counter)."""
-    heap: list[Any] = []
-    reached: set[tuple[int, int]] = set()
-    order: list[tuple[str, tuple[int, ...]]] = []
-
-    def push(kind: str, place: tuple[int, ...], source: tuple[int, int]) -> None:
-        heapq.heappush(heap, (-float(getattr(weights, kind)[place]), len(heap) + len(order), kind, place, source))
-
-    def enter(node: tuple[int, int]) -> None:
-        graph_layer, token = node
-        if graph_layer == 0 or node in reached:
-            return
-        reached.add(node)
-        layer = (graph_layer - 1) // 2
-        if graph_layer % 2 == 0:
-            push("mlp_residual", (layer, token), (graph_layer - 1, token))
-            push("mlp", (layer, token), (graph_layer - 1, token))
-            return
-        push("attention_residual", (layer, token), (graph_layer - 1, token))
-        for source in [token, *range(token)]:
-            for head in range(weights.n_heads):
-                push("attention", (layer, head, token, source), (graph_layer - 1, source))
-
-    enter((2 * weights.n_layers, weights.n_tokens - 1))
-    while heap:
-        _, _, kind, place, source = heapq.heappop(heap)
-        order.append((kind, place))
-        enter(source)
-    return order
 
 
 def test_sliding_windows_keep_the_identities() -> None:

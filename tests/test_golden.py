@@ -11,6 +11,7 @@ import pytest
 import strace_widgets as sw
 from strace_widgets import metrics
 from strace_widgets.edges import NOT_IN_GRAPH
+from strace_widgets.modes import Modes
 from strace_widgets.traversal import rank_edges
 
 CASES = ("tiny_llama", "smollm2_france", "smollm2_eiffel")
@@ -42,7 +43,7 @@ def test_weights_agree(case: Any) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_pop_order_is_identical_on_the_golden_weights(name: str) -> None:
     golden = golden_case.read(name)
-    ranks = rank_edges(golden.weights)
+    ranks = rank_edges(golden.weights, golden.graph)
     for kind in sw.Edges._fields:
         np.testing.assert_array_equal(getattr(ranks, kind), getattr(golden.ranks, kind))
     assert sum(int((kind != NOT_IN_GRAPH).sum()) for kind in ranks) == golden.n_edges
@@ -55,21 +56,27 @@ def test_pop_order_of_our_own_capture_is_identical_on_the_tiny_model(golden_tiny
         np.testing.assert_array_equal(getattr(trace.ranks, kind), getattr(golden.ranks, kind))
 
 
-def test_masked_results_agree_in_the_golden_order(case: Any) -> None:
+@pytest.mark.parametrize("inverse", [False, True], ids=["trace only", "inverse"])
+@pytest.mark.parametrize("variant", ["attnmasked", "released"])
+def test_masked_results_agree_in_the_golden_order(case: Any, variant: str, inverse: bool) -> None:
+    """``released`` is the published code as it is, whose attention mask never acts."""
     name, model, golden = case
     ranks = golden.ranks
     forced = np.zeros((ranks.n_layers, ranks.n_heads), np.int8), np.zeros(ranks.n_layers, np.int8)
-    logits = model.evaluate(golden.token_ids, ranks, np.array(golden.n_kept), forced)
+    modes = Modes(masks="all" if variant == "attnmasked" else "mlp+residual", inverse=inverse)
+    logits = model.evaluate(golden.token_ids, ranks, np.array(golden.n_kept), forced, modes)
+    results = golden.evaluations[variant]["trace_inverse" if inverse else "trace_only"]
     full, masked = (np.exp(metrics.log_probabilities(x)) for x in (golden.full_logits, logits))
     variation = metrics.total_variation(full, masked)
-    np.testing.assert_allclose(variation, golden.results["tv"], rtol=0, atol=VARIATION_TOLERANCE[name])
-    nucleus = metrics.recovered_nuclei(full, masked)
+    np.testing.assert_allclose(variation, results["tv"], rtol=0, atol=VARIATION_TOLERANCE[name])
     # An empty trace is uniform: which tokens lead is then an accident of the sort.
-    agree = [n for n in range(len(nucleus)) if golden.n_kept[n] > 0]
-    assert [int(nucleus[n]) for n in agree] == [golden.results["shared_nucleus"][n] for n in agree]
+    settled = [n for n, kept in enumerate(golden.n_kept) if kept > 0 or inverse]
+    nucleus = metrics.recovered_nuclei(full, masked)
+    assert nucleus[settled].tolist() == [results["shared_nucleus"][n] for n in settled]
+    assert masked.argmax(axis=-1)[settled].tolist() == [results["argmax"][n] for n in settled]
     entropy = metrics.entropy(metrics.log_probabilities(logits))
     # The authors add 1e-7 inside the logarithm: over a vocabulary of 49,152 that shifts a flat distribution by 5e-3.
-    np.testing.assert_allclose(entropy, golden.results["entropy"], rtol=0, atol=1e-2)
+    np.testing.assert_allclose(entropy, results["entropy"], rtol=0, atol=1e-2)
 
 
 def test_full_logits_agree(case: Any) -> None:

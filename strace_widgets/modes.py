@@ -1,0 +1,50 @@
+"""How a subgraph is run: what is masked, and what stays as the full model had it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CHOICES = {
+    "masks": ("all", "mlp+residual"),
+    "residual": ("traced", "kept"),
+    "attention": ("recomputed", "frozen"),
+}
+
+
+@dataclass(frozen=True)
+class Modes:
+    """The evaluation's choices; the defaults are the method as it is written down.
+
+    Attributes
+    ----------
+    masks : {"all", "mlp+residual"}
+        Which edges a mask drops. ``"mlp+residual"`` leaves attention edges alone, which is what the authors' published
+        code computes.
+    inverse : bool
+        Keep what the trace drops, and all residual edges: what the rest of the model knows.
+    residual : {"traced", "kept"}
+        Whether residual edges are masked like the others, or all kept.
+    attention : {"recomputed", "frozen"}
+        Whether the attention probabilities come from the masked run or from the full one.
+    """
+
+    masks: str = "all"
+    inverse: bool = False
+    residual: str = "traced"
+    attention: str = "recomputed"
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} does not exist: choose {' or '.join(map(repr, choices))}."
+                )
+
+    def flags(self) -> dict[str, bool]:
+        """Return the same as the plain flags that travel to a server."""
+        return {
+            "mask_attention": self.masks == "all",
+            "inverse": self.inverse,
+            "keep_residual": self.residual == "kept",
+            "frozen": self.attention == "frozen",
+        }

@@ -1,0 +1,107 @@
+"""Every family that Hugging Face routes through one attention call, each on a tiny random model with random biases."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import families
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+import strace_widgets as sw
+
+README = ROOT / "README.md"
+PROMPT = [5, 17, 3, 88, 41, 2]
+
+
+@pytest.fixture(params=families.FAMILIES, ids=lambda family: f"{family.name}-{family.kind}".replace(" ", "-"))
+def family(request: pytest.FixtureRequest) -> families.Family:
+    return request.param
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_family(family: families.Family) -> None:
+    module = families.build(family.name, family.options)
+    with torch.no_grad():
+        logits = module(torch.tensor([PROMPT])).logits[0, -1].float().numpy()
+    model = sw.load_model(module)
+    assert max(model.gaps.values()) <= 1e-4  # the proof: edges sum to nodes, layer by layer
+    assert model.architecture.parallel == (family.kind == "parallel")
+    assert (model.architecture.outer_norm is not None) == (family.kind == "post-norm")
+    assert family.name in model.describe()
+
+    trace = sw.trace(model, PROMPT)
+    ranks, graph = trace.ranks, trace.graph
+    assert graph.n_edges == graph.exists().n_kept
+    np.testing.assert_allclose(trace.full_logits, logits, atol=1e-4)
+    assert sorted(np.concatenate([kind[there] for kind, there in zip(ranks, graph.exists(), strict=True)])) == list(
+        range(graph.n_edges)
+    )
+
+    neutral = np.zeros((graph.n_layers, graph.n_heads), np.int8), np.zeros(graph.n_layers, np.int8)
+    none, one, every = model.evaluate(trace.token_ids, ranks, np.array([0, 1, graph.n_edges]), neutral)
+    np.testing.assert_allclose(every, logits, atol=1e-4)
+    assert np.isfinite(none).all()
+    # An empty trace lets nothing of the prompt through: another prompt of the same length gives the same logits.
+    other = model.evaluate(trace.token_ids[::-1].copy(), ranks, np.array([0]), neutral)[0]
+    np.testing.assert_allclose(none, other, atol=1e-4)
+    assert trace.mask(1.5 / graph.n_edges).n_kept == 1
+    assert trace.ranks.mlp[-1, -1] == 0 or not np.allclose(none, every)
+    assert np.isfinite(one).all()
+
+    components = {
+        f"{layer}.{part}": "off" for layer in range(graph.n_layers) for part in (*range(graph.n_heads), "mlp")
+    }
+    all_off = trace.evaluate([1.0], components)
+    assert all_off.total_variation[0] > 1e-4
+    back = trace.evaluate([1.0], components | dict.fromkeys(components, "auto"))
+    np.testing.assert_allclose(back.probabilities[0], trace.evaluate([1.0]).probabilities[0], atol=1e-6)
+    all_on = trace.evaluate([1.0], dict.fromkeys(components, "on"))
+    np.testing.assert_allclose(all_on.probabilities[0], back.probabilities[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["Llama", "Olmo2", "GPTNeoX"])
+def test_half_precision(name: str, dtype: torch.dtype) -> None:
+    """Weights are accumulated in float32; what is lost is the model's own rounding, stated in the README."""
+    options = next(family.options for family in families.FAMILIES if family.name == name)
+    exact = sw.trace(sw.load_model(families.build(name, options)), PROMPT)
+    model = sw.load_model(families.build(name, options).to(dtype))
+    half = sw.trace(model, PROMPT)
+    assert half.weights.attention.dtype == np.float32
+    for kind in sw.Edges._fields:
+        np.testing.assert_allclose(getattr(half.weights, kind), getattr(exact.weights, kind), atol=0.02)
+    assert max(model.gaps.values()) <= 3e-2
+    assert half.evaluate([1.0]).total_variation[0] <= 1e-6
+    assert abs(half.evaluate([0.5]).total_variation[0] - exact.evaluate([0.5]).total_variation[0]) <= 0.1
+
+
+def table() -> str:
+    """The README's table of families."""
+    by_kind: dict[str, list[Any]] = defaultdict(list)
+    for family in families.FAMILIES:
+        by_kind[family.kind].append(family.name)
+    rows = [f"| {kind} | {', '.join(names)} |" for kind, names in by_kind.items()]
+    return "\n".join(["| block | families, by the prefix of their transformers classes |", "|---|---|", *rows])
+
+
+def test_readme_lists_exactly_the_tested_families() -> None:
+    """To refresh the table: ``make readme``."""
+    readme = README.read_text(encoding="utf-8")
+    assert with_table(readme) == readme
+
+
+def with_table(readme: str) -> str:
+    """The README with its table of families as it should be."""
+    before, opening, rest = readme.partition("<!-- families -->\n")
+    _, closing, after = rest.partition("<!-- /families -->")
+    assert opening
+    assert closing
+    return f"{before}{opening}{table()}\n{closing}{after}"
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")

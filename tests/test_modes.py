@@ -1,0 +1,116 @@
+"""Evaluation modes, baselines and the other extractions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import strace_widgets as sw
+from strace_widgets.traversal import entering, output_node
+
+
+def test_modes_change_what_they_say(tiny_trace: sw.STrace) -> None:
+    size = [0.5]
+    everything = tiny_trace.evaluate(size).probabilities[0]
+    for modes in ({"masks": "mlp+residual"}, {"attention": "frozen"}, {"inverse": True}):
+        assert np.abs(tiny_trace.evaluate(size, **modes).probabilities[0] - everything).max() > 1e-4, modes
+    for modes in ({"masks": "mlp+residual"}, {"attention": "frozen"}, {"residual": "kept"}):
+        assert tiny_trace.evaluate([1.0], **modes).total_variation[0] <= 1e-6, modes
+
+
+def test_kept_residuals_differ_where_the_order_drops_them(tiny_trace: sw.STrace) -> None:
+    random = tiny_trace.random(seed=2)
+    kept, traced = (random.evaluate([0.3], residual=mode).probabilities[0] for mode in ("kept", "traced"))
+    assert np.abs(kept - traced).max() > 1e-4
+
+
+def test_the_inverse_of_everything_leaves_residuals_only(tiny_trace: sw.STrace) -> None:
+    off = {str(layer): "off" for layer in range(3)}
+    inverse = tiny_trace.evaluate([1.0], inverse=True).probabilities[0]
+    np.testing.assert_allclose(inverse, tiny_trace.evaluate([1.0], off).probabilities[0], atol=1e-5)
+
+
+def test_frozen_attention_is_the_full_models(tiny: Any) -> None:
+    """With frozen attention the first layer's mask cannot change what the second layer attends to."""
+    trace = sw.trace(tiny, [5, 17, 3, 88, 41])
+    captured, _ = tiny.capture_vectors(trace.token_ids)
+    mask = trace.mask(1.0)
+    mask.attention[0] = False
+    frozen = trace.evaluate_mask(mask, attention="frozen")
+    recomputed = trace.evaluate_mask(mask)
+    assert np.abs(frozen.probabilities - recomputed.probabilities).max() > 1e-5
+    assert captured.factors.shape == trace.weights.attention.shape
+
+
+@pytest.mark.parametrize("like_authors", [False, True])
+def test_random_baselines_are_connected_nested_and_seeded(tiny_trace: sw.STrace, like_authors: bool) -> None:
+    first, again, other = (tiny_trace.random(seed, like_authors=like_authors) for seed in (4, 4, 5))
+    graph = tiny_trace.graph
+    for one, two in zip(first.ranks, again.ranks, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert any((one != two).any() for one, two in zip(first.ranks, other.ranks, strict=True))
+    for size in (0.05, 0.3, 0.9):
+        mask = first.mask(size)
+        assert mask.n_kept == int(size * graph.n_edges)
+        assert_connected(mask, tiny_trace)
+
+
+def assert_connected(mask: sw.Edges, trace: sw.STrace) -> None:
+    """Walking back from the output along kept edges meets every kept edge."""
+    waiting, seen, met = [output_node(trace.graph)], set(), 0
+    while waiting:
+        node = waiting.pop()
+        if node in seen or node.graph_layer == 0:
+            continue
+        seen.add(node)
+        edges = entering(mask, trace.graph, node)
+        met += int(edges.weights.sum())
+        kept = np.flatnonzero(edges.weights)
+        waiting += [type(node)(node.graph_layer - 1, edges.sources[edge]) for edge in kept]
+    assert met == mask.n_kept
+
+
+def test_authors_order_takes_a_node_with_all_its_edges(tiny_trace: sw.STrace) -> None:
+    ranks = tiny_trace.random(0, like_authors=True).ranks
+    for layer in range(3):
+        for target in range(6 if layer < 2 else 0):
+            node = np.concatenate(
+                [[ranks.attention_residual[layer, target]], ranks.attention[layer, :, target, : target + 1].ravel()]
+            )
+            assert sorted(node) == list(range(node.min(), node.min() + len(node)))
+            assert node[0] == node.min()
+
+
+def test_nucleus_and_threshold_extraction(tiny_trace: sw.STrace) -> None:
+    whole = tiny_trace.nucleus(1.0)
+    assert whole.n_kept == tiny_trace.n_edges
+    assert_connected(whole, tiny_trace)
+    smaller = tiny_trace.nucleus(0.6)
+    assert_connected(smaller, tiny_trace)
+    assert smaller.n_kept < whole.n_kept
+    into = entering(tiny_trace.weights, tiny_trace.graph, output_node(tiny_trace.graph)).weights
+    chosen = entering(smaller, tiny_trace.graph, output_node(tiny_trace.graph)).weights.astype(bool)
+    assert into[chosen].sum() >= 0.6 - 1e-6
+    assert into[chosen].sum() - into[chosen].min() < 0.6  # without its lightest edge it would not suffice
+    heavy = tiny_trace.threshold(0.05)
+    assert_connected(heavy, tiny_trace)
+    assert all((weight[kept] > 0.05).all() for weight, kept in zip(tiny_trace.weights, heavy, strict=True))
+    assert tiny_trace.threshold(2.0).n_kept == 0
+    assert tiny_trace.evaluate_mask(whole).total_variation[0] <= 1e-6
+    assert tiny_trace.evaluate_mask(heavy).n_edges[0] == heavy.n_kept
+
+
+def test_connection_to_the_prompt(tiny_trace: sw.STrace) -> None:
+    entered = min(int(tiny_trace.ranks.attention[0].min()), int(tiny_trace.ranks.attention_residual[0].min()))
+    n_edges = tiny_trace.n_edges
+    assert not tiny_trace.connected((entered + 0.5) / n_edges)
+    assert tiny_trace.connected((entered + 1.5) / n_edges)
+
+
+def test_random_is_worse_than_the_trace(smollm2: Any) -> None:
+    trace = sw.trace(smollm2, "The capital of France is", importance="l2")
+    sizes = [0.3, 0.5]
+    random = np.mean([trace.random(seed).evaluate(sizes).total_variation for seed in range(3)], axis=0)
+    assert (trace.evaluate(sizes).total_variation < random).all()
