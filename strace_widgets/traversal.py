@@ -5,12 +5,12 @@ nodes reached so far. Popping an edge adds it to the trace and, if its source no
 that source. One traversal gives the trace of every size: the trace of n edges is the first n popped.
 
 A node's edges are pushed together, with consecutive counters. So it is enough to sort each node's edges once and to
-keep *nodes* in the heap, each with its best remaining edge: the order is the same and the heap stays small.
+keep *nodes* in the heap, each with its best remaining edge: the order is the same and the heap stays small. That loop
+is compiled, in `strace_widgets.best_first`; the other extractions here are plain.
 """
 
 from __future__ import annotations
 
-import heapq
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,33 +79,11 @@ def rank_edges(weights: Edges, graph: Graph) -> Edges:
     Edges of int32
         ``NOT_IN_GRAPH`` where there is no edge. The mask of n edges is ``rank < n``.
     """
+    from .best_first import best_first  # noqa: PLC0415 - the compiler is loaded by the first trace only
+
     ranks = nowhere(weights)
-    heap: list[tuple[float, int, Node, int]] = []
-    reached: dict[Node, tuple[Entering, list[float], list[int], int]] = {}
-    pushed = 0
-
-    def reach(node: Node) -> None:
-        """Sort the edges that enter a node and put its best one on the heap."""
-        nonlocal pushed
-        if node.graph_layer == 0 or node in reached:
-            return
-        edges = entering(weights, graph, node)
-        order = np.argsort(-edges.weights, kind="stable")
-        reached[node] = (edges, (-edges.weights[order]).tolist(), order.tolist(), pushed)
-        heapq.heappush(heap, (reached[node][1][0], pushed + int(order[0]), node, 0))
-        pushed += len(order)
-
-    reach(output_node(graph))
-    for rank in range(graph.n_edges):
-        _, _, node, place = heap[0]
-        edges, keys, order, start = reached[node]
-        edge = order[place]
-        if place + 1 < len(order):
-            heapq.heapreplace(heap, (keys[place + 1], start + order[place + 1], node, place + 1))
-        else:
-            heapq.heappop(heap)
-        getattr(ranks, edges.kinds[edge])[edges.places[edge]] = rank
-        reach(Node(node.graph_layer - 1, edges.sources[edge]))
+    compact = tuple(np.ascontiguousarray(kind, dtype=np.float32) for kind in weights)
+    best_first(compact, ranks.attention, tuple(ranks[1:]), graph.parallel)
     return ranks
 
 
