@@ -14,7 +14,7 @@ help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
 	@echo "make test              every check: ruff, mypy, pytest (browser and notebooks too), tsc, vitest"
-	@echo "make benchmark         capture, sweep and toggle against a plain forward pass"
+	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging"
 	@echo "make readme            write the table of families into the README"
 	@echo "make screenshot        take the README's picture in a real JupyterLab"
 	@echo "make clean             remove what the other targets made"
@@ -55,7 +55,7 @@ ifdef HEADLESS
 	@echo "--- done: open demo.html in a browser; the executed notebook is build/01_quickstart.ipynb"
 else
 	@echo "--- opening JupyterLab"
-	$(BIN)/jupyter lab --LabApp.news_url=None demo_notebooks/01_quickstart.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.news_url=None demo_notebooks/01_quickstart.ipynb
 endif
 
 test: lint types js-test python-test
@@ -79,8 +79,9 @@ python-test: .venv/dev-installed $(BUNDLE)
 	@echo "--- pytest: engine, widget, notebooks, JupyterLab in Chromium, packages"
 	$(BIN)/python -m pytest --junit-xml build/pytest.xml
 
-benchmark: .venv/dev-installed
+benchmark: .venv/dev-installed $(BUNDLE)
 	$(BIN)/python benchmarks/passes.py
+	$(BIN)/python benchmarks/browser.py
 
 readme: .venv/dev-installed
 	$(BIN)/python tests/test_families.py

@@ -9,33 +9,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .edges import Edges
-from .errors import ModelNotFoundError, PromptError, StraceError, ToggleError, UnsupportedArchitectureError
+from .errors import (
+    ModelNotFoundError,
+    PromptError,
+    SessionFileError,
+    StraceError,
+    ToggleError,
+    UnsupportedArchitectureError,
+)
 from .sweep import Sweep, TopToken
 from .trace import STrace, trace
 
 if TYPE_CHECKING:
     from .models import Model, load_model
     from .widgets.explorer import Explorer
+    from .widgets.views import CurveView, HeadView, LayerView, SizeSlider, TokenView
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CurveView",
     "Edges",
     "Explorer",
+    "HeadView",
+    "LayerView",
     "Model",
     "ModelNotFoundError",
     "PromptError",
     "STrace",
+    "SessionFileError",
+    "SizeSlider",
     "StraceError",
     "Sweep",
     "ToggleError",
+    "TokenView",
     "TopToken",
     "UnsupportedArchitectureError",
     "load_model",
     "trace",
 ]
 
-_ON_FIRST_USE = {"Model": ".models", "load_model": ".models", "Explorer": ".widgets.explorer"}
+_ON_FIRST_USE = {
+    **dict.fromkeys(("Model", "load_model"), ".models"),
+    "Explorer": ".widgets.explorer",
+    **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".widgets.views"),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,5 +17,9 @@ class PromptError(StraceError, ValueError):
     """The prompt cannot be traced: it is empty, or longer than the model's context."""
 
 
+class SessionFileError(StraceError, ValueError):
+    """A session file cannot be read: it is something else, of another version, or of another model."""
+
+
 class ToggleError(StraceError, ValueError):
     """A switch names a component that the model does not have, or a state that does not exist."""

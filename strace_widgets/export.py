@@ -9,32 +9,36 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .session import Session, bundle
+from .session import Session
 
 if TYPE_CHECKING:
     from .trace import STrace
+
+NOTHING_TRIED: dict[str, Any] = {
+    "toggles": {},
+    "evaluation": None,
+    "status": {"state": "ready", "message": "", "progress": 0},
+    "live": False,
+    "choices": {"importance": [], "masks": []},
+    "curves": [],
+    "history": {},
+}
 
 STATIC = Path(__file__).parent / "widgets" / "static"
 
 
 def write_page(trace: STrace, path: Path) -> Path:
-    """Write the page; sizes between the computed levels are interpolated there, and switches need a kernel.
+    """Write the page of a trace; return its path.
 
-    Returns
-    -------
-    Path
-        Where the page was written.
+    Sizes between the computed levels are interpolated there, and switches need a kernel.
     """
-    start = Session(trace).start_size()
-    state = {
-        "bundle": bundle(trace),
-        "n_edges": start,
-        "toggles": {},
-        "evaluation": None,
-        "status": {"state": "ready", "message": ""},
-        "live": False,
-    }
-    path.write_text(page(f"s-Trace of “{trace.prompt}”", state), encoding="utf-8")
+    session = Session(trace)
+    return write_state({"bundle": session.bundle(), "n_edges": session.start_size()}, path)
+
+
+def write_state(state: dict[str, Any], path: Path) -> Path:
+    """Write a page that shows a state of the Explorer; return its path."""
+    path.write_text(page(f"s-Trace of “{state['bundle']['prompt']}”", NOTHING_TRIED | state), encoding="utf-8")
     return path
 
 

@@ -43,6 +43,8 @@ class Model:
     Attributes
     ----------
     name : str
+    source : str
+        What it was loaded from: a hub id or a folder, as far as that is known.
     nnsight : nnsight model
     tokenizer : Hugging Face tokenizer or None
         Without one, prompts are token ids.
@@ -52,6 +54,7 @@ class Model:
     """
 
     name: str
+    source: str
     nnsight: Any
     tokenizer: Any
     architecture: Architecture
@@ -211,7 +214,7 @@ def load_model(source: Any = None, *, tokenizer: Any = None, **options: Any) -> 
         source = embedded.locate()
     if isinstance(source, (str, Path)):
         module, tokenizer = _from_pretrained(str(source), tokenizer, options)
-        name = str(source).rstrip("/").rsplit("/", 1)[-1]
+        origin = str(source)
     else:
         module = getattr(source, "_module", source)
         if not isinstance(module, torch.nn.Module):
@@ -220,7 +223,7 @@ def load_model(source: Any = None, *, tokenizer: Any = None, **options: Any) -> 
                 f"{type(source).__name__} is none of these."
             )
         tokenizer = tokenizer or getattr(source, "tokenizer", None)
-        name = str(getattr(module, "name_or_path", "") or type(module).__name__).rstrip("/").rsplit("/", 1)[-1]
+        origin = str(getattr(module, "name_or_path", "") or type(module).__name__)
     if not hasattr(module, "config") or not hasattr(module, "set_attn_implementation"):
         raise UnsupportedArchitectureError(
             f"{type(module).__name__} is no Hugging Face transformers model, so its parts cannot be found."
@@ -229,7 +232,8 @@ def load_model(source: Any = None, *, tokenizer: Any = None, **options: Any) -> 
     module.set_attn_implementation("eager")
     wrapped = source if hasattr(source, "_module") else _wrap(module, tokenizer)
     architecture = inspect_model(module, lambda path: interventions.find(wrapped, path).source.names)
-    return Model(name, wrapped, tokenizer, architecture, _prove(wrapped, architecture, module.dtype))
+    name = origin.rstrip("/").rsplit("/", 1)[-1]
+    return Model(name, origin, wrapped, tokenizer, architecture, _prove(wrapped, architecture, module.dtype))
 
 
 def _from_pretrained(source: str, tokenizer: Any, options: dict[str, Any]) -> tuple[Any, Any]:

@@ -1,41 +1,91 @@
-"""What the Explorer shows, as plain state: the bundle computed before the first drag, and exact evaluations on request.
+"""One prompt under exploration: the settings of its trace, the subgraphs that were run, and what can be asked of them.
 
-The shapes are described in ``docs/explorer-state.md``, which the TypeScript side shares. Nothing here knows of a
-widget.
+Nothing here knows of a widget: `strace_widgets.widgets.explorer` shows a session, and a program can drive one as well.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .edges import Edges, Graph, size_of
+from . import bundle as view
+from .edges import size_of
+from .errors import SessionFileError
+from .importance import MEASURES
+from .modes import CHOICES
+from .programs import programs
 from .toggles import normalise
+from .trace import STrace
+from .trace import trace as trace_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
     from .sweep import Sweep
-    from .trace import STrace
 
-Array = np.ndarray[Any, Any]
+FORMAT, VERSION = "strace-session", 1
+BASELINES = ("inverse", "random")
 
-STRONGEST = 8
-"""How many of a head's strongest edges are listed."""
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a trace was made from, besides the model.
+
+    Attributes
+    ----------
+    prompt : str
+        The whole prompt.
+    importance : str
+    masks : str
+        See `strace_widgets.modes.Modes`.
+    position : int
+        Index of the explained token: the trace explains the prediction after it and sees the tokens up to it.
+    """
+
+    prompt: str
+    importance: str
+    masks: str
+    position: int
 
 
 @dataclass
 class Session:
-    """One trace under exploration; it remembers exact results, so that going back gives the same numbers at once."""
+    """A trace under exploration; it remembers exact results, so that going back gives the same numbers at once."""
 
     trace: STrace
+    masks: str = "all"
+    # Position and tokens of the whole prompt, when the trace explains an earlier token of it.
+    _prompt: str = ""
+    _token_ids: Any = None
     _evaluations: dict[tuple[int, tuple[tuple[str, str], ...]], dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self._token_ids is None:
+            self._prompt, self._token_ids = self.trace.prompt, self.trace.token_ids
+
+    @property
+    def settings(self) -> Settings:
+        """What the present trace was made from."""
+        return Settings(self._prompt, self.trace.importance, self.masks, len(self.trace.tokens) - 1)
+
+    def sweep(self) -> Sweep:
+        """Return the levels: the standard sizes under the session's masks mode."""
+        return self.trace.sweep(masks=self.masks)
+
+    def bundle(self) -> dict[str, Any]:
+        """Return what the views read before the first request."""
+        all_tokens = [self.trace.model.decode(int(i)) for i in self._token_ids]
+        return view.bundle(self.trace, self.sweep(), asdict(self.settings), all_tokens)
 
     def start_size(self) -> int:
         """Return the number of edges to open at: where the top token returns for good."""
-        sweep = self.trace.sweep()
+        sweep = self.sweep()
         row = sweep.lasting(sweep.top1)
         return self.trace.n_edges if row is None else int(sweep.n_edges[row])
 
@@ -47,137 +97,111 @@ class Session:
         ToggleError, ValueError
             When a component or a size does not exist.
         """
-        ranks = self.trace.ranks
-        toggles = normalise(toggles, ranks.n_layers, ranks.n_heads)
+        toggles = normalise(toggles, self.trace.graph.n_layers, self.trace.graph.n_heads)
         key = (n_edges, tuple(sorted(toggles.items())))
         if key not in self._evaluations:
-            sweep = self.trace.evaluate([size_of(n_edges, self.trace.n_edges)], toggles)
-            self._evaluations[key] = evaluation(sweep, self.trace, toggles)
+            size = size_of(n_edges, self.trace.n_edges)
+            sweep = self.trace.evaluate([size], toggles, masks=self.masks)
+            self._evaluations[key] = view.evaluation(sweep, self.trace, toggles)
         return self._evaluations[key]
 
+    def with_settings(self, settings: Settings, progress: Progress = lambda *_: None) -> Session:
+        """Return a new session on the same model under other settings; this one stays as it is.
 
-def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str]) -> dict[str, Any]:
-    """Return the one row of a sweep as the views read it; the head is the union of both top lists."""
-    subgraph, full = sweep.probabilities[0], sweep.full_probabilities
-    ids = sorted({token.id for token in (*sweep.top[0], *trace.top)}, key=lambda i: (-float(subgraph[i]), i))
-    return {
-        "n_edges": int(sweep.n_edges[0]),
+        Raises
+        ------
+        PromptError, ValueError
+            When the prompt, position, measure or mode does not exist.
+        """
+        model = self.trace.model
+        if settings.masks not in CHOICES["masks"]:
+            raise ValueError(
+                f"masks={settings.masks!r} does not exist: choose {' or '.join(map(repr, CHOICES['masks']))}."
+            )
+        token_ids = self._token_ids if settings.prompt == self._prompt else model.encode(settings.prompt)
+        # A new prompt is explained at its end, whatever position the old one was explained at.
+        position = settings.position if settings.prompt == self._prompt else len(token_ids) - 1
+        if not 0 <= position < len(token_ids):
+            raise ValueError(f"The prompt's positions are 0 to {len(token_ids) - 1}; {position} is not one of them.")
+        progress("weighing and ranking every edge", 0.1)
+        trace = trace_prompt(model, token_ids[: position + 1], settings.importance)
+        session = Session(trace, settings.masks, settings.prompt, token_ids)
+        progress(f"running {len(trace.standard_sizes())} subgraphs", 0.4)
+        session.sweep()
+        return session
+
+    def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[dict[str, Any]]:
+        """Return the curves of other measures and baselines at the levels' sizes, for one picture.
+
+        Raises
+        ------
+        ValueError
+            When a name is neither a measure nor a baseline.
+        """
+        curves, sizes = [], self.sweep().sizes
+        for done, name in enumerate(names):
+            progress(f"running {name}", done / len(names))
+            if name == "inverse":
+                sweep = self.trace.evaluate(sizes, masks=self.masks, inverse=True)
+            elif name == "random":
+                sweep = self.trace.random().evaluate(sizes, masks=self.masks)
+            else:
+                sweep = trace_prompt(self.trace.model, self.trace.token_ids, name).evaluate(sizes, masks=self.masks)
+            curves.append(
+                {
+                    "name": name,
+                    "kind": "baseline" if name in BASELINES else "measure",
+                    "n_edges": sweep.n_edges.tolist(),
+                    "total_variation": np.round(sweep.total_variation, 5).tolist(),
+                }
+            )
+        return curves
+
+    def code(self, n_edges: int, toggles: Mapping[str, str]) -> dict[str, str]:
+        """Return two programs that reproduce one evaluation: with this package, and with nnsight alone."""
+        return programs(self.trace, n_edges, dict(toggles), self.masks)
+
+
+def choices() -> dict[str, list[str]]:
+    """Return what a person can switch to."""
+    return {"importance": [name for name in MEASURES if name != "random"], "masks": list(CHOICES["masks"])}
+
+
+def write_file(path: Path, session: Session, n_edges: int, toggles: Mapping[str, str], history: Any) -> None:
+    """Write a session file: everything that a person did, none of the model."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": session.trace.model.name,
+        "settings": asdict(session.settings),
+        "n_edges": n_edges,
         "toggles": dict(toggles),
-        "edges_kept": int(sweep.n_edges_kept[0]),
-        "total_variation": float(sweep.total_variation[0]),
-        "kl": float(sweep.kl[0]),
-        "entropy": float(sweep.entropy[0]),
-        "top1": bool(sweep.top1[0]),
-        "nucleus": int(sweep.nucleus[0]),
-        "head": [
-            {
-                "id": i,
-                "token": trace.model.decode(i),
-                "probability": float(subgraph[i]),
-                "full_probability": float(full[i]),
-            }
-            for i in ids
-        ],
+        "history": history,
     }
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def bundle(trace: STrace) -> dict[str, Any]:
-    """Return everything that the views need before the first request, arrays as little-endian bytes."""
-    sweep = trace.sweep()
-    vocabulary = sorted({token.id for row in (*sweep.top, trace.top) for token in row})
-    arrays: dict[str, Array] = {
-        "level_n_edges": sweep.n_edges.astype(np.int32),
-        "total_variation": sweep.total_variation.astype(np.float32),
-        "kl": sweep.kl.astype(np.float32),
-        "entropy": sweep.entropy.astype(np.float32),
-        "top1": sweep.top1.astype(np.uint8),
-        "nucleus": sweep.nucleus.astype(np.float32),
-        "probabilities": sweep.probabilities[:, vocabulary],
-        "full_probabilities": sweep.full_probabilities[vocabulary],
-        **component_counts(trace.ranks, trace.graph, sweep.n_edges),
-        **strongest_edges(trace),
-    }
-    return {
-        "version": 1,
-        "model": trace.model.name,
-        "prompt": trace.prompt,
-        "tokens": trace.tokens,
-        "importance": trace.importance,
-        "masks": "all",
-        "n_layers": trace.ranks.n_layers,
-        "n_heads": trace.ranks.n_heads,
-        "n_tokens": trace.ranks.n_tokens,
-        "n_edges": trace.n_edges,
-        "full_entropy": trace.entropy,
-        "vocabulary": [trace.model.decode(i) for i in vocabulary],
-        "vocabulary_ids": vocabulary,
-        "landmarks": landmarks(sweep),
-        "arrays": {name: _as_bytes(array) for name, array in arrays.items()},
-    }
+def read_file(path: Path, model_name: str) -> dict[str, Any]:
+    """Read a session file.
 
-
-def landmarks(sweep: Sweep) -> list[dict[str, Any]]:
-    """Return from where on, among the computed sizes, the top token, TV <= 0.1 and the 60 % nucleus hold for good."""
-    criteria = {
-        "top1": sweep.top1,
-        "tv": sweep.total_variation <= 0.1,  # noqa: PLR2004 - these figures are the landmarks' definition
-        "nucleus60": sweep.nucleus >= 60,  # noqa: PLR2004
-    }
-    rows = {key: sweep.lasting(criterion) for key, criterion in criteria.items()}
-    return [{"key": key, "n_edges": int(sweep.n_edges[row])} for key, row in rows.items() if row is not None]
-
-
-def component_counts(ranks: Edges, graph: Graph, level_n_edges: Array) -> dict[str, Array]:
-    """Count the edges of each head, each MLP and into each position, at each level and in all."""
-    n_layers, n_heads, n_tokens, _ = graph
-    exists = graph.exists()
-    # An edge enters at the first level of more than `rank` edges; cumulative sums then give every level at once.
-    entered = Edges(*(np.searchsorted(level_n_edges, kind, side="right") for kind in ranks))
-    layers, heads, tokens = np.arange(n_layers), np.arange(n_heads), np.arange(n_tokens)
-    head = (layers[:, None] * n_heads + heads)[:, :, None, None]
-    position = layers[:, None] * n_tokens + tokens
-
-    def counted(groups: list[tuple[Array, Array]], shape: tuple[int, ...]) -> Array:
-        n_groups, n_levels = int(np.prod(shape)), len(level_n_edges)
-        total = np.zeros((n_levels + 1) * n_groups, dtype=np.int64)
-        for level, group in groups:
-            total += np.bincount((level * n_groups + group).ravel(), minlength=len(total))
-        return total.reshape(n_levels + 1, *shape)[:-1].cumsum(axis=0).astype(np.int32)
-
-    per_position = [(kind, position) for kind in (entered.attention_residual, entered.mlp, entered.mlp_residual)]
-    return {
-        "head_edges": counted([(entered.attention, head)], (n_layers, n_heads)),
-        "mlp_edges": counted([(entered.mlp, layers[:, None])], (n_layers,)),
-        "position_edges": counted(
-            [(entered.attention, position[:, None, :, None]), *per_position], (n_layers, n_tokens)
-        ),
-        "head_total": exists.attention[:, 0].sum(axis=(1, 2)).astype(np.int32),
-        "mlp_total": exists.mlp.sum(axis=1).astype(np.int32),
-        "position_total": sum(
-            (kind.astype(np.int32) for kind in exists[1:]), exists.attention.sum(axis=(1, 3), dtype=np.int32)
-        ),
-    }
-
-
-def strongest_edges(trace: STrace) -> dict[str, Array]:
-    """List each head's strongest edges by weight, and the MLP edge of each token."""
-    weights, ranks, n_tokens = trace.weights, trace.ranks, trace.ranks.n_tokens
-    flat = weights.attention.reshape(weights.n_layers, weights.n_heads, -1)
-    listed = min(STRONGEST, flat.shape[-1])
-    order = np.argsort(-flat, axis=-1, kind="stable")[..., :listed]
-    strength = np.take_along_axis(flat, order, axis=-1)
-    rank = np.take_along_axis(ranks.attention.reshape(flat.shape), order, axis=-1)
-    there = strength > 0
-    return {
-        "strongest_source": np.where(there, order % n_tokens, -1).astype(np.int32),
-        "strongest_target": np.where(there, order // n_tokens, -1).astype(np.int32),
-        "strongest_weight": strength.astype(np.float32),
-        "strongest_rank": rank.astype(np.int32),
-        "mlp_weight": weights.mlp.astype(np.float32),
-        "mlp_rank": ranks.mlp.astype(np.int32),
-    }
-
-
-def _as_bytes(array: Array) -> dict[str, Any]:
-    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
-    return {"dtype": array.dtype.name, "shape": list(array.shape), "data": little.tobytes()}
+    Raises
+    ------
+    SessionFileError
+        When it is not one, of another version, or of another model; says which.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        settings = Settings(**content["settings"])
+        kind, version, model = content["format"], content["version"], content["model"]
+        state = {"settings": settings, **{key: content[key] for key in ("n_edges", "toggles", "history")}}
+    except (ValueError, KeyError, TypeError) as reason:
+        raise SessionFileError(
+            f"{path} is no session file of strace_widgets ({type(reason).__name__}: {reason})."
+        ) from reason
+    if kind != FORMAT:
+        raise SessionFileError(f"{path} is no session file of strace_widgets: its format is {kind!r}.")
+    if version != VERSION:
+        raise SessionFileError(f"{path} is a session file of version {version}; this package reads version {VERSION}.")
+    if model != model_name:
+        raise SessionFileError(f"{path} was saved with the model {model}, but this session runs {model_name}.")
+    return state

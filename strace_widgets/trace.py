@@ -225,14 +225,21 @@ class STrace:
         ranks = rank_randomly(self.graph, seed) if like_authors else rank_edges(weights, self.graph)
         return replace(self, importance="random", weights=weights, ranks=ranks)
 
-    def sweep(self) -> Sweep:
-        """Return the results at the standard sizes, evenly spaced on a log scale from one edge to all."""
-        return self._sweep
+    def standard_sizes(self) -> list[float]:
+        """Return the sizes of the standard sweep, evenly spaced on a log scale from one edge to all."""
+        kept = np.unique(np.geomspace(1, self.n_edges, LEVELS).round().astype(int))
+        return [size_of(int(n), self.n_edges) for n in kept]
+
+    def sweep(self, **modes: Any) -> Sweep:
+        """Return the results at the standard sizes, under the modes of `evaluate`; computed once for each."""
+        chosen = _modes(modes)
+        if chosen not in self._sweeps:
+            self._sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)
+        return self._sweeps[chosen]
 
     @cached_property
-    def _sweep(self) -> Sweep:
-        kept = np.unique(np.geomspace(1, self.n_edges, LEVELS).round().astype(int))
-        return self.evaluate([size_of(int(n), self.n_edges) for n in kept])
+    def _sweeps(self) -> dict[Modes, Sweep]:
+        return {}
 
     def smallest(
         self, *, top1: bool = False, total_variation: float | None = None, nucleus: int | None = None
@@ -272,11 +279,11 @@ class STrace:
         refined = self.evaluate([size_of(int(n), self.n_edges) for n in between])
         return float(refined.sizes[lasting(refined)])
 
-    def explore(self) -> Explorer:
-        """Return the Explorer widget on this trace."""
+    def explore(self, file: str | Path | None = None) -> Explorer:
+        """Return the Explorer widget on this trace; with a file, go on with the session that was saved in it."""
         from .widgets.explorer import Explorer  # noqa: PLC0415 - the widget is above the trace
 
-        return Explorer(self)
+        return Explorer(self, file)
 
     def to_html(self, path: str | Path) -> Path:
         """Write the Explorer as one page that needs no kernel and no network; return its path."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import traitlets
+from ipywidgets.widgets.widget import _remove_buffers
 
 import strace_widgets as sw
 
@@ -125,3 +127,161 @@ def test_two_explorers_share_the_model_without_disturbing_each_other(tiny_trace:
     main_thread = tiny_trace.evaluate([0.3])
     first.n_edges = int(main_thread.n_edges[0])
     assert settled(first)["total_variation"] == pytest.approx(main_thread.total_variation[0], abs=1e-6)
+
+
+class Front:
+    """Stands where a front end would: sends messages as a comm does, and collects what comes back."""
+
+    def __init__(self, explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.explorer, self.answers = explorer, []
+        monkeypatch.setattr(explorer, "send", lambda content, buffers=None: self.answers.append(content))  # noqa: ARG005
+
+    def ask(self, kind: str, **payload: Any) -> dict[str, Any]:
+        request = {"id": f"{kind} {len(self.answers)}", "kind": kind, **payload}
+        self.explorer._handle_custom_msg(request, [])
+        wait_for(lambda: any(answer["id"] == request["id"] for answer in self.answers))
+        return next(answer for answer in self.answers if answer["id"] == request["id"])
+
+
+@pytest.fixture
+def front(explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> Front:
+    return Front(explorer, monkeypatch)
+
+
+def settings(explorer: sw.Explorer, **changes: Any) -> dict[str, Any]:
+    return {key: explorer.bundle[key] for key in ("prompt", "importance", "masks", "position")} | changes
+
+
+def test_a_kernel_says_hello(front: Front) -> None:
+    assert front.ask("hello")["ok"]
+    assert not front.ask("nonsense")["ok"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"importance": "l2"}, {"masks": "mlp+residual"}, {"prompt": "w9 w8 w7"}, {"position": 2}], ids=str
+)
+def test_another_trace_is_computed_on_request(front: Front, change: dict[str, Any]) -> None:
+    explorer = front.explorer
+    explorer.toggles = {"1.2": "off"}
+    stages = []
+    explorer.observe(lambda event: stages.append(event["new"]["message"]), "status")
+    wanted = settings(explorer, **change)
+    assert front.ask("trace", settings=wanted, n_edges=60, toggles={"0.mlp": "off"})["ok"]
+    evaluation = settled(explorer)
+    if "prompt" in change:
+        wanted["position"] = 2  # a new prompt is explained at its end
+    assert settings(explorer) == wanted
+    assert explorer.n_edges == evaluation["n_edges"] == 60
+    assert explorer.toggles == {"0.mlp": "off"}
+    length = explorer.bundle["position"] + 1
+    assert len(explorer.bundle["tokens"]) == length
+    assert explorer.bundle["all_tokens"][:length] == explorer.bundle["tokens"]
+    assert any("subgraphs" in message for message in stages)
+    truth = sw.trace(explorer.trace.model, explorer.trace.token_ids[:length], wanted["importance"]).evaluate(
+        [explorer.size], {"0.mlp": "off"}, masks=wanted["masks"]
+    )
+    assert evaluation["total_variation"] == pytest.approx(truth.total_variation[0], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "part_of_message"),
+    [
+        ({"prompt": " "}, "prompt is empty"),
+        ({"prompt": "w1 " * 40}, "at most 32"),
+        ({"importance": "l7"}, "no importance measure 'l7'"),
+        ({"masks": "few"}, "choose 'all' or 'mlp+residual'"),
+        ({"position": 99}, "positions are 0 to 5"),
+    ],
+)
+def test_settings_that_do_not_exist_leave_everything_as_it_was(
+    front: Front, change: dict[str, Any], part_of_message: str
+) -> None:
+    explorer = front.explorer
+    before = settled(explorer), settings(explorer), explorer.n_edges
+    answer = front.ask("trace", settings=settings(explorer, **change))
+    assert not answer["ok"]
+    assert part_of_message in answer["error"]
+    assert explorer.status["state"] == "error"
+    assert part_of_message in explorer.status["message"]
+    assert (dict(explorer.evaluation), settings(explorer), explorer.n_edges) == before
+    explorer.n_edges = 21
+    assert settled(explorer)["n_edges"] == 21
+
+
+def test_other_curves_are_computed_on_request(front: Front) -> None:
+    explorer = front.explorer
+    assert front.ask("compare", names=["l2", "inverse", "random"])["ok"]
+    assert [curve["name"] for curve in explorer.curves] == ["l2", "inverse", "random"]
+    assert [curve["kind"] for curve in explorer.curves] == ["measure", "baseline", "baseline"]
+    levels = explorer.trace.sweep().n_edges.tolist()
+    assert all(curve["n_edges"] == levels for curve in explorer.curves)
+    l2, inverse, random = (curve["total_variation"] for curve in explorer.curves)
+    assert l2[-1] == pytest.approx(0, abs=1e-4)
+    assert inverse[-1] > 0.01
+    assert random != l2
+    assert "no importance measure" in front.ask("compare", names=["nothing"])["error"]
+    front.ask("trace", settings=settings(explorer, importance="l2"))
+    assert explorer.curves == []  # they belonged to another trace
+
+
+def test_a_session_is_saved_and_gone_on_with(front: Front, tmp_path: Any) -> None:
+    explorer = front.explorer
+    front.ask("trace", settings=settings(explorer, importance="l2", position=4))
+    explorer.history = {"version": 1, "steps": [], "at": 0, "tried": []}
+    explorer.n_edges, explorer.toggles = 70, {"2.1": "on"}
+    before = settled(explorer)
+    file = explorer.save(tmp_path / "session.json")
+    again = sw.trace(explorer.trace.model, explorer.bundle["prompt"]).explore(file)
+    assert settled(again) == before
+    assert settings(again) == settings(explorer)
+    assert again.history == explorer.history
+
+
+@pytest.mark.parametrize(
+    ("changes", "part_of_message"),
+    [
+        (None, "is no session file"),
+        ({"settings": {}}, "is no session file"),
+        ({"format": "other"}, "format is 'other'"),
+        ({"version": 9}, "version 9"),
+        ({"model": "m"}, "with the model m"),
+    ],
+)
+def test_files_that_cannot_be_read_are_refused(
+    explorer: sw.Explorer, tmp_path: Any, changes: dict[str, Any] | None, part_of_message: str
+) -> None:
+    file = explorer.save(tmp_path / "session.json")
+    content = json.loads(file.read_text())
+    file.write_text("no JSON" if changes is None else json.dumps(content | changes))
+    before = settled(explorer)
+    with pytest.raises(sw.SessionFileError, match=part_of_message):
+        explorer.load(file)
+    assert settled(explorer) == before
+
+
+def test_single_views_are_in_step_with_the_session(explorer: sw.Explorer) -> None:
+    slider, head = sw.SizeSlider(explorer), sw.HeadView(explorer)
+    layers = sw.LayerView(slider)
+    slider.n_edges = 44
+    layers.toggles = {"1.0": "off"}
+    evaluation = settled(explorer)
+    assert (explorer.n_edges, head.n_edges, layers.n_edges) == (44, 44, 44)
+    assert head.toggles == explorer.toggles == {"1.0": "off"}
+    assert head.top_tokens[0]["token"] == evaluation["head"][0]["token"]
+    assert head.total_variation == evaluation["total_variation"]
+    assert slider.explorer is head.explorer is layers.explorer is explorer
+    state = slider.get_state()
+    assert "bundle" not in state
+    assert len(state["_esm"]) < 1000  # the bundle's data and code stay with the Explorer
+    head.close()
+    explorer.n_edges = 45
+    assert (slider.n_edges, head.n_edges) == (45, 44)
+    with pytest.raises(TypeError, match="int has none"):
+        sw.TokenView(7)
+
+
+def test_the_state_that_is_sent_is_bounded(tiny_trace: sw.STrace) -> None:
+    explorer = tiny_trace.explore()
+    state, _, buffers = _remove_buffers(explorer.get_state())
+    state.pop("_esm"), state.pop("_css")
+    assert sum(len(buffer) for buffer in buffers) + len(str(state)) < 200_000

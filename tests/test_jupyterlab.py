@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from conftest import ROOT, SCREENSHOTS
+from hosts import jupyter_server
 from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -39,44 +33,8 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     notebook = nbformat.read(ROOT / "demo_notebooks" / "01_quickstart.ipynb", as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(FAILS_ON_HEAD_0_0))
     nbformat.write(notebook, folder / "01_quickstart.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
-        "ServerApp.root_dir": folder,
-        "IdentityProvider.token": "",
-        "ServerApp.open_browser": False,
-        "ServerApp.allow_root": True,
-        "LabApp.news_url": None,
-        # A server that a broken test leaves behind stops by itself.
-        "ServerApp.shutdown_no_activity_timeout": 600,
-    }
-    command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in settings.items())]
-    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / "config")}
-    log = (folder / "server.log").open("w")
-    server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_up(address, server, folder / "server.log")
+    with jupyter_server(folder) as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait(30)
-        log.close()
-
-
-def wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(240):
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(f"{address}/api", timeout=1).close()
-        except OSError:
-            time.sleep(0.25)
-        else:
-            return
-    pytest.fail(f"JupyterLab did not come up:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import strace_widgets as sw
-from strace_widgets.session import STRONGEST, Session, bundle
+from strace_widgets.bundle import STRONGEST
+from strace_widgets.session import Session
 
 
 def array(state: dict[str, Any], name: str) -> Any:
@@ -17,7 +18,7 @@ def array(state: dict[str, Any], name: str) -> Any:
 
 
 def test_counts_are_those_of_the_masks(tiny_trace: sw.STrace) -> None:
-    state = bundle(tiny_trace)
+    state = Session(tiny_trace).bundle()
     for level, size in enumerate(tiny_trace.sweep().sizes):
         mask = tiny_trace.mask(size)
         assert array(state, "level_n_edges")[level] == mask.n_kept
@@ -31,7 +32,7 @@ def test_counts_are_those_of_the_masks(tiny_trace: sw.STrace) -> None:
 
 
 def test_strongest_edges_are_the_heaviest(tiny_trace: sw.STrace) -> None:
-    state = bundle(tiny_trace)
+    state = Session(tiny_trace).bundle()
     source, target = array(state, "strongest_source"), array(state, "strongest_target")
     weight, rank = array(state, "strongest_weight"), array(state, "strongest_rank")
     heaviest = np.sort(tiny_trace.weights.attention[1, 2].ravel())[::-1][:STRONGEST]
@@ -44,7 +45,7 @@ def test_strongest_edges_are_the_heaviest(tiny_trace: sw.STrace) -> None:
 
 
 def test_bundle_holds_the_prediction_of_every_level(tiny_trace: sw.STrace) -> None:
-    state = bundle(tiny_trace)
+    state = Session(tiny_trace).bundle()
     sweep = tiny_trace.sweep()
     for level, row in enumerate(sweep.top):
         for token in row:

@@ -12,6 +12,12 @@ export const placeOf = ({ layer, head }: Component, heads: number): GridPlace =>
   column: head === "mlp" ? heads + 1 : head + 1,
 });
 
+/** The place of the n-th cell in the order of the page: the last layer first, its heads and then its MLP. */
+export const placeAt = (index: number, layers: number, heads: number): GridPlace => ({
+  layer: layers - 1 - Math.floor(index / (heads + 1)),
+  column: 1 + (index % (heads + 1)),
+});
+
 /** The component at a place; a layer's number stands for its MLP. */
 export const componentAt = ({ layer, column }: GridPlace, heads: number): Component => ({
   layer,

@@ -39,8 +39,13 @@ export function rowAt(values: Numbers, position: LevelPosition, width: number): 
 }
 
 /** The same for counts, which stay whole. */
-export const countsAt = (values: Int32Array, position: LevelPosition, width: number): Int32Array =>
-  Int32Array.from(rowAt(values, position, width), Math.round);
+export function countsAt(values: Int32Array, { lower, upper, mix }: LevelPosition, width: number): Int32Array {
+  const row = new Int32Array(width);
+  for (let index = 0; index < width; index += 1) {
+    row[index] = Math.round(values[lower * width + index] * (1 - mix) + values[upper * width + index] * mix);
+  }
+  return row;
+}
 
 /** The computed level before or after a size, for a larger step of the slider. */
 export function neighbouringLevel(levels: Int32Array, nEdges: number, direction: 1 | -1): number {

@@ -15,7 +15,10 @@ export function pageModel(state: Partial<ExplorerState>): ExplorerModel {
     n_edges: 1,
     toggles: {},
     evaluation: null,
-    status: { state: "ready", message: "" },
+    status: { state: "ready", message: "", progress: 0 },
+    choices: { importance: [], masks: [] },
+    curves: [],
+    history: {},
     live: false,
     ...state,
   };

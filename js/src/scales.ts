@@ -51,17 +51,20 @@ export const rampGradient = (theme: Theme): string => `linear-gradient(to right,
 
 export const shadeAt = (theme: Theme, index: number): string => ramps[theme][index];
 
+/** The ramp as red, green, blue and alpha bytes. */
+export const rampBytes = (theme: Theme): Uint8ClampedArray =>
+  Uint8ClampedArray.from(ramps[theme].flatMap((colour) => [rgb(colour).r, rgb(colour).g, rgb(colour).b, 255]));
+
 const minus = "\u2212";
 const whole = new Intl.NumberFormat("en-US");
 const compact = new Intl.NumberFormat("en-US", { notation: "compact" });
 const three = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 const two = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2 });
-const percent = new Intl.NumberFormat("en-US", { style: "percent", maximumFractionDigits: 0 });
 
 export const formatCount = (count: number): string => whole.format(count);
 /** "+1,204" or "−41". */
 export const formatDifference = (count: number): string => (count < 0 ? minus : "+") + whole.format(Math.abs(count));
-export const formatShare = (share: number): string => percent.format(share);
+export const formatShare = (share: number): string => `${Math.round(100 * share)}%`;
 /** 0.278, 0.0123, 0.000079. */
 export const formatSize = (size: number): string => (size < 0.001 ? two : three).format(size);
 export const compactCount = (count: number): string => compact.format(count).replace("K", "k");

@@ -27,10 +27,58 @@ export interface Evaluation {
 export interface Status {
   state: "ready" | "running" | "error";
   message: string;
+  /** From 0 to 1 while a trace is computed anew. */
+  progress: number;
+}
+
+/** What a person can switch to. */
+export interface Choices {
+  importance: string[];
+  masks: string[];
+}
+
+/** Another error curve on the same axes. */
+export interface Curve {
+  name: string;
+  kind: "measure" | "baseline";
+  n_edges: number[];
+  total_variation: number[];
+}
+
+/** What a trace was computed from; `position` is the index of the explained token in the whole prompt. */
+export interface Settings {
+  prompt: string;
+  importance: string;
+  masks: string;
+  position: number;
+}
+
+export interface Step {
+  settings: Settings;
+  n_edges: number;
+  toggles: Toggles;
+}
+
+/** A subgraph whose exact result was seen. */
+export interface Tried extends Step {
+  name: string;
+  edges_kept: number;
+  total_variation: number;
+  top: string;
+  probability: number;
+  head: HeadToken[];
+}
+
+export interface History {
+  version: 1;
+  steps: Step[];
+  at: number;
+  /** The newest first. */
+  tried: Tried[];
 }
 
 export interface Landmark {
-  key: "top1" | "tv" | "nucleus60";
+  key: "top1" | "top5" | "tv" | "nucleus60";
   n_edges: number;
 }
 
@@ -72,6 +120,9 @@ interface BundleOf<A> {
   tokens: string[];
   importance: string;
   masks: string;
+  position: number;
+  /** The whole prompt; `tokens` are those up to `position`. */
+  all_tokens: string[];
   n_layers: number;
   n_heads: number;
   n_tokens: number;
@@ -92,6 +143,9 @@ export interface ExplorerState {
   toggles: Toggles;
   evaluation: Evaluation | null;
   status: Status | null;
+  choices: Choices;
+  curves: Curve[];
+  history: History | Record<string, never>;
   live: boolean;
 }
 

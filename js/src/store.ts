@@ -19,6 +19,12 @@ export function writeTrait<Name extends keyof ExplorerState>(model: ExplorerMode
   model.save_changes();
 }
 
+/** Several traits at once: Python sees no state between them. */
+export function writeTraits(model: ExplorerModel, changes: Partial<ExplorerState>): void {
+  for (const [name, value] of Object.entries(changes)) model.set(name as keyof ExplorerState, value as never);
+  model.save_changes();
+}
+
 export interface SizeHandle {
   nEdges: number;
   /** True while the size on screen is not yet the model's. */
@@ -61,6 +67,3 @@ export function useSize(model: ExplorerModel): SizeHandle {
 }
 
 export const writeToggles = (model: ExplorerModel, toggles: Toggles): void => writeTrait(model, "toggles", toggles);
-
-/** Asks Python to try the present state again, after an error. */
-export const askAgain = (model: ExplorerModel): void => model.send({ kind: "evaluate" });

@@ -83,7 +83,7 @@ export function describeChange(before: Toggles, after: Toggles, heads: number): 
   return changed.length === 1 ? `${componentName(changed[0])} ${switchState(after, changed[0])}` : `${changed.length} switches changed`;
 }
 
-function byPlace(first: string, second: string): number {
+export function byPlace(first: string, second: string): number {
   const place = ({ layer, head }: Component) => layer * 10_000 + (head === "mlp" ? 9_999 : head);
   return place(parseKey(first)) - place(parseKey(second));
 }

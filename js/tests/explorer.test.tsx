@@ -78,11 +78,16 @@ describe("size", () => {
       act(() => void plot.dispatchEvent(new MouseEvent(type, { clientX, buttons: 1, bubbles: true, cancelable: true })));
     point("pointerdown", 500);
     const first = byTestId("edges").dataset.edges;
+    point("pointermove", 600);
     point("pointermove", 700);
-    expect(byTestId("edges").dataset.edges).not.toBe(first);
+    act(() => void vi.advanceTimersToNextFrame());
+    const second = byTestId("edges").dataset.edges;
+    expect(second).not.toBe(first);
     expect(model.saved).toEqual([]);
-    point("pointerup", 700);
+    point("pointermove", 300); // not drawn yet when the button comes up
+    point("pointerup", 300);
     expect(model.saved).toHaveLength(1);
+    expect(model.get("n_edges")).toBeLessThan(Number(second));
     expect(document.activeElement).toBe(byTestId("slider"));
   });
 
@@ -179,13 +184,43 @@ describe("the grid", () => {
   });
 });
 
+describe("each picture as a table", () => {
+  const table = (name: string): HTMLElement => {
+    click(find(`[aria-label="${name} as table"]`));
+    return find(`[role=region][aria-label="${name} as table"]`);
+  };
+  const texts = (root: HTMLElement, selector: string) => [...root.querySelectorAll(selector)].map((cell) => cell.textContent);
+
+  it("is made when it is opened", () => {
+    show();
+    expect(el.querySelector(".sw-table")).toBeNull();
+    const curve = table("Curve");
+    expect(curve.querySelectorAll("tbody tr")).toHaveLength(8);
+    expect(texts(curve, "tbody tr:last-child > *").slice(0, 4)).toEqual(["1", String(bundle.n_edges), "0.000", "0.000"]);
+    click(find('[aria-label="Curve as table"]'));
+    expect(el.querySelector(".sw-table")).toBeNull();
+  });
+
+  it("follows the size once that rests", () => {
+    show({ n_edges: bundle.n_edges });
+    const layers = table("Layers");
+    const tokens = table("Tokens by layers");
+    expect(texts(layers, "tbody tr:first-child > *")).toEqual(["2", "100%", "100%", "100%"]);
+    expect(texts(tokens, "tbody tr:first-child > *")).toEqual(["0", "The", "100%", "100%", "–"]);
+    press(byTestId("slider"), "Home");
+    expect(texts(layers, "tbody tr:first-child > *")[1]).toBe("100%");
+    act(() => void vi.advanceTimersByTime(500));
+    expect(texts(layers, "tbody tr:first-child > *")[1]).not.toBe("100%");
+  });
+});
+
 describe("around it", () => {
   it("shows an error in place until it is over, and asks again", () => {
-    const model = show({ status: { state: "error", message: "Out of memory." } });
+    const model = show({ status: { state: "error", message: "Out of memory.", progress: 0 } });
     expect(byTestId("error").textContent).toContain("Out of memory.");
     click(find("[data-testid=error] button"));
-    expect(model.sent).toEqual([{ kind: "evaluate" }]);
-    write(model, { status: { state: "ready", message: "" } });
+    expect(model.sentOf("evaluate")).toHaveLength(1);
+    write(model, { status: { state: "ready", message: "", progress: 0 } });
     expect(el.querySelector("[data-testid=error]")).toBeNull();
   });
 
@@ -241,7 +276,7 @@ describe("around it", () => {
   it("passes axe", async () => {
     vi.useRealTimers();
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(null);
-    show({ toggles: { "1.0": "off" }, status: { state: "error", message: "Out of memory." } });
+    show({ toggles: { "1.0": "off" }, status: { state: "error", message: "Out of memory.", progress: 0 } });
     click(find('[data-layer="1"]'));
     const { violations } = await axe.run(el, { rules: { region: { enabled: false }, "color-contrast": { enabled: false } } });
     expect(violations).toEqual([]);

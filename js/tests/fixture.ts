@@ -21,7 +21,10 @@ export function makeState(shape: Shape = small): ExplorerState {
     n_edges: 1,
     toggles: {},
     evaluation: null,
-    status: { state: "ready", message: "" },
+    status: { state: "ready", message: "", progress: 0 },
+    choices: { importance: ["l1", "l2", "norm"], masks: ["all", "mlp+residual"] },
+    curves: [],
+    history: {},
     live: true,
   };
 }
@@ -74,6 +77,8 @@ function makeBundle({ layers, heads, tokens, levels }: Shape): EncodedBundle {
     tokens,
     importance: "l1",
     masks: "all",
+    position: positions - 1,
+    all_tokens: tokens,
     n_layers: layers,
     n_heads: heads,
     n_tokens: positions,

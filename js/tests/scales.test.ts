@@ -23,6 +23,13 @@ describe("the size axis", () => {
       ["TV ≤ 0.1", 0, "end"],
     ]);
     expect(placeLandmarks(landmarks, (size) => size, 100, 50, () => 30)[0].line).toBe(1);
+    // Near the right edge all lie left of their lines, the rightmost on top, so that none is crossed by another's line.
+    const crowded = [{ key: "tv", n_edges: 85 }, { key: "top5", n_edges: 93 }, { key: "nucleus60", n_edges: 100 }] as const;
+    expect(placeLandmarks(crowded, (size) => size, 100, 0, () => 30).map(({ line, anchor }) => [line, anchor])).toEqual([
+      [2, "end"],
+      [1, "end"],
+      [0, "end"],
+    ]);
     const together = [...landmarks.slice(1), { key: "tv", n_edges: 12 } as const];
     expect(placeLandmarks(together, (size) => size, 100, 0, () => 30).map(({ label }) => label)).toEqual([
       "top-1 returns",

@@ -1,40 +1,42 @@
-"""The Explorer: drag s, watch the reconstructed head, switch components, all on one trace.
+"""The Explorer: drag s, watch the reconstructed head, switch components, all on one session.
 
-The traits are described in ``docs/explorer-state.md``. A request is a state: the front end writes ``n_edges`` and
-``toggles``; the newest of them is evaluated on the worker thread, so that the kernel stays free for messages and
-interrupts.
+The traits and messages are described in ``docs/explorer-state.md``. A request is a state: the front end writes
+``n_edges`` and ``toggles``; the newest of them is evaluated on the worker thread, so that the kernel stays free for
+messages and interrupts. What is no state (another trace, more curves, code) is asked by a message.
 """
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
 
+from .. import session as sessions
 from ..edges import edges_kept, size_of
-from ..errors import ToggleError
-from ..session import Session, bundle
+from ..errors import StraceError, ToggleError
+from ..session import Session, Settings
 from ..toggles import normalise
+from .worker import last_line, post_to_kernel, worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..trace import STrace
 
 STATIC = Path(__file__).parent / "static"
-
-# nnsight keeps a trace on one thread, so all widgets share one worker.
-_worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="strace-evaluate")
+READY = {"state": "ready", "message": "", "progress": 0.0}
 
 
 class Explorer(anywidget.AnyWidget):
-    """The widget on one trace.
+    """The widget on one session.
 
     Parameters
     ----------
     trace : STrace
+    file : str or Path, optional
+        A session file to go on with.
 
     Attributes
     ----------
@@ -46,8 +48,14 @@ class Explorer(anywidget.AnyWidget):
         ``{"21.4": "off", "18.mlp": "on"}``: components forced off or on.
     evaluation : dict or None
         The last exact result, with the request that it answers.
+    top_tokens : list of dict
+        Its leading tokens: ``{"token": str, "probability": float}``.
+    total_variation : float
+        Its TV.
     status : dict
-        ``{"state": "ready" | "running" | "error", "message": str}``.
+        ``{"state": "ready" | "running" | "error", "message": str, "progress": float}``.
+    history : dict
+        What was tried, as the front end keeps it.
     """
 
     _esm = STATIC / "explorer.js"
@@ -58,23 +66,62 @@ class Explorer(anywidget.AnyWidget):
     size = traitlets.Float(1.0).tag(sync=True)
     toggles = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
     evaluation = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
-    status = traitlets.Dict(default_value={"state": "ready", "message": ""}).tag(sync=True)
+    top_tokens: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    total_variation = traitlets.Float(default_value=None, allow_none=True).tag(sync=True)
+    status = traitlets.Dict(default_value=READY).tag(sync=True)
     live = traitlets.Bool(default_value=True).tag(sync=True)
+    choices = traitlets.Dict().tag(sync=True)
+    curves: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    history = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, trace: STrace, **kwargs: Any) -> None:
+    def __init__(self, trace: STrace, file: str | Path | None = None, **kwargs: Any) -> None:
         self.session = Session(trace)
-        self._loop = _running_loop()
+        self._post = post_to_kernel()
+        self._asked = 0
         start = self.session.start_size()
-        super().__init__(n_edges=start, size=size_of(start, trace.n_edges), **kwargs)
-        self.set_trait("bundle", bundle(trace))
+        super().__init__(n_edges=start, size=size_of(start, trace.n_edges), choices=sessions.choices(), **kwargs)
+        self.set_trait("bundle", self.session.bundle())
         self.observe(lambda _: self._evaluate(), names=["n_edges", "toggles"])
         self.on_msg(self._on_message)
+        if file is not None:
+            self.load(file)
         self._evaluate()
 
     @property
     def trace(self) -> STrace:
         """The trace that is shown."""
         return self.session.trace
+
+    def save(self, path: str | Path) -> Path:
+        """Write the session, its history included, to a file; return its path."""
+        sessions.write_file(Path(path), self.session, self.n_edges, self.toggles, self.history)
+        return Path(path)
+
+    def load(self, path: str | Path) -> None:
+        """Go on with a session that was saved; nothing changes when the file cannot be read.
+
+        Raises
+        ------
+        SessionFileError
+            When it is no session file, or of another version or model.
+        """
+        state = sessions.read_file(Path(path), self.trace.model.name)
+        self._show(self._with_settings(state["settings"]), state["n_edges"], state["toggles"], state["history"])
+
+    def code(self) -> dict[str, str]:
+        """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
+        return self.session.code(self.n_edges, self.toggles)
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the Explorer as it stands as one page that needs no kernel and no network; return its path."""
+        from ..export import write_state  # noqa: PLC0415 - only when asked
+
+        state = {
+            name: getattr(self, name) for name in ("bundle", "n_edges", "toggles", "evaluation", "curves", "history")
+        }
+        return write_state(state, Path(path))
+
+    # The state on both sides.
 
     @traitlets.validate("n_edges")
     def _validate_n_edges(self, proposal: Any) -> int:
@@ -95,9 +142,8 @@ class Explorer(anywidget.AnyWidget):
 
     @traitlets.validate("toggles")
     def _validate_toggles(self, proposal: Any) -> dict[str, str]:
-        ranks = self.trace.ranks
         try:
-            return normalise(proposal["value"], ranks.n_layers, ranks.n_heads)
+            return normalise(proposal["value"], self.trace.graph.n_layers, self.trace.graph.n_heads)
         except ToggleError as reason:
             raise traitlets.TraitError(str(reason)) from None
 
@@ -110,57 +156,146 @@ class Explorer(anywidget.AnyWidget):
         if edges_kept(self.size, self.trace.n_edges) != change["new"]:
             self.size = size_of(change["new"], self.trace.n_edges)
 
+    @traitlets.observe("evaluation")
+    def _follow_evaluation(self, change: Any) -> None:
+        evaluation = change["new"]
+        if evaluation is not None:
+            self.top_tokens = [{key: row[key] for key in ("token", "probability")} for row in evaluation["head"]]
+            self.total_variation = evaluation["total_variation"]
+
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take the front end's state; what is not valid is said in the widget, not only in the kernel's log."""
         try:
             super().set_state(sync_data)
         except traitlets.TraitError as reason:
-            self.status = {"state": "error", "message": str(reason)}
+            self._fail(str(reason))
 
-    def _on_message(self, _: Any, content: dict[str, Any], __: list[bytes]) -> None:
-        if content.get("kind") == "evaluate":
-            self._evaluate()
+    def _fail(self, message: str) -> None:
+        self.status = {"state": "error", "message": message, "progress": 0.0}
 
-    def _wanted(self) -> tuple[int, dict[str, str]]:
-        return self.n_edges, dict(self.toggles)
+    # Evaluations: the newest state wins.
+
+    def _wanted(self) -> tuple[Session, int, dict[str, str]]:
+        return self.session, self.n_edges, dict(self.toggles)
 
     def _evaluate(self) -> None:
         """Ask the worker for the present state."""
-        self.status = {"state": "running", "message": ""}
-        _worker.submit(self._work, self._wanted())
+        self.status = READY | {"state": "running"}
+        worker.submit(self._work, self._wanted())
 
-    def _work(self, request: tuple[int, dict[str, str]]) -> None:
+    def _work(self, request: tuple[Session, int, dict[str, str]]) -> None:
         if request != self._wanted():
             return  # outdated while it waited: the newer request is behind it in the queue
+        session, n_edges, toggles = request
         try:
-            answer: dict[str, Any] | Exception = self.session.evaluate(*request)
+            answer: dict[str, Any] | Exception = session.evaluate(n_edges, toggles)
         except Exception as reason:  # noqa: BLE001 - whatever fails in a model belongs on screen
             answer = reason
-        if self._loop is not None and self._loop.is_running():
-            self._loop.call_soon_threadsafe(self._answer, request, answer)
-        else:
-            self._answer(request, answer)
+        self._post(lambda: self._answer(request, answer))
 
-    def _answer(self, request: tuple[int, dict[str, str]], answer: dict[str, Any] | Exception) -> None:
+    def _answer(self, request: tuple[Session, int, dict[str, str]], answer: dict[str, Any] | Exception) -> None:
         if request != self._wanted():
             return
         if isinstance(answer, Exception):
-            self.status = {"state": "error", "message": f"The evaluation failed: {_last_line(answer)}"}
+            self._fail(f"The evaluation failed: {last_line(answer)}")
             return
         with self.hold_sync():
             self.evaluation = answer
-            self.status = {"state": "ready", "message": ""}
+            self.status = READY
 
+    # What is asked by a message.
 
-def _last_line(error: Exception) -> str:
-    """Return the line of an error that says most: nnsight and torch put the cause last."""
-    lines = str(error).strip().splitlines()
-    return f"{lines[-1]} ({type(error).__name__})" if lines else type(error).__name__
+    def _on_message(self, _: Any, content: dict[str, Any], __: list[bytes]) -> None:
+        kind, answers = content.get("kind"), {"trace": self._retrace, "compare": self._compare}
+        if kind == "hello":
+            self._reply(content)
+        elif kind == "evaluate":
+            self._evaluate()
+            self._reply(content)
+        elif kind == "code":
+            self._run(content, lambda: lambda: self._reply(content, **self.code()))
+        elif kind in answers:
+            self._asked += 1
+            self._run(content, answers[kind](content, self._asked))
+        else:
+            self._reply(content, error=f"There is no request {kind!r}.")
 
+    def _run(self, content: dict[str, Any], work: Callable[[], Callable[[], None]]) -> None:
+        """Run work on the worker; what it returns is done on the kernel's thread. A failure is shown and answered."""
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the kernel's event loop, on which traits are safely set from the worker; None in a plain script."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+        def task() -> None:
+            try:
+                done = work()
+            except Exception as reason:  # noqa: BLE001 - the sentence belongs on screen, and the worker must live on
+                sentence = str(reason) if isinstance(reason, (StraceError, ValueError)) else last_line(reason)
+                self._post(lambda: self._refuse(content, sentence))
+            else:
+                self._post(done)
+
+        worker.submit(task)
+
+    def _refuse(self, content: dict[str, Any], sentence: str) -> None:
+        self._fail(sentence)
+        self._reply(content, error=sentence)
+
+    def _reply(self, content: dict[str, Any], error: str | None = None, **payload: Any) -> None:
+        answer = {"ok": True, **payload} if error is None else {"ok": False, "error": error}
+        self.send({"id": content.get("id"), "kind": content.get("kind"), **answer})
+
+    def _progress(self, message: str, progress: float) -> None:
+        self._post(lambda: self.set_trait("status", {"state": "running", "message": message, "progress": progress}))
+
+    def _retrace(self, content: dict[str, Any], asked: int) -> Callable[[], Callable[[], None]]:
+        def work() -> Callable[[], None]:
+            if asked != self._asked:
+                return lambda: self._reply(content, error="A newer request took its place.")
+            session = self._with_settings(Settings(**content["settings"]))
+
+            def done() -> None:
+                self._show(session, content.get("n_edges"), content.get("toggles"), None)
+                self._reply(content)
+
+            return done
+
+        return work
+
+    def _with_settings(self, settings: Settings) -> Session:
+        if settings == self.session.settings:
+            return self.session
+        return self.session.with_settings(settings, self._progress)
+
+    def _show(self, session: Session, n_edges: int | None, toggles: dict[str, str] | None, history: Any) -> None:
+        """Replace the session; sizes and toggles that the new graph does not have are left behind."""
+        anew = session is not self.session
+        if n_edges is None or not 1 <= n_edges <= session.trace.n_edges:
+            n_edges = session.start_size()
+        toggles = normalise(toggles, session.trace.graph.n_layers, session.trace.graph.n_heads)
+        bundle = session.bundle() if anew else self.bundle
+        with self.hold_sync():
+            self.session = session
+            if anew:
+                self.set_trait("bundle", bundle)
+                self.curves = []
+                self.set_trait("evaluation", None)
+            self.set_trait("toggles", toggles)
+            self.n_edges = n_edges
+            self.size = size_of(n_edges, session.trace.n_edges)
+            if history is not None:
+                self.history = history
+        self._evaluate()
+
+    def _compare(self, content: dict[str, Any], _: int) -> Callable[[], Callable[[], None]]:
+        session = self.session
+
+        def work() -> Callable[[], None]:
+            curves = session.compare(list(content["names"]), self._progress)
+
+            def done() -> None:
+                if session is self.session:
+                    self.curves = curves
+                self.status = READY
+                self._reply(content)
+
+            return done
+
+        return work

@@ -1,19 +1,28 @@
+import type { ComponentChildren } from "preact";
+import type { Kernel } from "../kernel";
 import type { Toggles } from "../state";
 import { setSwitches, switchGroups } from "../toggles";
 
 interface Props {
   toggles: Toggles;
   heads: number;
-  live: boolean;
+  kernel: Kernel;
   onToggles(toggles: Toggles): void;
+  children: ComponentChildren;
 }
 
-/** The active switches, each removable. */
-export function FootLine({ toggles, heads, live, onToggles }: Props) {
+/** The active switches, each removable, and what can be done with the view as a whole. */
+export function FootLine({ toggles, heads, kernel, onToggles, children }: Props) {
   const groups = switchGroups(toggles, heads);
+  const live = kernel === "live";
   return (
     <footer class="sw-foot">
-      {!live && <p class="sw-note">No kernel: sizes are interpolated between computed levels; switches need a kernel.</p>}
+      {kernel === "none" && <p class="sw-note">No kernel: sizes are interpolated between computed levels; switches need a kernel.</p>}
+      {kernel === "silent" && (
+        <p class="sw-note" role="status" data-testid="read-only">
+          No kernel answers: this view is read-only. Run the cell again to bring it to life.
+        </p>
+      )}
       {live && groups.length === 0 && <p class="sw-note">No switches: the subgraph is the trace of this size.</p>}
       {groups.length > 0 && (
         <ul class="sw-switches" aria-label="Active switches">
@@ -34,6 +43,7 @@ export function FootLine({ toggles, heads, live, onToggles }: Props) {
           Reset switches
         </button>
       )}
+      {children}
     </footer>
   );
 }

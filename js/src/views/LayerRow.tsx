@@ -1,45 +1,40 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { formatShare, shade, shadeIndex } from "../scales";
-import type { Theme } from "../theme";
-import { nodeShare, type Node } from "../trace";
-import { parseKey } from "../toggles";
+import { formatShare } from "../scales";
+import type { Toggles } from "../state";
+import type { Node } from "../trace";
+import { layerKeys, parseKey, switchState } from "../toggles";
 
 interface Props {
   layer: number;
-  /** The heads, then the MLP. */
-  nodes: Node[];
+  heads: number;
+  toggles: Toggles;
   share: number;
   /** The column of the grid's tab stop when it is in this row. */
   currentColumn: number | null;
   open: boolean;
-  theme: Theme;
   live: boolean;
-  moving: boolean;
   children: ComponentChildren;
 }
 
 /** One layer of the grid: its number, a cell for each node, and the layer's own share. */
-export function LayerRow({ layer, nodes, share, currentColumn, open, theme, live, moving, children }: Props) {
-  // The same elements again cost nothing. While the size moves only what is seen counts; the labels follow when it rests.
-  const signature = nodes.map((node) => (moving ? shadeIndex(nodeShare(node)) : node.count) + node.state).join();
+export function LayerRow({ layer, heads, toggles, share, currentColumn, open, live, children }: Props) {
+  // The same elements again cost nothing; `useCells` gives them shades and labels.
   const cells = useMemo(
     () =>
-      nodes.map((node, index) => (
+      layerKeys(layer, heads).map((key, index) => (
         <div
-          key={node.key}
+          key={key}
           role="gridcell"
-          class={index === nodes.length - 1 ? "sw-cell sw-cell-mlp" : "sw-cell"}
-          data-component={node.key}
-          data-state={node.state}
+          class={index === heads ? "sw-cell sw-cell-mlp" : "sw-cell"}
+          data-component={key}
+          data-state={switchState(toggles, key)}
           data-place={`${layer}.${index + 1}`}
           tabIndex={currentColumn === index + 1 ? 0 : -1}
-          aria-label={cellLabel(node)}
           aria-disabled={!live || undefined}
-          style={{ backgroundColor: shade(theme, nodeShare(node)) }}
         />
       )),
-    [signature, moving, currentColumn, theme, live],
+    [layer, heads, toggles, currentColumn, live],
   );
   return (
     <>
@@ -59,7 +54,7 @@ export function LayerRow({ layer, nodes, share, currentColumn, open, theme, live
         </div>
         {cells}
         <div class="sw-layer-share" aria-hidden="true" title={formatShare(share)}>
-          <i style={{ width: `${100 * share}%` }} />
+          <i style={{ transform: `scaleX(${share})` }} />
         </div>
       </div>
       {children}

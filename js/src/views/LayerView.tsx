@@ -1,13 +1,15 @@
 import { range } from "d3-array";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { keyTarget, type GridPlace } from "../grid";
-import { rampGradient } from "../scales";
+import { formatShare, rampGradient } from "../scales";
 import type { Bundle, Toggles } from "../state";
 import type { Theme } from "../theme";
 import { cycle, layerKeys, layerState, setSwitches, type SwitchState } from "../toggles";
-import { layerNodes, layerShares, type Trace } from "../trace";
+import { layerNodes, layerShares, nodeShare, type Trace } from "../trace";
+import { AsTable, type TableText } from "./AsTable";
 import { LayerRow } from "./LayerRow";
 import { OpenLayer } from "./OpenLayer";
+import { useCells } from "./useCells";
 
 interface Props {
   bundle: Bundle;
@@ -31,11 +33,20 @@ export function LayerView(props: Props) {
   const [open, setOpen] = useState<number | null>(null);
   const grid = useRef<HTMLDivElement>(null);
   const shares = useMemo(() => layerShares(bundle, trace), [bundle, trace]);
+  const data = useMemo(() => ({ bundle, trace }), [bundle, trace]);
+  useCells(grid, bundle, trace, toggles, theme, moving);
 
   const moveTo = ({ layer, column }: GridPlace) =>
     grid.current?.querySelector<HTMLElement>(`[data-place="${layer}.${column}"]`)?.focus();
-  const switchNode = (key: string) => live && onToggles(cycle(toggles, key));
-  const switchLayer = (layer: number, state: SwitchState) => onToggles(setSwitches(toggles, layerKeys(layer, heads), state));
+  // Switches may come faster than they are drawn: each starts from what the one before it left.
+  const latest = useRef(toggles);
+  latest.current = toggles;
+  const write = (next: Toggles) => {
+    latest.current = next;
+    onToggles(next);
+  };
+  const switchNode = (key: string) => live && write(cycle(latest.current, key));
+  const switchLayer = (layer: number, state: SwitchState) => write(setSwitches(latest.current, layerKeys(layer, heads), state));
 
   const click = (event: MouseEvent) => {
     const key = attribute(event, "component");
@@ -65,9 +76,16 @@ export function LayerView(props: Props) {
   const labelEvery = Math.ceil(heads / 16);
   return (
     <section class="sw-layers" aria-label="Layers">
-      <h3 class="sw-title">
-        Layers <span class="sw-note">share of each head and MLP in the trace</span>
-      </h3>
+      <AsTable
+        title={
+          <h3 class="sw-title">
+            Layers <span class="sw-note">share of each head and MLP in the trace</span>
+          </h3>
+        }
+        of="Layers"
+        data={data}
+        text={tableText}
+      />
       <div
         class="sw-grid-scroll"
         style={{
@@ -98,13 +116,12 @@ export function LayerView(props: Props) {
             <LayerRow
               key={layer}
               layer={layer}
-              nodes={layerNodes(bundle, trace, toggles, layer)}
+              heads={heads}
+              toggles={toggles}
               share={shares[layer]}
               currentColumn={current.layer === layer ? current.column : null}
               open={open === layer}
-              theme={theme}
               live={live}
-              moving={moving}
             >
               {open === layer && (
                 <OpenLayer
@@ -129,6 +146,17 @@ export function LayerView(props: Props) {
       </p>
     </section>
   );
+}
+
+function tableText({ bundle, trace }: { bundle: Bundle; trace: Trace }): TableText {
+  return {
+    caption: "Share of each head's and MLP's edges in the trace, last layer first",
+    head: ["layer", ...range(bundle.n_heads).map((head) => `head ${head}`), "MLP"],
+    rows: range(bundle.n_layers - 1, -1, -1).map((layer) => [
+      String(layer),
+      ...layerNodes(bundle, trace, {}, layer).map((node) => formatShare(nodeShare(node))),
+    ]),
+  };
 }
 
 /** Rows share the height of the other column; beyond so many they scroll. */

@@ -1,12 +1,15 @@
 import { area, line } from "d3-shape";
-import { useMemo } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useMemo, useRef } from "preact/hooks";
 import { placeLandmarks } from "../landmarks";
 import { locate, valueAt } from "../levels";
 import type { Reading } from "../reading";
 import { formatCount, formatDistance, formatSize, sizeScale, sizeTicks } from "../scales";
-import type { Bundle, Evaluation } from "../state";
+import type { Bundle, Curve, Evaluation } from "../state";
 import type { SizeHandle } from "../store";
 import { useWidth } from "../width";
+import { AsTable, type TableText } from "./AsTable";
+import { OtherCurves } from "./OtherCurves";
 import { SizeSlider } from "./SizeSlider";
 
 interface Props {
@@ -15,6 +18,10 @@ interface Props {
   reading: Reading;
   /** The last evaluation with switches: its TV lies off the curve. */
   switched: Evaluation | null;
+  /** Other measures and baselines. */
+  curves: readonly Curve[];
+  /** What stands below the plot. */
+  tools?: ComponentChildren;
 }
 
 const plotHeight = 92;
@@ -24,7 +31,7 @@ const labelWidth = (label: string): number => label.length * 6.3;
 const caption = "Error against size: drag the line";
 
 /** Error against size: the curve is the slider. */
-export function SizeCurve({ bundle, size, reading, switched }: Props) {
+export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Props) {
   const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
   const width = Math.max(120, outerWidth - margin.left - margin.right);
   const scale = useMemo(() => sizeScale(bundle.n_edges, width), [bundle, width]);
@@ -34,12 +41,19 @@ export function SizeCurve({ bundle, size, reading, switched }: Props) {
   const curve = useMemo(() => curvePaths(bundle, scale, toY), [bundle, scale]);
 
   // An exact error may lie off the line between two levels; one with switches does not belong to the line at all.
-  const onLine = valueAt(bundle.arrays.total_variation, locate(bundle.arrays.level_n_edges, size.nEdges));
-  const totalVariation = switched || reading.state === "stale" ? onLine : reading.totalVariation;
+  const onLine = (nEdges: number) => valueAt(bundle.arrays.total_variation, locate(bundle.arrays.level_n_edges, nEdges));
+  const totalVariation = switched || reading.state === "stale" ? onLine(size.nEdges) : reading.totalVariation;
 
-  const follow = (event: PointerEvent) => {
-    const left = (event.currentTarget as Element).getBoundingClientRect().left + margin.left;
-    size.preview(Math.round(scale.invert(event.clientX - left)));
+  const moved = useRef({ x: 0, frame: 0 });
+  const follow = () => {
+    moved.current.frame = 0;
+    const left = (ref.current?.getBoundingClientRect().left ?? 0) + margin.left;
+    size.preview(Math.round(scale.invert(moved.current.x - left)));
+  };
+  // A mouse may report many places within one frame; only the last is drawn.
+  const followSoon = (event: PointerEvent) => {
+    moved.current.x = event.clientX;
+    moved.current.frame ||= requestAnimationFrame(follow);
   };
   const grab = (event: PointerEvent) => {
     if (event.button !== 0) return;
@@ -47,65 +61,88 @@ export function SizeCurve({ bundle, size, reading, switched }: Props) {
     event.preventDefault(); // no text selection; the slider takes the focus instead, so that the keys go on from here
     plot.querySelector("input")?.focus({ preventScroll: true });
     plot.setPointerCapture?.(event.pointerId);
-    follow(event);
+    moved.current.x = event.clientX;
+    follow();
   };
+  const release = () => {
+    if (moved.current.frame) {
+      cancelAnimationFrame(moved.current.frame);
+      follow();
+    }
+    size.commit();
+  };
+
+  // The same elements again cost nothing: in a drag only the handle moves.
+  const picture = useMemo(
+    () => (
+      <>
+        <text class="sw-axis" x={-8} y={5} text-anchor="end">TV 1</text>
+        <text class="sw-axis" x={-8} y={plotHeight} text-anchor="end">TV 0</text>
+        <text class="sw-axis" x={0} y={14 - top}>{caption}</text>
+        <path class="sw-area sw-area-before" d={curve.before} />
+        <path class="sw-area" d={curve.after} />
+        <line class="sw-baseline" x2={width} y1={plotHeight + 0.5} y2={plotHeight + 0.5} />
+        {sizeTicks(bundle.n_edges).map((tick) => (
+          <text key={tick.label} class="sw-axis" x={scale(tick.nEdges)} y={plotHeight + 17} text-anchor={anchorOf(scale(tick.nEdges), width)}>
+            {tick.label}
+          </text>
+        ))}
+        {landmarks.map(({ nEdges, x: landmarkX, line: labelLine }) => (
+          <line key={nEdges} class="sw-landmark" x1={landmarkX} x2={landmarkX} y1={5 - top + labelLine * labelHeight} y2={plotHeight} />
+        ))}
+        {landmarks.map(({ nEdges, label, x: landmarkX, anchor, line: labelLine }) => (
+          <text key={nEdges} class="sw-axis" x={landmarkX + (anchor === "start" ? 5 : -5)} y={14 - top + labelLine * labelHeight} text-anchor={anchor}>
+            {label}
+          </text>
+        ))}
+        <path class="sw-line" d={curve.line} />
+      </>
+    ),
+    [bundle, scale, landmarks, curve, width, top],
+  );
 
   const valueText =
     `s = ${formatSize(size.nEdges / bundle.n_edges)}, ${formatCount(size.nEdges)} edges, ` +
     `total variation ${formatDistance(totalVariation)}${switched ? " before switches" : ""}, ${reading.state}`;
 
   return (
-    <div
-      ref={ref}
-      class="sw-curve"
-      onPointerDown={grab}
-      onPointerMove={(event) => size.moving && event.buttons === 1 && follow(event)}
-      onPointerUp={size.commit}
-      onPointerCancel={size.commit}
-    >
-      <SizeSlider bundle={bundle} size={size} valueText={valueText} />
-      <svg width={outerWidth} height={top + plotHeight + margin.bottom} aria-hidden="true">
-        <g transform={`translate(${margin.left},${top})`}>
-          <text class="sw-axis" x={-8} y={5} text-anchor="end">TV 1</text>
-          <text class="sw-axis" x={-8} y={plotHeight} text-anchor="end">TV 0</text>
-          <text class="sw-axis" x={0} y={14 - top}>{caption}</text>
-          <path class="sw-area sw-area-before" d={curve.before} />
-          <path class="sw-area" d={curve.after} />
-          <line class="sw-baseline" x2={width} y1={plotHeight + 0.5} y2={plotHeight + 0.5} />
-          {sizeTicks(bundle.n_edges).map((tick) => (
-            <text key={tick.label} class="sw-axis" x={scale(tick.nEdges)} y={plotHeight + 17} text-anchor={anchorOf(scale(tick.nEdges), width)}>
-              {tick.label}
-            </text>
-          ))}
-          {landmarks.map(({ nEdges, x: landmarkX, line: labelLine }) => (
-            <line key={nEdges} class="sw-landmark" x1={landmarkX} x2={landmarkX} y1={5 - top + labelLine * labelHeight} y2={plotHeight} />
-          ))}
-          {landmarks.map(({ nEdges, label, x: landmarkX, anchor, line: labelLine }) => (
-            <text key={nEdges} class="sw-axis" x={landmarkX + (anchor === "start" ? 5 : -5)} y={14 - top + labelLine * labelHeight} text-anchor={anchor}>
-              {label}
-            </text>
-          ))}
-          <path class="sw-line" d={curve.line} />
-          {switched && <SwitchedMark x={scale(switched.n_edges)} from={toY(totalVariation)} to={toY(switched.total_variation)} width={width} />}
-          <g class="sw-handle" transform={`translate(${scale(size.nEdges)},0)`}>
-            <line y1={-4} y2={plotHeight} />
-            <circle class="sw-handle-focus" cy={toY(totalVariation)} r={11} />
-            <circle class="sw-handle-knob" cy={toY(totalVariation)} r={6.5} />
+    <>
+      <div
+        ref={ref}
+        class="sw-curve"
+        onPointerDown={grab}
+        onPointerMove={(event) => size.moving && event.buttons === 1 && followSoon(event)}
+        onPointerUp={release}
+        onPointerCancel={release}
+      >
+        <SizeSlider bundle={bundle} size={size} valueText={valueText} />
+        <svg width={outerWidth} height={top + plotHeight + margin.bottom} aria-hidden="true">
+          <g transform={`translate(${margin.left},${top})`}>
+            {picture}
+            {curves.length > 0 && <OtherCurves curves={curves} scale={scale} toY={toY} width={width} />}
+            {switched && <SwitchedMark x={scale(switched.n_edges)} from={toY(onLine(switched.n_edges))} to={toY(switched.total_variation)} width={width} />}
+            <g class="sw-handle" transform={`translate(${scale(size.nEdges)},0)`}>
+              <line y1={-4} y2={plotHeight} />
+              <circle class="sw-handle-focus" cy={toY(totalVariation)} r={11} />
+              <circle class="sw-handle-knob" cy={toY(totalVariation)} r={6.5} />
+            </g>
           </g>
-        </g>
-      </svg>
-    </div>
+        </svg>
+      </div>
+      <AsTable title={tools} of="Curve" data={bundle} text={tableText} />
+    </>
   );
 }
 
 /** How far the switches move the error from the curve. */
 function SwitchedMark({ x, from, to, width }: { x: number; from: number; to: number; width: number }) {
   const right = x < width - 90;
+  const onCurve = Math.abs(to - from) < 12; // the curve would strike the label through
   return (
     <g class="sw-switched" transform={`translate(${x},0)`}>
       <line y1={from} y2={to} />
       <path d="M0-6.5 6.5 0 0 6.5-6.5 0Z" transform={`translate(0,${to})`} />
-      <text class="sw-axis" x={right ? 12 : -12} y={Math.min(plotHeight - 6, Math.max(10, to + 4))} text-anchor={right ? "start" : "end"}>
+      <text class="sw-axis" x={right ? 12 : -12} y={Math.min(plotHeight - 6, Math.max(10, onCurve ? to - 9 : to + 4))} text-anchor={right ? "start" : "end"}>
         with switches
       </text>
     </g>
@@ -127,5 +164,22 @@ function curvePaths(bundle: Bundle, scale: (nEdges: number) => number, toY: (tot
     line: line<number>().x(x).y(y)(indices) ?? undefined,
     before: fill(indices.filter((index) => levels[index] <= returns)) ?? undefined,
     after: fill(indices.filter((index) => levels[index] >= returns)) ?? undefined,
+  };
+}
+
+function tableText({ arrays, n_edges }: Bundle): TableText {
+  const distance = (values: Float32Array, level: number) => formatDistance(values[level]);
+  return {
+    caption: "The computed sizes, against the full model; sizes between them are interpolated",
+    head: ["size s", "edges", "TV", "KL", "entropy", "top-1", "nucleus"],
+    rows: Array.from(arrays.level_n_edges, (nEdges, level) => [
+      formatSize(nEdges / n_edges),
+      formatCount(nEdges),
+      distance(arrays.total_variation, level),
+      distance(arrays.kl, level),
+      distance(arrays.entropy, level),
+      arrays.top1[level] ? "agrees" : "differs",
+      arrays.nucleus[level] > 0 ? `${Math.round(arrays.nucleus[level])} %` : "none",
+    ]),
   };
 }

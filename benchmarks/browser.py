@@ -1,0 +1,101 @@
+"""How long a drag of the size takes from each pointer event to the frame that shows it, and how large the bundle is.
+
+``python benchmarks/browser.py`` measures a recorded session of the default model, and a synthetic one of a larger
+model; ``python benchmarks/browser.py PAGE.html ...`` measures pages. Chromium draws in software here, as in the
+tests. A frame counts as painted when a task queued from its animation callback runs: style, layout and paint are
+then behind it. The pointer sweeps over the whole axis and back, at one event a frame.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from playwright.sync_api import sync_playwright
+
+import strace_widgets as sw
+from strace_widgets.export import STATIC
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).parent.parent
+PROMPT = (
+    "When Mary and John went to the store, John gave a drink to Mary. Later that day they walked home together, "
+    "and on the way Mary told John that the capital of France is"
+)
+SYNTHETIC = {"layers": 32, "heads": 32, "tokens": 128, "state": {"n_edges": 1000}}
+MOVES = 240
+PAINTED = """
+window.took = [];
+const channel = new MessageChannel();
+let started = null;
+channel.port1.onmessage = () => {
+  if (started !== null) took.push(performance.now() - started);
+  started = null;
+};
+addEventListener("pointermove", () => {
+  if (started !== null) return;
+  started = performance.now();
+  requestAnimationFrame(() => channel.port2.postMessage(null));
+}, true);
+"""
+
+
+def main() -> None:
+    size = len(gzip.compress((STATIC / "explorer.js").read_bytes()))
+    print(f"explorer.js: {size / 1024:.1f} KB gzipped\n")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        pages = [Path(name) for name in sys.argv[1:]] or [recorded(Path(folder)), synthetic(Path(folder))]
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
+            args=["--no-sandbox", "--disable-gpu"],
+        )
+        print(f"{'event to painted frame':40} {'p50':>8} {'p95':>8} {'worst':>8}")
+        for page in pages:
+            p50, p95, worst = np.percentile(drag(browser, page), [50, 95, 100])
+            print(f"{page.stem:40} {p50:5.1f} ms {p95:5.1f} ms {worst:5.1f} ms")
+        browser.close()
+
+
+def recorded(folder: Path) -> Path:
+    trace = sw.trace(sw.load_model(), PROMPT)
+    return trace.to_html(folder / f"{trace.graph.n_layers} x {trace.graph.n_heads} x {len(trace.tokens)} tokens.html")
+
+
+def synthetic(folder: Path) -> Path:
+    page = folder / "{layers} x {heads} x {tokens} tokens, synthetic.html".format(**SYNTHETIC)
+    node = shutil.which("node") or "node"
+    subprocess.run([node, "dev/page.mjs", page, json.dumps(SYNTHETIC)], cwd=ROOT / "js", check=True)  # noqa: S603
+    return page
+
+
+def drag(browser: Browser, file: Path) -> list[float]:
+    """Return the milliseconds from each pointer event of a drag to its painted frame."""
+    page = browser.new_page(viewport={"width": 1200, "height": 1100})
+    page.add_init_script(PAINTED)
+    page.goto(file.absolute().as_uri())
+    box = page.locator(".sw-curve").bounding_box()
+    assert box is not None, "the curve is hidden"  # noqa: S101
+    middle = box["y"] + box["height"] / 2
+    place = [0.5 + 0.45 * np.cos(2 * np.pi * move / MOVES) for move in range(MOVES)]
+    page.mouse.move(box["x"] + box["width"] * place[0], middle)
+    page.mouse.down()
+    page.evaluate("took.length = 0")
+    for x in place:
+        page.mouse.move(box["x"] + box["width"] * x, middle)
+    took: list[float] = page.evaluate("took")
+    page.mouse.up()
+    page.close()
+    return took
+
+
+if __name__ == "__main__":
+    main()

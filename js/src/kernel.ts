@@ -1,0 +1,101 @@
+// Who stands behind the model: a kernel that answers, one that is silent, or none; and what is asked of it.
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { ask, NoAnswer, type Answer, type Kind, type Questions } from "./messages";
+import type { ExplorerModel } from "./state";
+import { useTrait } from "./store";
+
+export type Kernel = "live" | "silent" | "none";
+
+const greetingPatience = 4000; // ms
+const requestPatience = 2000; // ms
+/** What only Python sends: each is a sign of life. */
+const signs = ["msg:custom", "change:bundle", "change:evaluation", "change:status", "change:curves"] as const;
+/** What a view writes for Python to answer. */
+const requests = ["change:n_edges", "change:toggles"] as const;
+
+/** Whether a kernel answers; a silent one is live again with its first word. */
+export function useKernel(model: ExplorerModel): Kernel {
+  const live = useTrait(model, "live");
+  const [silent, setSilent] = useState(false);
+  useEffect(() => {
+    if (!live) return;
+    const gone = new AbortController();
+    let waiting: ReturnType<typeof setTimeout> | undefined;
+    const greet = () => {
+      ask(model, "hello", {}, greetingPatience, gone.signal).catch(() => gone.signal.aborted || setSilent(true));
+    };
+    const hear = () => {
+      clearTimeout(waiting);
+      setSilent(false);
+    };
+    // A kernel that was there may be gone: it says at once that it took up a request.
+    const expectAnswer = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(greet, requestPatience);
+    };
+    for (const sign of signs) model.on(sign, hear);
+    for (const request of requests) model.on(request, expectAnswer);
+    greet();
+    return () => {
+      gone.abort();
+      clearTimeout(waiting);
+      for (const sign of signs) model.off(sign, hear);
+      for (const request of requests) model.off(request, expectAnswer);
+    };
+  }, [model, live]);
+  if (!live) return "none";
+  return silent ? "silent" : "live";
+}
+
+const patience: Record<Kind, number> = {
+  hello: greetingPatience,
+  evaluate: 30_000,
+  trace: 180_000,
+  compare: 180_000,
+  code: 30_000,
+};
+
+export interface Conversation {
+  /** What Python is working on for this view. */
+  asking: Kind | null;
+  /** A sentence for the error bar, or "". */
+  error: string;
+  report(error: string): void;
+  /** The answer, or null when there is none; then the reason is in `error`. */
+  request<K extends Kind>(kind: K, payload: Questions[K]): Promise<Answer<K> | null>;
+}
+
+/** One question at a time, and what went wrong with the last one. */
+export function useConversation(model: ExplorerModel): Conversation {
+  const [asking, setAsking] = useState<Kind | null>(null);
+  const [error, setError] = useState("");
+  const gone = useRef(new AbortController());
+  useEffect(() => {
+    gone.current = new AbortController();
+    return () => gone.current.abort();
+  }, [model]);
+  const request = useCallback(
+    async <K extends Kind>(kind: K, payload: Questions[K]): Promise<Answer<K> | null> => {
+      const { signal } = gone.current;
+      setAsking(kind);
+      setError("");
+      try {
+        return await ask(model, kind, payload, patience[kind], signal);
+      } catch (reason) {
+        if (!signal.aborted) setError(sentence(reason, kind));
+        return null;
+      } finally {
+        if (!signal.aborted) setAsking((now) => (now === kind ? null : now));
+      }
+    },
+    [model],
+  );
+  return { asking, error, report: setError, request };
+}
+
+function sentence(reason: unknown, kind: Kind): string {
+  if (reason instanceof NoAnswer) {
+    return `No kernel has answered for ${patience[kind] / 1000} seconds. If it is still at work, its results will appear here.`;
+  }
+  return reason instanceof Error ? reason.message : String(reason);
+}

@@ -1,0 +1,34 @@
+// What a model's traits amount to on screen; the Explorer and its single views read the same.
+import { useMemo } from "preact/hooks";
+import { useKernel, type Kernel } from "./kernel";
+import { read, type Reading } from "./reading";
+import type { Bundle, Curve, Evaluation, ExplorerModel, Toggles } from "./state";
+import { useSize, useTrait, type SizeHandle } from "./store";
+import { tokenShares, traceAt, type Trace } from "./trace";
+
+export interface Shown {
+  size: SizeHandle;
+  toggles: Toggles;
+  evaluation: Evaluation | null;
+  curves: Curve[];
+  kernel: Kernel;
+  live: boolean;
+  reading: Reading;
+  trace: Trace;
+  shares: ReturnType<typeof tokenShares>;
+  /** The exact result under switches, which may lie off the curve; null without switches. */
+  switched: Evaluation | null;
+}
+
+export function useShown(model: ExplorerModel, bundle: Bundle): Shown {
+  const size = useSize(model);
+  const toggles = useTrait(model, "toggles");
+  const evaluation = useTrait(model, "evaluation");
+  const curves = useTrait(model, "curves");
+  const kernel = useKernel(model);
+  const reading = useMemo(() => read(bundle, size.nEdges, toggles, evaluation), [bundle, size.nEdges, toggles, evaluation]);
+  const trace = useMemo(() => traceAt(bundle, size.nEdges), [bundle, size.nEdges]);
+  const shares = useMemo(() => tokenShares(bundle, trace), [bundle, trace]);
+  const underSwitches = Object.keys(toggles).length > 0 && evaluation !== null && Object.keys(evaluation.toggles).length > 0;
+  return { size, toggles, evaluation, curves, kernel, live: kernel === "live", reading, trace, shares, switched: underSwitches ? evaluation : null };
+}

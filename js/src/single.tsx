@@ -1,0 +1,142 @@
+// The Explorer's views one by one: each a card of its own over the same model.
+import { render as renderTree } from "preact";
+import { useMemo, useState } from "preact/hooks";
+import { componentAt, placeOf, type GridPlace } from "./grid";
+import { useConversation } from "./kernel";
+import { useShown } from "./shown";
+import { decodeBundle, type Bundle, type ExplorerModel } from "./state";
+import { useTrait, writeToggles } from "./store";
+import { useTheme, type Theme } from "./theme";
+import { parseKey } from "./toggles";
+import { nodeAt, strongestHead } from "./trace";
+import { travel } from "./travel";
+import { CompareMeasures } from "./views/CompareMeasures";
+import { ErrorBar } from "./views/ErrorBar";
+import { LayerView } from "./views/LayerView";
+import { NextToken } from "./views/NextToken";
+import { NodeDetail } from "./views/NodeDetail";
+import { PromptLine } from "./views/PromptLine";
+import { ReadingLine } from "./views/ReadingLine";
+import { SizeCurve } from "./views/SizeCurve";
+import { TokenView } from "./views/TokenView";
+
+interface PartProps {
+  model: ExplorerModel;
+  bundle: Bundle;
+  theme: Theme;
+}
+
+function Reading({ model, bundle }: PartProps) {
+  const { size, reading } = useShown(model, bundle);
+  return <ReadingLine bundle={bundle} nEdges={size.nEdges} reading={reading} work={useTrait(model, "status")?.state ?? "ready"} />;
+}
+
+function SizeSlider(props: PartProps) {
+  const { size, reading, switched } = useShown(props.model, props.bundle);
+  return (
+    <div class="sw-top">
+      <Reading {...props} />
+      <SizeCurve bundle={props.bundle} size={size} reading={reading} switched={switched} curves={[]} tools={null} />
+    </div>
+  );
+}
+
+function CurveView({ model, bundle }: PartProps) {
+  const { size, reading, switched, curves, live } = useShown(model, bundle);
+  const choices = useTrait(model, "choices");
+  const { asking, request } = useConversation(model);
+  const measures = live && (
+    <CompareMeasures
+      bundle={bundle}
+      choices={choices}
+      curves={curves}
+      nEdges={size.nEdges}
+      waiting={asking !== null}
+      onCompare={(names) => request("compare", { names })}
+    />
+  );
+  return (
+    <div class="sw-top">
+      <SizeCurve bundle={bundle} size={size} reading={reading} switched={switched} curves={curves} tools={measures} />
+    </div>
+  );
+}
+
+function HeadView(props: PartProps) {
+  const { reading } = useShown(props.model, props.bundle);
+  return (
+    <>
+      <div class="sw-top">
+        <Reading {...props} />
+      </div>
+      <div class="sw-column">
+        <NextToken reading={reading} />
+      </div>
+    </>
+  );
+}
+
+function Layers({ model, bundle, theme }: PartProps) {
+  const { size, toggles, trace, live } = useShown(model, bundle);
+  const [current, setCurrent] = useState<GridPlace>(() => placeOf(strongestHead(bundle), bundle.n_heads));
+  const [pointed, setPointed] = useState<string | null>(null);
+  const node = nodeAt(bundle, trace, toggles, pointed ? parseKey(pointed) : componentAt(current, bundle.n_heads));
+  return (
+    <div class="sw-column">
+      <LayerView
+        bundle={bundle}
+        trace={trace}
+        toggles={toggles}
+        theme={theme}
+        live={live}
+        moving={size.moving}
+        current={current}
+        onCurrent={setCurrent}
+        onPoint={setPointed}
+        onToggles={(next) => writeToggles(model, next)}
+      />
+      <NodeDetail bundle={bundle} node={node} nEdges={size.nEdges} />
+    </div>
+  );
+}
+
+function Tokens({ model, bundle, theme }: PartProps) {
+  const { trace, shares, live } = useShown(model, bundle);
+  const conversation = useConversation(model);
+  const { trace: traceAnew } = travel(model, conversation, live);
+  const [choices, status] = [useTrait(model, "choices"), useTrait(model, "status")];
+  const tracing = conversation.asking === "trace";
+  return (
+    <>
+      <PromptLine bundle={bundle} shares={shares} choices={choices} status={status} live={live} tracing={tracing} onTrace={traceAnew} />
+      <div class="sw-column">
+        <TokenView bundle={bundle} trace={trace} theme={theme} />
+      </div>
+    </>
+  );
+}
+
+const parts = { SizeSlider, CurveView, HeadView, LayerView: Layers, TokenView: Tokens };
+export type ViewName = keyof typeof parts;
+
+function SingleView({ model, el, view }: { model: ExplorerModel; el: HTMLElement; view: ViewName }) {
+  const encoded = useTrait(model, "bundle");
+  const bundle = useMemo(() => decodeBundle(encoded), [encoded]);
+  const theme = useTheme(el);
+  const conversation = useConversation(model);
+  const Part = parts[view];
+  return (
+    <div class="strace-widgets" data-theme={theme} data-testid={`strace-${view}`} data-lm-suppress-shortcuts="true">
+      <article class="sw-card" aria-label={`s-Trace ${view}`}>
+        {bundle && <Part key={`${bundle.n_layers} ${bundle.n_heads}`} model={model} bundle={bundle} theme={theme} />}
+        <ErrorBar status={useTrait(model, "status")} conversation={conversation} />
+      </article>
+    </div>
+  );
+}
+
+/** Draws one view of a model into an element; returns how to take it away. */
+export function mountView(model: ExplorerModel, view: ViewName, el: HTMLElement): () => void {
+  renderTree(<SingleView model={model} el={el} view={view} />, el);
+  return () => renderTree(null, el);
+}

@@ -1,0 +1,63 @@
+// Going to a state: at once within a trace, by a question to Python where it belongs to another one.
+import type { Conversation } from "./kernel";
+import { isReachable, readHistory } from "./history";
+import { presentStep } from "./recorder";
+import { formatCount } from "./scales";
+import type { SessionFile } from "./sessionFile";
+import { sameSettings } from "./settings";
+import type { ExplorerModel, Settings, Step } from "./state";
+import { writeTraits } from "./store";
+
+export interface Travel {
+  /** Another trace; true once it is there. */
+  trace(settings: Settings): Promise<boolean>;
+  /** A state, which becomes a new step. */
+  go(step: Step): Promise<boolean>;
+  /** A step of the history, which becomes the present one. */
+  move(at: number): void;
+  /** A saved session, its history included; throws where it cannot be reached. */
+  load(session: SessionFile): void;
+}
+
+export function travel(model: ExplorerModel, { request, asking }: Conversation, live: boolean): Travel {
+  const ask = async (settings: Settings, state: Partial<Step> = {}) => (await request("trace", { settings, ...state })) !== null;
+  const jump = async ({ settings, n_edges, toggles }: Step, at?: number): Promise<boolean> => {
+    const present = presentStep(model);
+    if (!present || asking === "trace") return false;
+    if (!sameSettings(settings, present.settings)) return ask(settings, { n_edges, toggles });
+    writeTraits(model, { n_edges, toggles, ...(at !== undefined && { history: { ...readHistory(model.get("history")), at } }) });
+    return true;
+  };
+  return {
+    trace: (settings) => ask(settings),
+    go: (step) => jump(step),
+    move: (at) => {
+      const step = readHistory(model.get("history")).steps[at];
+      const present = presentStep(model);
+      if (present && isReachable(step, present, live)) void jump(step, at);
+    },
+    load: (session) => {
+      const { settings, n_edges, toggles, history } = session;
+      const present = presentStep(model);
+      const allEdges = model.get("bundle")?.n_edges ?? 0;
+      if (!present || !isReachable(session, present, live)) {
+        throw new Error("This session needs a kernel: it holds switches or belongs to another trace.");
+      }
+      if (!sameSettings(settings, present.settings)) {
+        void ask(settings, { n_edges, toggles }).then((there) => there && writeTraits(model, { history }));
+      } else if (n_edges > allEdges) {
+        throw new Error(`This session has ${formatCount(n_edges)} edges, but its trace here has ${formatCount(allEdges)}.`);
+      } else {
+        writeTraits(model, { n_edges, toggles, history });
+      }
+    },
+  };
+}
+
+/** Undo and redo by key: -1 and 1, or 0. A text field keeps its own. */
+export function historyKey(event: KeyboardEvent): -1 | 0 | 1 {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== "z") return 0;
+  const target = event.target as HTMLElement;
+  if (target.matches("textarea, input:not([type=range], [type=checkbox])")) return 0;
+  return event.shiftKey ? 1 : -1;
+}

@@ -1,0 +1,74 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { curveAt, curveName } from "../curves";
+import { formatDistance } from "../scales";
+import type { Bundle, Choices, Curve } from "../state";
+
+interface Props {
+  bundle: Bundle;
+  choices: Choices;
+  curves: readonly Curve[];
+  nEdges: number;
+  waiting: boolean;
+  onCompare(names: string[]): void;
+}
+
+const baselines = ["inverse", "random"];
+
+/** Which other measures and baselines to draw, and what those drawn read at the present size. */
+export function CompareMeasures({ bundle, choices, curves, nEdges, waiting, onCompare }: Props) {
+  const drawn = curves.map(({ name }) => name);
+  const [chosen, setChosen] = useState(drawn);
+  const [open, setOpen] = useState(false);
+  const details = useRef<HTMLDetailsElement>(null);
+  // Python clears them with another trace.
+  useEffect(() => setChosen(drawn), [curves]);
+  const names = [...choices.importance.filter((name) => name !== bundle.importance), ...baselines];
+  const choose = (name: string) => setChosen(chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name]);
+  const same = chosen.length === drawn.length && chosen.every((name) => drawn.includes(name));
+  const close = () => {
+    setOpen(false);
+    details.current?.querySelector("summary")?.focus();
+  };
+  const draw = () => {
+    close();
+    onCompare(names.filter((name) => chosen.includes(name)));
+  };
+  const pressKey = (event: KeyboardEvent) => {
+    if (event.key !== "Escape" || !open) return;
+    event.stopPropagation();
+    close();
+  };
+  return (
+    <details
+      ref={details}
+      class="sw-measures"
+      open={open}
+      onToggle={(event) => setOpen(event.currentTarget.open)}
+      onKeyDown={pressKey}
+      onFocusOut={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && setOpen(false)}
+    >
+      <summary class="sw-quiet" data-testid="compare-measures">
+        Compare measures
+      </summary>
+      <div tabIndex={-1}>
+        <ul>
+          {names.map((name) => {
+            const curve = curves.find((other) => other.name === name);
+            return (
+              <li key={name}>
+                <label>
+                  <input type="checkbox" data-testid={`measure-${name}`} checked={chosen.includes(name)} onChange={() => choose(name)} />
+                  {curveName(name)}
+                  {curve && <span class="sw-note">TV {formatDistance(curveAt(curve, nEdges))}</span>}
+                </label>
+              </li>
+            );
+          })}
+        </ul>
+        <button type="button" class="sw-button" data-testid="draw-measures" disabled={waiting || same} onClick={draw}>
+          {waiting ? "At work" : "Draw"}
+        </button>
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,81 @@
+import { bothHeads, differingSwitches } from "../comparison";
+import { formatCount, formatDistance, formatProbability, visibleToken } from "../scales";
+import type { Tried } from "../state";
+import { componentName } from "../toggles";
+
+interface Props {
+  first: Tried;
+  second: Tried;
+}
+
+interface Figure {
+  name: string;
+  text(tried: Tried): string;
+  /** Shown where the two differ in it. */
+  differing?(tried: Tried): string;
+}
+
+const position = ({ settings }: Tried) => `“${settings.prompt}”, token ${settings.position}`;
+const figures: Figure[] = [
+  { name: "TV", text: (tried) => formatDistance(tried.total_variation) },
+  { name: "edges", text: (tried) => formatCount(tried.edges_kept) },
+  { name: "prompt", text: position, differing: position },
+  { name: "importance", text: ({ settings }) => settings.importance, differing: ({ settings }) => settings.importance },
+  { name: "masks", text: ({ settings }) => settings.masks, differing: ({ settings }) => settings.masks },
+];
+
+/** Two tried subgraphs side by side: their numbers, their leading tokens, and the switches that differ. */
+export function CompareTried({ first, second }: Props) {
+  const { rows, sameModel } = bothHeads(first, second);
+  const switches = differingSwitches(first.toggles, second.toggles);
+  const fulls = sameModel ? [first] : [first, second];
+  return (
+    <div class="sw-compared" data-testid="compare-panel" role="group" aria-label={`${first.name} beside ${second.name}`} tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Subgraph</th>
+            <th scope="col">{first.name}</th>
+            <th scope="col">{second.name}</th>
+            {fulls.map((_, index) => (
+              <th key={index} scope="col">full model{!sameModel && (index === 0 ? ", first" : ", second")}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {figures
+            .filter(({ differing }) => !differing || differing(first) !== differing(second))
+            .map(({ name, text }) => (
+              <tr key={name}>
+                <th scope="row">{name}</th>
+                <td>{text(first)}</td>
+                <td>{text(second)}</td>
+                <td colSpan={fulls.length} />
+              </tr>
+            ))}
+          {switches.map((different) => (
+            <tr key={different.key} data-testid="compare-switch">
+              <th scope="row">{componentName(different.key)}</th>
+              <td>{different.first}</td>
+              <td>{different.second}</td>
+              <td colSpan={fulls.length} />
+            </tr>
+          ))}
+        </tbody>
+        <tbody>
+          {rows.map(({ id, token, probabilities, full }) => (
+            <tr key={id} data-testid="compare-row" data-token={token}>
+              <th scope="row"><bdi class="sw-chip">{visibleToken(token)}</bdi></th>
+              {[...probabilities, ...full.slice(0, fulls.length)].map((probability, index) => <Probability key={index} probability={probability} />)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Probability({ probability }: { probability: number | null }) {
+  if (probability === null) return <td class="sw-note" title="not among its ten leading tokens">–</td>;
+  return <td class="sw-share" style={{ "--share": `${100 * probability}%` }}>{formatProbability(probability)}</td>;
+}

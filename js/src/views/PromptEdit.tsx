@@ -1,0 +1,44 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+
+interface Props {
+  prompt: string;
+  waiting: boolean;
+  onApply(prompt: string): void;
+  onCancel(): void;
+}
+
+/** The prompt as a text: Enter traces it, Escape leaves it as it was. */
+export function PromptEdit({ prompt, waiting, onApply, onCancel }: Props) {
+  const [text, setText] = useState(prompt);
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => field.current?.select(), []);
+  const apply = () => !waiting && text !== "" && onApply(text);
+  const pressKey = (event: KeyboardEvent) => {
+    if (event.isComposing) return; // the Enter that ends a composition is no command
+    if (event.key === "Enter" && !event.shiftKey) apply();
+    else if (event.key === "Escape") onCancel();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div class="sw-prompt-edit">
+      <textarea
+        ref={field}
+        data-testid="prompt-input"
+        aria-label="Prompt: Enter traces it, Shift and Enter begin a line, Escape cancels"
+        rows={Math.min(6, text.split("\n").length + Math.floor(text.length / 90))}
+        value={text}
+        readOnly={waiting}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onKeyDown={pressKey}
+      />
+      <button type="button" class="sw-button" disabled={waiting || text === ""} onClick={apply}>
+        Trace
+      </button>
+      <button type="button" class="sw-quiet" onClick={onCancel}>
+        Cancel
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,89 @@
+import { useRef, useState } from "preact/hooks";
+import { canFillScreen, download, toggleFullScreen } from "../browser";
+import type { Conversation } from "../kernel";
+import type { Programs } from "../messages";
+import { fileName, parseSession, type SessionFile } from "../sessionFile";
+import type { Bundle } from "../state";
+import { CodeDialog } from "./CodeDialog";
+
+interface Props {
+  bundle: Bundle;
+  live: boolean;
+  conversation: Conversation;
+  /** The session as it now is. */
+  onSave(): SessionFile;
+  onLoad(session: SessionFile): void;
+}
+
+/** The session as a whole: to keep, to bring back, to take along as code, to see large. */
+export function SessionBar({ bundle, live, conversation, onSave, onLoad }: Props) {
+  const [programs, setPrograms] = useState<Programs | null>(null);
+  const file = useRef<HTMLInputElement>(null);
+  const codeButton = useRef<HTMLButtonElement>(null);
+  const save = () => {
+    const session = onSave();
+    download(JSON.stringify(session, null, 1), fileName(session));
+  };
+  const load = async (input: HTMLInputElement) => {
+    const chosen = input.files?.[0];
+    if (!chosen) return;
+    conversation.report("");
+    try {
+      onLoad(parseSession(await chosen.text(), bundle));
+    } catch (reason) {
+      conversation.report((reason as Error).message);
+    }
+    input.value = ""; // the same file may be chosen again
+  };
+  const closeCode = () => {
+    setPrograms(null);
+    codeButton.current?.focus();
+  };
+  return (
+    <div class="sw-tools" role="group" aria-label="Session">
+      <button type="button" class="sw-quiet" data-testid="save" title="Save this session as a file" onClick={save}>
+        Save
+      </button>
+      <button type="button" class="sw-quiet" data-testid="load" title="Go on with a saved session" onClick={() => file.current?.click()}>
+        Load
+      </button>
+      <input
+        ref={file}
+        type="file"
+        accept="application/json,.json"
+        data-testid="load-input"
+        aria-label="Session file"
+        hidden
+        onChange={(event) => load(event.currentTarget)}
+      />
+      {live && (
+        <button
+          ref={codeButton}
+          type="button"
+          class="sw-quiet"
+          data-testid="code"
+          title="Programs that reproduce these numbers"
+          disabled={conversation.asking !== null}
+          onClick={async () => setPrograms(await conversation.request("code", {}))}
+        >
+          Copy as code
+        </button>
+      )}
+      {canFillScreen() && (
+        <button
+          type="button"
+          class="sw-quiet"
+          data-testid="fullscreen"
+          aria-label="Full screen"
+          title="Full screen"
+          onClick={(event) => toggleFullScreen(event.currentTarget.closest(".strace-widgets") as Element)}
+        >
+          <svg class="sw-icon" viewBox="0 0 12 12" aria-hidden="true">
+            <path d="M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8" />
+          </svg>
+        </button>
+      )}
+      {programs && <CodeDialog programs={programs} onClose={closeCode} />}
+    </div>
+  );
+}

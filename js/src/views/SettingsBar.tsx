@@ -1,0 +1,90 @@
+import { importanceName, maskName, settingsOf, withPresent } from "../settings";
+import type { Bundle, Choices, Settings, Status } from "../state";
+
+interface Props {
+  bundle: Bundle;
+  choices: Choices;
+  status: Status | null;
+  live: boolean;
+  tracing: boolean;
+  onSettings(settings: Settings): void;
+}
+
+/** What was traced; with a kernel, as choices that trace anew. */
+export function SettingsBar({ bundle, choices, status, live, tracing, onSettings }: Props) {
+  const settings = settingsOf(bundle);
+  const stage = status?.state === "running" ? status.message : "";
+  if (!live) {
+    return (
+      <p class="sw-about">
+        <strong>{bundle.model}</strong>
+        <span>{importanceName(bundle.importance)}</span>
+        <span>{maskName(bundle.masks)}</span>
+      </p>
+    );
+  }
+  const working = tracing || stage !== "";
+  const change = (changes: Partial<Settings>) => !working && onSettings({ ...settings, ...changes });
+  return (
+    <div class="sw-settings" data-working={working}>
+      <p class="sw-about">
+        <strong>{bundle.model}</strong>
+        <Choice
+          id="importance"
+          label="Importance measure"
+          options={choices.importance}
+          present={bundle.importance}
+          name={importanceName}
+          onChoose={(importance) => change({ importance })}
+        />
+        <Choice
+          id="masks"
+          label="Masks mode"
+          options={choices.masks}
+          present={bundle.masks}
+          name={maskName}
+          onChoose={(masks) => change({ masks })}
+        />
+      </p>
+      {working && (
+        <p role="status">
+          <label class="sw-stage">
+            <span>{stage || "tracing"}</span> <progress data-testid="progress" max={1} value={status?.progress || undefined} />
+          </label>
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface ChoiceProps {
+  id: string;
+  label: string;
+  options: string[];
+  present: string;
+  name(option: string): string;
+  onChoose(option: string): void;
+}
+
+function Choice({ id, label, options, present, name, onChoose }: ChoiceProps) {
+  const choose = (select: HTMLSelectElement) => {
+    const chosen = select.value;
+    select.value = present; // until the trace is there, it is what it was
+    onChoose(chosen);
+  };
+  return (
+    <select
+      class="sw-choice"
+      data-testid={id}
+      aria-label={label}
+      value={present}
+      onChange={(event) => choose(event.currentTarget)}
+    >
+      {withPresent(options, present).map((option) => (
+        <option key={option} value={option}>
+          {name(option)}
+        </option>
+      ))}
+    </select>
+  );
+}

@@ -1,0 +1,35 @@
+// The grid's cells, drawn past the renderer: of thousands of them few change their shade from one frame to the next.
+import type { RefObject } from "preact";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { componentAt, placeAt } from "../grid";
+import { shadeAt } from "../scales";
+import { nodeShades } from "../shades";
+import type { Bundle, Toggles } from "../state";
+import type { Theme } from "../theme";
+import { nodeAt, type Trace } from "../trace";
+import { cellLabel } from "./LayerRow";
+
+/** Gives each `.sw-cell` of the grid its shade at once, and its label when the size rests. */
+export function useCells(grid: RefObject<HTMLElement | null>, bundle: Bundle, trace: Trace, toggles: Toggles, theme: Theme, moving: boolean): void {
+  const shades = useMemo(() => nodeShades(bundle, trace), [bundle, trace]);
+  const cells = useRef<HTMLElement[]>([]);
+  const drawn = useRef<{ shades: Uint8Array; theme: Theme } | null>(null);
+
+  useLayoutEffect(() => {
+    if (!drawn.current) cells.current = [...(grid.current?.querySelectorAll<HTMLElement>(".sw-cell") ?? [])];
+    const before = drawn.current?.theme === theme ? drawn.current.shades : null;
+    cells.current.forEach((cell, index) => {
+      if (before?.[index] !== shades[index]) cell.style.backgroundColor = shadeAt(theme, shades[index]);
+    });
+    drawn.current = { shades, theme };
+  }, [shades, theme]);
+
+  useLayoutEffect(() => {
+    if (moving) return;
+    cells.current.forEach((cell, index) => {
+      const component = componentAt(placeAt(index, bundle.n_layers, bundle.n_heads), bundle.n_heads);
+      const label = cellLabel(nodeAt(bundle, trace, toggles, component));
+      if (cell.getAttribute("aria-label") !== label) cell.setAttribute("aria-label", label);
+    });
+  }, [bundle, trace, toggles, moving]);
+}

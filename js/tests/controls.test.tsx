@@ -1,0 +1,194 @@
+import axe from "axe-core";
+import { act } from "preact/test-utils";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { EncodedBundle } from "../src/state";
+import { makeState } from "./fixture";
+import { choose, clear, click, enter, press, settle, show, traced, write, type View } from "./render";
+
+const bundle = makeState().bundle as EncodedBundle;
+const settings = { prompt: "The cat sat", importance: "l1", masks: "all", position: 2 };
+afterEach(() => {
+  clear();
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+describe("the kernel", () => {
+  it("is greeted, and its silence makes the view read-only until it speaks", async () => {
+    vi.useFakeTimers();
+    const { model, seek, get, find } = show();
+    expect(model.sentOf("hello")).toHaveLength(1);
+    model.replies = {};
+    const second = show({}, model);
+    await act(async () => void (await vi.advanceTimersByTimeAsync(4100)));
+    expect(seek("read-only")).toBeNull();
+    expect(second.get("read-only").textContent).toBe("No kernel answers: this view is read-only. Run the cell again to bring it to life.");
+    expect(second.find('[data-component="1.0"]').getAttribute("aria-disabled")).toBe("true");
+    expect(second.seek("importance")).toBeNull();
+    write(model, { status: { state: "ready", message: "", progress: 0 } });
+    expect(second.seek("read-only")).toBeNull();
+    expect(second.seek("importance")).toBeTruthy();
+    expect(get("importance")).toBeTruthy();
+    expect(find("[role=toolbar]")).toBeTruthy();
+  });
+
+  it("is not asked for where there is none", () => {
+    const { model, seek } = show({ live: false });
+    expect(model.sent).toEqual([]);
+    expect(seek("read-only")).toBeNull();
+    for (const id of ["importance", "masks", "prompt-edit", "token-0"]) expect(seek(id)).toBeNull();
+  });
+});
+
+describe("settings", () => {
+  it("trace anew, keep the old view in sight, and take it back alive", async () => {
+    const { model, get, seek, find } = show();
+    choose(get<HTMLSelectElement>("importance"), "l2");
+    expect(model.sentOf("trace")[0].settings).toEqual({ ...settings, importance: "l2" });
+    expect(find(".sw-body").hasAttribute("inert")).toBe(true);
+    expect(get("state").dataset.state).toBe("stale");
+    write(model, { status: { state: "running", message: "Scoring edges", progress: 0.4 } });
+    expect(get("progress").closest("label")?.textContent).toContain("Scoring edges");
+    expect(get<HTMLProgressElement>("progress").value).toBe(0.4);
+    write(model, { status: { state: "ready", message: "", progress: 1 } });
+    await traced(model, { ...bundle, importance: "l2" });
+    expect(seek("progress")).toBeNull();
+    expect(find(".sw-body").hasAttribute("inert")).toBe(false);
+    expect(get<HTMLSelectElement>("importance").value).toBe("l2");
+  });
+
+  it("say masks in words, and a token's button explains it", () => {
+    const { model, get } = show({ bundle: { ...bundle, all_tokens: [...bundle.tokens, " on"] } });
+    expect([...get<HTMLSelectElement>("masks").options].map(({ text }) => text)).toEqual(["all edges masked", "MLP and residual edges masked"]);
+    expect(get("token-2").getAttribute("aria-pressed")).toBe("true");
+    click(get("token-2"));
+    expect(model.sentOf("trace")).toEqual([]);
+    act(() => get("token-2").focus());
+    press(get("token-2"), "ArrowRight");
+    expect(document.activeElement).toBe(get("token-3"));
+    click(get("token-3"));
+    expect(model.sentOf("trace")[0].settings).toEqual({ ...settings, prompt: bundle.prompt, position: 3 });
+  });
+
+  it("keep a text that could not be traced, with the reason", async () => {
+    const { model, get, seek } = show();
+    model.replies.trace = () => ({ ok: false, error: "The prompt is too long." });
+    click(get("prompt-edit"));
+    enter(get<HTMLTextAreaElement>("prompt-input"), "A dog");
+    press(get("prompt-input"), "Enter");
+    await settle();
+    expect(model.sentOf("trace")[0].settings).toEqual({ ...settings, prompt: "A dog", position: -1 });
+    expect(get("error").textContent).toContain("The prompt is too long.");
+    expect(get<HTMLTextAreaElement>("prompt-input").value).toBe("A dog");
+    click(get("dismiss"));
+    expect(seek("error")).toBeNull();
+    press(get("prompt-input"), "Escape");
+    expect(seek("prompt-input")).toBeNull();
+    expect(get("token-0").textContent).toBe("The");
+  });
+
+  it("leave nothing behind when the view goes in between", () => {
+    const view = show();
+    choose(view.get<HTMLSelectElement>("masks"), "mlp+residual");
+    view.unmount();
+    expect(view.model.listeners).toBe(0);
+  });
+});
+
+describe("the session", () => {
+  const load = async ({ get }: View, content: unknown) => {
+    const input = get<HTMLInputElement>("load-input");
+    Object.defineProperty(input, "files", { value: [{ text: async () => JSON.stringify(content) }], configurable: true });
+    Object.defineProperty(input, "value", { value: "", writable: true });
+    act(() => void input.dispatchEvent(new Event("change", { bubbles: true })));
+    await settle();
+  };
+  const saved = async ({ get }: View) => {
+    let blob: Blob | undefined;
+    vi.stubGlobal("URL", { createObjectURL: (made: Blob) => ((blob = made), "blob:x"), revokeObjectURL: () => {} });
+    vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(() => {});
+    click(get("save"));
+    const reader = new FileReader();
+    const text = new Promise((resolve) => reader.addEventListener("load", () => resolve(reader.result)));
+    reader.readAsText(blob as Blob);
+    return JSON.parse((await text) as string);
+  };
+
+  it("is saved, and loaded again", async () => {
+    const view = show({ n_edges: 5 });
+    click(view.find('[data-component="1.0"]'));
+    const file = await saved(view);
+    expect(file).toMatchObject({ format: "strace-session", version: 1, n_edges: 5, toggles: { "1.0": "off" }, history: { at: 1 } });
+    click(view.get("reset"));
+    await load(view, file);
+    expect(view.model.get("toggles")).toEqual({ "1.0": "off" });
+    expect(view.model.get("history")).toEqual(file.history);
+  });
+
+  it("is traced where it belongs to another trace, and refused where it cannot be read", async () => {
+    const view = show({ n_edges: 5 });
+    const file = await saved(view);
+    await load(view, { ...file, version: 3 });
+    expect(view.get("error").textContent).toContain("version 3");
+    view.model.replies.trace = () => ({ ok: true });
+    await load(view, { ...file, settings: { ...file.settings, importance: "l2" }, n_edges: 7 });
+    expect(view.model.sentOf("trace")[0]).toMatchObject({ settings: { importance: "l2" }, n_edges: 7, toggles: {} });
+    expect(view.seek("error")).toBeNull();
+  });
+
+  it("needs no kernel for a size of the present trace", async () => {
+    const view = show({ live: false });
+    const file = await saved(view);
+    await load(view, { ...file, n_edges: 9 });
+    expect(view.model.get("n_edges")).toBe(9);
+    await load(view, { ...file, toggles: { "1.0": "off" } });
+    expect(view.get("error").textContent).toContain("needs a kernel");
+    expect(view.seek("code")).toBeNull();
+  });
+
+  it("is shown as code, to copy", async () => {
+    HTMLDialogElement.prototype.showModal = function () {
+      this.open = true;
+    };
+    const { model, get, seek, el } = show();
+    model.replies.code = () => ({ ok: true, strace_widgets: "import strace_widgets", nnsight: "import nnsight" });
+    click(get("code"));
+    await settle();
+    expect(get<HTMLTextAreaElement>("code-text").value).toBe("import strace_widgets");
+    click(get("code-nnsight"));
+    expect(get<HTMLTextAreaElement>("code-text").value).toBe("import nnsight");
+    click(get("code-copy"));
+    await settle();
+    expect(get("code-dialog").textContent).toContain("Selected: copy it with the keys");
+    vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(null);
+    const { violations } = await axe.run(el, { rules: { region: { enabled: false }, "color-contrast": { enabled: false } } });
+    expect(violations).toEqual([]);
+    act(() => void get("code-dialog").dispatchEvent(new Event("close")));
+    expect(seek("code-dialog")).toBeNull();
+  });
+});
+
+describe("other curves", () => {
+  it("are asked for by name and drawn with their names", async () => {
+    const { model, get, seek } = show();
+    model.replies.compare = () => ({ ok: true });
+    expect(seek("measure-l1")).toBeNull();
+    expect(get<HTMLButtonElement>("draw-measures").disabled).toBe(true);
+    click(get("measure-random"));
+    click(get("measure-l2"));
+    click(get("draw-measures"));
+    await settle();
+    expect(model.sentOf("compare")[0].names).toEqual(["l2", "random"]);
+    const curve = { kind: "measure" as const, n_edges: [1, bundle.n_edges], total_variation: [1, 0] };
+    write(model, { curves: [{ ...curve, name: "l2" }, { ...curve, name: "random", kind: "baseline" }] });
+    expect(get("other-curves").textContent).toBe("l2random order");
+    expect(get("measure-l2").closest("label")?.textContent).toBe("l2TV 1.000");
+  });
+
+  it("are shown without a kernel, where they were computed", () => {
+    const { get, seek } = show({ live: false, curves: [{ name: "l2", kind: "measure", n_edges: [1, 9], total_variation: [1, 0] }] });
+    expect(get("other-curves").textContent).toBe("l2");
+    expect(seek("compare-measures")).toBeNull();
+  });
+});

@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { curveAt, placeCurves } from "../src/curves";
+import type { Curve } from "../src/state";
+
+const curve = (name: string, total_variation: number[]): Curve => ({ name, kind: "measure", n_edges: [1, 10, 100], total_variation });
+
+describe("curveAt", () => {
+  it("reads on and between computed sizes, and holds at the ends", () => {
+    const l2 = curve("l2", [1, 0.5, 0]);
+    expect([1, 10, 100, 500].map((size) => curveAt(l2, size))).toEqual([1, 0.5, 0, 0]);
+    expect(curveAt(l2, Math.sqrt(1000))).toBeCloseTo(0.25);
+  });
+});
+
+describe("placeCurves", () => {
+  const toX = (size: number) => 100 * Math.log10(size);
+  const toY = (error: number) => 100 * (1 - error);
+
+  it("gives each line a dash and its label a height of its own, on the line", () => {
+    const placed = placeCurves([curve("l2", [1, 0.5, 0]), curve("random", [1, 1, 0]), curve("inverse", [0, 0.5, 1])], toX, toY, 200);
+    expect(new Set(placed.map(({ dash }) => dash)).size).toBe(3);
+    expect(new Set(placed.map(({ labelY }) => labelY)).size).toBe(3);
+    expect(placed.map(({ name }) => name)).toEqual(["l2", "random order", "inverse trace"]);
+    const [l2] = placed;
+    expect(l2.anchor).toBe("start");
+    expect((l2.labelX - 5) / 2).toBeCloseTo(l2.labelY - 4); // the diagonal of 200 × 100 pixels
+  });
+
+  it("labels a flat line at its end", () => {
+    expect(placeCurves([curve("l2", [1, 1, 1])], toX, toY, 200)[0]).toMatchObject({ labelX: 195, labelY: 4, anchor: "end" });
+  });
+});

@@ -1,0 +1,2 @@
+// jsdom draws nothing, and says so on every attempt.
+HTMLCanvasElement.prototype.getContext = () => null;

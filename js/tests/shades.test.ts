@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { placeAt, placeOf } from "../src/grid";
+import { rampBytes, shadeAt, shadeIndex } from "../src/scales";
+import { nodeShades, stripShades } from "../src/shades";
+import { decodeBundle, type Bundle } from "../src/state";
+import { fitStrip, labelHeight } from "../src/strip";
+import { layerNodes, nodeShare, traceAt } from "../src/trace";
+import { makeState } from "./fixture";
+
+const bundle = decodeBundle(makeState().bundle) as Bundle;
+const trace = traceAt(bundle, Math.round(bundle.n_edges / 3));
+
+it("gives the grid's cells their shades in the order of the page", () => {
+  const nodes = [2, 1, 0].flatMap((layer) => layerNodes(bundle, trace, {}, layer));
+  expect([...nodeShades(bundle, trace)]).toEqual(nodes.map((node) => shadeIndex(nodeShare(node))));
+  expect(placeAt(5, 3, 2)).toEqual(placeOf({ layer: 1, head: "mlp" }, 2));
+});
+
+it("gives a window of the strip its shades, the last layer first", () => {
+  const share = (layer: number, token: number) => {
+    const index = layer * bundle.n_tokens + token;
+    const total = bundle.arrays.position_total[index];
+    return shadeIndex(total > 0 ? trace.positionEdges[index] / total : 0);
+  };
+  expect([...stripShades(bundle, trace, 1, 2)]).toEqual([2, 1, 0].flatMap((layer) => [share(layer, 1), share(layer, 2)]));
+});
+
+it("has the same colours as bytes", () => {
+  const [red, green, blue, alpha] = rampBytes("dark").subarray(4 * 7, 4 * 8);
+  const hex = [red, green, blue].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  expect([`#${hex}`, alpha]).toEqual([shadeAt("dark", 7), 255]);
+});
+
+describe("the strip", () => {
+  it("shows all tokens where they fit, in whole pixels", () => {
+    expect(fitStrip(500, 9, 30)).toEqual({ shown: 9, cellWidth: 55, cellHeight: 4, flat: true, labelEvery: 1 });
+    expect(fitStrip(500, 40, 30)).toMatchObject({ shown: 40, cellWidth: 12, flat: false, labelEvery: 2 });
+  });
+
+  it("shows a window of a long prompt", () => {
+    expect(fitStrip(500, 2000, 80)).toEqual({ shown: 71, cellWidth: 7, cellHeight: 2, flat: false, labelEvery: 2 });
+    expect(fitStrip(0, 2000, 80).shown).toBe(1);
+  });
+
+  it("gives its labels the height that they need, up to a limit", () => {
+    expect(labelHeight(["·a", "·the"], true)).toBe(20);
+    expect(labelHeight(["·a", "·the"], false)).toBe(32);
+    expect(labelHeight(["·incomprehensibilities"], false)).toBe(73);
+  });
+});

@@ -1,0 +1,189 @@
+"""One smoke test in each host besides JupyterLab (which has a test file of its own): drag, switch, re-evaluate."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+from conftest import SCREENSHOTS
+from hosts import jupyter_environment, jupyter_server, marimo_server
+from playwright.sync_api import Browser, Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+MAKE = """
+import strace_widgets as sw
+explorer = sw.trace(sw.load_model(), "The capital of France is").explore()
+"""
+MARIMO_APP = """
+import marimo
+
+app = marimo.App()
+
+
+@app.cell
+def _():
+    import marimo as mo
+    import strace_widgets as sw
+
+    explorer = mo.ui.anywidget(sw.trace(sw.load_model(), "The capital of France is").explore())
+    explorer
+    return
+
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+def drag_switch_reevaluate(page: Page, explorer: Locator, *, to: float = 0.95) -> None:
+    """Drag the curve, switch a head off, see new exact numbers, and take it back."""
+    explorer.wait_for(timeout=60_000)
+    explorer.scroll_into_view_if_needed()
+    wait_exact(explorer)
+    box = explorer.locator("svg").first.bounding_box()
+    assert box is not None
+    start = explorer.get_by_test_id("edges").get_attribute("data-edges")
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * to, box["y"] + box["height"] / 2, steps=6)
+    page.mouse.up()
+    wait_exact(explorer)
+    dragged = explorer.get_by_test_id("edges").get_attribute("data-edges")
+    assert dragged != start
+    before = explorer.get_by_test_id("tv").inner_text()
+    head = explorer.locator("[data-component='0.3']")
+    head.click()
+    expect(head).to_have_attribute("data-state", "off")
+    wait_exact(explorer)
+    assert explorer.get_by_test_id("tv").inner_text() != before
+    head.click()
+    head.click()
+    expect(head).to_have_attribute("data-state", "auto")
+    wait_exact(explorer)
+    assert explorer.get_by_test_id("tv").inner_text() == before
+
+
+def wait_exact(explorer: Locator) -> None:
+    expect(explorer.get_by_test_id("state")).to_have_attribute("data-state", "exact", timeout=30_000)
+    expect(explorer.get_by_test_id("state")).not_to_have_attribute("data-running", "true", timeout=30_000)
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
+
+
+def run_all(page: Page) -> None:
+    page.locator(".lm-MenuBar-item", has_text="Run").click()
+    page.locator("[data-command='runmenu:run-all']").click()
+    last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
+    expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=90_000)
+
+
+def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "smoke.ipynb", MAKE, "explorer")
+    with jupyter_server(tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1300, "height": 1400})
+        page.goto(f"{address}/notebooks/smoke.ipynb")
+        expect(page.locator(".jp-NotebookKernelStatus, .jp-Notebook-ExecutionIndicator").first).to_be_attached()
+        page.wait_for_timeout(3000)  # Notebook 7 says nowhere in the page that its kernel is ready
+        run_all(page)
+        drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
+        page.screenshot(path=SCREENSHOTS / "notebook7.png")
+        page.close()
+
+
+def test_marimo(browser: Browser, tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(MARIMO_APP)
+    with marimo_server(app) as address:
+        page = browser.new_page(viewport={"width": 1300, "height": 1400})
+        page.goto(address)
+        drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
+        page.screenshot(path=SCREENSHOTS / "marimo.png")
+        page.close()
+
+
+def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(browser: Browser, tmp_path: Path) -> None:
+    single = (
+        "from ipywidgets import HBox, VBox\n"
+        "row = HBox([sw.SizeSlider(explorer), sw.HeadView(explorer)])\n"
+        "VBox([row, HBox([sw.LayerView(explorer), sw.TokenView(explorer)]), sw.CurveView(explorer)])"
+    )
+    write_notebook(tmp_path / "two.ipynb", MAKE, "explorer", "explorer", single)
+    with jupyter_server(tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1300, "height": 3600})
+        page.goto(f"{address}/lab/tree/two.ipynb")
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+        run_all(page)
+        first, second = (page.get_by_test_id("strace-explorer").nth(place) for place in (0, 1))
+        drag_switch_reevaluate(page, first)
+        shown = first.get_by_test_id("edges").get_attribute("data-edges")
+        expect(second.get_by_test_id("edges")).to_have_attribute("data-edges", shown or "")
+        drag_switch_reevaluate(page, second, to=0.9)
+        slider, head = (page.get_by_test_id(f"strace-{view}") for view in ("SizeSlider", "HeadView"))
+        shown = second.get_by_test_id("edges").get_attribute("data-edges")
+        expect(slider.get_by_test_id("edges")).to_have_attribute("data-edges", shown or "")
+        slider.get_by_test_id("slider").focus()
+        page.keyboard.press("End")
+        wait_exact(first)
+        expect(first.get_by_test_id("edges")).to_have_attribute("data-edges", "4398")
+        expect(head.get_by_test_id("head-row").first).to_have_attribute("data-token", " Paris")
+        for view in (slider, head):
+            box = view.bounding_box()
+            assert box is not None
+            assert box["width"] > 340
+        slider.scroll_into_view_if_needed()
+        page.screenshot(path=SCREENSHOTS / "jupyterlab-single-views.png")
+        page.close()
+
+
+def test_a_restarted_kernel_leaves_no_dead_widget_without_a_message(browser: Browser, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "restart.ipynb", MAKE, "explorer")
+    with jupyter_server(tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1300, "height": 1500})
+        page.goto(f"{address}/lab/tree/restart.ipynb")
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+        run_all(page)
+        explorer = page.get_by_test_id("strace-explorer").first
+        wait_exact(explorer)
+        expect(explorer.get_by_test_id("read-only")).to_have_count(0)
+        page.locator(".lm-MenuBar-item", has_text="Kernel").click()
+        page.locator("[data-command='kernelmenu:restart']").click()
+        page.locator(".jp-Dialog .jp-mod-accept").click()
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+        if explorer.count():  # a host may also take the output away
+            explorer.locator("[data-component='0.3']").click()
+            expect(explorer.get_by_test_id("read-only")).to_be_visible(timeout=15_000)
+            page.screenshot(path=SCREENSHOTS / "jupyterlab-restarted.png")
+        run_all(page)
+        drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
+        page.close()
+
+
+def test_a_saved_notebook_reopened_without_its_kernel_shows_the_last_state(browser: Browser, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "saved.ipynb", MAKE + "explorer.size = 0.7\nexplorer")
+    notebook = nbformat.read(tmp_path / "saved.ipynb", as_version=4)
+    nbclient.NotebookClient(notebook, timeout=120, store_widget_state=True).execute()
+    nbformat.write(notebook, tmp_path / "saved.ipynb")
+    trust = [sys.executable, "-m", "jupyter", "trust", "saved.ipynb"]
+    subprocess.run(trust, check=True, cwd=tmp_path, env=jupyter_environment(tmp_path))
+    with jupyter_server(tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1300, "height": 1500})
+        page.goto(f"{address}/lab/tree/saved.ipynb")
+        explorer = page.get_by_test_id("strace-explorer").first
+        explorer.wait_for(timeout=60_000)
+        expect(explorer.get_by_test_id("edges")).to_have_attribute("data-edges", "3078")
+        expect(explorer.get_by_test_id("read-only")).to_be_visible(timeout=20_000)
+        explorer.get_by_test_id("slider").focus()
+        page.keyboard.press("End")  # the computed sizes are still there
+        expect(explorer.get_by_test_id("edges")).to_have_attribute("data-edges", "4398")
+        page.screenshot(path=SCREENSHOTS / "jupyterlab-reopened.png")
+        page.close()

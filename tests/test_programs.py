@@ -1,0 +1,54 @@
+"""The programs that "copy as code" gives reproduce the numbers on screen."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import families
+import pytest
+import tiny_models
+
+import strace_widgets as sw
+from strace_widgets.session import Session
+
+KINDS = {
+    "sequential": ("Llama", {"attention_bias": True}),
+    "post-norm": ("Gemma2", {}),
+    "parallel": ("GPTNeoX", {}),
+    "scaled": ("Granite", {"residual_multiplier": 0.6}),
+    "heads first": ("GPTJ", {"rotary_dim": 4}),
+    "normed stream": ("MiniMax", {**families.EXPERTS, "layer_types": ["full_attention"] * 3}),
+    "flattened": ("OPT", {"ffn_dim": 48, "word_embed_proj_dim": 32}),
+}
+
+
+@pytest.fixture(params=KINDS)
+def saved_model(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    name, options = KINDS[request.param]
+    families.build(name, options).save_pretrained(tmp_path / "model")
+    tiny_models.words().save_pretrained(tmp_path / "model")
+    return sw.load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize("which", ["strace_widgets", "nnsight"])
+def test_programs_reproduce_the_numbers_on_screen(
+    saved_model: Any, which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for masks in ("all", "mlp+residual"):
+        session = Session(sw.trace(saved_model, [5, 17, 3, 88, 41]), masks)
+        n_edges, toggles = session.trace.n_edges * 2 // 3, {"1.2": "off", "0.mlp": "off", "2.3": "on"}
+        shown = session.evaluate(n_edges, toggles)
+        program = tmp_path / f"{masks}.py"  # nnsight reads a file once
+        program.write_text(session.code(n_edges, toggles)[which])
+        runpy.run_path(str(program))
+        printed = capsys.readouterr().out
+        found = re.search(r"TV (\S+)", printed)
+        assert found is not None
+        assert float(found.group(1)) == pytest.approx(shown["total_variation"], abs=1e-5)
+        first = re.findall(r"^(\d\.\d{4}) '(.*)'$", printed, re.MULTILINE)[0]
+        assert float(first[0]) == pytest.approx(shown["head"][0]["probability"], abs=1e-4)
+        if which == "nnsight":
+            assert "strace_widgets" not in program.read_text()
