@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "strace-session", 1
 BASELINES = ("inverse", "random")
+LAST = -1
+"""The position of the last token, for who does not know how many there are."""
 
 Progress = Callable[[str, float], None]
 
@@ -45,7 +47,8 @@ class Settings:
     masks : str
         See `strace_widgets.modes.Modes`.
     position : int
-        Index of the explained token: the trace explains the prediction after it and sees the tokens up to it.
+        Index of the explained token: the trace explains the prediction after it and sees the tokens up to it. -1 asks
+        for the last.
     """
 
     prompt: str
@@ -119,8 +122,7 @@ class Session:
                 f"masks={settings.masks!r} does not exist: choose {' or '.join(map(repr, CHOICES['masks']))}."
             )
         token_ids = self._token_ids if settings.prompt == self._prompt else model.encode(settings.prompt)
-        # A new prompt is explained at its end, whatever position the old one was explained at.
-        position = settings.position if settings.prompt == self._prompt else len(token_ids) - 1
+        position = len(token_ids) - 1 if settings.position == LAST else settings.position
         if not 0 <= position < len(token_ids):
             raise ValueError(f"The prompt's positions are 0 to {len(token_ids) - 1}; {position} is not one of them.")
         progress("weighing and ranking every edge", 0.1)

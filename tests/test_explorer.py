@@ -158,7 +158,9 @@ def test_a_kernel_says_hello(front: Front) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"importance": "l2"}, {"masks": "mlp+residual"}, {"prompt": "w9 w8 w7"}, {"position": 2}], ids=str
+    "change",
+    [{"importance": "l2"}, {"masks": "mlp+residual"}, {"prompt": "w9 w8 w7", "position": -1}, {"position": 2}],
+    ids=str,
 )
 def test_another_trace_is_computed_on_request(front: Front, change: dict[str, Any]) -> None:
     explorer = front.explorer
@@ -169,7 +171,7 @@ def test_another_trace_is_computed_on_request(front: Front, change: dict[str, An
     assert front.ask("trace", settings=wanted, n_edges=60, toggles={"0.mlp": "off"})["ok"]
     evaluation = settled(explorer)
     if "prompt" in change:
-        wanted["position"] = 2  # a new prompt is explained at its end
+        wanted["position"] = 2  # the last token of the new prompt
     assert settings(explorer) == wanted
     assert explorer.n_edges == evaluation["n_edges"] == 60
     assert explorer.toggles == {"0.mlp": "off"}

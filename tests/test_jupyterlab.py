@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -179,3 +181,67 @@ def test_a_kernel_error_is_shown_in_place_and_the_widget_goes_on(page: Page) -> 
     expect(explorer.get_by_test_id("error")).to_have_count(0)
     wait_exact(explorer)
     assert shown(explorer) == before
+
+
+def test_settings_are_traced_anew_and_undone(page: Page) -> None:
+    explorer = explorer_of(page)
+    wait_exact(explorer)
+    before = shown(explorer)
+    explorer.get_by_test_id("importance").select_option("l2")
+    expect(explorer.get_by_test_id("importance")).to_have_value("l2", timeout=30_000)
+    wait_exact(explorer)
+    assert shown(explorer) != before
+    explorer.get_by_test_id("token-3").click()  # explain what comes after " France" instead
+    expect(explorer.get_by_test_id("token-3")).to_have_attribute("aria-pressed", "true", timeout=30_000)
+    wait_exact(explorer)
+    assert shown(explorer)["head"][0][0] != " Paris"
+    picture(page, "earlier-token")
+
+    explorer.get_by_test_id("prompt-edit").click()
+    explorer.get_by_test_id("prompt-input").fill("The capital of Italy is")
+    page.keyboard.press("Enter")
+    expect(explorer.get_by_test_id("head-row").first).to_have_attribute("data-token", " Rome", timeout=30_000)
+    wait_exact(explorer)
+    for _ in range(3):
+        explorer.get_by_test_id("undo").click()
+        page.wait_for_timeout(300)
+        expect(explorer.get_by_test_id("progress")).to_have_count(0, timeout=30_000)
+        wait_exact(explorer)
+    assert shown(explorer) == before
+
+
+def test_comparison_files_code_and_other_measures(page: Page, tmp_path: Path) -> None:
+    explorer = explorer_of(page)
+    wait_exact(explorer)
+    before = shown(explorer)
+    chips = explorer.get_by_test_id("tried-chip")
+    assert chips.count() >= 2
+    chips.nth(0).click(modifiers=["Shift"])
+    chips.nth(1).click(modifiers=["Shift"])
+    expect(explorer.get_by_test_id("compare-panel")).to_be_visible()
+    picture(page, "compared")
+    page.keyboard.press("Escape")
+
+    with page.expect_download() as saved:
+        explorer.get_by_test_id("save").click()
+    file = tmp_path / "session.json"
+    saved.value.save_as(file)
+    assert json.loads(file.read_text())["format"] == "strace-session"
+    explorer.get_by_test_id("slider").focus()
+    page.keyboard.press("Home")
+    page.wait_for_timeout(500)  # the size is written once the keys rest
+    wait_exact(explorer)
+    explorer.get_by_test_id("load-input").set_input_files(file)
+    wait_exact(explorer)
+    expect(explorer.get_by_test_id("edges")).to_have_attribute("data-edges", str(before["edges"]))
+    assert shown(explorer) == before
+
+    explorer.get_by_test_id("code").click()
+    expect(explorer.get_by_test_id("code-text")).to_have_value(re.compile("sw.load_model"), timeout=20_000)
+    explorer.get_by_test_id("code-close").click()
+    explorer.get_by_test_id("compare-measures").click()
+    explorer.get_by_test_id("measure-l2").check()
+    explorer.get_by_test_id("draw-measures").click()
+    expect(explorer.get_by_test_id("other-curves")).to_contain_text("l2", timeout=30_000)
+    picture(page, "other-curves")
+    wait_exact(explorer)

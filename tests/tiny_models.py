@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import families
 import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-VOCABULARY = 97
+VOCABULARY = families.SIZES["vocab_size"]
 FAMILIES = ("Llama", "Mistral", "Qwen2", "Qwen3")
 
 
 def tiny(family: str = "Llama", *, seed: int = 0, **overrides: Any) -> Any:
     """Return a random causal language model in float32; overrides go to its configuration."""
-    sizes = {
-        "vocab_size": VOCABULARY,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 8,
-        "max_position_embeddings": 32,
-        # Larger than the default 0.02, or every head would attend evenly and every residual would dominate.
-        "initializer_range": 0.3,
-    }
     torch.manual_seed(seed)
-    config = getattr(transformers, f"{family}Config")(**(sizes | overrides))
+    # Without a padding token: its vector would be zero, and a stream of zeros has no weights to share out.
+    settings = families.SIZES | {"pad_token_id": None} | overrides
+    config = getattr(transformers, f"{family}Config")(**settings)
     return getattr(transformers, f"{family}ForCausalLM")(config).eval()
 
 
