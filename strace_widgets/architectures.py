@@ -93,8 +93,8 @@ class Architecture:
         Whether the projection's weight is stored as (in, out).
     parallel : bool
         Whether attention and MLP read the same stream and enter one node.
-    n_layers, n_heads, n_key_value_heads, context : int
-        L, H (query heads), key-value heads, and the longest prompt in tokens.
+    n_layers, n_heads, context : int
+        L, H (query heads), and the longest prompt in tokens.
     """
 
     name: str
@@ -122,7 +122,6 @@ class Architecture:
     parallel: bool
     n_layers: int
     n_heads: int
-    n_key_value_heads: int
     context: int
 
     def places(self) -> dict[str, Any]:

@@ -81,7 +81,6 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
         final_norm=find_final_norm(final, watched[-1].after, name),
         n_layers=len(layers),
         n_heads=n_heads,
-        n_key_value_heads=getattr(config, "num_key_value_heads", None) or n_heads,
         context=config.max_position_embeddings,
         **first,
     )

@@ -249,7 +249,6 @@ def attention_chain(layer: Any, places: dict[str, Any]) -> dict[str, Any]:
         ``heads`` (M, H, d), ``row`` (T, 1), the scalar of each target, and ``constant`` (T, M) or (M,), what the biases
         on the way add to the node whatever the heads say.
     """
-    weight = None
     row, constant = 1.0, 0.0
     if places["inner_norm"] is not None:
         norm = find(layer, places["inner_norm"]["path"])

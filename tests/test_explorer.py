@@ -13,6 +13,7 @@ import traitlets
 from ipywidgets.widgets.widget import _remove_buffers
 
 import strace_widgets as sw
+from strace_widgets.widgets.worker import worker
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -224,6 +225,25 @@ def test_other_curves_are_computed_on_request(front: Front) -> None:
     assert "no importance measure" in front.ask("compare", names=["nothing"])["error"]
     front.ask("trace", settings=settings(explorer, importance="l2"))
     assert explorer.curves == []  # they belonged to another trace
+
+
+def test_only_a_newer_trace_takes_the_place_of_a_trace(front: Front) -> None:
+    explorer, answers = front.explorer, front.answers
+    release = threading.Event()
+    worker.submit(release.wait, 10)  # everything below queues up behind this
+    for number, request in enumerate(
+        [
+            {"kind": "trace", "settings": settings(explorer, masks="mlp+residual")},
+            {"kind": "trace", "settings": settings(explorer, importance="l2")},
+            {"kind": "compare", "names": ["inverse"]},
+            {"kind": "code"},
+        ]
+    ):
+        explorer._handle_custom_msg(request | {"id": number}, [])
+    release.set()
+    wait_for(lambda: len(answers) == 4)
+    assert {answer["id"]: answer["ok"] for answer in answers} == {0: False, 1: True, 2: True, 3: True}
+    assert explorer.bundle["importance"] == "l2"
 
 
 def test_a_session_is_saved_and_gone_on_with(front: Front, tmp_path: Any) -> None:

@@ -63,16 +63,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
     move(history.at + by);
   };
 
-  const measures = live && (
-    <CompareMeasures
-      bundle={bundle}
-      choices={choices}
-      curves={curves}
-      nEdges={size.nEdges}
-      waiting={conversation.asking !== null}
-      onCompare={(names) => conversation.request("compare", { names })}
-    />
-  );
+  const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} nEdges={size.nEdges} conversation={conversation} />;
 
   return (
     <div onKeyDown={pressKey}>

@@ -2,9 +2,9 @@
 import { render as renderTree } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { componentAt, placeOf, type GridPlace } from "./grid";
-import { useConversation } from "./kernel";
-import { useShown } from "./shown";
-import { decodeBundle, type Bundle, type ExplorerModel } from "./state";
+import { useConversation, type Conversation } from "./kernel";
+import { useShown, type Shown } from "./shown";
+import { decodeBundle, type Bundle, type ExplorerModel, type Status } from "./state";
 import { useTrait, writeToggles } from "./store";
 import { useTheme, type Theme } from "./theme";
 import { parseKey } from "./toggles";
@@ -24,15 +24,17 @@ interface PartProps {
   model: ExplorerModel;
   bundle: Bundle;
   theme: Theme;
+  shown: Shown;
+  status: Status | null;
+  conversation: Conversation;
 }
 
-function Reading({ model, bundle }: PartProps) {
-  const { size, reading } = useShown(model, bundle);
-  return <ReadingLine bundle={bundle} nEdges={size.nEdges} reading={reading} work={useTrait(model, "status")?.state ?? "ready"} />;
+function Reading({ bundle, shown, status }: PartProps) {
+  return <ReadingLine bundle={bundle} nEdges={shown.size.nEdges} reading={shown.reading} work={status?.state ?? "ready"} />;
 }
 
 function SizeSlider(props: PartProps) {
-  const { size, reading, switched } = useShown(props.model, props.bundle);
+  const { size, reading, switched } = props.shown;
   return (
     <div class="sw-top">
       <Reading {...props} />
@@ -41,20 +43,10 @@ function SizeSlider(props: PartProps) {
   );
 }
 
-function CurveView({ model, bundle }: PartProps) {
-  const { size, reading, switched, curves, live } = useShown(model, bundle);
+function CurveView({ model, bundle, shown, conversation }: PartProps) {
+  const { size, reading, switched, curves, live } = shown;
   const choices = useTrait(model, "choices");
-  const { asking, request } = useConversation(model);
-  const measures = live && (
-    <CompareMeasures
-      bundle={bundle}
-      choices={choices}
-      curves={curves}
-      nEdges={size.nEdges}
-      waiting={asking !== null}
-      onCompare={(names) => request("compare", { names })}
-    />
-  );
+  const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} nEdges={size.nEdges} conversation={conversation} />;
   return (
     <div class="sw-top">
       <SizeCurve bundle={bundle} size={size} reading={reading} switched={switched} curves={curves} tools={measures} />
@@ -63,21 +55,20 @@ function CurveView({ model, bundle }: PartProps) {
 }
 
 function HeadView(props: PartProps) {
-  const { reading } = useShown(props.model, props.bundle);
   return (
     <>
       <div class="sw-top">
         <Reading {...props} />
       </div>
       <div class="sw-column">
-        <NextToken reading={reading} />
+        <NextToken reading={props.shown.reading} />
       </div>
     </>
   );
 }
 
-function Layers({ model, bundle, theme }: PartProps) {
-  const { size, toggles, trace, live } = useShown(model, bundle);
+function Layers({ model, bundle, theme, shown }: PartProps) {
+  const { size, toggles, trace, live } = shown;
   const [current, setCurrent] = useState<GridPlace>(() => placeOf(strongestHead(bundle), bundle.n_heads));
   const [pointed, setPointed] = useState<string | null>(null);
   const node = nodeAt(bundle, trace, toggles, pointed ? parseKey(pointed) : componentAt(current, bundle.n_heads));
@@ -100,11 +91,10 @@ function Layers({ model, bundle, theme }: PartProps) {
   );
 }
 
-function Tokens({ model, bundle, theme }: PartProps) {
-  const { trace, shares, live } = useShown(model, bundle);
-  const conversation = useConversation(model);
+function Tokens({ model, bundle, theme, shown, status, conversation }: PartProps) {
+  const { trace, shares, live } = shown;
+  const choices = useTrait(model, "choices");
   const { trace: traceAnew } = travel(model, conversation, live);
-  const [choices, status] = [useTrait(model, "choices"), useTrait(model, "status")];
   const tracing = conversation.asking === "trace";
   return (
     <>
@@ -119,17 +109,25 @@ function Tokens({ model, bundle, theme }: PartProps) {
 const parts = { SizeSlider, CurveView, HeadView, LayerView: Layers, TokenView: Tokens };
 export type ViewName = keyof typeof parts;
 
+/** One reading of the model for all of a view: the line above a curve follows the hand on it. */
+function Body({ view, ...props }: Omit<PartProps, "shown"> & { view: ViewName }) {
+  const Part = parts[view];
+  return <Part {...props} shown={useShown(props.model, props.bundle)} />;
+}
+
 function SingleView({ model, el, view }: { model: ExplorerModel; el: HTMLElement; view: ViewName }) {
   const encoded = useTrait(model, "bundle");
   const bundle = useMemo(() => decodeBundle(encoded), [encoded]);
   const theme = useTheme(el);
+  const status = useTrait(model, "status");
   const conversation = useConversation(model);
-  const Part = parts[view];
   return (
     <div class="strace-widgets" data-theme={theme} data-testid={`strace-${view}`} data-lm-suppress-shortcuts="true">
       <article class="sw-card" aria-label={`s-Trace ${view}`}>
-        {bundle && <Part key={`${bundle.n_layers} ${bundle.n_heads}`} model={model} bundle={bundle} theme={theme} />}
-        <ErrorBar status={useTrait(model, "status")} conversation={conversation} />
+        {bundle && (
+          <Body key={`${bundle.n_layers} ${bundle.n_heads}`} view={view} model={model} bundle={bundle} theme={theme} status={status} conversation={conversation} />
+        )}
+        <ErrorBar status={status} conversation={conversation} />
       </article>
     </div>
   );

@@ -83,9 +83,10 @@ class Explorer(anywidget.AnyWidget):
         self.set_trait("bundle", self.session.bundle())
         self.observe(lambda _: self._evaluate(), names=["n_edges", "toggles"])
         self.on_msg(self._on_message)
-        if file is not None:
+        if file is None:
+            self._evaluate()
+        else:
             self.load(file)
-        self._evaluate()
 
     @property
     def trace(self) -> STrace:
@@ -206,17 +207,15 @@ class Explorer(anywidget.AnyWidget):
     # What is asked by a message.
 
     def _on_message(self, _: Any, content: dict[str, Any], __: list[bytes]) -> None:
-        kind, answers = content.get("kind"), {"trace": self._retrace, "compare": self._compare}
+        kind = content.get("kind")
+        answers = {"trace": self._retrace, "compare": self._compare, "code": self._code}
         if kind == "hello":
             self._reply(content)
         elif kind == "evaluate":
             self._evaluate()
             self._reply(content)
-        elif kind == "code":
-            self._run(content, lambda: lambda: self._reply(content, **self.code()))
         elif kind in answers:
-            self._asked += 1
-            self._run(content, answers[kind](content, self._asked))
+            self._run(content, answers[kind](content))
         else:
             self._reply(content, error=f"There is no request {kind!r}.")
 
@@ -245,7 +244,10 @@ class Explorer(anywidget.AnyWidget):
     def _progress(self, message: str, progress: float) -> None:
         self._post(lambda: self.set_trait("status", {"state": "running", "message": message, "progress": progress}))
 
-    def _retrace(self, content: dict[str, Any], asked: int) -> Callable[[], Callable[[], None]]:
+    def _retrace(self, content: dict[str, Any]) -> Callable[[], Callable[[], None]]:
+        self._asked += 1
+        asked = self._asked
+
         def work() -> Callable[[], None]:
             if asked != self._asked:
                 return lambda: self._reply(content, error="A newer request took its place.")
@@ -284,7 +286,14 @@ class Explorer(anywidget.AnyWidget):
                 self.history = history
         self._evaluate()
 
-    def _compare(self, content: dict[str, Any], _: int) -> Callable[[], Callable[[], None]]:
+    def _code(self, content: dict[str, Any]) -> Callable[[], Callable[[], None]]:
+        def work() -> Callable[[], None]:
+            code = self.code()
+            return lambda: self._reply(content, **code)
+
+        return work
+
+    def _compare(self, content: dict[str, Any]) -> Callable[[], Callable[[], None]]:
         session = self.session
 
         def work() -> Callable[[], None]:

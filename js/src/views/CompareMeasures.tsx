@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { curveAt, curveName } from "../curves";
+import type { Conversation } from "../kernel";
 import { formatDistance } from "../scales";
 import type { Bundle, Choices, Curve } from "../state";
 
@@ -8,14 +9,14 @@ interface Props {
   choices: Choices;
   curves: readonly Curve[];
   nEdges: number;
-  waiting: boolean;
-  onCompare(names: string[]): void;
+  conversation: Conversation;
 }
 
 const baselines = ["inverse", "random"];
 
 /** Which other measures and baselines to draw, and what those drawn read at the present size. */
-export function CompareMeasures({ bundle, choices, curves, nEdges, waiting, onCompare }: Props) {
+export function CompareMeasures({ bundle, choices, curves, nEdges, conversation }: Props) {
+  const waiting = conversation.asking !== null;
   const drawn = curves.map(({ name }) => name);
   const [chosen, setChosen] = useState(drawn);
   const [open, setOpen] = useState(false);
@@ -31,7 +32,7 @@ export function CompareMeasures({ bundle, choices, curves, nEdges, waiting, onCo
   };
   const draw = () => {
     close();
-    onCompare(names.filter((name) => chosen.includes(name)));
+    void conversation.request("compare", { names: names.filter((name) => chosen.includes(name)) });
   };
   const pressKey = (event: KeyboardEvent) => {
     if (event.key !== "Escape" || !open) return;
