@@ -21,7 +21,8 @@ from .sweep import Sweep, TopToken
 from .trace import STrace, trace
 
 if TYPE_CHECKING:
-    from .models import Model, load_model
+    from .loading import load_model
+    from .models import Model
     from .widgets.explorer import Explorer
     from .widgets.views import CurveView, HeadView, LayerView, SizeSlider, TokenView
 
@@ -50,7 +51,8 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = {
-    **dict.fromkeys(("Model", "load_model"), ".models"),
+    "Model": ".models",
+    "load_model": ".loading",
     "Explorer": ".widgets.explorer",
     **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".widgets.views"),
 }

@@ -23,3 +23,65 @@ class SessionFileError(StraceError, ValueError):
 
 class ToggleError(StraceError, ValueError):
     """A switch names a component that the model does not have, or a state that does not exist."""
+
+
+class RemoteError(StraceError):
+    """The base of what can go wrong with a model on a server.
+
+    Attributes
+    ----------
+    text : str
+        The server's own words, whole, where it said any.
+    """
+
+    def __init__(self, sentence: str, text: str = "") -> None:
+        super().__init__(sentence)
+        self.text = text
+
+
+class MissingKeyError(RemoteError):
+    """The server wants an API key, and there is none."""
+
+
+class WrongKeyError(RemoteError):
+    """The server does not know the API key."""
+
+
+class ModelNotServedError(RemoteError):
+    """The server does not run this model, and would not start it."""
+
+
+class ServerUnreachableError(RemoteError):
+    """No answer from the server, though nothing is under way yet."""
+
+
+class ServerLostError(RemoteError):
+    """The server stopped answering while a job was under way."""
+
+
+class ResultLostError(RemoteError):
+    """The job is done, or was accepted, but the server no longer has its result."""
+
+
+class VersionMismatchError(RemoteError):
+    """Here and there, versions of a package run that do not understand each other."""
+
+
+class RemoteTimeoutError(RemoteError, TimeoutError):
+    """The job took longer than it was given, here or on the server."""
+
+
+class RemoteRunError(RemoteError):
+    """The job failed on the server, in the model or in what was run on it."""
+
+
+class JobCancelledError(RemoteError):
+    """The job was given up, by the person who waits or by the server."""
+
+
+class RequestTooLargeError(RemoteError):
+    """A request or its answer would be larger than the limit that was set."""
+
+
+class JobFileError(StraceError, ValueError):
+    """A job file cannot be read: it is something else, or of another version."""

@@ -294,7 +294,8 @@ def _fit(target: Any, *parts: Any) -> list[float] | None:
     close = 10 * _tolerance(target)
     if (factors.abs() < close).any() or not _equal((columns @ factors).view_as(target), target):
         return None
-    return [1.0 if abs(factor - 1) < close else factor for factor in factors.tolist()]
+    # A multiplier is a short decimal number in a configuration; what follows its sixth digit is rounding.
+    return [1.0 if abs(factor - 1) < close else float(f"{factor:.6g}") for factor in factors.tolist()]
 
 
 def _equal(value: Any, truth: Any) -> bool:

@@ -17,7 +17,15 @@ from typing import Any
 import torch
 
 
-def capture(model: Any, places: dict[str, Any], token_ids: Any, score: str, **run: Any) -> tuple[Any, ...]:
+def capture(
+    model: Any,
+    places: dict[str, Any],
+    token_ids: Any,
+    score: str,
+    layers: tuple[int, int] | None = None,
+    half: bool = False,  # noqa: FBT001, FBT002
+    **run: Any,
+) -> Any:
     """Run one forward pass and return a score of every edge.
 
     Parameters
@@ -27,17 +35,23 @@ def capture(model: Any, places: dict[str, Any], token_ids: Any, score: str, **ru
     token_ids : (1, T) int64 tensor
     score : {"l1", "l2", "proximity", "cosine", "projection"}
         See `score_vectors`.
+    layers : (int, int), optional
+        The first layer, and that after the last; all of them by default. A large answer comes in several parts.
+    half : bool
+        Whether to return the large arrays in float16.
     **run
-        How nnsight is to run it (nothing for here, ``remote=True`` for NDIF).
+        How nnsight is to run it: nothing for here, ``backend=`` for a server.
 
     Returns
     -------
-    attention (L, H, T, T), attention_residual (L, T), mlp (L, T), mlp_residual (L, T), logits (V,) : float32 tensors
-        The scores in the order of `strace_widgets.edges.Edges`, then the full model's last-position logits.
+    attention (L, H, T, T), attention_residual (L, T), mlp (L, T), mlp_residual (L, T), logits (V,) : tensors
+        The scores in the order of `strace_widgets.edges.Edges`, then the full model's last-position logits. The first
+        and the last as `packed`, the others in float32. None when the run was only sent.
     """
+    captured: Any = None
     with model.trace(token_ids, use_cache=False, **run):
         scores: list[Any] = []
-        for index in range(places["n_layers"]):
+        for index in range(*(layers or (0, places["n_layers"]))):
             vectors = layer_vectors(model, places, index)
             factors, heads, residual, mlp, mlp_residual, middle, after = vectors
             attention = [score_factored(score, factors[h], heads(h), middle) for h in range(places["n_heads"])]
@@ -49,36 +63,37 @@ def capture(model: Any, places: dict[str, Any], token_ids: Any, score: str, **ru
                     score_vectors(score, mlp_residual, after),
                 )
             )
-        logits = model.output.logits[0, -1].float().save()
-        attention_scores = stack([layer[0] for layer in scores]).save()
-        attention_residual_scores = stack([layer[1] for layer in scores]).save()
-        mlp_scores = stack([layer[2] for layer in scores]).save()
-        mlp_residual_scores = stack([layer[3] for layer in scores]).save()
-    return attention_scores, attention_residual_scores, mlp_scores, mlp_residual_scores, logits
+        attention, *tokens = [stack([layer[kind] for layer in scores]) for kind in range(4)]
+        logits = model.output.logits[0, -1].float()
+        captured = [packed(attention, half), *tokens, packed(logits, half)].save()  # type: ignore[attr-defined]
+    return captured
 
 
-def capture_vectors(model: Any, places: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:
+def capture_vectors(
+    model: Any,
+    places: dict[str, Any],
+    token_ids: Any,
+    layers: tuple[int, int] | None = None,
+    half: bool = False,  # noqa: FBT001, FBT002
+    **run: Any,
+) -> Any:
     """Run one forward pass and return what every edge carries, factored, for a measure of the user's own.
 
     Returns
     -------
     factors (L, H, T, T), heads (L, H, T, M), then attention_residual, mlp, mlp_residual, attention_node and mlp_node
-    (L, T, M), and logits (V,) : float32 tensors
+    (L, T, M), and logits (V,) : tensors, each as `packed`
     """
+    captured: Any = None
     with model.trace(token_ids, use_cache=False, **run):
-        captured = []
-        for index in range(places["n_layers"]):
-            factors, heads, *vectors = layer_vectors(model, places, index)
-            captured.append((factors, torch.stack([heads(h) for h in range(places["n_heads"])]), *vectors))
-        logits = model.output.logits[0, -1].float().save()
-        factors_all = stack([layer[0] for layer in captured]).save()
-        heads_all = stack([layer[1] for layer in captured]).save()
-        residual = stack([layer[2] for layer in captured]).save()
-        mlp = stack([layer[3] for layer in captured]).save()
-        mlp_residual = stack([layer[4] for layer in captured]).save()
-        middle = stack([layer[5] for layer in captured]).save()
-        after = stack([layer[6] for layer in captured]).save()
-    return factors_all, heads_all, residual, mlp, mlp_residual, middle, after, logits
+        vectors = []
+        for index in range(*(layers or (0, places["n_layers"]))):
+            factors, heads, *others = layer_vectors(model, places, index)
+            vectors.append((factors, torch.stack([heads(h) for h in range(places["n_heads"])]), *others))
+        logits = model.output.logits[0, -1].float()
+        kinds = [stack([layer[kind] for layer in vectors]) for kind in range(7)]
+        captured = [packed(kind, half) for kind in [*kinds, logits]].save()  # type: ignore[attr-defined]
+    return captured
 
 
 def evaluate(
@@ -89,6 +104,7 @@ def evaluate(
     kept: Any,
     forced: tuple[Any, ...],
     modes: dict[str, bool],
+    half: bool = False,  # noqa: FBT001, FBT002
     **run: Any,
 ) -> Any:
     """Run one batched forward pass, one row a size, each row under its own mask, and return the last-position logits.
@@ -98,11 +114,11 @@ def evaluate(
 
     Parameters
     ----------
-    model, places, **run
+    model, places, half, **run
         As for `capture`.
     token_ids : (1, T) int64 tensor
-    ranks : four int32 tensors
-        In the order and shapes of `strace_widgets.edges.Edges`.
+    ranks : four integer tensors
+        In the order and shapes of `strace_widgets.edges.Edges`; or, smaller, how many of ``kept`` each edge misses.
     kept : (B,) int32 tensor
         The number of edges of each row: a mask is ``rank < kept``. A row of -1 is the whole model, forced or not.
     forced : (L, H) and (L,) int8 tensors
@@ -113,8 +129,10 @@ def evaluate(
 
     Returns
     -------
-    (B, V) float32 tensor
+    (B, V) tensor, as `packed`
+        None when the run was only sent.
     """
+    logits: Any = None
     attention_ranks, *token_ranks = ranks
     inverse, keep_residual = modes["inverse"], modes["inverse"] or modes["keep_residual"]
     with model.trace(token_ids.expand(len(kept), -1), use_cache=False, logits_to_keep=1, **run):
@@ -132,8 +150,8 @@ def evaluate(
             call = attention_call(layer, places)
             if modes["mask_attention"] or modes["frozen"]:
                 value = call.inputs[0][places["value_argument"]]
-                output = call.output
-                probabilities = output[1][:1] if modes["frozen"] else output[1]
+                probabilities, output = attention_probabilities(call), call.output
+                probabilities = probabilities[:1] if modes["frozen"] else probabilities
                 if modes["mask_attention"]:
                     ranks_here = attention_ranks[index].to(device)[None]
                     keep = masked(ranks_here, kept.to(device), forced[0][index].to(device), inverse)
@@ -153,7 +171,7 @@ def evaluate(
                 dropped = drop_mlp_residual[:, index, :, None].to(device, dtype) * residual
             keep = keep_mlp[:, index, :, None].to(device, dtype)
             rewrite(layer, places, "mlp", written(layer, places, "mlp", stream) * keep - dropped)
-        logits: Any = model.output.logits[:, -1].float().save()
+        logits = packed(model.output.logits[:, -1].float(), half).save()  # type: ignore[attr-defined]
     return logits
 
 
@@ -166,7 +184,10 @@ def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any
         Largest gaps relative to the largest true value: of the attention's edge vectors, with the biases that belong
         to no edge, to what it adds to the stream; of a layer's vectors to its output; of the linearised final norm to
         the true one.
+    kind : () tensor
+        In the number format of the model.
     """
+    gaps: Any = None
     with model.trace(token_ids, use_cache=False, **run):
         attention_gaps, block_gaps = [], []
         layers = find(model, places["layers"])
@@ -174,7 +195,7 @@ def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any
             layer = layers[index]
             residual = carried(layer, places, "attention", layer.input)
             call = attention_call(layer, places)
-            value, probabilities = call.inputs[0][places["value_argument"]][0], call.output[1][0]
+            value, probabilities = call.inputs[0][places["value_argument"]][0], attention_probabilities(call)[0]
             chain = attention_chain(layer, places)
             write = written(layer, places, "attention", residual)
             heads = [probabilities[h].float() @ head_vectors(value, chain, h) for h in range(places["n_heads"])]
@@ -188,14 +209,13 @@ def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any
         norm_gap: Any = torch.zeros(())
         if places["final_norm"] is not None:
             norm = find(model, places["final_norm"]["path"])
-            linear = linearised(norm, places["final_norm"], norm.input)
-            bias = getattr(norm, "bias", None)
-            through = through_norm(norm.input, linear) + (0.0 if bias is None else bias)
-            norm_gap = relative_gap(through, norm.output)
-        final_norm_gap = norm_gap.save()
-        all_attention_gaps = stack(attention_gaps).save()
-        all_block_gaps = stack(block_gaps).save()
-    return all_attention_gaps, all_block_gaps, final_norm_gap
+            linear = linearised(norm, places["final_norm"], norm.input[0])
+            bias = norm_bias(norm, norm.input[0])
+            through = through_norm(norm.input[0], linear) + (0.0 if bias is None else bias)
+            norm_gap = relative_gap(through, norm.output[0])
+        kind = torch.zeros((), dtype=residual.dtype)
+        gaps = [stack(attention_gaps), stack(block_gaps), norm_gap, kind].save()  # type: ignore[attr-defined]
+    return tuple(gaps)
 
 
 # What the edges of a layer carry.
@@ -217,17 +237,18 @@ def layer_vectors(model: Any, places: dict[str, Any], index: int) -> tuple[Any, 
     layer = find(model, places["layers"])[index]
     residual = carried(layer, places, "attention", layer.input)
     call = attention_call(layer, places)
-    value, probabilities = call.inputs[0][places["value_argument"]][0], call.output[1][0]
+    value, probabilities = call.inputs[0][places["value_argument"]][0], attention_probabilities(call)[0]
     chain = attention_chain(layer, places)
     middle = residual + written(layer, places, "attention", residual)
     mlp_residual = middle if places["parallel"] else carried(layer, places, "mlp", middle)
     mlp = written(layer, places, "mlp", residual)
     after = mlp_residual + mlp
-    residual, middle, mlp, mlp_residual, after = [x[0].float() for x in (residual, middle, mlp, mlp_residual, after)]
     final = None
     if index == places["n_layers"] - 1 and places["final_norm"] is not None:
         # The output node is read through the final norm, linearised at the true output.
-        final = linearised(find(model, places["final_norm"]["path"]), places["final_norm"], after[-1:])
+        final = linearised(find(model, places["final_norm"]["path"]), places["final_norm"], after[0, -1:])
+    residual, middle, mlp, mlp_residual, after = [x[0].float() for x in (residual, middle, mlp, mlp_residual, after)]
+    if final is not None:
         mlp, mlp_residual, after = [through_norm(vectors, final) for vectors in (mlp, mlp_residual, after)]
     if places["parallel"]:
         middle = after
@@ -252,26 +273,24 @@ def attention_chain(layer: Any, places: dict[str, Any]) -> dict[str, Any]:
     row, constant = 1.0, 0.0
     if places["inner_norm"] is not None:
         norm = find(layer, places["inner_norm"]["path"])
-        inner_row, inner_gain, _ = linearised(norm, places["inner_norm"], norm.input[0].float())
-        row = inner_row
+        inner_row, inner_gain, _ = linearised(norm, places["inner_norm"], norm.input[0])
+        inner_bias, row = norm_bias(norm, norm.input[0]), inner_row
     projection = find(layer, places["output_projection"])
-    weight = projection.weight.T if places["transposed_projection"] else projection.weight
-    weight = weight.float()
+    written_before = projection.output[0]
+    weight, bias = linear_map(projection, places["transposed_projection"], written_before)
     if places["inner_norm"] is not None:
-        bias = getattr(norm, "bias", None)
-        constant = 0.0 if bias is None else weight @ bias.float()
+        constant = 0.0 if inner_bias is None else weight @ inner_bias
         weight = weight * inner_gain
-    bias = getattr(projection, "bias", None)
-    constant = constant if bias is None else constant + bias.float()
+    constant = constant if bias is None else constant + bias
     if places["outer_norm"] is not None:
         norm = find(layer, places["outer_norm"]["path"])
-        outer_row, gain, centred = linearised(norm, places["outer_norm"], projection.output[0].float())
+        outer_row, gain, centred = linearised(norm, places["outer_norm"], written_before)
         weight = weight - weight.mean(0, keepdim=True) if centred else weight
         weight = weight * (gain[:, None] if torch.is_tensor(gain) else gain)
         if torch.is_tensor(constant):
             constant = through_norm(constant, (outer_row, gain, centred))
-        bias = getattr(norm, "bias", None)
-        constant = constant if bias is None else constant + bias.float()
+        bias = norm_bias(norm, written_before)
+        constant = constant if bias is None else constant + bias
         row = row * outer_row
     if places["attention_scale"] != 1:
         weight, constant = weight * places["attention_scale"], constant * places["attention_scale"]
@@ -343,6 +362,31 @@ def attention_call(layer: Any, places: dict[str, Any]) -> Any:
     return getattr(find(layer, places["attention"]).source, places["attention_call"])
 
 
+def attention_probabilities(call: Any) -> Any:
+    """Return the probabilities (B, H, T, T) of an attention call.
+
+    A fused kernel, which a server may run, keeps them to itself: then they are computed anew from its own query, key,
+    mask and scale. Whether that is what the kernel did is among what `identity_gaps` proves.
+    """
+    arguments, options = call.inputs
+    given = call.output[1]
+    if given is not None:
+        return given
+    query, key = arguments[1], arguments[2]
+    mask = arguments[4] if len(arguments) > 4 else options.get("attention_mask")  # noqa: PLR2004
+    scale = options.get("scaling")
+    key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
+    scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    cap = options.get("softcap")
+    if cap is not None:
+        scores = torch.tanh(scores / cap) * cap
+    if mask is None:  # the kernel was told that it is causal, or that there is one query
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    mask = mask[..., : scores.shape[-1]]
+    scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+    return torch.softmax(scores.float(), dim=-1).to(query.dtype)
+
+
 def masked(ranks: Any, sizes: Any, forced: Any = None, inverse: bool = False) -> Any:  # noqa: FBT001, FBT002
     """Return which edges each row keeps: by rank, then by force; rows of size -1 keep everything.
 
@@ -358,16 +402,53 @@ def masked(ranks: Any, sizes: Any, forced: Any = None, inverse: bool = False) ->
     return keep | (sizes < 0).view(shape)
 
 
+def linear_map(projection: Any, transposed: bool, like: Any) -> tuple[Any, Any]:  # noqa: FBT001
+    """Return a linear module's weight (out, in) and its bias (out,) or None, in float32.
+
+    A server's sandbox holds the modules without their weights, and has the server run them: then both are what the
+    module answers to well-chosen inputs, in the number format of ``like``.
+    """
+    weight, bias = projection.weight, getattr(projection, "bias", None)
+    if weight.is_meta:
+        width = weight.shape[0 if transposed else 1]
+        bias = None if bias is None else projection(like.new_zeros(1, width))[0].float()
+        # A large unit, so that in half precision the bias does not swallow the weights.
+        unit = 256.0
+        answer = projection(unit * torch.eye(width, dtype=like.dtype, device=like.device)).float()
+        return (answer if bias is None else answer - bias).T / unit, bias
+    weight = weight.T if transposed else weight
+    return weight.float(), None if bias is None else bias.float()
+
+
 def linearised(norm: Any, described: dict[str, Any], y: Any) -> tuple[Any, Any, bool]:
     """Return a norm held fixed at an input y as (scalar of each row, gain of each column, whether it centres)."""
+    row = normed(y, described)[1]
+    gain: Any = 1.0
+    if described["gain"] != "none" and norm.weight.is_meta:  # see `linear_map`
+        signs = torch.ones_like(y[:1])
+        signs[..., ::2] = -1
+        answer, bias = norm(signs)[0].float(), norm_bias(norm, y)
+        gain = (answer if bias is None else answer - bias) / normed(signs, described)[0][0]
+    elif described["gain"] != "none":
+        gain = norm.weight.float() + (1.0 if described["gain"] == "1 + weight" else 0.0)
+    return row, gain, described["centred"]
+
+
+def normed(y: Any, described: dict[str, Any]) -> tuple[Any, Any]:
+    """Return rows normalised without gain and bias, and the scalar of each row."""
     y = y.float()
     if described["centred"]:
         y = y - y.mean(-1, keepdim=True)
     row = torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + described["epsilon"])
-    gain: Any = 1.0
-    if described["gain"] != "none":
-        gain = norm.weight.float() + (1.0 if described["gain"] == "1 + weight" else 0.0)
-    return row, gain, described["centred"]
+    return y * row, row
+
+
+def norm_bias(norm: Any, like: Any) -> Any:
+    """Return a norm's bias in float32, or None."""
+    bias = getattr(norm, "bias", None)
+    if bias is None:
+        return None
+    return norm(torch.zeros_like(like[:1]))[0].float() if bias.is_meta else bias.float()
 
 
 def through_norm(vectors: Any, linear: tuple[Any, Any, bool]) -> Any:
@@ -402,6 +483,14 @@ def rewrite(layer: Any, places: dict[str, Any], sublayer: str, added: Any) -> No
 def stack(by_layer: list[Any]) -> Any:
     """Return a list of one tensor a layer as one tensor."""
     return torch.stack([tensor.to(by_layer[0].device) for tensor in by_layer])
+
+
+def packed(values: Any, half: bool) -> tuple[Any, Any]:  # noqa: FBT001
+    """Return values and the factor to multiply them with: in half precision scaled so that small ones survive."""
+    if not half:
+        return values, torch.ones(())
+    largest = values.abs().max().clamp_min(1e-30) / 32768  # half the range, for rounding
+    return (values / largest).half(), largest
 
 
 def relative_gap(value: Any, truth: Any) -> Any:

@@ -1,36 +1,31 @@
-"""Load a model, prove that its edges sum to its nodes, and run the interventions on it: numpy outside, torch inside."""
+"""A proved model, here or on a server, and the interventions on it: numpy outside, torch inside."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nnsight
 import numpy as np
 import torch
-from nnsight.modeling.transformers import TransformersModel
 from tqdm.auto import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from . import embedded, interventions
+from . import estimates, interventions
 from .edges import Edges
-from .errors import ModelNotFoundError, PromptError, UnsupportedArchitectureError
+from .errors import PromptError
 from .importance import Captured
-from .inspection import inspect_model
 from .modes import Modes
+from .request import JobBackend
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .architectures import Architecture, Norm
+    from .server import Server
 
 Array = np.ndarray[Any, Any]
-
-PROOF_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}
-"""Largest relative gap between the sum of a node's edges and the node; half precision cannot do better than 3e-2."""
-
-PROBABILITIES_A_PASS = 1 << 26
-"""Attention probabilities (rows x H x T x T) that one batched pass may hold: 256 MB in float32; the rest waits."""
 
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")
@@ -51,6 +46,12 @@ class Model:
     architecture : Architecture
     gaps : dict of float
         The largest relative gap that each identity showed in the proof.
+    dtype : str
+        The weights' number format, such as ``float32``.
+    server : Server or None
+        Where it runs, if not here.
+    simulated : bool
+        Whether every run goes through nnsight's in-process imitation of a server.
     """
 
     name: str
@@ -58,13 +59,20 @@ class Model:
     nnsight: Any
     tokenizer: Any
     architecture: Architecture
-    gaps: dict[str, float]
+    gaps: dict[str, float] = field(default_factory=dict)
+    dtype: str = ""
+    server: Server | None = None
+    simulated: bool = False
     # One pass at a time: a trace rewires the model while it runs, and a widget evaluates on a thread of its own.
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    # What a sweep that was cut off had already got, by request.
+    _unfinished: dict[bytes, list[Array]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         a = self.architecture
-        return f"Model {self.name}: {a.name}, {a.n_layers} layers of {a.n_heads} heads, up to {a.context:,} tokens"
+        where = f" on {self.server.url}" if self.server else ""
+        sizes = f"{a.n_layers} layers of {a.n_heads} heads, up to {a.context:,} tokens"
+        return f"Model {self.name}{where}: {a.name}, {sizes}"
 
     def encode(self, prompt: str | list[int] | Array) -> Array:
         """Return the prompt's token ids (T,), int64. Text gets whatever special tokens the tokenizer itself adds.
@@ -116,6 +124,11 @@ class Model:
         return int(ids[0])
 
     @property
+    def width(self) -> int:
+        """M, the width of the residual stream."""
+        return int(self.nnsight._module.get_input_embeddings().embedding_dim)
+
+    @property
     def vocabulary_size(self) -> int:
         """How many token ids the model reads."""
         return int(self.nnsight._module.get_input_embeddings().num_embeddings)
@@ -145,158 +158,108 @@ class Model:
         gaps = {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
         return "\n".join(f"{name:40} {text}" for name, text in (parts | gaps).items())
 
-    @property
-    def dtype(self) -> str:
-        """The weights' number format, such as ``float32``."""
-        return str(self.nnsight._module.dtype).removeprefix("torch.")
-
     def capture(self, token_ids: Array, score: str) -> tuple[Edges, Array]:
-        """Return a score of every edge and the full model's last logits (V,), in one forward pass."""
-        with self._lock, torch.no_grad():
-            *scores, logits = interventions.capture(self.nnsight, self.architecture.places(), _row(token_ids), score)
-        return Edges(*(kind.numpy(force=True) for kind in scores)), logits.numpy(force=True)
+        """Return a score of every edge and the full model's last logits (V,), in one forward pass.
+
+        A server's answer that would be large comes in several parts, a few layers each, at a forward pass a part.
+        """
+        parts = self._capture(interventions.capture, token_ids, score)
+        attention = np.concatenate([unpacked(part[0]) for part in parts])
+        others = (np.concatenate([part[kind].numpy(force=True) for part in parts]) for kind in (1, 2, 3))
+        return Edges(attention, *others), unpacked(parts[0][4])
 
     def capture_vectors(self, token_ids: Array) -> tuple[Captured, Array]:
         """Return what every edge carries, and the full model's last logits (V,), in one forward pass."""
-        with self._lock, torch.no_grad():
-            *vectors, logits = interventions.capture_vectors(self.nnsight, self.architecture.places(), _row(token_ids))
-        return Captured(*(kind.numpy(force=True) for kind in vectors)), logits.numpy(force=True)
+        parts = self._capture(interventions.capture_vectors, token_ids)
+        kinds = (np.concatenate([unpacked(part[kind]) for part in parts]) for kind in range(7))
+        return Captured(*kinds), unpacked(parts[0][7])
+
+    def _capture(self, function: Callable[..., Any], token_ids: Array, *args: Any) -> list[Any]:
+        vectors = function is interventions.capture_vectors
+        estimate = estimates.of_capture(self, len(token_ids), vectors=vectors)
+        if self.server:
+            estimate.check(self.server.limit)
+        layers = estimates.parts(self.architecture.n_layers, estimate.requests)
+        return [self.ask(function, as_row(token_ids), *args, layers=part) for part in layers]
 
     def evaluate(
         self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], modes: Modes | None = None
     ) -> Array:
-        """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows."""
+        """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows.
+
+        On a server, passes that had succeeded before one failed are not run again when the same is asked again.
+        """
+        flags = (modes or Modes()).flags()
+        # Frozen attention is that of a row of the whole model, which each pass then carries in front.
+        whole = np.full(int(flags["frozen"]), -1)
+        passes = np.split(kept, range(rows := estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens), len(kept), rows))
+        if self.server:
+            estimates.of_sweep(self, len(token_ids), len(kept)).check(self.server.limit)
+        request = _digest(token_ids, *ranks, kept, *forced, repr(flags)) if len(passes) > 1 else b""
+        logits = self._unfinished.setdefault(request, [])
+        for sizes in tqdm(passes[len(logits) :], desc="masked passes", leave=False, disable=len(passes) == 1):
+            rows_here = np.concatenate([whole, sizes])
+            answer = self.ask(interventions.evaluate, *self.masked_run(token_ids, ranks, rows_here, forced, flags))
+            logits.append(unpacked(answer)[len(whole) :])
+        return np.concatenate(self._unfinished.pop(request))
+
+    def masked_run(
+        self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], flags: dict[str, bool]
+    ) -> tuple[Any, ...]:
+        """Return the arguments of `interventions.evaluate`: to a server, as few bytes as say the same."""
+        if self.server:
+            ranks, kept = coarsened(ranks, kept, attention=flags["mask_attention"])
         tensors = tuple(torch.from_numpy(kind) for kind in ranks)
         switches = tuple(torch.from_numpy(kind) for kind in forced)
-        flags = (modes or Modes()).flags()
-        rows = max(1, PROBABILITIES_A_PASS // (ranks.n_heads * ranks.n_tokens**2))
-        # Frozen attention is that of a row of the whole model, which each pass then carries in front.
-        whole = torch.full((int(flags["frozen"]),), -1, dtype=torch.int32)
-        logits = []
+        return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), switches, flags
+
+    def ask(self, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        """Run one of `strace_widgets.interventions`, here or on the server, and return its answer."""
+        run: dict[str, Any] = {"half": True} if self.server and self.server.precision == "float16" else {}
+        if self.server:
+            run["backend"] = JobBackend(self.server, self.nnsight, self.name)
+        elif self.simulated:
+            run["remote"] = "local"
         with self._lock, torch.no_grad():
-            passes = torch.split(torch.as_tensor(kept, dtype=torch.int32), rows)
-            for sizes in tqdm(passes, desc="masked passes", leave=False, disable=len(passes) == 1):
-                passed = interventions.evaluate(
-                    self.nnsight,
-                    self.architecture.places(),
-                    _row(token_ids),
-                    tensors,
-                    torch.cat([whole, sizes]),
-                    switches,
-                    flags,
-                )
-                logits.append(passed[len(whole) :].numpy(force=True))
-        return np.concatenate(logits)
+            return function(self.nnsight, self.architecture.places(), *args, **named, **run)
 
 
-def load_model(source: Any = None, *, tokenizer: Any = None, **options: Any) -> Model:
-    """Load a causal language model and prove that s-Trace holds on it.
+def coarsened(ranks: Edges, kept: Array, *, attention: bool = True) -> tuple[Edges, Array]:
+    """Return ranks and thresholds that give the same masks in a quarter of the bytes or less, before compression.
 
-    Parameters
-    ----------
-    source : str, Path, torch.nn.Module or nnsight model, optional
-        A hub id, a folder, or a model that you hold; without one, the embedded SmolLM2-135M-Instruct. A model that
-        you hold is switched to eager attention, since s-Trace reads the attention probabilities.
-    tokenizer : Hugging Face tokenizer, optional
-        For a model that you hold.
-    **options
-        Passed to ``AutoModelForCausalLM.from_pretrained``, for example ``dtype=torch.bfloat16`` or
-        ``device_map="auto"``.
-
-    Raises
-    ------
-    ModelNotFoundError
-        When nothing loads under that name.
-    UnsupportedArchitectureError
-        When a part of the model is missing, or an identity does not hold; names it and the gap.
+    An edge's rank matters only as far as it falls below some thresholds and not below others: it becomes the number of
+    thresholds that it does not fall below. Attention ranks that no mask looks at are left out.
     """
-    if source is None:
-        source = embedded.locate()
-    if isinstance(source, (str, Path)):
-        module, tokenizer = _from_pretrained(str(source), tokenizer, options)
-        origin = str(source)
-    else:
-        module = getattr(source, "_module", source)
-        if not isinstance(module, torch.nn.Module):
-            raise ModelNotFoundError(
-                f"A model is a name, a folder, a torch module or an nnsight model; "
-                f"{type(source).__name__} is none of these."
-            )
-        tokenizer = tokenizer or getattr(source, "tokenizer", None)
-        origin = str(getattr(module, "name_or_path", "") or type(module).__name__)
-    if not hasattr(module, "config") or not hasattr(module, "set_attn_implementation"):
-        raise UnsupportedArchitectureError(
-            f"{type(module).__name__} is no Hugging Face transformers model, so its parts cannot be found."
-        )
-    module.eval()
-    module.set_attn_implementation("eager")
-    wrapped = source if hasattr(source, "_module") else _wrap(module, tokenizer)
-    architecture = inspect_model(module, lambda path: interventions.find(wrapped, path).source.names)
-    name = origin.rstrip("/").rsplit("/", 1)[-1]
-    return Model(name, origin, wrapped, tokenizer, architecture, _prove(wrapped, architecture, module.dtype))
+    bounds = np.unique(kept[kept >= 0])
+    kind = np.uint8 if len(bounds) < np.iinfo(np.uint8).max else np.int16
+
+    def below(rank: Array) -> Array:
+        return np.searchsorted(bounds, rank, side="right").astype(kind)
+
+    coarse = [below(rank) for rank in ranks[1:]]
+    whole = below(ranks.attention) if attention else np.zeros((len(ranks.attention), 1, 1, 1), dtype=kind)
+    return Edges(whole, *coarse), np.where(kept < 0, -1, np.searchsorted(bounds, kept) + 1)
 
 
-def _from_pretrained(source: str, tokenizer: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    options = {"dtype": torch.float32, "attn_implementation": "eager"} | options
-    try:
-        module = AutoModelForCausalLM.from_pretrained(source, **options)
-    except (OSError, ValueError) as reason:
-        first_line = (str(reason).strip() or type(reason).__name__).splitlines()[0]
-        raise ModelNotFoundError(
-            f"No model could be loaded from {source!r} ({first_line}). Give a folder with a saved model, a hub id "
-            "such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the embedded default."
-        ) from reason
-    try:
-        return module, tokenizer or AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError):
-        return module, None  # prompts are then token ids; `Model.encode` says so when it is given text
+def unpacked(packed: tuple[Any, Any]) -> Array:
+    """Return what `interventions.packed` packed, in float32."""
+    values, factor = packed
+    return np.asarray((values.float() * factor).numpy(force=True))
 
 
-def _wrap(module: Any, tokenizer: Any) -> Any:
-    if tokenizer is None:  # TransformersModel builds a pipeline, which insists on a tokenizer
-        return nnsight.NNsight(module)
-    return TransformersModel(module, tokenizer=tokenizer, task="text-generation")
+def as_row(token_ids: Array) -> torch.Tensor:
+    """Return token ids as a batch of one."""
+    return torch.from_numpy(np.asarray(token_ids, dtype=np.int64))[None]
 
 
-def _prove(model: Any, architecture: Architecture, dtype: torch.dtype) -> dict[str, float]:
-    """Check on a short input that the edges sum to the nodes; return the largest gaps or refuse."""
-    token_ids = _row(np.arange(1, 5))
-    places = architecture.places()
-    everything = tuple(
-        torch.zeros(shape, dtype=torch.int32)
-        for shape in ((architecture.n_layers, architecture.n_heads, 4, 4), *[(architecture.n_layers, 4)] * 3)
-    )
-    nothing = torch.zeros(architecture.n_layers, architecture.n_heads), torch.zeros(architecture.n_layers)
-    try:
-        with torch.no_grad():
-            attention, block, norm = interventions.identity_gaps(model, places, token_ids)
-            kept = torch.tensor([1, -1], dtype=torch.int32)
-            whole = interventions.evaluate(model, places, token_ids, everything, kept, nothing, Modes().flags())
-    except Exception as reason:
-        raise UnsupportedArchitectureError(f"{architecture.name} could not be traced: {reason}") from reason
-    gaps = {
-        "attention edges": attention,
-        "stream + attention + MLP": block,
-        "linearised final norm": norm,
-        "whole graph = model": interventions.relative_gap(whole[0], whole[1]),
-    }
-    tolerance = PROOF_TOLERANCE.get(dtype, 3e-2)
-    for identity, gap in gaps.items():
-        worst = float(gap.max())
-        if not worst <= tolerance:
-            where = f" of layer {int(gap.argmax())}" if gap.ndim else ""
-            raise UnsupportedArchitectureError(
-                f"{architecture.name} is not supported: the identity {identity!r}{where} misses by {worst:.2g} "
-                f"(relative), more than {tolerance:.0e}, so the edges would not sum to the nodes."
-            )
-    return {identity: float(gap.max()) for identity, gap in gaps.items()}
+def _digest(*parts: Any) -> bytes:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
+    return found.digest()
 
 
 def _named(norm: Norm | None) -> str:
     if norm is None:
         return "none"
     return f"{'LayerNorm' if norm.centred else 'RMSNorm'} {norm.path!r}"
-
-
-def _row(token_ids: Array) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(token_ids, dtype=np.int64))[None]

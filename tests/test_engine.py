@@ -144,7 +144,7 @@ def test_sliding_windows_keep_the_identities() -> None:
 
 def test_many_rows_in_several_passes_give_the_same(tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = tiny_trace.evaluate([0.1, 0.3, 0.7, 1.0])
-    monkeypatch.setattr("strace_widgets.models.PROBABILITIES_A_PASS", 1)
+    monkeypatch.setattr("strace_widgets.estimates.PROBABILITIES_A_PASS", 1)
     one_by_one = tiny_trace.evaluate([0.1, 0.3, 0.7, 1.0])
     np.testing.assert_allclose(one_by_one.probabilities, at_once.probabilities, atol=1e-6)
 

@@ -1,0 +1,116 @@
+"""What a request costs before it is sent: forward passes, requests, and bytes up and down, from sizes alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from .errors import RequestTooLargeError
+
+if TYPE_CHECKING:
+    from .models import Model
+
+PROBABILITIES_A_PASS = 1 << 26
+"""Attention probabilities (rows x H x T x T) that one batched pass may hold: 256 MB in float32; the rest waits."""
+
+BYTES_AN_ANSWER = 1 << 28
+"""Beyond this, an answer comes in parts: a few layers each."""
+
+OVERHEAD = 60_000
+"""Bytes of every request besides its arrays: the functions' source and the model's tree, compressed."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a request costs at most: arrays are counted before they are compressed.
+
+    Attributes
+    ----------
+    passes : int
+        Forward passes; those of a sweep run a batch of sizes.
+    requests : int
+    bytes_up, bytes_down : int
+    """
+
+    passes: int
+    requests: int
+    bytes_up: int
+    bytes_down: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.passes} forward pass{'es' * (self.passes != 1)} in {self.requests} "
+            f"request{'s' * (self.requests != 1)}, at most {_amount(self.bytes_up)} up and "
+            f"{_amount(self.bytes_down)} down"
+        )
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(
+            self.passes + other.passes,
+            self.requests + other.requests,
+            self.bytes_up + other.bytes_up,
+            self.bytes_down + other.bytes_down,
+        )
+
+    def check(self, limit: float) -> None:
+        """Refuse what is larger than a limit in bytes, either way.
+
+        Raises
+        ------
+        RequestTooLargeError
+        """
+        if max(self.bytes_up, self.bytes_down) > limit:
+            raise RequestTooLargeError(
+                f"This would take {self}, more than the limit of {_amount(limit)}. If you want that, load it with "
+                f"limit={1.1 * max(self.bytes_up, self.bytes_down):.1e}; else use a shorter prompt, fewer sizes, or "
+                "precision='float16'."
+            )
+
+
+def of_capture(model: Model, n_tokens: int, *, vectors: bool = False) -> Estimate:
+    """Return what weighing every edge costs; with ``vectors``, for a measure of the user's own."""
+    a = model.architecture
+    large = a.n_layers * a.n_heads * n_tokens**2
+    if vectors:
+        large += a.n_layers * n_tokens * (a.n_heads + 5) * model.width
+    small = 3 * a.n_layers * n_tokens * 4
+    down = large * number_bytes(model) + small
+    # Here nothing travels, so that nothing has to come in parts.
+    requests = min(a.n_layers, math.ceil(down / BYTES_AN_ANSWER)) if model.server else 1
+    return Estimate(
+        requests, requests, requests * OVERHEAD, down + requests * model.vocabulary_size * number_bytes(model)
+    )
+
+
+def of_sweep(model: Model, n_tokens: int, n_sizes: int) -> Estimate:
+    """Return what evaluating several sizes costs; a switch is a sweep of one."""
+    a = model.architecture
+    passes = math.ceil(n_sizes / rows_a_pass(a.n_heads, n_tokens))
+    ranks = a.n_layers * (a.n_heads * n_tokens**2 + 3 * n_tokens)  # a byte each: see `models.coarsened`
+    return Estimate(passes, passes, passes * (OVERHEAD + ranks), n_sizes * model.vocabulary_size * number_bytes(model))
+
+
+def rows_a_pass(n_heads: int, n_tokens: int) -> int:
+    """Return how many sizes one batched pass runs."""
+    return max(1, PROBABILITIES_A_PASS // (n_heads * n_tokens**2))
+
+
+def parts(n_layers: int, n_parts: int) -> list[tuple[int, int]]:
+    """Return the layers in nearly equal parts, each as (first, after the last)."""
+    bounds = [round(part * n_layers / n_parts) for part in range(n_parts + 1)]
+    return list(pairwise(bounds))
+
+
+def number_bytes(model: Model) -> int:
+    """Return the bytes of a number in a large array of an answer."""
+    return 2 if model.server and model.server.precision == "float16" else 4
+
+
+def _amount(n_bytes: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 1000:  # noqa: PLR2004
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"

@@ -1,0 +1,7 @@
+-- The tables that NDIF's API reads keys from, with one key, which has no tags.
+CREATE TABLE users (user_id text PRIMARY KEY, email text);
+CREATE TABLE keys (key_id uuid PRIMARY KEY, user_id text);
+CREATE TABLE user_tags (user_tag_id int PRIMARY KEY, name text);
+CREATE TABLE key_user_tag_assignments (key_id uuid, user_tag_id int);
+INSERT INTO users VALUES ('stranger', 'stranger@example.org');
+INSERT INTO keys VALUES (:'key', 'stranger');
