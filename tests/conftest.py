@@ -1,7 +1,8 @@
-"""What the tests share: the real default model once a run, a tiny one, and Chromium."""
+"""What the tests share: the real default model once a run, a tiny one, Chromium, and the Explorer in it."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,12 +11,16 @@ from typing import Any
 
 import pytest
 import tiny_models
-from playwright.sync_api import Browser, sync_playwright
+from live_page import Recording, mount, mount_live, open_page, record
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 import strace_widgets as sw
+from strace_widgets.session import Session
 
 ROOT = Path(__file__).parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
+PROMPT = "w5 w17 w3 w88 w41 w2"
+LAYER_2 = ("2.0", "2.1", "2.2", "2.3", "2.mlp")
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -43,7 +48,7 @@ def tiny() -> Any:
 
 @pytest.fixture
 def tiny_trace(tiny: Any) -> sw.STrace:
-    return sw.trace(tiny, "w5 w17 w3 w88 w41 w2")
+    return sw.trace(tiny, PROMPT)
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +64,49 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def recording(tiny: Any) -> Recording:
+    """The tiny model's trace, with exact results for every switching of two nodes and of one layer."""
+    trace = sw.trace(tiny, PROMPT)
+    session = Session(trace)
+    start = session.start_size()
+    states = ("auto", "off", "on")
+    pairs = [
+        {key: state for key, state in zip(("1.2", "0.mlp"), pair, strict=True) if state != "auto"}
+        for pair in itertools.product(states, states)
+    ]
+    layers: list[dict[str, str]] = [dict.fromkeys(LAYER_2, state) for state in ("off", "on")]
+    layers += [{key: "off" for key in LAYER_2 if key != skipped} for skipped in LAYER_2]
+    return record(session, [(start, toggles) for toggles in [*pairs, *layers]] + [(trace.n_edges, {}), (1, {})])
+
+
+@pytest.fixture
+def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """A bare page; any request, console error or exception fails the test."""
+    page, troubles = open_page(browser, tmp_path / "page.html")
+    yield page
+    page.close()
+    assert not troubles
+
+
+@pytest.fixture
+def card(page: Page, recording: Recording) -> Locator:
+    """The Explorer on the recording."""
+    return mount(page, recording)
+
+
+@pytest.fixture
+def explorer(browser: Browser, tiny_trace: sw.STrace) -> Iterator[sw.Explorer]:
+    """Python's Explorer; made after the browser, whose event loop it takes for the kernel's."""
+    del browser
+    explorer = tiny_trace.explore()
+    yield explorer
+    explorer.close()
+
+
+@pytest.fixture
+def live(page: Page, explorer: sw.Explorer) -> Locator:
+    """The Explorer with `explorer` behind it."""
+    return mount_live(page, explorer)

@@ -1,4 +1,4 @@
-"""A bare page around the built bundle, and a kernel in it that answers from what Python recorded."""
+"""A bare page around the built bundle, with recorded answers or Python's own Explorer behind the view."""
 
 from __future__ import annotations
 
@@ -10,47 +10,81 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from comm.base_comm import BaseComm
+from ipywidgets.widgets.widget import _put_buffers
 from playwright.sync_api import Browser, Locator, Page, expect
 
+import strace_widgets as sw
 from strace_widgets.export import NOTHING_TRIED, STATIC, _base64
 from strace_widgets.session import Session
 
 AXE = Path(__file__).parent.parent / "js" / "node_modules" / "axe-core" / "axe.min.js"
 
-# A kernel as the front end sees one: traits, messages, and the newest request answered a moment later.
-KERNEL = """
+# Two models for a view: one that answers from a recording, and one with Python's own Explorer behind it.
+MODELS = """
 const source = document.querySelector("#bundle").textContent;
 const { default: explorer } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
 
-function fakeKernel(state, answers) {
-  const traits = structuredClone(state);
+function traits(state) {
+  const values = structuredClone(state);
   const listeners = new Map();
+  const tell = (event, ...about) => [...(listeners.get(event) ?? [])].forEach((listener) => listener(...about));
+  const assign = (changes) => {
+    Object.assign(values, changes);
+    Object.keys(changes).forEach((name) => tell(`change:${name}`));
+  };
+  return {
+    get: (name) => values[name],
+    set: (name, value) => assign({ [name]: value }),
+    assign,
+    tell,
+    on: (event, listener) => listeners.set(event, (listeners.get(event) ?? new Set()).add(listener)),
+    off: (event, listener) => listeners.get(event)?.delete(listener),
+    listeners: () => [...listeners.values()].reduce((sum, set) => sum + set.size, 0),
+  };
+}
+
+/** The newest request is answered a moment later. */
+function recorded(state, answers) {
+  const model = traits(state);
   const saved = [];
   let asked = null;
-  const tell = (event, ...about) => [...(listeners.get(event) ?? [])].forEach((listener) => listener(...about));
-  const set = (name, value) => { traits[name] = value; tell(`change:${name}`); };
-  const request = () => JSON.stringify([traits.n_edges, Object.entries(traits.toggles).sort()]);
+  const request = () => JSON.stringify([model.get("n_edges"), Object.entries(model.get("toggles")).sort()]);
   const evaluate = () => {
     const key = request();
     if (key === asked) return;
     asked = key;
-    saved.push([traits.n_edges, traits.toggles]);
-    set("status", { state: "running", message: "", progress: 0 });
+    saved.push([model.get("n_edges"), model.get("toggles")]);
+    model.set("status", { state: "running", message: "", progress: 0 });
     setTimeout(() => {
       if (request() !== key) return;
-      if (answers[key]) set("evaluation", structuredClone(answers[key]));
-      set("status", { state: "ready", message: "", progress: 0 });
+      if (answers[key]) model.set("evaluation", structuredClone(answers[key]));
+      model.set("status", { state: "ready", message: "", progress: 0 });
     }, 5);
   };
+  const send = ({ id, kind }) => setTimeout(() => model.tell("msg:custom", { id, kind, ok: true }, []));
+  return { ...model, saved, save_changes: evaluate, send };
+}
+
+/** Traits and messages cross to Python and back, as over a comm. */
+function python(state) {
+  const model = traits(state);
+  let changed = {};
+  const hear = ({ method, state, content }) =>
+    method === "custom" ? model.tell("msg:custom", content, []) : model.assign(state);
+  const listening = setInterval(async () => (await fromPython()).forEach(hear), 10);
   return {
-    saved,
-    get: (name) => traits[name],
-    set,
-    on: (event, listener) => listeners.set(event, (listeners.get(event) ?? new Set()).add(listener)),
-    off: (event, listener) => listeners.get(event)?.delete(listener),
-    listeners: () => [...listeners.values()].reduce((sum, set) => sum + set.size, 0),
-    save_changes: evaluate,
-    send: ({ id, kind }) => setTimeout(() => tell("msg:custom", { id, kind, ok: true }, [])),
+    ...model,
+    set: (name, value) => {
+      changed[name] = value;
+      model.set(name, value);
+    },
+    save_changes: () => {
+      toPython({ method: "update", state: changed });
+      changed = {};
+    },
+    send: (content) => toPython({ method: "custom", content }),
+    close: () => clearInterval(listening),
   };
 }
 
@@ -63,9 +97,9 @@ window.mount = (state, answers, shadow) => {
     root.append(document.querySelector("style.bundle").cloneNode(true));
     el = root.appendChild(document.createElement("div"));
   }
-  const model = fakeKernel(state, answers);
+  const model = answers ? recorded(state, answers) : python(state);
   const unmount = explorer.render({ model, el });
-  mounted.push({ model, unmount: () => { unmount(); outer.remove(); } });
+  mounted.push({ model, unmount: () => { unmount(); model.close?.(); outer.remove(); } });
 };
 window.ready = true;
 """
@@ -82,7 +116,7 @@ h1, h2 {{ position: absolute; clip-path: inset(50%) }}</style>
 <style class="bundle">{(STATIC / "explorer.css").read_text(encoding="utf-8")}</style>
 <main><h1>A notebook</h1><h2>The Explorer</h2></main>
 <script type="text/plain" id="bundle">{script}</script>
-<script type="module">{KERNEL}</script></html>"""
+<script type="module">{MODELS}</script></html>"""
 
 
 @dataclass
@@ -103,7 +137,7 @@ def request(n_edges: int, toggles: Mapping[str, str]) -> str:
 def record(session: Session, requests: Iterable[tuple[int, dict[str, str]]]) -> Recording:
     state = NOTHING_TRIED | {"bundle": session.bundle(), "n_edges": session.start_size(), "live": True}
     answers = {request(*asked): session.evaluate(*asked) for asked in requests}
-    return Recording(json.loads(json.dumps(state, default=_base64)), answers)
+    return Recording(plain(state), answers)
 
 
 def with_tokens(recording: Recording, tokens: list[str]) -> Recording:
@@ -112,8 +146,9 @@ def with_tokens(recording: Recording, tokens: list[str]) -> Recording:
     n_tokens = bundle["n_tokens"]
     which = np.arange(len(tokens)) % n_tokens
     arrays = dict(bundle["arrays"])
-    for name in ("position_edges", "position_total", "mlp_weight", "mlp_rank"):
-        array = arrays[name]
+    for name, array in bundle["arrays"].items():
+        if array["shape"][-1] != n_tokens:
+            continue
         values = np.frombuffer(base64.b64decode(array["data"]), dtype=array["dtype"]).reshape(array["shape"])[
             ..., which
         ]
@@ -148,10 +183,46 @@ def open_page(browser: Browser, file: Path, **options: Any) -> tuple[Page, list[
 
 def mount(page: Page, recording: Recording, *, shadow: bool = False, **changes: Any) -> Locator:
     """Draw one more Explorer at the end of the page."""
-    page.evaluate(
-        "([state, answers, shadow]) => mount(state, answers, shadow)",
-        [recording.state | changes, recording.answers, shadow],
-    )
+    return drawn(page, recording.state | changes, recording.answers, shadow=shadow)
+
+
+def mount_live(page: Page, explorer: sw.Explorer) -> Locator:
+    """Draw Python's own Explorer at the end of the page. Python works while Playwright waits for the page."""
+    comm = PageComm()
+    explorer.comm = comm
+    page.expose_function("toPython", comm.hear)
+    page.expose_function("fromPython", comm.take)
+    return drawn(page, plain(explorer.get_state()), None)
+
+
+class PageComm(BaseComm):
+    """The Python end of the bridge: what a widget says waits here until the page takes it."""
+
+    def __init__(self) -> None:
+        self.said: list[Any] = []
+        super().__init__()
+
+    def publish_msg(self, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None, **_: Any) -> None:
+        del metadata
+        if msg_type == "comm_msg" and data["method"] != "echo_update":
+            _put_buffers(data.get("state", {}), data.get("buffer_paths", []), buffers or [])
+            self.said.append(plain(data))
+
+    def hear(self, data: Any) -> None:
+        self.handle_msg({"content": {"data": data}, "buffers": []})
+
+    def take(self) -> list[Any]:
+        said, self.said = self.said, []
+        return said
+
+
+def plain(state: Any) -> Any:
+    """Return a state as JSON has it, with bytes as base64 text, which the front end reads as well."""
+    return json.loads(json.dumps(state, default=_base64))
+
+
+def drawn(page: Page, state: Any, answers: Any, *, shadow: bool = False) -> Locator:
+    page.evaluate("([state, answers, shadow]) => mount(state, answers, shadow)", [state, answers, shadow])
     explorer = page.get_by_test_id("strace-explorer").last
     expect(explorer.get_by_test_id("slider")).to_be_attached()
     return explorer

@@ -1,7 +1,8 @@
 // The Explorer: one card over the traits of one model.
 import { render as renderTree } from "preact";
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { Card } from "./card";
+import { useKeptFocus } from "./focus";
 import { useConversation } from "./kernel";
 import { mountPage } from "./page";
 import { mountView, type ViewName } from "./single";
@@ -16,8 +17,10 @@ function Explorer({ model, el }: { model: ExplorerModel; el: HTMLElement }) {
   const bundle = useMemo(() => decodeBundle(encoded), [encoded]);
   const conversation = useConversation(model);
   const theme = useTheme(el);
+  const card = useRef<HTMLDivElement>(null);
+  useKeptFocus(card);
   return (
-    <div class="strace-widgets" data-theme={theme} data-testid="strace-explorer" data-lm-suppress-shortcuts="true">
+    <div ref={card} class="strace-widgets" data-theme={theme} data-testid="strace-explorer" data-lm-suppress-shortcuts="true">
       <article class="sw-card" aria-label="s-Trace Explorer">
         {bundle ? (
           <Card key={`${bundle.n_layers} ${bundle.n_heads}`} model={model} bundle={bundle} theme={theme} status={status} conversation={conversation} />

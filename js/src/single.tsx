@@ -1,6 +1,7 @@
 // The Explorer's views one by one: each a card of its own over the same model.
 import { render as renderTree } from "preact";
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
+import { useKeptFocus } from "./focus";
 import { componentAt, placeOf, type GridPlace } from "./grid";
 import { useConversation, type Conversation } from "./kernel";
 import { useShown, type Shown } from "./shown";
@@ -121,8 +122,10 @@ function SingleView({ model, el, view }: { model: ExplorerModel; el: HTMLElement
   const theme = useTheme(el);
   const status = useTrait(model, "status");
   const conversation = useConversation(model);
+  const card = useRef<HTMLDivElement>(null);
+  useKeptFocus(card);
   return (
-    <div class="strace-widgets" data-theme={theme} data-testid={`strace-${view}`} data-lm-suppress-shortcuts="true">
+    <div ref={card} class="strace-widgets" data-theme={theme} data-testid={`strace-${view}`} data-lm-suppress-shortcuts="true">
       <article class="sw-card" aria-label={`s-Trace ${view}`}>
         {bundle && (
           <Body key={`${bundle.n_layers} ${bundle.n_heads}`} view={view} model={model} bundle={bundle} theme={theme} status={status} conversation={conversation} />

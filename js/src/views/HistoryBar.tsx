@@ -42,7 +42,15 @@ interface ToolProps {
 
 function Tool({ id, label, hint, enabled, onUse, children }: ToolProps) {
   return (
-    <button type="button" class="sw-quiet" data-testid={id} aria-label={label} title={hint} disabled={!enabled} onClick={onUse}>
+    <button
+      type="button"
+      class="sw-quiet"
+      data-testid={id}
+      aria-label={label}
+      title={hint}
+      aria-disabled={!enabled || undefined} // not `disabled`: at the last step the focus stays
+      onClick={() => enabled && onUse()}
+    >
       {children}
     </button>
   );

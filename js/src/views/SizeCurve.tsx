@@ -61,6 +61,12 @@ export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Pr
     event.preventDefault(); // no text selection; the slider takes the focus instead, so that the keys go on from here
     plot.querySelector("input")?.focus({ preventScroll: true });
     plot.setPointerCapture?.(event.pointerId);
+    const landmark = (event.target as Element).closest<SVGElement>("[data-landmark]")?.dataset.landmark;
+    if (landmark) {
+      size.preview(Number(landmark)); // a label names one size, and is no place to drag from
+      size.commit();
+      return;
+    }
     moved.current.x = event.clientX;
     follow();
   };
@@ -91,7 +97,7 @@ export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Pr
           <line key={nEdges} class="sw-landmark" x1={landmarkX} x2={landmarkX} y1={5 - top + labelLine * labelHeight} y2={plotHeight} />
         ))}
         {landmarks.map(({ nEdges, label, x: landmarkX, anchor, line: labelLine }) => (
-          <text key={nEdges} class="sw-axis" x={landmarkX + (anchor === "start" ? 5 : -5)} y={14 - top + labelLine * labelHeight} text-anchor={anchor}>
+          <text key={nEdges} class="sw-axis sw-landmark-label" data-landmark={nEdges} x={landmarkX + (anchor === "start" ? 5 : -5)} y={14 - top + labelLine * labelHeight} text-anchor={anchor}>
             {label}
           </text>
         ))}
