@@ -15,7 +15,7 @@ from browser_steps import (
     wait_answered,
 )
 from live_page import Recording, axe, mount, open_page, with_tokens
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -89,6 +89,43 @@ def test_axe_finds_nothing(page: Page, recording: Recording, theme: str) -> None
     card = mount(page, recording, live=False)
     assert axe(page) == []
     picture(card, f"{theme}-no-kernel")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_what_is_opened(page: Page, live: Locator, theme: str) -> None:
+    def check(name: str) -> None:
+        picture(live, f"{theme}-{name}")
+        assert axe(page) == [], name
+
+    page.evaluate("theme => { document.body.dataset.theme = theme }", theme)
+    wait_answered(live)
+    for count, key in ((2, "1.2"), (3, "0.mlp")):
+        live.locator(f"[data-component='{key}']").click()
+        expect(live.get_by_test_id("tried-chip")).to_have_count(count)
+    live.get_by_test_id("importance").select_option("l2")
+    expect(live.get_by_test_id("tried-chip")).to_have_count(4)
+    check("tried")
+    live.get_by_test_id("compare").click()
+    for chip in (0, 2):
+        live.get_by_test_id("tried-chip").nth(chip).click()
+    check("compared")
+    live.get_by_test_id("compare").click()
+    live.get_by_test_id("tried-chip").first.press("F2")
+    check("renaming")
+    live.get_by_test_id("compare-measures").click()
+    live.get_by_test_id("measure-l1").check()
+    check("measures")
+    live.get_by_test_id("draw-measures").click()
+    expect(live.get_by_test_id("other-curves").locator("path")).to_have_count(1)
+    live.get_by_test_id("code").click()
+    expect(live.get_by_test_id("code-dialog")).to_be_visible()
+    check("code")
+    page.keyboard.press("Escape")
+    live.get_by_test_id("prompt-edit").click()
+    page.keyboard.type(" ")
+    page.keyboard.press("Enter")
+    expect(live.get_by_test_id("error")).to_be_visible()
+    check("prompt-refused")
 
 
 def test_forced_colours_and_reduced_motion(page: Page, recording: Recording) -> None:

@@ -10,14 +10,19 @@ export function download(text: string, name: string): void {
   setTimeout(() => URL.revokeObjectURL(address));
 }
 
+/** Makes a field ready to be overwritten or copied; not every browser focuses what it selects. */
+export function selectText(field: HTMLInputElement | HTMLTextAreaElement | null): void {
+  field?.focus();
+  field?.select();
+}
+
 /** Copies a field's text; where the page may not, selects it for the keys. */
 export async function copyFrom(field: HTMLTextAreaElement): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(field.value);
     return true;
   } catch {
-    field.focus();
-    field.select();
+    selectText(field);
     return false;
   }
 }

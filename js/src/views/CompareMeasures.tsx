@@ -19,15 +19,16 @@ export function CompareMeasures({ bundle, choices, curves, nEdges, conversation 
   const waiting = conversation.asking !== null;
   const drawn = curves.map(({ name }) => name);
   const [chosen, setChosen] = useState(drawn);
-  const [open, setOpen] = useState(false);
   const details = useRef<HTMLDetailsElement>(null);
   // Python clears them with another trace.
   useEffect(() => setChosen(drawn), [curves]);
   const names = [...choices.importance.filter((name) => name !== bundle.importance), ...baselines];
   const choose = (name: string) => setChosen(chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name]);
   const same = chosen.length === drawn.length && chosen.every((name) => drawn.includes(name));
+  // Not a state: the browser tells of an opening only later, after a key that is meant to close it.
+  const fold = () => details.current?.removeAttribute("open");
   const close = () => {
-    setOpen(false);
+    fold();
     details.current?.querySelector("summary")?.focus();
   };
   const draw = () => {
@@ -35,7 +36,7 @@ export function CompareMeasures({ bundle, choices, curves, nEdges, conversation 
     void conversation.request("compare", { names: names.filter((name) => chosen.includes(name)) });
   };
   const pressKey = (event: KeyboardEvent) => {
-    if (event.key !== "Escape" || !open) return;
+    if (event.key !== "Escape" || !details.current?.open) return;
     event.stopPropagation();
     close();
   };
@@ -43,10 +44,8 @@ export function CompareMeasures({ bundle, choices, curves, nEdges, conversation 
     <details
       ref={details}
       class="sw-measures"
-      open={open}
-      onToggle={(event) => setOpen(event.currentTarget.open)}
       onKeyDown={pressKey}
-      onFocusOut={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && setOpen(false)}
+      onFocusOut={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && fold()}
     >
       <summary class="sw-quiet" data-testid="compare-measures">
         Compare measures

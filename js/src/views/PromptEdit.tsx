@@ -1,4 +1,5 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { selectText } from "../browser";
 
 interface Props {
   prompt: string;
@@ -11,15 +12,15 @@ interface Props {
 export function PromptEdit({ prompt, waiting, onApply, onCancel }: Props) {
   const [text, setText] = useState(prompt);
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => field.current?.select(), []);
+  useLayoutEffect(() => selectText(field.current), []); // before the next key
   const apply = () => !waiting && text !== "" && onApply(text);
   const pressKey = (event: KeyboardEvent) => {
+    event.stopPropagation(); // the notebook has a meaning of its own for most keys
     if (event.isComposing) return; // the Enter that ends a composition is no command
     if (event.key === "Enter" && !event.shiftKey) apply();
     else if (event.key === "Escape") onCancel();
     else return;
     event.preventDefault();
-    event.stopPropagation();
   };
   return (
     <div class="sw-prompt-edit">

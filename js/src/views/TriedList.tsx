@@ -1,4 +1,5 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { selectText } from "../browser";
 import { isReachable, removeTried, renameTried, sameStep } from "../history";
 import { formatDistance, visibleToken } from "../scales";
 import { settingsDifference } from "../settings";
@@ -86,10 +87,10 @@ function Chip({ tried, present, reachable, chosen, onGo, onChoose, onRename, onR
   const [renaming, setRenaming] = useState(false);
   const chip = useRef<HTMLButtonElement>(null);
   const elsewhere = settingsDifference(tried.settings, present.settings);
-  const rename = (name: string | null) => {
+  const rename = (name: string | null, left: boolean) => {
     setRenaming(false);
     if (name?.trim()) onRename(name.trim());
-    setTimeout(() => chip.current?.focus());
+    if (!left) setTimeout(() => chip.current?.focus());
   };
   if (renaming) {
     return (
@@ -122,13 +123,19 @@ function Chip({ tried, present, reachable, chosen, onGo, onChoose, onRename, onR
   );
 }
 
-function NameField({ name, onDone }: { name: string; onDone(name: string | null): void }) {
+interface NameFieldProps {
+  name: string;
+  /** `left`: the focus went elsewhere, and stays there. */
+  onDone(name: string | null, left: boolean): void;
+}
+
+function NameField({ name, onDone }: NameFieldProps) {
   const field = useRef<HTMLInputElement>(null);
   const done = useRef(false);
-  useEffect(() => field.current?.select(), []);
+  useLayoutEffect(() => selectText(field.current), []);
   // Leaving the field also follows from Enter and Escape, which remove it.
-  const finish = (result: string | null) => {
-    if (!done.current) onDone(result);
+  const finish = (result: string | null, left = false) => {
+    if (!done.current) onDone(result, left);
     done.current = true;
   };
   const pressKey = (event: KeyboardEvent) => {
@@ -144,7 +151,7 @@ function NameField({ name, onDone }: { name: string; onDone(name: string | null)
       defaultValue={name}
       maxLength={60}
       onKeyDown={pressKey}
-      onBlur={(event) => finish(event.currentTarget.value)}
+      onBlur={(event) => finish(event.currentTarget.value, true)}
     />
   );
 }
