@@ -20,6 +20,12 @@ MAKE = """
 import strace_widgets as sw
 explorer = sw.trace(sw.load_model(), "The capital of France is").explore()
 """
+LINKED = """
+from ipywidgets import IntSlider, jslink
+slider = IntSlider(min=1, max=explorer.trace.n_edges)
+link = jslink((explorer, "n_edges"), (slider, "value"))
+slider
+"""
 MARIMO_APP = """
 import marimo
 
@@ -165,6 +171,39 @@ def test_a_restarted_kernel_leaves_no_dead_widget_without_a_message(browser: Bro
             page.screenshot(path=SCREENSHOTS / "jupyterlab-restarted.png")
         run_all(page)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
+        page.close()
+
+
+def test_a_reloaded_page_is_alive_again_and_linked_widgets_follow(browser: Browser, tmp_path: Path) -> None:
+    """The notebook is saved, its kernel goes on; the page is opened anew."""
+    write_notebook(tmp_path / "reload.ipynb", MAKE, "explorer", LINKED)
+    with jupyter_server(tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1300, "height": 1500})
+        page.goto(f"{address}/lab/tree/reload.ipynb")
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+        run_all(page)
+        explorer = page.get_by_test_id("strace-explorer").first
+        drag_switch_reevaluate(page, explorer)
+        slider = page.locator(".widget-slider")
+        edges = explorer.get_by_test_id("edges")
+        expect(slider.locator(".widget-readout")).to_have_text(edges.get_attribute("data-edges") or "")
+        explorer.get_by_test_id("slider").press("End")
+        expect(slider.locator(".widget-readout")).to_have_text("4398")
+        slider.get_by_role("slider").press("Home")
+        expect(edges).to_have_attribute("data-edges", "1")
+        wait_exact(explorer)
+        explorer.screenshot(path=SCREENSHOTS / "jupyterlab-linked.png")
+
+        page.keyboard.press("Control+s")
+        expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+        page.reload()
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+        expect(edges).to_have_attribute("data-edges", "1", timeout=60_000)  # as it was left
+        drag_switch_reevaluate(page, explorer)
+        expect(explorer.get_by_test_id("read-only")).to_have_count(0)
+        page.screenshot(path=SCREENSHOTS / "jupyterlab-reloaded.png")
+        run_all(page)
+        drag_switch_reevaluate(page, explorer)
         page.close()
 
 
