@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .edges import Edges, Graph
+from .edges import NOT_IN_GRAPH, Edges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 STRONGEST = 8
-"""How many of a head's strongest edges are listed."""
+"""How many of a node's strongest edges are listed up front."""
+
+DETAILED = 32
+"""How many are listed when one node is asked for."""
+
+STRIP_BYTES = 2_000_000
+"""What the shares of edges kept into each position may take, however long the prompt is."""
+
+FEWEST_LEVELS = 8
+"""Tokens share cells of the strip rather than leave it fewer levels than these."""
 
 
 def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str]) -> dict[str, Any]:
@@ -62,6 +71,8 @@ def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens:
         The whole prompt's tokens; the trace explains the one at ``position`` and sees those before it.
     """
     vocabulary = sorted({token.id for row in (*sweep.top, trace.top) for token in row})
+    counts, position_edges = component_counts(trace.ranks, sweep.n_edges)
+    tokens_per_cell, strip = position_shares(position_edges, sweep.n_edges)
     arrays: dict[str, Array] = {
         "level_n_edges": sweep.n_edges.astype(np.int32),
         "total_variation": sweep.total_variation.astype(np.float32),
@@ -71,7 +82,8 @@ def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens:
         "nucleus": sweep.nucleus.astype(np.float32),
         "probabilities": sweep.probabilities[:, vocabulary],
         "full_probabilities": sweep.full_probabilities[vocabulary],
-        **component_counts(trace.ranks, trace.graph, sweep.n_edges),
+        **counts,
+        **strip,
         **strongest_edges(trace),
     }
     return {
@@ -84,6 +96,7 @@ def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens:
         "n_heads": trace.graph.n_heads,
         "n_tokens": trace.graph.n_tokens,
         "n_edges": trace.n_edges,
+        "tokens_per_cell": tokens_per_cell,
         "full_entropy": trace.entropy,
         "vocabulary": [trace.model.decode(i) for i in vocabulary],
         "vocabulary_ids": vocabulary,
@@ -104,55 +117,152 @@ def landmarks(sweep: Sweep) -> list[dict[str, Any]]:
     return [{"key": key, "n_edges": int(sweep.n_edges[row])} for key, row in rows.items() if row is not None]
 
 
-def component_counts(ranks: Edges, graph: Graph, level_n_edges: Array) -> dict[str, Array]:
-    """Count the edges of each head, each MLP and into each position, at each level and in all."""
-    n_layers, n_heads, n_tokens, _ = graph
-    exists = graph.exists()
-    # An edge enters at the first level of more than `rank` edges; cumulative sums then give every level at once.
-    entered = Edges(*(np.searchsorted(level_n_edges, kind, side="right") for kind in ranks))
-    layers, heads, tokens = np.arange(n_layers), np.arange(n_heads), np.arange(n_tokens)
-    head = (layers[:, None] * n_heads + heads)[:, :, None, None]
-    position = layers[:, None] * n_tokens + tokens
+def component_counts(ranks: Edges, level_n_edges: Array) -> tuple[dict[str, Array], Array]:
+    """Count the edges of each head, MLP and layer at each level, and those into each position.
 
-    def counted(groups: list[tuple[Array, Array]], shape: tuple[int, ...]) -> Array:
-        n_groups, n_levels = int(np.prod(shape)), len(level_n_edges)
-        total = np.zeros((n_levels + 1) * n_groups, dtype=np.int64)
-        for level, group in groups:
-            total += np.bincount((level * n_groups + group).ravel(), minlength=len(total))
-        return total.reshape(n_levels + 1, *shape)[:-1].cumsum(axis=0).astype(np.int32)
+    Parameters
+    ----------
+    ranks : Edges of int32
+    level_n_edges : (K,) array
+        Ascending; the last level is the whole graph.
 
-    per_position = [(kind, position) for kind in (entered.attention_residual, entered.mlp, entered.mlp_residual)]
-    return {
-        "head_edges": counted([(entered.attention, head)], (n_layers, n_heads)),
-        "mlp_edges": counted([(entered.mlp, layers[:, None])], (n_layers,)),
-        "position_edges": counted(
-            [(entered.attention, position[:, None, :, None]), *per_position], (n_layers, n_tokens)
-        ),
-        "head_total": exists.attention[:, 0].sum(axis=(1, 2)).astype(np.int32),
-        "mlp_total": exists.mlp.sum(axis=1).astype(np.int32),
-        "position_total": sum(
-            (kind.astype(np.int32) for kind in exists[1:]), exists.attention.sum(axis=(1, 3), dtype=np.int32)
-        ),
+    Returns
+    -------
+    dict of arrays
+        Counts (K, L, H), (K, L) and (K, L) of int32, and their totals.
+    (K, L, T) int64
+        Edges into token t in layer l.
+    """
+    n_levels, levels = len(level_n_edges), level_n_edges.astype(ranks.attention.dtype)
+
+    def at_levels(rows: Array) -> Array:
+        """Return how many ranks of each row (..., n) each level (K, ...) has."""
+        # An edge enters at the first level of more than `rank` edges; a running sum then gives every level at once.
+        entered = np.searchsorted(levels, rows, side="right").reshape(-1, rows.shape[-1])
+        entered += (n_levels + 1) * np.arange(len(entered))[:, None]
+        per_row = np.bincount(entered.ravel(), minlength=len(entered) * (n_levels + 1)).reshape(-1, n_levels + 1)
+        return per_row[:, :-1].cumsum(axis=1).T.reshape(n_levels, *rows.shape[:-1])
+
+    heads, positions = [], []
+    mlp, *passing = (at_levels(kind[..., None]) for kind in (ranks.mlp, ranks.attention_residual, ranks.mlp_residual))
+    for attention in ranks.attention:  # a layer at a time, which bounds the memory
+        into = at_levels(attention)
+        heads.append(into.sum(axis=2))
+        positions.append(into.sum(axis=1))
+    head_edges, mlp_edges = np.stack(heads, axis=1), mlp.sum(axis=2)
+    position_edges = np.stack(positions, axis=1) + mlp + sum(passing)
+    layer_edges = position_edges.sum(axis=2)
+    counts = {
+        "head_edges": head_edges,
+        "mlp_edges": mlp_edges,
+        "layer_edges": layer_edges,
+        "head_total": head_edges[-1, :, 0],
+        "mlp_total": mlp_edges[-1],
+        "layer_total": layer_edges[-1],
     }
+    return {name: count.astype(np.int32) for name, count in counts.items()}, position_edges
+
+
+def position_shares(
+    position_edges: Array, level_n_edges: Array, most_bytes: int = STRIP_BYTES
+) -> tuple[int, dict[str, Array]]:
+    """Return the shares of edges kept into each position, and into each token, in 255ths.
+
+    Where all of it would take more than ``most_bytes``, fewer levels are sent, and in the end neighbouring tokens share
+    a cell. A share differs from the true one by less than 1/255, and is 0 only where no edge is kept.
+
+    Parameters
+    ----------
+    position_edges : (K, L, T) array
+        From `component_counts`.
+    level_n_edges : (K,) array
+    most_bytes : int
+
+    Returns
+    -------
+    int
+        How many tokens share a cell.
+    dict of arrays
+        ``strip_n_edges`` (J,) int32, the levels that are sent, the first and the last among them; ``strip_shares``
+        (J, L, cells) uint8; ``token_shares`` (K, T) uint8.
+    """
+    n_levels, n_layers, n_tokens = position_edges.shape
+    cells = max(1, most_bytes // (n_layers * min(FEWEST_LEVELS, n_levels)))
+    tokens_per_cell = -(-n_tokens // cells)
+    folded = np.add.reduceat(position_edges, np.arange(0, n_tokens, tokens_per_cell), axis=2)
+    sent = max(2, min(n_levels, most_bytes // folded[0].size))
+    rows = np.unique(np.linspace(0, n_levels - 1, sent).round().astype(int))
+    into_tokens = position_edges.sum(axis=1)
+    return tokens_per_cell, {
+        "strip_n_edges": level_n_edges[rows].astype(np.int32),
+        "strip_shares": _shares(folded[rows], folded[-1]),
+        "token_shares": _shares(into_tokens, into_tokens[-1]),
+    }
+
+
+def _shares(counts: Array, total: Array) -> Array:
+    return np.maximum(np.rint(255 * counts / np.maximum(total, 1)), counts > 0).astype(np.uint8)
 
 
 def strongest_edges(trace: STrace) -> dict[str, Array]:
-    """List each head's strongest edges by weight, and the MLP edge of each token."""
-    weights, ranks, n_tokens = trace.weights, trace.ranks, trace.ranks.n_tokens
-    flat = weights.attention.reshape(weights.n_layers, weights.n_heads, -1)
-    listed = min(STRONGEST, flat.shape[-1])
-    order = np.argsort(-flat, axis=-1, kind="stable")[..., :listed]
-    strength = np.take_along_axis(flat, order, axis=-1)
-    rank = np.take_along_axis(ranks.attention.reshape(flat.shape), order, axis=-1)
-    there = strength > 0
-    return {
-        "strongest_source": np.where(there, order % n_tokens, -1).astype(np.int32),
-        "strongest_target": np.where(there, order // n_tokens, -1).astype(np.int32),
-        "strongest_weight": strength.astype(np.float32),
-        "strongest_rank": rank.astype(np.int32),
-        "mlp_weight": weights.mlp.astype(np.float32),
-        "mlp_rank": ranks.mlp.astype(np.int32),
+    """List the strongest edges, by weight, of each head and, after the heads, of the MLP of each layer; -1 pads."""
+    n_layers, n_heads, _, _ = trace.graph
+    shape = (n_layers, n_heads + 1, STRONGEST)
+    listed = {
+        "strongest_source": np.full(shape, -1, dtype=np.int32),
+        "strongest_target": np.full(shape, -1, dtype=np.int32),
+        "strongest_weight": np.zeros(shape, dtype=np.float32),
+        "strongest_rank": np.full(shape, NOT_IN_GRAPH, dtype=np.int32),
     }
+    for layer in range(n_layers):
+        for node in range(n_heads + 1):
+            edges = _node_edges(trace, layer, None if node == n_heads else node, STRONGEST)
+            for array, values in zip(listed.values(), edges, strict=True):
+                array[layer, node, : len(values)] = values
+    return listed
+
+
+def node_details(trace: STrace, node: str) -> dict[str, Any]:
+    """Return what one head or MLP does at full detail.
+
+    Parameters
+    ----------
+    trace : STrace
+    node : str
+        ``"21.4"`` or ``"21.mlp"``, as `strace_widgets.toggles` has checked it.
+
+    Returns
+    -------
+    dict
+        ``shares``, a number a token: the share of the node's weight, signs aside, that comes from it. ``edges``: the
+        strongest, by weight, each ``{"source", "target", "weight", "rank"}``.
+    """
+    layer, part = node.split(".")
+    head = None if part == "mlp" else int(part)
+    weights = trace.weights.mlp[int(layer), None] if head is None else trace.weights.attention[int(layer), head]
+    by_source = np.abs(weights).sum(axis=0, dtype=np.float64)
+    edges = _node_edges(trace, int(layer), head, DETAILED)
+    return {
+        "shares": np.round(by_source / (by_source.sum() or 1.0), 6).tolist(),
+        "edges": [
+            dict(zip(("source", "target", "weight", "rank"), edge, strict=True))
+            for edge in zip(*(values.tolist() for values in edges), strict=True)
+        ],
+    }
+
+
+def _node_edges(trace: STrace, layer: int, head: int | None, listed: int) -> tuple[Array, Array, Array, Array]:
+    """Return source, target, weight and rank of the strongest edges of a head, or of a layer's MLP."""
+    weights, ranks = (
+        (edges.mlp[layer] if head is None else edges.attention[layer, head].ravel())
+        for edges in (trace.weights, trace.ranks)
+    )
+    strength = np.where(ranks == NOT_IN_GRAPH, -np.inf, weights)
+    listed = min(listed, int((ranks != NOT_IN_GRAPH).sum()))
+    leading = np.argpartition(-strength, min(listed, len(strength) - 1))[:listed]
+    order = leading[np.lexsort((leading, -strength[leading]))]
+    target, source = (order, order) if head is None else np.divmod(order, trace.graph.n_tokens)
+    return source, target, weights[order], ranks[order]
 
 
 def _as_bytes(array: Array) -> dict[str, Any]:

@@ -25,6 +25,10 @@ class ToggleError(StraceError, ValueError):
     """A switch names a component that the model does not have, or a state that does not exist."""
 
 
+class CancelledError(StraceError):
+    """A person gave up what was under way, or asked for something else in its place."""
+
+
 class RemoteError(StraceError):
     """The base of what can go wrong with a model on a server.
 

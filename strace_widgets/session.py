@@ -14,7 +14,7 @@ import numpy as np
 
 from . import bundle as view
 from .edges import size_of
-from .errors import SessionFileError
+from .errors import SessionFileError, ToggleError
 from .importance import MEASURES
 from .modes import CHOICES
 from .programs import programs
@@ -111,6 +111,8 @@ class Session:
     def with_settings(self, settings: Settings, progress: Progress = lambda *_: None) -> Session:
         """Return a new session on the same model under other settings; this one stays as it is.
 
+        ``progress`` is told each stage and how far it is, 0 to 1. It may raise: that ends the work.
+
         Raises
         ------
         PromptError, ValueError
@@ -158,6 +160,21 @@ class Session:
                 }
             )
         return curves
+
+    def node(self, node: str) -> dict[str, Any]:
+        """Return what one head (``"21.4"``) or MLP (``"21.mlp"``) does at full detail.
+
+        See `strace_widgets.bundle.node_details`.
+
+        Raises
+        ------
+        ToggleError
+            When it does not exist, or is a whole layer.
+        """
+        components = list(normalise({node: "on"}, self.trace.graph.n_layers, self.trace.graph.n_heads))
+        if len(components) > 1:
+            raise ToggleError(f"{node!r} is a whole layer: ask for one of its heads, '{node}.0', or its MLP.")
+        return view.node_details(self.trace, components[0])
 
     def code(self, n_edges: int, toggles: Mapping[str, str]) -> dict[str, str]:
         """Return two programs that reproduce one evaluation: with this package, and with nnsight alone."""

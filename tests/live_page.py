@@ -62,7 +62,10 @@ function recorded(state, answers) {
       model.set("status", { state: "ready", message: "", progress: 0 });
     }, 5);
   };
-  const send = ({ id, kind }) => setTimeout(() => model.tell("msg:custom", { id, kind, ok: true }, []));
+  const send = ({ id, kind, node }) => {
+    if (kind === "node" && !answers[node]) return;
+    setTimeout(() => model.tell("msg:custom", { id, kind, ok: true, ...answers[node] }, []));
+  };
   return { ...model, saved, save_changes: evaluate, send };
 }
 
@@ -137,6 +140,9 @@ def request(n_edges: int, toggles: Mapping[str, str]) -> str:
 def record(session: Session, requests: Iterable[tuple[int, dict[str, str]]]) -> Recording:
     state = NOTHING_TRIED | {"bundle": session.bundle(), "n_edges": session.start_size(), "live": True}
     answers = {request(*asked): session.evaluate(*asked) for asked in requests}
+    graph = session.trace.graph
+    parts = [*range(graph.n_heads), "mlp"]
+    answers |= {f"{layer}.{part}": session.node(f"{layer}.{part}") for layer in range(graph.n_layers) for part in parts}
     return Recording(plain(state), answers)
 
 
@@ -146,9 +152,8 @@ def with_tokens(recording: Recording, tokens: list[str]) -> Recording:
     n_tokens = bundle["n_tokens"]
     which = np.arange(len(tokens)) % n_tokens
     arrays = dict(bundle["arrays"])
-    for name, array in bundle["arrays"].items():
-        if array["shape"][-1] != n_tokens:
-            continue
+    for name in ("strip_shares", "token_shares"):
+        array = arrays[name]
         values = np.frombuffer(base64.b64decode(array["data"]), dtype=array["dtype"]).reshape(array["shape"])[
             ..., which
         ]

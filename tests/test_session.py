@@ -6,10 +6,14 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 
 import strace_widgets as sw
-from strace_widgets.bundle import STRONGEST
+from strace_widgets.bundle import DETAILED, STRIP_BYTES, STRONGEST, bundle, position_shares
+from strace_widgets.edges import NOT_IN_GRAPH, Edges, Graph
 from strace_widgets.session import Session
+from strace_widgets.sweep import compare
+from strace_widgets.trace import STrace
 
 
 def array(state: dict[str, Any], name: str) -> Any:
@@ -17,16 +21,28 @@ def array(state: dict[str, Any], name: str) -> Any:
     return np.frombuffer(packed["data"], dtype=packed["dtype"]).reshape(packed["shape"])
 
 
+def assert_shares(shown: Any, counts: Any, total: Any) -> None:
+    """Shares in 255ths are less than 1/255 from the truth, and 0 only where nothing is kept."""
+    true = counts / np.maximum(total, 1)
+    assert np.abs(shown / 255 - true).max() < 1 / 255
+    np.testing.assert_array_equal(shown > 0, counts > 0)
+
+
 def test_counts_are_those_of_the_masks(tiny_trace: sw.STrace) -> None:
     state = Session(tiny_trace).bundle()
+    whole = tiny_trace.graph.exists()
+    exists = whole.attention.sum(axis=(1, 3)) + whole.attention_residual * 1 + whole.mlp * 1 + whole.mlp_residual
     for level, size in enumerate(tiny_trace.sweep().sizes):
         mask = tiny_trace.mask(size)
         assert array(state, "level_n_edges")[level] == mask.n_kept
         np.testing.assert_array_equal(array(state, "head_edges")[level], mask.attention.sum(axis=(2, 3)))
         np.testing.assert_array_equal(array(state, "mlp_edges")[level], mask.mlp.sum(axis=1))
         into_position = mask.attention.sum(axis=(1, 3)) + mask.attention_residual * 1 + mask.mlp * 1 + mask.mlp_residual
-        np.testing.assert_array_equal(array(state, "position_edges")[level], into_position)
-    np.testing.assert_array_equal(array(state, "position_total"), array(state, "position_edges")[-1])
+        np.testing.assert_array_equal(array(state, "layer_edges")[level], into_position.sum(axis=1))
+        assert_shares(array(state, "strip_shares")[level], into_position, exists)
+        assert_shares(array(state, "token_shares")[level], into_position.sum(axis=0), exists.sum(axis=0))
+    np.testing.assert_array_equal(array(state, "strip_n_edges"), array(state, "level_n_edges"))
+    np.testing.assert_array_equal(array(state, "layer_total"), array(state, "layer_edges")[-1])
     np.testing.assert_array_equal(array(state, "mlp_total"), array(state, "mlp_edges")[-1])
     np.testing.assert_array_equal(array(state, "head_total"), array(state, "head_edges")[-1][:, 0])
 
@@ -42,6 +58,103 @@ def test_strongest_edges_are_the_heaviest(tiny_trace: sw.STrace) -> None:
         assert tiny_trace.ranks.attention[place] == rank[1, 2, edge]
         assert tiny_trace.weights.attention[place] == weight[1, 2, edge]
     assert (target[-1] == np.where(source[-1] >= 0, 5, -1)).all()  # in the last layer only the last token is entered
+    mlp = (1, tiny_trace.graph.n_heads)  # an MLP follows its layer's heads
+    np.testing.assert_array_equal(source[mlp], target[mlp])
+    listed = source[mlp] >= 0
+    np.testing.assert_array_equal(weight[mlp][listed], np.sort(tiny_trace.weights.mlp[1])[::-1])
+    np.testing.assert_array_equal(tiny_trace.ranks.mlp[1, source[mlp][listed]], rank[mlp][listed])
+
+
+@pytest.mark.parametrize("node", ["1.2", "1.mlp", "2.0"])
+def test_a_node_is_told_in_full(tiny_trace: sw.STrace, node: str) -> None:
+    details = Session(tiny_trace).node(node)
+    layer, part = node.split(".")
+    pairs = [
+        np.diag(edges.mlp[int(layer)]) if part == "mlp" else edges.attention[int(layer), int(part)]
+        for edges in (tiny_trace.weights, tiny_trace.ranks)
+    ]
+    weights = pairs[0]
+    assert sum(details["shares"]) == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose(details["shares"], weights.sum(axis=0) / weights.sum(), atol=1e-5)
+    in_graph = sum(weight > 0 for weight in weights.ravel())
+    assert len(details["edges"]) == min(DETAILED, in_graph)
+    heaviest = np.sort(weights.ravel())[::-1]
+    for edge, weight in zip(details["edges"], heaviest, strict=False):
+        assert edge["weight"] == weight == weights[edge["target"], edge["source"]]
+        assert edge["rank"] == pairs[1][edge["target"], edge["source"]]
+    json.dumps(details)
+
+
+@pytest.mark.parametrize(("node", "part_of_message"), [("9.0", "no layer 9"), ("1", "whole layer"), (None, "None")])
+def test_a_node_that_does_not_exist_is_refused(tiny_trace: sw.STrace, node: Any, part_of_message: str) -> None:
+    with pytest.raises(sw.ToggleError, match=part_of_message):
+        Session(tiny_trace).node(node)
+
+
+def drawn(model: Any, graph: Graph) -> STrace:
+    """Return a trace of any shape whose order and weights are random."""
+    random, exists = np.random.default_rng(0), graph.exists()
+    order = random.permutation(graph.n_edges).astype(np.int32)
+    ranks, begin = [], 0
+    for there in exists:
+        kind = np.full(there.shape, NOT_IN_GRAPH, dtype=np.int32)
+        kind[there] = order[begin : begin + there.sum()]
+        begin += int(there.sum())
+        ranks.append(kind)
+    weights = Edges(*(there / np.float32(1 + rank % 1000) for there, rank in zip(exists, ranks, strict=True)))
+    tokens = [f" token{i}" for i in range(graph.n_tokens)]
+    logits = random.standard_normal(96, dtype=np.float32)
+    ids = np.zeros(graph.n_tokens, dtype=np.int64)
+    return STrace(model, "".join(tokens), ids, tokens, "l1", graph, weights, Edges(*ranks), logits)
+
+
+def drawn_bundle(model: Any, graph: Graph) -> dict[str, Any]:
+    trace = drawn(model, graph)
+    sizes = trace.standard_sizes()
+    kept = np.array([int(size * trace.n_edges) for size in sizes])
+    logits = np.random.default_rng(1).standard_normal((len(sizes), 96), dtype=np.float32)
+    sweep = compare(trace.full_logits, logits, sizes, kept, kept, model.decode)
+    return bundle(trace, sweep, {"prompt": trace.prompt}, trace.tokens)
+
+
+def n_bytes(state: dict[str, Any]) -> int:
+    arrays = sum(len(packed["data"]) for packed in state["arrays"].values())
+    return arrays + len(json.dumps({name: value for name, value in state.items() if name != "arrays"}))
+
+
+@pytest.mark.parametrize(
+    ("graph", "most"),
+    [(Graph(30, 9, 64), 2e6), (Graph(32, 32, 256), 8e6), (Graph(4, 2, 2000), 8e6)],
+    ids=lambda value: "x".join(map(str, value[:3])) if isinstance(value, tuple) else "",
+)
+def test_the_state_is_bounded(tiny: Any, graph: Graph, most: float) -> None:
+    assert n_bytes(drawn_bundle(tiny, graph)) <= most
+
+
+def test_the_state_of_a_large_model_is_bounded_at_any_length(tiny: Any) -> None:
+    """80 x 64 at 2,000 tokens has more edges than ranks can count here: its parts are measured one by one."""
+    short = drawn_bundle(tiny, Graph(80, 64, 4))
+    strip = position_shares(np.ones((48, 80, 2000), dtype=np.int32), np.arange(48))[1]
+    texts = 2 * len(json.dumps([f" token{i}" for i in range(2000)]))
+    assert n_bytes(short) + sum(array.nbytes for array in strip.values()) + texts <= 8e6
+
+
+@pytest.mark.parametrize(("n_tokens", "most"), [(50, 10**6), (50, 5000), (50, 1300), (51, 1300), (1000, 999)])
+def test_a_strip_gives_up_levels_and_then_tokens(n_tokens: int, most: int) -> None:
+    layers, levels = 7, 40
+    total = np.arange(1, layers * n_tokens + 1).reshape(layers, n_tokens) * 3
+    counts = np.stack([total * level // (levels - 1) for level in range(levels)])
+    per_cell, arrays = position_shares(counts, np.arange(levels) * 10, most)
+    strip, sent = arrays["strip_shares"], arrays["strip_n_edges"] // 10
+    assert strip.nbytes <= most <= STRIP_BYTES
+    assert (sent[0], sent[-1]) == (0, levels - 1)
+    assert len(sent) >= 8
+    assert (per_cell > 1) == (layers * n_tokens * 8 > most)
+    for row, level in zip(strip, sent, strict=True):
+        for cell in range(strip.shape[2]):
+            tokens = slice(cell * per_cell, (cell + 1) * per_cell)
+            assert_shares(row[:, cell], counts[level][:, tokens].sum(axis=1), total[:, tokens].sum(axis=1))
+    assert_shares(arrays["token_shares"][9], counts[9].sum(axis=0), total.sum(axis=0))
 
 
 def test_bundle_holds_the_prediction_of_every_level(tiny_trace: sw.STrace) -> None:

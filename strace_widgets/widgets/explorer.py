@@ -7,6 +7,8 @@ messages and interrupts. What is no state (another trace, more curves, code) is 
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ import traitlets
 
 from .. import session as sessions
 from ..edges import edges_kept, size_of
-from ..errors import StraceError, ToggleError
+from ..errors import CancelledError, StraceError, ToggleError
 from ..session import Session, Settings
 from ..toggles import normalise
 from .worker import last_line, post_to_kernel, worker
@@ -23,10 +25,12 @@ from .worker import last_line, post_to_kernel, worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..session import Progress
     from ..trace import STrace
 
 STATIC = Path(__file__).parent / "static"
 READY = {"state": "ready", "message": "", "progress": 0.0}
+CANCELLED = "Cancelled: everything is as it was."
 
 
 class Explorer(anywidget.AnyWidget):
@@ -77,7 +81,8 @@ class Explorer(anywidget.AnyWidget):
     def __init__(self, trace: STrace, file: str | Path | None = None, **kwargs: Any) -> None:
         self.session = Session(trace)
         self._post = post_to_kernel()
-        self._asked = 0
+        # Set to give up the request of a kind that is under way.
+        self._given_up = {"trace": threading.Event(), "compare": threading.Event()}
         start = self.session.start_size()
         super().__init__(n_edges=start, size=size_of(start, trace.n_edges), choices=sessions.choices(), **kwargs)
         self.set_trait("bundle", self.session.bundle())
@@ -107,7 +112,9 @@ class Explorer(anywidget.AnyWidget):
             When it is no session file, or of another version or model.
         """
         state = sessions.read_file(Path(path), self.trace.model.name)
-        self._show(self._with_settings(state["settings"]), state["n_edges"], state["toggles"], state["history"])
+        self._show(
+            self._with_settings(state["settings"], self._progress), state["n_edges"], state["toggles"], state["history"]
+        )
 
     def code(self) -> dict[str, str]:
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
@@ -207,64 +214,93 @@ class Explorer(anywidget.AnyWidget):
     # What is asked by a message.
 
     def _on_message(self, _: Any, content: dict[str, Any], __: list[bytes]) -> None:
+        at_once: dict[str, Callable[[], dict[str, Any] | None]] = {
+            "hello": dict,
+            "evaluate": self._evaluate,
+            "node": lambda: self.session.node(content["node"]),
+            "code": self.code,
+            "cancel": self._cancel,
+        }
+        in_stages = {"trace": self._retrace, "compare": self._compare}
         kind = content.get("kind")
-        answers = {"trace": self._retrace, "compare": self._compare, "code": self._code}
-        if kind == "hello":
-            self._reply(content)
-        elif kind == "evaluate":
-            self._evaluate()
-            self._reply(content)
-        elif kind in answers:
-            self._run(content, answers[kind](content))
+        if kind in in_stages:
+            self._run(content, in_stages[kind])
+        elif kind in at_once:
+            try:
+                self._reply(content, **(at_once[kind]() or {}))
+            except Exception as reason:  # noqa: BLE001 - the sentence belongs on screen
+                self._reply(content, error=_sentence(reason))
         else:
             self._reply(content, error=f"There is no request {kind!r}.")
 
-    def _run(self, content: dict[str, Any], work: Callable[[], Callable[[], None]]) -> None:
+    def _cancel(self) -> None:
+        for given_up in self._given_up.values():
+            given_up.set()
+
+    def _run(self, content: dict[str, Any], work: Callable[[dict[str, Any], Progress], Callable[[], None]]) -> None:
         """Run work on the worker; what it returns is done on the kernel's thread. A failure is shown and answered."""
+        self._given_up[content["kind"]].set()  # the newer request takes the place of the older
+        given_up = self._given_up[content["kind"]] = threading.Event()
+
+        def go_on() -> None:
+            if given_up.is_set():
+                raise CancelledError(CANCELLED)
+
+        def progress(message: str, done: float) -> None:
+            go_on()
+            self._progress(message, done)
 
         def task() -> None:
             try:
-                done = work()
-            except Exception as reason:  # noqa: BLE001 - the sentence belongs on screen, and the worker must live on
-                sentence = str(reason) if isinstance(reason, (StraceError, ValueError)) else last_line(reason)
-                self._post(lambda: self._refuse(content, sentence))
+                go_on()
+                show = work(content, progress)
+            except Exception as reason:  # noqa: BLE001 - the worker must live on
+                self._post(partial(self._refuse, content, reason))
             else:
-                self._post(done)
+                self._post(partial(finish, show))
+
+        def finish(show: Callable[[], None]) -> None:
+            try:
+                go_on()
+                show()
+            except Exception as reason:  # noqa: BLE001 - the sentence belongs on screen
+                self._refuse(content, reason)
+            else:
+                self._reply(content)
 
         worker.submit(task)
 
-    def _refuse(self, content: dict[str, Any], sentence: str) -> None:
-        self._fail(sentence)
-        self._reply(content, error=sentence)
+    def _refuse(self, content: dict[str, Any], reason: Exception) -> None:
+        sentence, cancelled = _sentence(reason), isinstance(reason, CancelledError)
+        self.status = READY | {"state": "ready" if cancelled else "error", "message": sentence}
+        self._reply(content, error=sentence, **({"cancelled": True} if cancelled else {}))
 
     def _reply(self, content: dict[str, Any], error: str | None = None, **payload: Any) -> None:
-        answer = {"ok": True, **payload} if error is None else {"ok": False, "error": error}
-        self.send({"id": content.get("id"), "kind": content.get("kind"), **answer})
+        outcome = {"ok": True} if error is None else {"ok": False, "error": error}
+        self.send({"id": content.get("id"), "kind": content.get("kind"), **outcome, **payload})
 
     def _progress(self, message: str, progress: float) -> None:
         self._post(lambda: self.set_trait("status", {"state": "running", "message": message, "progress": progress}))
 
-    def _retrace(self, content: dict[str, Any]) -> Callable[[], Callable[[], None]]:
-        self._asked += 1
-        asked = self._asked
+    def _retrace(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
+        session = self._with_settings(Settings(**content["settings"]), progress)
+        return lambda: self._show(session, content.get("n_edges"), content.get("toggles"), None)
 
-        def work() -> Callable[[], None]:
-            if asked != self._asked:
-                return lambda: self._reply(content, error="A newer request took its place.")
-            session = self._with_settings(Settings(**content["settings"]))
+    def _compare(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
+        session = self.session
+        curves = session.compare(list(content["names"]), progress)
 
-            def done() -> None:
-                self._show(session, content.get("n_edges"), content.get("toggles"), None)
-                self._reply(content)
+        def show() -> None:
+            if session is self.session:
+                self.curves = curves
+            self.status = READY
 
-            return done
+        return show
 
-        return work
-
-    def _with_settings(self, settings: Settings) -> Session:
+    def _with_settings(self, settings: Settings, progress: Progress) -> Session:
         if settings == self.session.settings:
             return self.session
-        return self.session.with_settings(settings, self._progress)
+        return self.session.with_settings(settings, progress)
 
     def _show(self, session: Session, n_edges: int | None, toggles: dict[str, str] | None, history: Any) -> None:
         """Replace the session; sizes and toggles that the new graph does not have are left behind."""
@@ -286,25 +322,7 @@ class Explorer(anywidget.AnyWidget):
                 self.history = history
         self._evaluate()
 
-    def _code(self, content: dict[str, Any]) -> Callable[[], Callable[[], None]]:
-        def work() -> Callable[[], None]:
-            code = self.code()
-            return lambda: self._reply(content, **code)
 
-        return work
-
-    def _compare(self, content: dict[str, Any]) -> Callable[[], Callable[[], None]]:
-        session = self.session
-
-        def work() -> Callable[[], None]:
-            curves = session.compare(list(content["names"]), self._progress)
-
-            def done() -> None:
-                if session is self.session:
-                    self.curves = curves
-                self.status = READY
-                self._reply(content)
-
-            return done
-
-        return work
+def _sentence(reason: Exception) -> str:
+    """Return what a person reads of an error: ours are sentences already."""
+    return str(reason) if isinstance(reason, (StraceError, ValueError)) else last_line(reason)
