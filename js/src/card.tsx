@@ -1,8 +1,8 @@
 // The card on one trace: from the model's traits to the views.
-import { useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { useAnnouncement } from "./announce";
-import { componentAt, placeOf, type GridPlace } from "./grid";
 import type { Conversation } from "./kernel";
+import { usePlace } from "./place";
 import { useHistory } from "./recorder";
 import { sessionFile } from "./sessionFile";
 import { settingsOf } from "./settings";
@@ -10,8 +10,6 @@ import { useShown } from "./shown";
 import type { Bundle, ExplorerModel, Status, Step } from "./state";
 import { useTrait, writeToggles, writeTrait } from "./store";
 import type { Theme } from "./theme";
-import { parseKey } from "./toggles";
-import { nodeAt, strongestHead } from "./trace";
 import { historyKey, travel } from "./travel";
 import { CompareMeasures } from "./views/CompareMeasures";
 import { FootLine } from "./views/FootLine";
@@ -36,24 +34,17 @@ interface Props {
 
 export function Card({ model, bundle, theme, status, conversation }: Props) {
   const shown = useShown(model, bundle);
-  const { size, toggles, curves, kernel, live, trace, shares, switched } = shown;
+  const { size, toggles, curves, kernel, live, trace, switched } = shown;
   const choices = useTrait(model, "choices");
   const tracing = conversation.asking === "trace";
   const history = useHistory(model, tracing);
-  const [current, setCurrent] = useState<GridPlace>(() => placeOf(strongestHead(bundle), bundle.n_heads));
-  const [pointed, setPointed] = useState<string | null>(null);
+  const place = usePlace(bundle, shown);
 
   const reading = useMemo(() => (tracing ? { ...shown.reading, state: "stale" as const } : shown.reading), [shown.reading, tracing]);
   const announcement = useAnnouncement(toggles, reading, bundle.n_heads);
 
-  const node = nodeAt(bundle, trace, toggles, pointed ? parseKey(pointed) : componentAt(current, bundle.n_heads));
   const present: Step = { settings: settingsOf(bundle), n_edges: size.nEdges, toggles };
-  const { trace: traceAnew, go, move, load } = travel(model, conversation, live);
-  const goTo = (place: GridPlace) => {
-    setCurrent(place);
-    setPointed(null); // the keys lead, until the pointer moves on
-  };
-  const switchTo = (next: typeof toggles) => writeToggles(model, next);
+  const { go, move, load } = travel(model, conversation, live);
   const pressKey = (event: KeyboardEvent) => {
     const by = historyKey(event);
     if (by === 0) return;
@@ -67,7 +58,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
 
   return (
     <div onKeyDown={pressKey}>
-      <PromptLine bundle={bundle} shares={shares} choices={choices} status={status} live={live} tracing={tracing} onTrace={traceAnew} />
+      <PromptLine model={model} bundle={bundle} shown={shown} status={status} conversation={conversation} />
       <div class="sw-body" inert={tracing} aria-busy={tracing}>
         <div class="sw-top">
           <ReadingLine bundle={bundle} nEdges={size.nEdges} reading={reading} work={status?.state ?? "ready"} />
@@ -84,24 +75,13 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
           <div class="sw-column">
             <NextToken reading={reading} />
             <TokenView bundle={bundle} trace={trace} theme={theme} />
-            <NodeDetail bundle={bundle} node={node} nEdges={size.nEdges} />
+            <NodeDetail model={model} bundle={bundle} shown={shown} node={place.node} />
           </div>
           <div class="sw-column">
-            <LayerView
-              bundle={bundle}
-              trace={trace}
-              toggles={toggles}
-              theme={theme}
-              live={live}
-              moving={size.moving}
-              current={current}
-              onCurrent={goTo}
-              onPoint={setPointed}
-              onToggles={switchTo}
-            />
+            <LayerView model={model} bundle={bundle} shown={shown} theme={theme} place={place} />
           </div>
         </div>
-        <FootLine toggles={toggles} heads={bundle.n_heads} kernel={kernel} onToggles={switchTo}>
+        <FootLine toggles={toggles} heads={bundle.n_heads} kernel={kernel} onToggles={(next) => writeToggles(model, next)}>
           <HistoryBar history={history} present={present} live={live} onMove={move} onGo={go} />
           <SessionBar
             bundle={bundle}

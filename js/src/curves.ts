@@ -1,4 +1,5 @@
 // Other curves on the same axes: what they read at a size, and where their labels go.
+import { cross } from "d3-array";
 import type { Curve } from "./state";
 
 /** An inverse or random baseline in words; a measure by its name. */
@@ -25,9 +26,15 @@ export interface PlacedCurve {
   anchor: "start" | "end";
 }
 
+const labelHeight = 13; // px
+const labelGap = 5; // px from the line
+const characterWidth = 6.3; // px
+/** Heights at which a label may lie on its line, as errors: each curve begins its search at one of its own. */
+const heights = Array.from({ length: 15 }, (_, step) => 0.92 - 0.06 * step);
+
 /**
- * The lines in pixels, each labelled where it last crosses a height of its own: at their ends all errors are about
- * the same, so that labels there would lie over each other.
+ * The lines in pixels, each labelled where it last crosses some height: at their ends all errors are about the same, so
+ * that labels there would lie over each other. Of all heights, right or left of the line, the first free place is taken.
  */
 export function placeCurves(
   curves: readonly Curve[],
@@ -35,14 +42,40 @@ export function placeCurves(
   toY: (error: number) => number,
   width: number,
 ): PlacedCurve[] {
-  return curves.map((curve, index) => {
+  const placed: PlacedCurve[] = [];
+  curves.forEach((curve, index) => {
     const points = curve.n_edges.map((size, level): [number, number] => [toX(size), toY(curve.total_variation[level])]);
-    const height = toY(0.9 - (0.8 * (index + 0.5)) / curves.length);
-    const [x, y] = lastCrossing(points, height);
-    const anchor = x < width / 2 ? "start" : "end";
-    const dash = dashes[index % dashes.length];
-    return { name: curveName(curve.name), points, dash, labelX: x + (anchor === "start" ? 5 : -5), labelY: y + 4, anchor };
+    const begin = Math.floor((heights.length * (index + 0.5)) / curves.length);
+    const crossings = [...heights.slice(begin), ...heights.slice(0, begin)].map((error) => lastCrossing(points, toY(error)));
+    const side = crossings[0][0] < width / 2 ? 1 : -1;
+    const candidates = cross([side, -side], crossings, (towards, [x, y]): PlacedCurve => ({
+      name: curveName(curve.name),
+      points,
+      dash: dashes[index % dashes.length],
+      labelX: x + towards * labelGap,
+      labelY: y + 4,
+      anchor: towards === 1 ? "start" : "end",
+    }));
+    const isFree = (label: PlacedCurve) => isInside(label, width) && !placed.some((other) => overlap(label, other));
+    placed.push(candidates.find(isFree) ?? candidates[0]);
   });
+  return placed;
+}
+
+function isInside(label: PlacedCurve, width: number): boolean {
+  const [start, end] = labelSpan(label);
+  return start >= 0 && end <= width;
+}
+
+function overlap(first: PlacedCurve, second: PlacedCurve): boolean {
+  const [[firstStart, firstEnd], [secondStart, secondEnd]] = [first, second].map(labelSpan);
+  return Math.abs(first.labelY - second.labelY) < labelHeight && firstStart < secondEnd && secondStart < firstEnd;
+}
+
+/** From where to where a label goes; its width could only be measured in a second layout. */
+export function labelSpan({ name, labelX, anchor }: PlacedCurve): [start: number, end: number] {
+  const length = name.length * characterWidth;
+  return anchor === "start" ? [labelX, labelX + length] : [labelX - length, labelX];
 }
 
 function lastCrossing(points: [number, number][], height: number): [number, number] {

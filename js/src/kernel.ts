@@ -1,6 +1,6 @@
 // Who stands behind the model: a kernel that answers, one that is silent, or none; and what is asked of it.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ask, NoAnswer, type Answer, type Kind, type Questions } from "./messages";
+import { ask, Cancelled, NoAnswer, type Answer, type Kind, type Questions } from "./messages";
 import type { ExplorerModel } from "./state";
 import { useTrait } from "./store";
 
@@ -47,12 +47,14 @@ export function useKernel(model: ExplorerModel): Kernel {
   return silent ? "silent" : "live";
 }
 
-const patience: Record<Kind, number> = {
+export const patience: Record<Kind, number> = {
   hello: greetingPatience,
   evaluate: 30_000,
   trace: 180_000,
   compare: 180_000,
   code: 30_000,
+  node: 10_000,
+  cancel: 30_000,
 };
 
 export interface Conversation {
@@ -61,8 +63,10 @@ export interface Conversation {
   /** A sentence for the error bar, or "". */
   error: string;
   report(error: string): void;
-  /** The answer, or null when there is none; then the reason is in `error`. */
+  /** The answer, or null when there is none; then the reason is in `error`, unless it was given up. */
   request<K extends Kind>(kind: K, payload: Questions[K]): Promise<Answer<K> | null>;
+  /** Gives up the trace or the curves under way, at their next stage. */
+  cancel(): void;
 }
 
 /** One question at a time, and what went wrong with the last one. */
@@ -82,7 +86,7 @@ export function useConversation(model: ExplorerModel): Conversation {
       try {
         return await ask(model, kind, payload, patience[kind], signal);
       } catch (reason) {
-        if (!signal.aborted) setError(sentence(reason, kind));
+        if (!signal.aborted && !(reason instanceof Cancelled)) setError(sentence(reason, kind));
         return null;
       } finally {
         if (!signal.aborted) setAsking((now) => (now === kind ? null : now));
@@ -90,7 +94,10 @@ export function useConversation(model: ExplorerModel): Conversation {
     },
     [model],
   );
-  return { asking, error, report: setError, request };
+  const cancel = useCallback(() => {
+    ask(model, "cancel", {}, patience.cancel, gone.current.signal).catch(() => {}); // what it gives up tells how it ended
+  }, [model]);
+  return { asking, error, report: setError, request, cancel };
 }
 
 function sentence(reason: unknown, kind: Kind): string {

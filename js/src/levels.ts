@@ -39,7 +39,7 @@ export function rowAt(values: Numbers, position: LevelPosition, width: number): 
 }
 
 /** The same for counts, which stay whole. */
-export function countsAt(values: Int32Array, { lower, upper, mix }: LevelPosition, width: number): Int32Array {
+export function countsAt(values: Int32Array | Uint8Array, { lower, upper, mix }: LevelPosition, width: number): Int32Array {
   const row = new Int32Array(width);
   for (let index = 0; index < width; index += 1) {
     row[index] = Math.round(values[lower * width + index] * (1 - mix) + values[upper * width + index] * mix);

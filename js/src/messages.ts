@@ -1,5 +1,6 @@
 // Questions to Python that are no state: each carries an id, and its answer repeats it.
 import type { ExplorerModel, Settings, Toggles } from "./state";
+import type { NodeEdge } from "./trace";
 
 export interface Questions {
   hello: object;
@@ -7,6 +8,8 @@ export interface Questions {
   trace: { settings: Settings; n_edges?: number; toggles?: Toggles };
   compare: { names: string[] };
   code: object;
+  node: { node: string };
+  cancel: object;
 }
 
 export type Kind = keyof Questions;
@@ -16,17 +19,28 @@ export interface Programs {
   nnsight: string;
 }
 
-export type Answer<K extends Kind> = K extends "code" ? Programs : object;
+/** What a head or an MLP does at full detail. */
+export interface NodeDetails {
+  /** [T]: the share of the node's weight that comes from each token. */
+  shares: number[];
+  /** The strongest, by weight. */
+  edges: NodeEdge[];
+}
+
+export type Answer<K extends Kind> = K extends "code" ? Programs : K extends "node" ? NodeDetails : object;
 
 /** Python stayed silent for as long as the asker was ready to wait. */
 export class NoAnswer extends Error {}
+
+/** Python gave the request up, because it was asked to, or for a newer one: no error. */
+export class Cancelled extends Error {}
 
 let asked = 0;
 // Not crypto.randomUUID, which a page over plain http does not have. The suffix tells views of one model apart.
 const nextId = (): string => `${(asked += 1)}-${Math.random().toString(36).slice(2, 10)}`;
 
 /**
- * Asks, and waits for the answer with the same id. Rejects with Python's sentence when it refuses, with `NoAnswer`
+ * Asks, and waits for the answer with the same id. Rejects with Python's sentence when it refuses, with `Cancelled` when it was asked to give up, with `NoAnswer`
  * after `patience` ms without a word (a new status counts as one), and when the signal aborts.
  */
 export function ask<K extends Kind>(
@@ -43,9 +57,10 @@ export function ask<K extends Kind>(
       clearTimeout(timer);
       timer = setTimeout(() => settle(() => reject(new NoAnswer("No kernel answers."))), patience);
     };
-    const hear = (message: { id?: string; ok?: boolean; error?: string } | null) => {
+    const hear = (message: { id?: string; ok?: boolean; cancelled?: boolean; error?: string } | null) => {
       if (message?.id !== id) return;
-      settle(() => (message.ok ? resolve(message as Answer<K>) : reject(new Error(message.error || "Python refused, without a reason."))));
+      const Refusal = message.cancelled ? Cancelled : Error;
+      settle(() => (message.ok ? resolve(message as Answer<K>) : reject(new Refusal(message.error || "Python refused, without a reason."))));
     };
     const abort = () => settle(() => reject(signal.reason));
     const settle = (end: () => void) => {

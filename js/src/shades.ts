@@ -1,7 +1,7 @@
 // Shares as the shades they are drawn in, for the two pictures with a cell for every node and every position.
 import { shadeIndex } from "./scales";
 import type { Bundle } from "./state";
-import type { Trace } from "./trace";
+import { stripCells, type Trace } from "./trace";
 
 const shadeOf = (count: number, total: number): number => shadeIndex(total > 0 ? count / total : 0);
 
@@ -18,12 +18,13 @@ export function nodeShades({ arrays, n_layers, n_heads }: Bundle, trace: Trace):
   return shades;
 }
 
-/** [L, count] of the tokens from `first` on, the last layer first. */
-export function stripShades({ arrays, n_layers, n_tokens }: Bundle, trace: Trace, first: number, count: number): Uint8Array {
-  const shades = new Uint8Array(n_layers * count);
+/** [L, count] of the strip's cells from `first` on, the last layer first. */
+export function stripShades(bundle: Bundle, trace: Trace, first: number, count: number): Uint8Array {
+  const cells = stripCells(bundle);
+  const shades = new Uint8Array(bundle.n_layers * count);
   for (let place = 0; place < shades.length; place += 1) {
-    const index = (n_layers - 1 - Math.floor(place / count)) * n_tokens + first + (place % count);
-    shades[place] = shadeOf(trace.positionEdges[index], arrays.position_total[index]);
+    const layer = bundle.n_layers - 1 - Math.floor(place / count);
+    shades[place] = shadeIndex(trace.strip[layer * cells + first + (place % count)] / 255);
   }
   return shades;
 }

@@ -1,16 +1,13 @@
 // The Explorer's views one by one: each a card of its own over the same model.
 import { render as renderTree } from "preact";
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { useKeptFocus } from "./focus";
-import { componentAt, placeOf, type GridPlace } from "./grid";
 import { useConversation, type Conversation } from "./kernel";
+import { usePlace } from "./place";
 import { useShown, type Shown } from "./shown";
 import { decodeBundle, type Bundle, type ExplorerModel, type Status } from "./state";
-import { useTrait, writeToggles } from "./store";
+import { useTrait } from "./store";
 import { useTheme, type Theme } from "./theme";
-import { parseKey } from "./toggles";
-import { nodeAt, strongestHead } from "./trace";
-import { travel } from "./travel";
 import { CompareMeasures } from "./views/CompareMeasures";
 import { ErrorBar } from "./views/ErrorBar";
 import { LayerView } from "./views/LayerView";
@@ -69,39 +66,21 @@ function HeadView(props: PartProps) {
 }
 
 function Layers({ model, bundle, theme, shown }: PartProps) {
-  const { size, toggles, trace, live } = shown;
-  const [current, setCurrent] = useState<GridPlace>(() => placeOf(strongestHead(bundle), bundle.n_heads));
-  const [pointed, setPointed] = useState<string | null>(null);
-  const node = nodeAt(bundle, trace, toggles, pointed ? parseKey(pointed) : componentAt(current, bundle.n_heads));
+  const place = usePlace(bundle, shown);
   return (
     <div class="sw-column">
-      <LayerView
-        bundle={bundle}
-        trace={trace}
-        toggles={toggles}
-        theme={theme}
-        live={live}
-        moving={size.moving}
-        current={current}
-        onCurrent={setCurrent}
-        onPoint={setPointed}
-        onToggles={(next) => writeToggles(model, next)}
-      />
-      <NodeDetail bundle={bundle} node={node} nEdges={size.nEdges} />
+      <LayerView model={model} bundle={bundle} shown={shown} theme={theme} place={place} />
+      <NodeDetail model={model} bundle={bundle} shown={shown} node={place.node} />
     </div>
   );
 }
 
 function Tokens({ model, bundle, theme, shown, status, conversation }: PartProps) {
-  const { trace, shares, live } = shown;
-  const choices = useTrait(model, "choices");
-  const { trace: traceAnew } = travel(model, conversation, live);
-  const tracing = conversation.asking === "trace";
   return (
     <>
-      <PromptLine bundle={bundle} shares={shares} choices={choices} status={status} live={live} tracing={tracing} onTrace={traceAnew} />
+      <PromptLine model={model} bundle={bundle} shown={shown} status={status} conversation={conversation} />
       <div class="sw-column">
-        <TokenView bundle={bundle} trace={trace} theme={theme} />
+        <TokenView bundle={bundle} trace={shown.trace} theme={theme} />
       </div>
     </>
   );

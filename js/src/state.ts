@@ -82,7 +82,7 @@ export interface Landmark {
   n_edges: number;
 }
 
-/** The arrays of a bundle; K levels, V vocabulary tokens, L layers, H heads, T tokens, S strongest edges. */
+/** The arrays of a bundle; K levels, J of them for the strip, V vocabulary tokens, L layers, H heads, T tokens, S strongest edges. */
 export interface Arrays {
   level_n_edges: Int32Array; // [K]
   total_variation: Float32Array; // [K]
@@ -94,16 +94,17 @@ export interface Arrays {
   full_probabilities: Float32Array; // [V]
   head_edges: Int32Array; // [K, L, H]
   mlp_edges: Int32Array; // [K, L]
-  position_edges: Int32Array; // [K, L, T]
+  layer_edges: Int32Array; // [K, L]
   head_total: Int32Array; // [L]
   mlp_total: Int32Array; // [L]
-  position_total: Int32Array; // [L, T]
-  strongest_source: Int32Array; // [L, H, S]
-  strongest_target: Int32Array; // [L, H, S]
-  strongest_weight: Float32Array; // [L, H, S]
-  strongest_rank: Int32Array; // [L, H, S]
-  mlp_weight: Float32Array; // [L, T]
-  mlp_rank: Int32Array; // [L, T]
+  layer_total: Int32Array; // [L]
+  strip_n_edges: Int32Array; // [J]
+  strip_shares: Uint8Array; // [J, L, cells], in 255ths
+  token_shares: Uint8Array; // [K, T], in 255ths
+  strongest_source: Int32Array; // [L, H + 1, S], the MLP after the heads
+  strongest_target: Int32Array; // [L, H + 1, S]
+  strongest_weight: Float32Array; // [L, H + 1, S]
+  strongest_rank: Int32Array; // [L, H + 1, S]
 }
 
 export interface EncodedArray {
@@ -127,6 +128,8 @@ interface BundleOf<A> {
   n_heads: number;
   n_tokens: number;
   n_edges: number;
+  /** How many neighbouring tokens share a cell of the strip. */
+  tokens_per_cell: number;
   full_entropy: number;
   vocabulary: string[];
   vocabulary_ids: number[];

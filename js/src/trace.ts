@@ -1,5 +1,5 @@
-// What the trace of a size holds: edges per head, MLP, position and layer, and the strongest edges of a node.
-import { range } from "d3-array";
+// What the trace of a size holds: edges per head, MLP and layer, shares per token, and the strongest edges of a node.
+import { cross, maxIndex, range } from "d3-array";
 import { countsAt, locate } from "./levels";
 import { headKey, mlpKey, parseKey, switchState, type Component, type SwitchState } from "./toggles";
 import type { Bundle, Toggles } from "./state";
@@ -8,38 +8,36 @@ export interface Trace {
   nEdges: number;
   headEdges: Int32Array; // [L, H]
   mlpEdges: Int32Array; // [L]
-  positionEdges: Int32Array; // [L, T]
+  strip: Int32Array; // [L, cells], in 255ths
 }
 
-export function traceAt({ arrays, n_layers, n_heads, n_tokens }: Bundle, nEdges: number): Trace {
+/** How many cells the strip has for its tokens. */
+export const stripCells = ({ n_tokens, tokens_per_cell }: Bundle): number => Math.ceil(n_tokens / tokens_per_cell);
+
+export function traceAt(bundle: Bundle, nEdges: number): Trace {
+  const { arrays, n_layers, n_heads } = bundle;
   const position = locate(arrays.level_n_edges, nEdges);
   return {
     nEdges,
     headEdges: countsAt(arrays.head_edges, position, n_layers * n_heads),
     mlpEdges: countsAt(arrays.mlp_edges, position, n_layers),
-    positionEdges: countsAt(arrays.position_edges, position, n_layers * n_tokens),
+    strip: countsAt(arrays.strip_shares, locate(arrays.strip_n_edges, nEdges), n_layers * stripCells(bundle)),
   };
 }
 
 const share = (count: number, total: number): number => (total > 0 ? count / total : 0);
+/** In whole per cent: a small change of size then leaves most of the picture untouched. */
+const inPercent = (part: number): number => Math.round(100 * part) / 100;
 
 /** Each layer's share of its edges in the trace. */
-export const layerShares = (bundle: Bundle, trace: Trace): number[] =>
-  sharesBy(bundle, trace, bundle.n_layers, (index) => Math.floor(index / bundle.n_tokens));
+export function layerShares({ arrays, n_layers }: Bundle, { nEdges }: Trace): number[] {
+  const edges = countsAt(arrays.layer_edges, locate(arrays.level_n_edges, nEdges), n_layers);
+  return Array.from(edges, (count, layer) => inPercent(share(count, arrays.layer_total[layer])));
+}
 
 /** Each token's share of the edges into its positions. */
-export const tokenShares = (bundle: Bundle, trace: Trace): number[] =>
-  sharesBy(bundle, trace, bundle.n_tokens, (index) => index % bundle.n_tokens);
-
-/** Shares of groups of positions, in whole per cent: a small change of size then leaves most of the picture untouched. */
-function sharesBy({ arrays }: Bundle, { positionEdges }: Trace, groups: number, groupOf: (index: number) => number): number[] {
-  const kept = new Float64Array(groups);
-  const total = new Float64Array(groups);
-  for (let index = 0; index < positionEdges.length; index += 1) {
-    kept[groupOf(index)] += positionEdges[index];
-    total[groupOf(index)] += arrays.position_total[index];
-  }
-  return range(groups).map((group) => Math.round(100 * share(kept[group], total[group])) / 100);
+export function tokenShares({ arrays, n_tokens }: Bundle, { nEdges }: Trace): number[] {
+  return Array.from(countsAt(arrays.token_shares, locate(arrays.level_n_edges, nEdges), n_tokens), (part) => inPercent(part / 255));
 }
 
 /** A head or an MLP: how much of it is in the trace, and its switch. */
@@ -72,38 +70,31 @@ export interface NodeEdge {
   source: number;
   target: number;
   weight: number;
-  kept: boolean;
+  /** In the trace of n edges when it is below n. */
+  rank: number;
 }
 
-/** The strongest edges of a node, by weight; kept where the trace, or the node's switch, has them. */
-export function strongestEdges(bundle: Bundle, node: Node, nEdges: number): NodeEdge[] {
-  const { arrays, n_heads, n_tokens } = bundle;
-  const { layer, head } = parseKey(node.key);
-  const kept = (rank: number) => (node.state === "auto" ? rank < nEdges : node.state === "on");
-  const strongest = arrays.strongest_rank.length / (bundle.n_layers * n_heads);
-  if (head === "mlp") {
-    return range(n_tokens)
-      .map((token) => ({ token, rank: arrays.mlp_rank[layer * n_tokens + token], weight: arrays.mlp_weight[layer * n_tokens + token] }))
-      .filter(({ rank }) => rank < bundle.n_edges)
-      .sort((first, second) => second.weight - first.weight)
-      .slice(0, strongest)
-      .map(({ token, rank, weight }) => ({ source: token, target: token, weight, kept: kept(rank) }));
-  }
-  const start = (layer * n_heads + head) * strongest;
-  return range(start, start + strongest)
+/** The strongest edges of a node that came with the bundle, by weight. */
+export function strongestEdges({ arrays, n_layers, n_heads }: Bundle, key: string): NodeEdge[] {
+  const { layer, head } = parseKey(key);
+  const listed = arrays.strongest_rank.length / (n_layers * (n_heads + 1));
+  const start = (layer * (n_heads + 1) + (head === "mlp" ? n_heads : head)) * listed;
+  return range(start, start + listed)
     .filter((index) => arrays.strongest_source[index] >= 0)
     .map((index) => ({
       source: arrays.strongest_source[index],
       target: arrays.strongest_target[index],
       weight: arrays.strongest_weight[index],
-      kept: kept(arrays.strongest_rank[index]),
+      rank: arrays.strongest_rank[index],
     }));
 }
 
+/** An edge is kept where the trace, or its node's switch, has it. */
+export const isKept = ({ state }: Node, { rank }: NodeEdge, nEdges: number): boolean => (state === "auto" ? rank < nEdges : state === "on");
+
 /** The head with the strongest single edge: where to look first. */
-export function strongestHead({ arrays, n_layers, n_heads }: Bundle): Component {
-  const strongest = arrays.strongest_weight.length / (n_layers * n_heads);
-  const best = arrays.strongest_weight.reduce((top, weight, index, weights) => (weight > weights[top] ? index : top), 0);
-  const place = Math.floor(best / strongest);
-  return { layer: Math.floor(place / n_heads), head: place % n_heads };
+export function strongestHead(bundle: Bundle): Component {
+  const heads = cross(range(bundle.n_layers), range(bundle.n_heads), (layer, head) => ({ layer, head }));
+  const strength = ({ layer, head }: { layer: number; head: number }) => strongestEdges(bundle, headKey(layer, head))[0]?.weight ?? 0;
+  return heads[maxIndex(heads, strength)];
 }

@@ -2,7 +2,7 @@ import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { EncodedBundle } from "../src/state";
-import { makeState } from "./fixture";
+import { makeEvaluation, makeState } from "./fixture";
 import { choose, clear, click, enter, press, settle, show, traced, write, type View } from "./render";
 
 const bundle = makeState().bundle as EncodedBundle;
@@ -15,6 +15,27 @@ afterEach(() => {
 });
 
 describe("the kernel", () => {
+  it("goes on by itself after a silence, with the state that was made meanwhile", async () => {
+    vi.useFakeTimers();
+    const { model, seek, get, find } = show();
+    model.replies = {};
+    click(find('[data-component="1.0"]')); // the cell that keeps the kernel busy has just begun
+    await act(async () => void (await vi.advanceTimersByTimeAsync(6100)));
+    expect(seek("read-only")).toBeTruthy();
+    press(get("slider"), "ArrowRight");
+    await act(async () => void (await vi.advanceTimersByTimeAsync(200)));
+    expect(model.saved.at(-1)).toEqual({ n_edges: 2, toggles: { "1.0": "off" } });
+    expect(get("state").dataset.state).toBe("stale");
+    // The kernel takes up what waited: first the greetings, then the newest state.
+    const { id } = model.sentOf("hello").at(-1)!;
+    act(() => model.receive({ id, kind: "hello", ok: true }));
+    expect(seek("read-only")).toBeNull();
+    write(model, { evaluation: makeEvaluation(bundle, { n_edges: 2, toggles: { "1.0": "off" } }) });
+    expect(get("state").dataset.state).toBe("exact");
+    await act(async () => void (await vi.advanceTimersByTimeAsync(10_000)));
+    expect(seek("read-only")).toBeNull();
+  });
+
   it("is greeted, and its silence makes the view read-only until it speaks", async () => {
     vi.useFakeTimers();
     const { model, seek, get, find } = show();
@@ -23,7 +44,9 @@ describe("the kernel", () => {
     const second = show({}, model);
     await act(async () => void (await vi.advanceTimersByTimeAsync(4100)));
     expect(seek("read-only")).toBeNull();
-    expect(second.get("read-only").textContent).toBe("No kernel answers: this view is read-only. Run the cell again to bring it to life.");
+    expect(second.get("read-only").textContent).toBe(
+      "No answer yet: the kernel is busy with a cell, or gone. What is shown is the last state; it goes on when the kernel answers. If it is gone, run the cell again.",
+    );
     expect(second.find('[data-component="1.0"]').getAttribute("aria-disabled")).toBe("true");
     expect(second.seek("importance")).toBeNull();
     write(model, { status: { state: "ready", message: "", progress: 0 } });
@@ -86,6 +109,26 @@ describe("settings", () => {
     press(get("prompt-input"), "Escape");
     expect(seek("prompt-input")).toBeNull();
     expect(get("token-0").textContent).toBe("The");
+  });
+
+  it("are given up on request: no error, and all as it was", async () => {
+    const { model, get, seek, find } = show();
+    model.replies.cancel = () => ({ ok: true });
+    expect(seek("cancel")).toBeNull();
+    choose(get<HTMLSelectElement>("importance"), "l2");
+    write(model, { status: { state: "running", message: "weighing", progress: 0.1 } });
+    click(get("cancel"));
+    expect(model.sentOf("cancel")).toHaveLength(1);
+    expect(get<HTMLButtonElement>("cancel").disabled).toBe(true); // until Python's next word
+    expect(document.activeElement).toBe(get("importance"));
+    const { id } = model.sentOf("trace")[0];
+    write(model, { status: { state: "ready", message: "Cancelled: everything is as it was.", progress: 0 } });
+    act(() => model.receive({ id, kind: "trace", ok: false, cancelled: true, error: "Cancelled: everything is as it was." }));
+    await settle();
+    expect(get("outcome").textContent).toBe("Cancelled: everything is as it was.");
+    for (const id of ["error", "cancel", "progress"]) expect(seek(id)).toBeNull();
+    expect(find(".sw-body").hasAttribute("inert")).toBe(false);
+    expect(get<HTMLSelectElement>("importance").value).toBe("l1");
   });
 
   it("leave nothing behind when the view goes in between", () => {
@@ -171,7 +214,7 @@ describe("the session", () => {
 
 describe("other curves", () => {
   it("are asked for by name and drawn with their names", async () => {
-    const { model, get, seek } = show();
+    const { model, get, seek, find } = show();
     model.replies.compare = () => ({ ok: true });
     expect(seek("measure-l1")).toBeNull();
     expect(get<HTMLButtonElement>("draw-measures").disabled).toBe(true);
@@ -184,6 +227,10 @@ describe("other curves", () => {
     write(model, { curves: [{ ...curve, name: "l2" }, { ...curve, name: "random", kind: "baseline" }] });
     expect(get("other-curves").textContent).toBe("l2random order");
     expect(get("measure-l2").closest("label")?.textContent).toBe("l2TV 1.000");
+    click(find('[aria-label="Curve as table"]'));
+    const row = (place: string) => [...find(`.sw-table ${place}`).children].slice(-2).map((cell) => cell.textContent);
+    expect(row("thead tr")).toEqual(["TV l2", "TV random order"]);
+    expect([row("tbody tr:first-child"), row("tbody tr:last-child")]).toEqual([["1.000", "1.000"], ["0.000", "0.000"]]);
   });
 
   it("are shown without a kernel, where they were computed", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { curveAt, placeCurves } from "../src/curves";
+import { curveAt, labelSpan, placeCurves } from "../src/curves";
 import type { Curve } from "../src/state";
 
 const curve = (name: string, total_variation: number[]): Curve => ({ name, kind: "measure", n_edges: [1, 10, 100], total_variation });
@@ -13,6 +13,19 @@ describe("curveAt", () => {
 });
 
 describe("placeCurves", () => {
+  it("keeps the labels of many similar curves apart", () => {
+    const names = ["l2", "proximity", "proximity-unclamped", "cosine", "projection", "inverse", "random"];
+    const alike = names.map((name, index) => curve(name, [1, 0.9 - index / 500, 0]));
+    const placed = placeCurves(alike, (size) => 300 * Math.log10(size), (error) => 92 * (1 - error), 600);
+    const boxes = placed.map((label) => ({ span: labelSpan(label), y: label.labelY }));
+    boxes.forEach((first, index) =>
+      boxes.slice(index + 1).forEach((second) => {
+        const beside = first.span[1] <= second.span[0] || second.span[1] <= first.span[0];
+        expect(beside || Math.abs(first.y - second.y) >= 13).toBe(true);
+      }),
+    );
+  });
+
   const toX = (size: number) => 100 * Math.log10(size);
   const toY = (error: number) => 100 * (1 - error);
 

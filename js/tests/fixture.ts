@@ -6,6 +6,7 @@ export interface Shape {
   heads: number;
   tokens: string[];
   levels: number;
+  tokensPerCell?: number;
 }
 
 export const small: Shape = { layers: 3, heads: 2, tokens: ["The", " cat", " sat"], levels: 8 };
@@ -46,7 +47,7 @@ export function makeEvaluation(bundle: EncodedBundle, request: Pick<Evaluation, 
   };
 }
 
-function makeBundle({ layers, heads, tokens, levels }: Shape): EncodedBundle {
+function makeBundle({ layers, heads, tokens, levels, tokensPerCell: perCell = 1 }: Shape): EncodedBundle {
   const random = randomNumbers(7);
   const positions = tokens.length;
   const pairs = (positions * (positions + 1)) / 2;
@@ -65,10 +66,26 @@ function makeBundle({ layers, heads, tokens, levels }: Shape): EncodedBundle {
   const full = softmax(fullLogits);
   const subgraphs = rebuilt.map((amount) => softmax(fullLogits.map((logit, index) => logit * amount + emptyLogits[index] * (1 - amount))));
   const errors = subgraphs.map((row) => row.reduce((sum, probability, index) => sum + Math.abs(probability - full[index]) / 2, 0));
-  const links = times(layers * heads * strongest, (index) => {
-    const target = index % strongest < pairs ? Math.floor(random() * positions) : -1;
-    return { target, source: target < 0 ? -1 : Math.floor(random() * (target + 1)), weight: 2 * 0.7 ** (index % strongest) * random() };
-  });
+  const links = times(layers * (heads + 1), (node) => {
+    const [layer, mlp] = [Math.floor(node / (heads + 1)), node % (heads + 1) === heads];
+    const weights = times(strongest, (place) => 2 * 0.7 ** place * random()).sort((first, second) => second - first);
+    return weights.map((weight, place) => {
+      const target = layer === layers - 1 ? positions - 1 : mlp ? place : Math.floor(random() * positions);
+      const there = place < (mlp ? mlpTotal : headTotal)[layer];
+      const rank = there ? Math.round(edges * Math.exp(-4 * weight)) : 2 ** 31 - 1;
+      return { target: there ? target : -1, source: there ? (mlp ? target : Math.floor(random() * (target + 1))) : -1, weight: there ? weight : 0, rank };
+    });
+  }).flat();
+  const byLayer = (index: number) => Math.floor(index / positions);
+  const byToken = (index: number) => index % positions;
+  const cells = Math.ceil(positions / perCell);
+  const byCell = (index: number) => byLayer(index) * cells + Math.floor(byToken(index) / perCell);
+  const intoPositions = shares.map((share) => positionTotal.map((total, index) => kept(share, 0.4 + ((index * 7919) % 11) / 6, total)));
+  const sharesBy = (groupOf: (index: number) => number) =>
+    intoPositions.flatMap((counts) => {
+      const totals = grouped(positionTotal, groupOf);
+      return grouped(counts, groupOf).map((count, group) => in255ths(count, totals[group]));
+    });
 
   return {
     version: 1,
@@ -83,6 +100,7 @@ function makeBundle({ layers, heads, tokens, levels }: Shape): EncodedBundle {
     n_heads: heads,
     n_tokens: positions,
     n_edges: edges,
+    tokens_per_cell: perCell,
     full_entropy: 1.4,
     vocabulary,
     vocabulary_ids: vocabulary.map((_, index) => index),
@@ -102,16 +120,17 @@ function makeBundle({ layers, heads, tokens, levels }: Shape): EncodedBundle {
       full_probabilities: encode("float32", full),
       head_edges: encode("int32", shares.flatMap((share) => lean.map((weight, index) => kept(share, weight, headTotal[Math.floor(index / heads)])))),
       mlp_edges: encode("int32", shares.flatMap((share) => mlpTotal.map((total, layer) => kept(share, 3.2 - (2.8 * layer) / layers, total)))),
-      position_edges: encode("int32", shares.flatMap((share) => positionTotal.map((total, index) => kept(share, 0.4 + (index * 7919) % 11 / 6, total)))),
+      layer_edges: encode("int32", intoPositions.flatMap((counts) => grouped(counts, byLayer))),
       head_total: encode("int32", headTotal),
       mlp_total: encode("int32", mlpTotal),
-      position_total: encode("int32", positionTotal),
+      layer_total: encode("int32", grouped(positionTotal, byLayer)),
+      strip_n_edges: encode("int32", sizes),
+      strip_shares: encode("uint8", sharesBy(byCell)),
+      token_shares: encode("uint8", sharesBy(byToken)),
       strongest_source: encode("int32", links.map((link) => link.source)),
       strongest_target: encode("int32", links.map((link) => link.target)),
       strongest_weight: encode("float32", links.map((link) => link.weight)),
-      strongest_rank: encode("int32", links.map((link) => Math.round(edges * Math.exp(-4 * link.weight)))),
-      mlp_weight: encode("float32", times2(layers, positions, (layer, token) => (reaches(layer, token) ? 2 * random() : 0))),
-      mlp_rank: encode("int32", times2(layers, positions, (layer, token) => (reaches(layer, token) ? Math.floor(edges * random()) : 2 ** 31 - 1))),
+      strongest_rank: encode("int32", links.map((link) => link.rank)),
     },
   };
 }
@@ -132,6 +151,13 @@ function softmax(logits: number[]): number[] {
   return powers.map((power) => power / sum);
 }
 
+function grouped(values: number[], groupOf: (index: number) => number): number[] {
+  const sums: number[] = [];
+  values.forEach((value, index) => (sums[groupOf(index)] = (sums[groupOf(index)] ?? 0) + value));
+  return sums;
+}
+
+const in255ths = (count: number, total: number): number => (total > 0 ? Math.max(Math.round((255 * count) / total), Number(count > 0)) : 0);
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
 const times2 = (rows: number, columns: number, make: (row: number, column: number) => number): number[] =>
   times(rows * columns, (index) => make(Math.floor(index / columns), index % columns));

@@ -20,7 +20,8 @@ export function FootLine({ toggles, heads, kernel, onToggles, children }: Props)
       {kernel === "none" && <p class="sw-note">No kernel: sizes are interpolated between computed levels; switches need a kernel.</p>}
       {kernel === "silent" && (
         <p class="sw-note" role="status" data-testid="read-only">
-          No kernel answers: this view is read-only. Run the cell again to bring it to life.
+          No answer yet: the kernel is busy with a cell, or gone. What is shown is the last state; it goes on when the kernel
+          answers. If it is gone, run the cell again.
         </p>
       )}
       {live && groups.length === 0 && <p class="sw-note">No switches: the subgraph is the trace of this size.</p>}

@@ -1,8 +1,11 @@
 import { range } from "d3-array";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { keyTarget, type GridPlace } from "../grid";
+import type { Place } from "../place";
 import { formatShare, rampGradient } from "../scales";
-import type { Bundle, Toggles } from "../state";
+import type { Shown } from "../shown";
+import type { Bundle, ExplorerModel, Toggles } from "../state";
+import { writeToggles } from "../store";
 import type { Theme } from "../theme";
 import { cycle, layerKeys, layerState, setSwitches, type SwitchState } from "../toggles";
 import { layerNodes, layerShares, nodeShare, type Trace } from "../trace";
@@ -12,29 +15,23 @@ import { OpenLayer } from "./OpenLayer";
 import { useCells } from "./useCells";
 
 interface Props {
+  model: ExplorerModel;
   bundle: Bundle;
-  trace: Trace;
-  toggles: Toggles;
+  shown: Shown;
   theme: Theme;
-  live: boolean;
-  /** True while the size is dragged. */
-  moving: boolean;
-  /** The cell that takes the focus when the grid is entered. */
-  current: GridPlace;
-  onCurrent(place: GridPlace): void;
-  onPoint(key: string | null): void;
-  onToggles(toggles: Toggles): void;
+  place: Place;
 }
 
 /** Layers × nodes, last layer on top, so that reading up goes towards the prediction. */
-export function LayerView(props: Props) {
-  const { bundle, trace, toggles, theme, live, moving, current, onCurrent, onPoint, onToggles } = props;
+export function LayerView({ model, bundle, shown, theme, place }: Props) {
+  const { trace, toggles, live, size } = shown;
+  const { current } = place;
   const { n_layers: layers, n_heads: heads } = bundle;
   const [open, setOpen] = useState<number | null>(null);
   const grid = useRef<HTMLDivElement>(null);
   const shares = useMemo(() => layerShares(bundle, trace), [bundle, trace]);
   const data = useMemo(() => ({ bundle, trace }), [bundle, trace]);
-  useCells(grid, bundle, trace, toggles, theme, moving);
+  useCells(grid, bundle, trace, toggles, theme, size.moving);
 
   const moveTo = ({ layer, column }: GridPlace) =>
     grid.current?.querySelector<HTMLElement>(`[data-place="${layer}.${column}"]`)?.focus();
@@ -43,7 +40,7 @@ export function LayerView(props: Props) {
   latest.current = toggles;
   const write = (next: Toggles) => {
     latest.current = next;
-    onToggles(next);
+    writeToggles(model, next);
   };
   const switchNode = (key: string) => live && write(cycle(latest.current, key));
   const switchLayer = (layer: number, state: SwitchState) => write(setSwitches(latest.current, layerKeys(layer, heads), state));
@@ -56,11 +53,11 @@ export function LayerView(props: Props) {
   };
   const point = (event: Event) => {
     const key = attribute(event, "component") ?? attribute(event, "node");
-    if (key !== undefined) onPoint(key);
+    if (key !== undefined) place.point(key);
   };
   const focus = (event: FocusEvent) => {
-    const place = attribute(event, "place")?.split(".").map(Number);
-    if (place) onCurrent({ layer: place[0], column: place[1] });
+    const cell = attribute(event, "place")?.split(".").map(Number);
+    if (cell) place.focus({ layer: cell[0], column: cell[1] });
     else point(event);
   };
   const pressKey = (event: KeyboardEvent) => {
@@ -94,7 +91,7 @@ export function LayerView(props: Props) {
           "--gap": heads > 32 ? "1px" : heads > 16 ? "2px" : "3px",
           "--height": layers > mostRows ? "600px" : "none",
         }}
-        onPointerLeave={() => onPoint(null)}
+        onPointerLeave={() => place.point(null)}
       >
         <div class="sw-row sw-grid-head" aria-hidden="true">
           <span />

@@ -1,42 +1,88 @@
-import { formatCount, formatSize, visibleToken } from "../scales";
-import type { Bundle } from "../state";
+import { useMemo } from "preact/hooks";
+import { useDetails } from "../details";
+import { leading } from "../levels";
+import { formatCount, formatShare, formatSize, visibleToken } from "../scales";
+import type { Shown } from "../shown";
+import type { Bundle, ExplorerModel } from "../state";
 import { componentName, parseKey } from "../toggles";
-import { strongestEdges, type Node } from "../trace";
+import { isKept, strongestEdges, type Node } from "../trace";
 
 interface Props {
+  model: ExplorerModel;
   bundle: Bundle;
+  shown: Shown;
   node: Node;
-  nEdges: number;
 }
 
-/** The strongest edges of the node under the pointer or the focus. */
-export function NodeDetail({ bundle, node, nEdges }: Props) {
-  const edges = strongestEdges(bundle, node, nEdges);
+const namedSources = 4;
+
+/** The node under the pointer or the focus: where its weight comes from, and its strongest edges. */
+export function NodeDetail({ model, bundle, shown, node }: Props) {
+  const { live, size } = shown;
+  const { known, error } = useDetails(model, bundle, node.key, live);
+  const edges = known?.edges ?? strongestEdges(bundle, node.key);
   const heaviest = Math.max(...edges.map((edge) => edge.weight), Number.MIN_VALUE);
   const isMlp = parseKey(node.key).head === "mlp";
   const visible = (token: number) => <bdi>{visibleToken(bundle.tokens[token])}</bdi>;
   return (
-    <section class="sw-detail" aria-label="Node" data-testid="node-detail" data-node-key={node.key}>
+    <section class="sw-detail" aria-label="Node" data-testid="node-detail" data-node-key={node.key} data-detailed={known !== null}>
       <h3 class="sw-title">
         {componentName(node.key)} <span class="sw-note">
           {describeNode(node)}
-          {edges.length < node.total && ` · ${edges.length} shown`}
+          {edges.length < node.total && ` · ${edges.length} strongest of ${formatCount(node.total)}`}
         </span>
       </h3>
-      <ul data-state={node.state}>
-        {edges.map((edge, index) => (
-          <li key={index} class={edge.kept ? "sw-edge sw-edge-kept" : "sw-edge"} title={`weight ${formatSize(edge.weight)}, ${edge.kept ? "kept" : "not kept"}`}>
-            <span class="sw-edge-name">
-              {visible(edge.source)}
-              {edge.source !== edge.target ? <> → {visible(edge.target)}</> : !isMlp && " → itself"}
-            </span>
-            <span class="sw-edge-track">
-              <i style={{ width: `${(100 * edge.weight) / heaviest}%` }} />
-            </span>
-          </li>
-        ))}
-      </ul>
+      {error && <p class="sw-loss" role="status" data-testid="node-error">Its details are missing: {error}</p>}
+      {live && <Sources bundle={bundle} shares={known?.shares ?? null} />}
+      <div class="sw-edges" tabIndex={0} role="group" aria-label={`Strongest edges of ${componentName(node.key)}`}>
+        <ul data-state={node.state}>
+          {edges.map((edge, index) => {
+            const kept = isKept(node, edge, size.nEdges);
+            return (
+              <li key={index} class={kept ? "sw-edge sw-edge-kept" : "sw-edge"} title={`weight ${formatSize(edge.weight)}, ${kept ? "kept" : "not kept"}`}>
+                <span class="sw-edge-name">
+                  {visible(edge.source)}
+                  {edge.source !== edge.target ? <> → {visible(edge.target)}</> : !isMlp && " → itself"}
+                </span>
+                <span class="sw-edge-track">
+                  <i style={{ width: `${(100 * edge.weight) / heaviest}%` }} />
+                </span>
+              </li>
+            );
+          })}
+        </ul>
+      </div>
     </section>
+  );
+}
+
+/** Each token's share of the node's weight, as a profile along the prompt, and the largest in words; its room is kept free. */
+function Sources({ bundle, shares }: { bundle: Bundle; shares: number[] | null }) {
+  const picture = useMemo(() => {
+    if (!shares) return null;
+    const largest = Math.max(...shares, Number.MIN_VALUE);
+    const bars = shares.map((share, token) => `M${token} 1V${1 - share / largest}h1V1z`).join("");
+    const named = leading(Float32Array.from(shares), namedSources).filter((token) => shares[token] > 0);
+    return { bars, named };
+  }, [shares]);
+  return (
+    <div class="sw-sources" data-testid="node-sources">
+      {picture && shares && (
+        <>
+          <svg viewBox={`0 0 ${shares.length} 1`} preserveAspectRatio="none" aria-hidden="true">
+            <path d={picture.bars} />
+          </svg>
+          <p class="sw-note">
+            from{" "}
+            {picture.named.map((token) => (
+              <span key={token}>
+                <bdi>{visibleToken(bundle.tokens[token])}</bdi> <b>{formatShare(shares[token])}</b>
+              </span>
+            ))}
+          </p>
+        </>
+      )}
+    </div>
   );
 }
 

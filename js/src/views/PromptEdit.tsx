@@ -37,9 +37,11 @@ export function PromptEdit({ prompt, waiting, onApply, onCancel }: Props) {
       <button type="button" class="sw-button" disabled={waiting || text === ""} onClick={apply}>
         Trace
       </button>
-      <button type="button" class="sw-quiet" onClick={onCancel}>
-        Cancel
-      </button>
+      {!waiting && (
+        <button type="button" class="sw-quiet" onClick={onCancel}>
+          Cancel
+        </button>
+      )}
     </div>
   );
 }

@@ -1,28 +1,33 @@
-import { useRef, useState } from "preact/hooks";
-import { formatShare, visibleToken } from "../scales";
+import { useMemo, useRef, useState } from "preact/hooks";
+import type { Conversation } from "../kernel";
+import { visibleToken } from "../scales";
 import { lastPosition, settingsOf } from "../settings";
-import type { Bundle, Choices, Settings, Status } from "../state";
+import type { Shown } from "../shown";
+import type { Bundle, ExplorerModel, Status } from "../state";
+import { useTrait } from "../store";
+import { travel } from "../travel";
 import { PromptEdit } from "./PromptEdit";
 import { SettingsBar } from "./SettingsBar";
+import { useTokenShares } from "./useTokenShares";
 
 interface Props {
+  model: ExplorerModel;
   bundle: Bundle;
-  /** Share of each token's edges in the trace. */
-  shares: number[];
-  choices: Choices;
+  shown: Shown;
   status: Status | null;
-  live: boolean;
-  /** True while this view waits for another trace. */
-  tracing: boolean;
-  /** Asks for another trace; true once it is there. */
-  onTrace(settings: Settings): Promise<boolean>;
+  conversation: Conversation;
 }
 
 /** About so many tokens overflow the line's height: then the keyboard has to reach them. */
 const scrollsFrom = 40;
 
 /** The prompt's tokens with their share of the trace, what was traced, and ways to trace something else. */
-export function PromptLine({ bundle, shares, choices, status, live, tracing, onTrace }: Props) {
+export function PromptLine({ model, bundle, shown, status, conversation }: Props) {
+  const { live, shares } = shown;
+  const choices = useTrait(model, "choices");
+  const { trace: traceAnew } = travel(model, conversation, live);
+  /** While this view waits for another trace. */
+  const tracing = conversation.asking === "trace";
   const [editing, setEditing] = useState(false);
   const editButton = useRef<HTMLButtonElement>(null);
   const settings = settingsOf(bundle);
@@ -31,9 +36,9 @@ export function PromptLine({ bundle, shares, choices, status, live, tracing, onT
     setTimeout(() => editButton.current?.focus());
   };
   const traceText = async (prompt: string) => {
-    if (prompt === bundle.prompt || (await onTrace({ ...settings, prompt, position: lastPosition }))) finishEdit();
+    if (prompt === bundle.prompt || (await traceAnew({ ...settings, prompt, position: lastPosition }))) finishEdit();
   };
-  const explain = (position: number) => position !== bundle.position && onTrace({ ...settings, position });
+  const explain = (position: number) => position !== bundle.position && traceAnew({ ...settings, position });
   return (
     <header class="sw-prompt">
       {editing && live ? (
@@ -43,13 +48,7 @@ export function PromptLine({ bundle, shares, choices, status, live, tracing, onT
           {live ? (
             <TokenButtons bundle={bundle} shares={shares} disabled={tracing} onExplain={explain} />
           ) : (
-            <ol class="sw-tokens" aria-label="Prompt tokens" tabIndex={bundle.all_tokens.length > scrollsFrom ? 0 : undefined}>
-              {bundle.all_tokens.map((_, index) => (
-                <li key={index} class={tokenClass(bundle, index)} title={tokenTitle(bundle, shares, index)}>
-                  <Token bundle={bundle} shares={shares} index={index} />
-                </li>
-              ))}
-            </ol>
+            <TokenList bundle={bundle} shares={shares} />
           )}
           {live && (
             <button ref={editButton} type="button" class="sw-quiet" data-testid="prompt-edit" disabled={tracing} onClick={() => setEditing(true)}>
@@ -58,8 +57,18 @@ export function PromptLine({ bundle, shares, choices, status, live, tracing, onT
           )}
         </div>
       )}
-      <SettingsBar bundle={bundle} choices={choices} status={status} live={live} tracing={tracing} onSettings={onTrace} />
+      <SettingsBar bundle={bundle} choices={choices} status={status} live={live} tracing={tracing} onSettings={traceAnew} onCancel={conversation.cancel} />
     </header>
+  );
+}
+
+function TokenList({ bundle, shares }: { bundle: Bundle; shares: number[] }) {
+  const list = useTokenShares<HTMLOListElement>(bundle, shares);
+  const tokens = useMemo(() => bundle.all_tokens.map((_, index) => <li key={index} class={tokenClass(bundle, index)}>{token(bundle, index)}</li>), [bundle]);
+  return (
+    <ol ref={list} class="sw-tokens" aria-label="Prompt tokens" tabIndex={tokens.length > scrollsFrom ? 0 : undefined}>
+      {tokens}
+    </ol>
   );
 }
 
@@ -73,6 +82,7 @@ interface TokenButtonsProps {
 /** The tokens as buttons with one tab stop: each explains the prediction after it. */
 function TokenButtons({ bundle, shares, disabled, onExplain }: TokenButtonsProps) {
   const [focused, setFocused] = useState<number | null>(null);
+  const list = useTokenShares<HTMLDivElement>(bundle, shares);
   const last = bundle.all_tokens.length - 1;
   const stop = Math.min(focused ?? bundle.position, last);
   const pressKey = (event: KeyboardEvent) => {
@@ -83,9 +93,15 @@ function TokenButtons({ bundle, shares, disabled, onExplain }: TokenButtonsProps
     const buttons = (event.currentTarget as Element).querySelectorAll("button");
     buttons[Math.min(last, Math.max(0, target))].focus();
   };
-  return (
-    <div class="sw-tokens" role="toolbar" aria-label="Prompt tokens: choose the one whose prediction is explained" onKeyDown={pressKey}>
-      {bundle.all_tokens.map((_, index) => (
+  const indexOf = (event: Event) => [...(list.current?.children ?? [])].indexOf((event.target as Element).closest("button") as Element);
+  const click = (event: Event) => {
+    const index = indexOf(event);
+    if (!disabled && index >= 0) onExplain(index);
+  };
+  // The same elements again cost nothing, however many: in a drag only shares change, which `useTokenShares` draws.
+  const tokens = useMemo(
+    () =>
+      bundle.all_tokens.map((_, index) => (
         <button
           key={index}
           type="button"
@@ -94,33 +110,36 @@ function TokenButtons({ bundle, shares, disabled, onExplain }: TokenButtonsProps
           aria-pressed={index === bundle.position}
           aria-disabled={disabled || undefined}
           tabIndex={index === stop ? 0 : -1}
-          title={tokenTitle(bundle, shares, index)}
-          onFocus={() => setFocused(index)}
-          onBlur={() => setFocused(null)}
-          onClick={() => disabled || onExplain(index)}
         >
-          <Token bundle={bundle} shares={shares} index={index} />
+          {token(bundle, index)}
         </button>
-      ))}
+      )),
+    [bundle, disabled, stop],
+  );
+  return (
+    <div
+      ref={list}
+      class="sw-tokens"
+      role="toolbar"
+      aria-label="Prompt tokens: choose the one whose prediction is explained"
+      onKeyDown={pressKey}
+      onFocusIn={(event) => setFocused(indexOf(event))}
+      onFocusOut={() => setFocused(null)}
+      onClick={click}
+    >
+      {tokens}
     </div>
   );
 }
 
-function Token({ bundle, shares, index }: { bundle: Bundle; shares: number[]; index: number }) {
-  return (
-    <>
-      <bdi>{visibleToken(bundle.all_tokens[index])}</bdi>
-      {index <= bundle.position && <span class="sw-token-share" style={{ transform: `scaleX(${shares[index]})` }} />}
-    </>
-  );
-}
+const token = (bundle: Bundle, index: number) => (
+  <>
+    <bdi>{visibleToken(bundle.all_tokens[index])}</bdi>
+    {index <= bundle.position && <span class="sw-token-share" />}
+  </>
+);
 
 function tokenClass({ position }: Bundle, index: number): string {
   if (index === position) return "sw-token sw-token-last";
   return index > position ? "sw-token sw-token-after" : "sw-token";
-}
-
-function tokenTitle({ position }: Bundle, shares: number[], index: number): string {
-  if (index > position) return `Token ${index}: after the position explained`;
-  return `Token ${index}${index === position ? ", the position explained" : ""}: ${formatShare(shares[index])} of its edges in the trace`;
 }

@@ -1,3 +1,4 @@
+import { useRef, useState } from "preact/hooks";
 import { importanceName, maskName, settingsOf, withPresent } from "../settings";
 import type { Bundle, Choices, Settings, Status } from "../state";
 
@@ -8,12 +9,16 @@ interface Props {
   live: boolean;
   tracing: boolean;
   onSettings(settings: Settings): void;
+  onCancel(): void;
 }
 
 /** What was traced; with a kernel, as choices that trace anew. */
-export function SettingsBar({ bundle, choices, status, live, tracing, onSettings }: Props) {
+export function SettingsBar({ bundle, choices, status, live, tracing, onSettings, onCancel }: Props) {
   const settings = settingsOf(bundle);
   const stage = status?.state === "running" ? status.message : "";
+  const outcome = status?.state === "ready" ? status.message : "";
+  const bar = useRef<HTMLDivElement>(null);
+  const [cancelled, setCancelled] = useState<Status | null>(null);
   if (!live) {
     return (
       <p class="sw-about">
@@ -25,8 +30,13 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
   }
   const working = tracing || stage !== "";
   const change = (changes: Partial<Settings>) => !working && onSettings({ ...settings, ...changes });
+  const cancel = () => {
+    onCancel();
+    setCancelled(status); // the button rests until the next stage tells how it went
+    bar.current?.querySelector("select")?.focus(); // and does not take the focus with it
+  };
   return (
-    <div class="sw-settings" data-working={working}>
+    <div ref={bar} class="sw-settings" data-working={working}>
       <p class="sw-about">
         <strong>{bundle.model}</strong>
         <Choice
@@ -45,13 +55,19 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
           name={maskName}
           onChoose={(masks) => change({ masks })}
         />
+        {!working && outcome && <span role="status" data-testid="outcome">{outcome}</span>}
       </p>
       {working && (
-        <p role="status">
-          <label class="sw-stage">
-            <span>{stage || "tracing"}</span> <progress data-testid="progress" max={1} value={status?.progress || undefined} />
-          </label>
-        </p>
+        <div class="sw-stage">
+          <p role="status">
+            <label>
+              <span>{stage || "tracing"}</span> <progress data-testid="progress" max={1} value={status?.progress || undefined} />
+            </label>
+          </p>
+          <button type="button" class="sw-button" data-testid="cancel" disabled={cancelled !== null && cancelled === status} onClick={cancel}>
+            Cancel
+          </button>
+        </div>
       )}
     </div>
   );

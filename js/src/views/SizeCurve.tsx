@@ -1,6 +1,7 @@
 import { area, line } from "d3-shape";
 import type { ComponentChildren } from "preact";
 import { useMemo, useRef } from "preact/hooks";
+import { curveAt, curveName } from "../curves";
 import { placeLandmarks } from "../landmarks";
 import { locate, valueAt } from "../levels";
 import type { Reading } from "../reading";
@@ -44,6 +45,7 @@ export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Pr
   const onLine = (nEdges: number) => valueAt(bundle.arrays.total_variation, locate(bundle.arrays.level_n_edges, nEdges));
   const totalVariation = switched || reading.state === "stale" ? onLine(size.nEdges) : reading.totalVariation;
 
+  const data = useMemo(() => ({ bundle, curves }), [bundle, curves]);
   const moved = useRef({ x: 0, frame: 0 });
   const follow = () => {
     moved.current.frame = 0;
@@ -135,7 +137,7 @@ export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Pr
           </g>
         </svg>
       </div>
-      <AsTable title={tools} of="Curve" data={bundle} text={tableText} />
+      <AsTable title={tools} of="Curve" data={data} text={tableText} />
     </>
   );
 }
@@ -173,11 +175,11 @@ function curvePaths(bundle: Bundle, scale: (nEdges: number) => number, toY: (tot
   };
 }
 
-function tableText({ arrays, n_edges }: Bundle): TableText {
+function tableText({ bundle: { arrays, n_edges }, curves }: { bundle: Bundle; curves: readonly Curve[] }): TableText {
   const distance = (values: Float32Array, level: number) => formatDistance(values[level]);
   return {
     caption: "The computed sizes, against the full model; sizes between them are interpolated",
-    head: ["size s", "edges", "TV", "KL", "entropy", "top-1", "nucleus"],
+    head: ["size s", "edges", "TV", "KL", "entropy", "top-1", "nucleus", ...curves.map(({ name }) => `TV ${curveName(name)}`)],
     rows: Array.from(arrays.level_n_edges, (nEdges, level) => [
       formatSize(nEdges / n_edges),
       formatCount(nEdges),
@@ -186,6 +188,7 @@ function tableText({ arrays, n_edges }: Bundle): TableText {
       distance(arrays.entropy, level),
       arrays.top1[level] ? "agrees" : "differs",
       arrays.nucleus[level] > 0 ? `${Math.round(arrays.nucleus[level])} %` : "none",
+      ...curves.map((curve) => formatDistance(curveAt(curve, nEdges))),
     ]),
   };
 }

@@ -5,7 +5,7 @@ import { stripShades } from "../shades";
 import type { Bundle } from "../state";
 import { fitStrip, labelHeight } from "../strip";
 import type { Theme } from "../theme";
-import type { Trace } from "../trace";
+import { stripCells, type Trace } from "../trace";
 import { useWidth } from "../width";
 import { AsTable, type TableText } from "./AsTable";
 
@@ -18,40 +18,41 @@ interface Props {
 /** Tokens × layers: the share of edges kept into each position, last layer on top. */
 export function TokenView({ bundle, trace, theme }: Props) {
   const [ref, width] = useWidth<HTMLDivElement>(400);
-  const [pointed, setPointed] = useState<{ token: number; layer: number } | null>(null);
+  const [pointed, setPointed] = useState<Pointed | null>(null);
   const [asked, setAsked] = useState(Infinity);
-  const { n_layers: layers, n_tokens: tokens } = bundle;
-  const { shown, cellWidth, cellHeight, flat, labelEvery } = useMemo(() => fitStrip(width, tokens, layers), [width, tokens, layers]);
+  const { n_layers: layers, tokens_per_cell: perCell } = bundle;
+  const cells = stripCells(bundle);
+  const { shown, cellWidth, cellHeight, flat, labelEvery } = useMemo(() => fitStrip(width, cells, layers), [width, cells, layers]);
   // The window opens at the end, where the prediction is made.
-  const first = Math.min(asked, tokens - shown);
+  const first = Math.min(asked, cells - shown);
   const canvas = useShades(bundle, trace, theme, first, shown);
 
   const point = (event: PointerEvent) => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
     const column = Math.floor((event.clientX - box.left) / cellWidth);
     const layer = layers - 1 - Math.floor((event.clientY - box.top) / cellHeight);
-    if (column >= 0 && column < shown && layer >= 0 && layer < layers) setPointed({ token: first + column, layer });
+    if (column >= 0 && column < shown && layer >= 0 && layer < layers) setPointed({ cell: first + column, layer });
   };
 
-  const names = useMemo(() => bundle.tokens.map(visibleToken), [bundle]);
+  const names = useMemo(() => range(cells).map((cell) => visibleToken(bundle.tokens[cell * perCell])), [bundle]);
   const labels = useMemo(
     () => (
       <div class={flat ? "sw-strip-labels" : "sw-strip-labels sw-strip-upright"} style={{ "--cell-x": `${cellWidth}px`, height: `${labelHeight(names, flat)}px` }} aria-hidden="true">
-        {range(first + ((shown - 1) % labelEvery), first + shown, labelEvery).map((token) => (
-          <bdi key={token} style={{ left: `${(token - first) * cellWidth}px` }}>{names[token]}</bdi>
+        {range(first + ((shown - 1) % labelEvery), first + shown, labelEvery).map((cell) => (
+          <bdi key={cell} style={{ left: `${(cell - first) * cellWidth}px` }}>{names[cell]}</bdi>
         ))}
       </div>
     ),
     [names, first, shown, cellWidth, flat, labelEvery],
   );
-  const windowText = `tokens ${formatCount(first)} to ${formatCount(first + shown - 1)}: ${formatCount(shown)} of ${formatCount(tokens)} shown`;
+  const windowText = `${tokensIn(bundle, first, first + shown)} of ${formatCount(bundle.n_tokens)} shown`;
   const data = useMemo(() => ({ bundle, trace, first, shown }), [bundle, trace, first, shown]);
   return (
     <section class="sw-positions" aria-label="Tokens by layers">
       <AsTable
         title={
           <h3 class="sw-title">
-            Tokens × layers <span class="sw-note">{pointed ? describe(bundle, trace, pointed) : "edges kept into each position"}</span>
+            Tokens × layers <span class="sw-note">{pointed ? describe(bundle, trace, pointed) : `edges kept into each position${perCell > 1 ? `, ${perCell} tokens a cell` : ""}`}</span>
           </h3>
         }
         of="Tokens by layers"
@@ -62,7 +63,7 @@ export function TokenView({ bundle, trace, theme }: Props) {
         <div
           class="sw-strip"
           role="img"
-          aria-label={`Share of edges kept into each of ${shown} tokens in ${layers} layers`}
+          aria-label={`Share of edges kept into ${tokensIn(bundle, first, first + shown)} in ${layers} layers`}
           style={{ width: `${shown * cellWidth}px`, height: `${layers * cellHeight}px`, "--cell-x": `${cellWidth}px`, "--cell-y": `${cellHeight}px` }}
           data-gaps={`${cellWidth > 10 ? "x" : ""}${cellHeight > 6 ? "y" : ""}`}
           onPointerMove={point}
@@ -70,17 +71,17 @@ export function TokenView({ bundle, trace, theme }: Props) {
         >
           <canvas ref={canvas} width={shown} height={layers} />
           {pointed && (
-            <i class="sw-strip-point" style={{ left: `${(pointed.token - first) * cellWidth}px`, top: `${(layers - 1 - pointed.layer) * cellHeight}px` }} />
+            <i class="sw-strip-point" style={{ left: `${(pointed.cell - first) * cellWidth}px`, top: `${(layers - 1 - pointed.layer) * cellHeight}px` }} />
           )}
         </div>
         {labels}
       </div>
-      {shown < tokens && (
+      {shown < cells && (
         <label class="sw-window">
           <input
             type="range"
             min={0}
-            max={tokens - shown}
+            max={cells - shown}
             value={first}
             aria-label="First token shown"
             aria-valuetext={windowText}
@@ -109,27 +110,38 @@ function useShades(bundle: Bundle, trace: Trace, theme: Theme, first: number, sh
   return canvas;
 }
 
-function describe(bundle: Bundle, trace: Trace, { token, layer }: { token: number; layer: number }): string {
-  const index = layer * bundle.n_tokens + token;
-  const total = bundle.arrays.position_total[index];
-  return `layer ${layer}, ${visibleToken(bundle.tokens[token])}: ${formatCount(trace.positionEdges[index])} of ${formatCount(total)} edges`;
+/** "token 7" or "tokens 8 to 15": those in some cells of the strip. */
+function tokensIn({ n_tokens, tokens_per_cell }: Bundle, firstCell: number, endCell: number): string {
+  const [first, last] = [firstCell * tokens_per_cell, Math.min(n_tokens, endCell * tokens_per_cell) - 1];
+  return first === last ? `token ${formatCount(first)}` : `tokens ${formatCount(first)} to ${formatCount(last)}`;
+}
+
+interface Pointed {
+  cell: number;
+  layer: number;
+}
+
+const shareAt = (bundle: Bundle, trace: Trace, { cell, layer }: Pointed): string => formatShare(trace.strip[layer * stripCells(bundle) + cell] / 255);
+
+function describe(bundle: Bundle, trace: Trace, pointed: Pointed): string {
+  const first = pointed.cell * bundle.tokens_per_cell;
+  const name = bundle.tokens_per_cell > 1 ? tokensIn(bundle, pointed.cell, pointed.cell + 1) : visibleToken(bundle.tokens[first]);
+  return `layer ${pointed.layer}, ${name}: ${shareAt(bundle, trace, pointed)} of its edges`;
 }
 
 function tableText({ bundle, trace, first, shown }: { bundle: Bundle; trace: Trace; first: number; shown: number }): TableText {
   const layers = range(bundle.n_layers);
-  const share = (index: number) => {
-    const total = bundle.arrays.position_total[index];
-    return total > 0 ? formatShare(trace.positionEdges[index] / total) : "–";
-  };
+  const { n_tokens: tokens, tokens_per_cell: perCell } = bundle;
+  // In the last layer only the last token leads to the prediction: what enters the others is not in the graph.
+  const inGraph = (cell: number, layer: number) => layer < bundle.n_layers - 1 || cell === stripCells(bundle) - 1;
+  const notes = [shown < stripCells(bundle) && `${tokensIn(bundle, first, first + shown)} of ${formatCount(tokens)} shown`, perCell > 1 && `${perCell} tokens a row`];
   return {
-    caption: `Share of the edges into each token that are kept, by layer${
-      shown < bundle.n_tokens ? `; ${formatCount(shown)} of ${formatCount(bundle.n_tokens)} tokens shown` : ""
-    }`,
+    caption: ["Share of the edges into each token that are kept, by layer", ...notes.filter(Boolean)].join("; "),
     head: ["", "token", ...layers.map((layer) => `layer ${layer}`)],
-    rows: range(first, first + shown).map((token) => [
-      String(token),
-      visibleToken(bundle.tokens[token]),
-      ...layers.map((layer) => share(layer * bundle.n_tokens + token)),
+    rows: range(first, first + shown).map((cell) => [
+      String(cell * perCell),
+      bundle.tokens.slice(cell * perCell, (cell + 1) * perCell).map(visibleToken).join(" "),
+      ...layers.map((layer) => (inGraph(cell, layer) ? shareAt(bundle, trace, { cell, layer }) : "–")),
     ]),
   };
 }

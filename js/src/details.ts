@@ -1,0 +1,39 @@
+// What a node does at full detail: asked of Python once the pointer or the focus rests on it, and kept for its trace.
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { patience } from "./kernel";
+import { ask, NoAnswer, type NodeDetails } from "./messages";
+import type { Bundle, ExplorerModel } from "./state";
+
+const rest = 120; // ms
+
+export interface Details {
+  /** Null until they are there. */
+  known: NodeDetails | null;
+  /** Why they are not, or "". */
+  error: string;
+}
+
+export function useDetails(model: ExplorerModel, bundle: Bundle, key: string, live: boolean): Details {
+  // A map for each trace: an answer for a former one lands in a map that nobody reads.
+  const known = useMemo(() => new Map<string, NodeDetails>(), [bundle]);
+  const errors = useMemo(() => new Map<string, string>(), [bundle]);
+  const [, redraw] = useState({});
+  useEffect(() => {
+    if (!live || known.has(key)) return;
+    const left = new AbortController();
+    const fetch = () =>
+      ask(model, "node", { node: key }, patience.node, left.signal)
+        .then((details) => {
+          known.set(key, details);
+          errors.delete(key);
+        })
+        .catch((reason: Error) => void errors.set(key, reason instanceof NoAnswer ? "no answer yet" : reason.message))
+        .finally(() => left.signal.aborted || redraw({}));
+    const timer = setTimeout(fetch, rest);
+    return () => {
+      clearTimeout(timer);
+      left.abort();
+    };
+  }, [model, known, key, live]);
+  return { known: known.get(key) ?? null, error: live && !known.has(key) ? (errors.get(key) ?? "") : "" };
+}
