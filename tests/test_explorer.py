@@ -243,7 +243,78 @@ def test_only_a_newer_trace_takes_the_place_of_a_trace(front: Front) -> None:
     release.set()
     wait_for(lambda: len(answers) == 4)
     assert {answer["id"]: answer["ok"] for answer in answers} == {0: False, 1: True, 2: True, 3: True}
+    assert [answer["id"] for answer in answers if answer.get("cancelled")] == [0]
     assert explorer.bundle["importance"] == "l2"
+
+
+@pytest.mark.parametrize("request_", [{"kind": "trace"}, {"kind": "compare", "names": ["l2", "inverse"]}], ids=str)
+def test_what_is_under_way_is_given_up_on_request(
+    front: Front, monkeypatch: pytest.MonkeyPatch, request_: dict[str, Any]
+) -> None:
+    explorer = front.explorer
+    before = settled(explorer), settings(explorer), explorer.n_edges, explorer.curves
+    begun, go_on, runs = threading.Event(), threading.Event(), []
+    honest = sw.STrace.evaluate
+
+    def slow(trace: sw.STrace, *arguments: Any, **named: Any) -> Any:
+        runs.append(trace)
+        begun.set()
+        assert go_on.wait(10)
+        return honest(trace, *arguments, **named)
+
+    monkeypatch.setattr(sw.STrace, "evaluate", slow)
+    explorer._handle_custom_msg({"id": 1, "settings": settings(explorer, importance="l2")} | request_, [])
+    assert begun.wait(10)
+    assert front.ask("cancel")["ok"]
+    go_on.set()
+    wait_for(lambda: len(front.answers) == 2)
+    answer = front.answers[-1]
+    assert (answer["id"], answer["ok"], answer["cancelled"]) == (1, False, True)
+    assert answer["error"].startswith("Cancelled")
+    assert explorer.status == {"state": "ready", "message": answer["error"], "progress": 0}
+    assert (dict(explorer.evaluation), settings(explorer), explorer.n_edges, explorer.curves) == before
+    assert len(runs) == 1  # the stage that was running was the last
+    monkeypatch.undo()
+    explorer.n_edges = 21
+    assert settled(explorer)["n_edges"] == 21
+    assert explorer.status["message"] == ""
+
+
+def test_with_nothing_under_way_a_cancel_changes_nothing(front: Front) -> None:
+    before = dict(front.explorer.status)
+    assert front.ask("cancel")["ok"]
+    assert front.explorer.status == before
+    assert front.ask("trace", settings=settings(front.explorer, importance="l2"))["ok"]
+
+
+def test_a_node_is_described_at_once_even_while_the_model_runs(front: Front) -> None:
+    explorer = front.explorer
+    busy = threading.Event()
+    worker.submit(busy.wait, 10)
+    explorer.n_edges = 33  # waits
+    answer = front.ask("node", node="1.2")
+    assert answer["ok"]
+    assert {name: answer[name] for name in ("shares", "edges")} == explorer.session.node("1.2")
+    assert len(answer["shares"]) == len(explorer.trace.tokens)
+    refused = front.ask("node", node="7.0")
+    assert not refused["ok"]
+    assert "no layer 7" in refused["error"]
+    assert "KeyError" in front.ask("node")["error"]
+    assert explorer.status["state"] == "running"  # a node that cannot be shown is no failure of the evaluation
+    busy.set()
+    assert settled(explorer)["n_edges"] == 33
+
+
+def test_requests_that_waited_for_a_busy_kernel_end_in_the_newest_state(front: Front) -> None:
+    """While a cell runs, the messages wait; then they are handled one after the other."""
+    explorer = front.explorer
+    explorer._handle_custom_msg({"id": "greeting", "kind": "hello"}, [])
+    for n_edges in (40, 41, 42):
+        explorer.set_state({"n_edges": n_edges})
+    explorer.set_state({"toggles": {"1.0": "off"}})
+    evaluation = settled(explorer)
+    assert (evaluation["n_edges"], evaluation["toggles"]) == (42, {"1.0": "off"})
+    assert front.answers[0] == {"id": "greeting", "kind": "hello", "ok": True}
 
 
 def test_a_session_is_saved_and_gone_on_with(front: Front, tmp_path: Any) -> None:

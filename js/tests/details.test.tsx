@@ -31,7 +31,7 @@ describe("a node's details", () => {
     await rest();
     expect(model.sentOf("node").slice(1).map(({ node }) => node)).toEqual(["0.mlp"]);
     expect(get("node-detail").dataset.detailed).toBe("true");
-    expect(get("node-sources").textContent).toBe("from The 50%·cat 30%·sat 20%");
+    expect(get("node-sources").textContent).toBe("its weight comes from The 50%·cat 30%·sat 20%");
     const kept = [...get("node-detail").querySelectorAll(".sw-edge")].map((edge) => edge.classList.contains("sw-edge-kept"));
     expect(kept).toEqual([false, true]);
     point(view, "0.0");

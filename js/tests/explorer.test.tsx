@@ -214,6 +214,17 @@ describe("each picture as a table", () => {
   });
 });
 
+it("says where tokens share a cell of the strip", () => {
+  show({ bundle: makeState({ layers: 3, heads: 2, tokens: ["The", " cat", " sat"], levels: 8, tokensPerCell: 2 }).bundle, n_edges: bundle.n_edges });
+  expect(find(".sw-positions h3").textContent).toBe("Tokens × layers edges kept into each position, 2 tokens a cell");
+  click(find('[aria-label="Tokens by layers as table"]'));
+  const rows = [...find(".sw-positions tbody").children].map((row) => [...row.children].map((cell) => cell.textContent));
+  expect(rows).toEqual([
+    ["0", "The ·cat", "100%", "100%", "–"],
+    ["2", "·sat", "100%", "100%", "100%"],
+  ]);
+});
+
 describe("around it", () => {
   it("shows an error in place until it is over, and asks again", () => {
     const model = show({ status: { state: "error", message: "Out of memory.", progress: 0 } });

@@ -61,7 +61,7 @@ function Sources({ bundle, shares }: { bundle: Bundle; shares: number[] | null }
   const picture = useMemo(() => {
     if (!shares) return null;
     const largest = Math.max(...shares, Number.MIN_VALUE);
-    const bars = shares.map((share, token) => `M${token} 1V${1 - share / largest}h1V1z`).join("");
+    const bars = shares.map((share, token) => `M${token + 0.06} 1V${1 - share / largest}h.88V1z`).join("");
     const named = leading(Float32Array.from(shares), namedSources).filter((token) => shares[token] > 0);
     return { bars, named };
   }, [shares]);
@@ -73,7 +73,7 @@ function Sources({ bundle, shares }: { bundle: Bundle; shares: number[] | null }
             <path d={picture.bars} />
           </svg>
           <p class="sw-note">
-            from{" "}
+            its weight comes from{" "}
             {picture.named.map((token) => (
               <span key={token}>
                 <bdi>{visibleToken(bundle.tokens[token])}</bdi> <b>{formatShare(shares[token])}</b>

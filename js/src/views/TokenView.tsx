@@ -45,7 +45,7 @@ export function TokenView({ bundle, trace, theme }: Props) {
     ),
     [names, first, shown, cellWidth, flat, labelEvery],
   );
-  const windowText = `${tokensIn(bundle, first, first + shown)} of ${formatCount(bundle.n_tokens)} shown`;
+  const windowText = `${tokensIn(bundle, first, first + shown)}: ${shownOfAll(bundle, first, first + shown)}`;
   const data = useMemo(() => ({ bundle, trace, first, shown }), [bundle, trace, first, shown]);
   return (
     <section class="sw-positions" aria-label="Tokens by layers">
@@ -110,10 +110,22 @@ function useShades(bundle: Bundle, trace: Trace, theme: Theme, first: number, sh
   return canvas;
 }
 
-/** "token 7" or "tokens 8 to 15": those in some cells of the strip. */
-function tokensIn({ n_tokens, tokens_per_cell }: Bundle, firstCell: number, endCell: number): string {
-  const [first, last] = [firstCell * tokens_per_cell, Math.min(n_tokens, endCell * tokens_per_cell) - 1];
+/** The first and the last token in some cells of the strip. */
+const span = ({ n_tokens, tokens_per_cell }: Bundle, firstCell: number, endCell: number): [first: number, last: number] => [
+  firstCell * tokens_per_cell,
+  Math.min(n_tokens, endCell * tokens_per_cell) - 1,
+];
+
+/** "token 7" or "tokens 8 to 15". */
+function tokensIn(bundle: Bundle, firstCell: number, endCell: number): string {
+  const [first, last] = span(bundle, firstCell, endCell);
   return first === last ? `token ${formatCount(first)}` : `tokens ${formatCount(first)} to ${formatCount(last)}`;
+}
+
+/** "65 of 2,000 shown". */
+function shownOfAll(bundle: Bundle, firstCell: number, endCell: number): string {
+  const [first, last] = span(bundle, firstCell, endCell);
+  return `${formatCount(last - first + 1)} of ${formatCount(bundle.n_tokens)} shown`;
 }
 
 interface Pointed {
@@ -126,15 +138,15 @@ const shareAt = (bundle: Bundle, trace: Trace, { cell, layer }: Pointed): string
 function describe(bundle: Bundle, trace: Trace, pointed: Pointed): string {
   const first = pointed.cell * bundle.tokens_per_cell;
   const name = bundle.tokens_per_cell > 1 ? tokensIn(bundle, pointed.cell, pointed.cell + 1) : visibleToken(bundle.tokens[first]);
-  return `layer ${pointed.layer}, ${name}: ${shareAt(bundle, trace, pointed)} of its edges`;
+  return `layer ${pointed.layer}, ${name}: ${shareAt(bundle, trace, pointed)} kept`;
 }
 
 function tableText({ bundle, trace, first, shown }: { bundle: Bundle; trace: Trace; first: number; shown: number }): TableText {
   const layers = range(bundle.n_layers);
-  const { n_tokens: tokens, tokens_per_cell: perCell } = bundle;
+  const perCell = bundle.tokens_per_cell;
   // In the last layer only the last token leads to the prediction: what enters the others is not in the graph.
   const inGraph = (cell: number, layer: number) => layer < bundle.n_layers - 1 || cell === stripCells(bundle) - 1;
-  const notes = [shown < stripCells(bundle) && `${tokensIn(bundle, first, first + shown)} of ${formatCount(tokens)} shown`, perCell > 1 && `${perCell} tokens a row`];
+  const notes = [shown < stripCells(bundle) && shownOfAll(bundle, first, first + shown), perCell > 1 && `${perCell} tokens a row`];
   return {
     caption: ["Share of the edges into each token that are kept, by layer", ...notes.filter(Boolean)].join("; "),
     head: ["", "token", ...layers.map((layer) => `layer ${layer}`)],
