@@ -10,17 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 from .edges import Edges
 from .errors import (
+    JobCancelledError,
+    JobFileError,
+    MissingKeyError,
     ModelNotFoundError,
+    ModelNotServedError,
     PromptError,
+    RemoteError,
+    RemoteRunError,
+    RemoteTimeoutError,
+    RequestTooLargeError,
+    ResultLostError,
+    ServerLostError,
+    ServerUnreachableError,
     SessionFileError,
     StraceError,
     ToggleError,
     UnsupportedArchitectureError,
+    VersionMismatchError,
+    WrongKeyError,
 )
 from .sweep import Sweep, TopToken
 from .trace import STrace, trace
 
 if TYPE_CHECKING:
+    from .jobs import Job, load_job, submit
     from .loading import load_model
     from .models import Model
     from .widgets.explorer import Explorer
@@ -33,11 +47,23 @@ __all__ = [
     "Edges",
     "Explorer",
     "HeadView",
+    "Job",
+    "JobCancelledError",
+    "JobFileError",
     "LayerView",
+    "MissingKeyError",
     "Model",
     "ModelNotFoundError",
+    "ModelNotServedError",
     "PromptError",
+    "RemoteError",
+    "RemoteRunError",
+    "RemoteTimeoutError",
+    "RequestTooLargeError",
+    "ResultLostError",
     "STrace",
+    "ServerLostError",
+    "ServerUnreachableError",
     "SessionFileError",
     "SizeSlider",
     "StraceError",
@@ -46,13 +72,18 @@ __all__ = [
     "TokenView",
     "TopToken",
     "UnsupportedArchitectureError",
+    "VersionMismatchError",
+    "WrongKeyError",
+    "load_job",
     "load_model",
+    "submit",
     "trace",
 ]
 
 _ON_FIRST_USE = {
     "Model": ".models",
     "load_model": ".loading",
+    **dict.fromkeys(("Job", "load_job", "submit"), ".jobs"),
     "Explorer": ".widgets.explorer",
     **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".widgets.views"),
 }

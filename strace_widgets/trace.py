@@ -21,6 +21,8 @@ from .traversal import nucleus_mask, rank_edges, rank_randomly, threshold_mask
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .estimates import Estimate
+    from .jobs import Job
     from .models import Model
     from .widgets.explorer import Explorer
 
@@ -62,8 +64,7 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
             "Give a longer prompt.",
             stacklevel=2,
         )
-    architecture = model.architecture
-    graph = Graph(architecture.n_layers, architecture.n_heads, len(token_ids), architecture.parallel)
+    graph = _graph(model, len(token_ids))
     if isinstance(importance, str):
         measure = measure_named(importance)
         scores, logits = model.capture(token_ids, measure.score)
@@ -71,10 +72,30 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
     else:
         captured, logits = model.capture_vectors(token_ids)
         weights = _checked(importance(captured), graph)
+    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "custom")
+    return _ranked(model, prompt, token_ids, name, graph, weights, logits)
+
+
+def from_scores(
+    model: Model, prompt: str, token_ids: Array, importance: str, scores: Edges, logits: Array, seed: int = 0
+) -> STrace:
+    """Return the trace of a prompt whose edges have been scored, by `Model.capture` or elsewhere."""
+    graph = _graph(model, len(token_ids))
+    weights = weigh(scores, graph, measure_named(importance), seed)
+    return _ranked(model, prompt, token_ids, importance, graph, weights, logits)
+
+
+def _graph(model: Model, n_tokens: int) -> Graph:
+    a = model.architecture
+    return Graph(a.n_layers, a.n_heads, n_tokens, a.parallel)
+
+
+def _ranked(
+    model: Model, prompt: Any, token_ids: Array, importance: str, graph: Graph, weights: Edges, logits: Array
+) -> STrace:
     tokens = [model.decode(int(i)) for i in token_ids]
     text = prompt if isinstance(prompt, str) else "".join(tokens)
-    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "custom")
-    return STrace(model, text, token_ids, tokens, name, graph, weights, rank_edges(weights, graph), logits)
+    return STrace(model, text, token_ids, tokens, importance, graph, weights, rank_edges(weights, graph), logits)
 
 
 def _checked(weights: Any, graph: Graph) -> Edges:
@@ -185,6 +206,27 @@ class STrace:
         counted = np.array([self.mask(size, toggles).n_kept for size in sizes]) if toggles else kept
         true_token = None if next_token is None else self.model.encode_one(next_token)
         return compare(self.full_logits, logits, sizes, kept, counted, self.model.decode, next_token=true_token)
+
+    def submit(
+        self, sizes: Iterable[float] | None = None, toggles: Mapping[str, str] | None = None, **modes: Any
+    ) -> Job:
+        """Send a sweep to the model's server and return at once; `strace_widgets.jobs.Job.result` gives the `Sweep`.
+
+        Parameters
+        ----------
+        sizes, toggles, **modes
+            As for `evaluate`; without sizes, those of the standard sweep.
+        """
+        from .jobs import submit_sweep  # noqa: PLC0415 - jobs are above the trace
+
+        return submit_sweep(self, self.standard_sizes() if sizes is None else sizes, toggles, _modes(modes))
+
+    def estimate(self, sizes: Iterable[float] | None = None) -> Estimate:
+        """Return what a sweep costs before it is run: forward passes, requests to a server, bytes up and down."""
+        from .estimates import of_sweep  # noqa: PLC0415 - needs a model
+
+        n_sizes = len(self.standard_sizes() if sizes is None else list(sizes))
+        return of_sweep(self.model, len(self.token_ids), n_sizes)
 
     def connected(self, size: float) -> bool:
         """Tell whether the trace of size s reaches an embedding, so that it can depend on the prompt at all."""
