@@ -5,6 +5,10 @@ class StraceError(Exception):
     """The base of every error that this package raises on purpose."""
 
 
+class FindingError(StraceError, ValueError):
+    """A finding cannot be computed: a table of the study is empty, lacks a column, or holds too little."""
+
+
 class ModelNotFoundError(StraceError, LookupError):
     """No model could be loaded under the name or folder that was given."""
 
