@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from .style import BLUE, GREY, HEIGHT, ORANGE, PALE_TO_DEEP, chosen, plain, size_axis, styled
+from .style import BLUE, GREY, HEIGHT, ORANGE, PALE_TO_DEEP, chosen, line_legend, plain, size_axis, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ def composition(table: pd.DataFrame, nuclei: pd.DataFrame | None = None, *, impo
     marks = None
     if nuclei is not None:
         marks, _ = chosen(plain(nuclei), importance=which.removeprefix("importance "), masks=None)
-        marks = marks[marks["nucleus"].isin(MARKED)].assign(label=lambda at: at["nucleus"].astype(str) + " %")
+        marks = marks[marks["nucleus"].isin(MARKED)]
     panels = [
         _areas(rows, "kind", list(KINDS), list(KINDS.values()), marks).properties(
             title=alt.TitleParams("by kind of component", fontSize=15)
@@ -70,23 +70,27 @@ def _areas(rows: pd.DataFrame, by: str, names: list[str], colours: list[str], ma
         .mark_area(stroke="white", strokeWidth=1.5)
         .encode(x=size_axis(), y=share, y2="top:Q", color=colour, tooltip=[by, "size:Q", alt.Tooltip("share:Q", format=".1%")])
     ]
-    inner = shares.iloc[2:-2] if len(shares) > 4 else shares  # noqa: PLR2004 - away from the edges, where names would be cut
     labels = []
-    for name, colour_ in zip(names, colours, strict=True):
-        if inner[name].max() < 0.07:  # noqa: PLR2004 - lower than the letters
+    for name, fill in zip(names, colours, strict=True):
+        # A name needs room to both sides: the band that it lies in is the one clear of all curves two sizes around.
+        floor = (top[name] - shares[name]).rolling(5, center=True).max()
+        room = top[name].rolling(5, center=True).min() - floor
+        if not room.max() > 0.07:  # noqa: PLR2004 - the height of the letters
             continue
-        at = inner[name].idxmax()
-        middle = float(top.loc[at, name] - shares.loc[at, name] / 2)
-        labels.append({"size": float(at), "middle": middle, "name": name, "ink": "white" if _dark(colour_) else "#16202b"})
+        at = room.idxmax()
+        middle = float(floor[at] + room[at] / 2)
+        labels.append({"size": float(at), "middle": middle, "name": name, "ink": "white" if _dark(fill) else "#16202b"})
     drawn.append(
         alt.Chart(alt.InlineData(values=labels))
         .mark_text(fontSize=14, fontWeight="bold")
         .encode(x="size:Q", y="middle:Q", text="name:N", color=alt.Color("ink:N", scale=None))
     )
     if marks is not None and len(marks):
-        base = alt.Chart(marks).encode(x="median:Q")
-        drawn.append(base.mark_rule(color="#16202b", strokeDash=[3, 3], strokeWidth=1.5))
-        drawn.append(base.mark_text(fontSize=12, baseline="bottom", dy=-3).encode(text="label:N", y=alt.value(0)))
+        drawn.append(alt.Chart(marks).mark_rule(color="#16202b", strokeDash=[3, 3]).encode(x="median:Q"))
+        for line, mark in enumerate(marks.sort_values("median", ascending=False).itertuples()):  # a line each: they crowd
+            told = alt.InlineData(values=[{"size": mark.median, "label": f"{mark.nucleus} %"}])
+            text = alt.Chart(told).mark_text(fontSize=12, baseline="bottom", align="right", dx=-3, dy=12 * line + 14)
+            drawn.append(text.encode(x="size:Q", text="label:N", y=alt.value(0)))
     # Colours that are given as they are do not join the scale of the areas.
     return alt.layer(*drawn).resolve_scale(color="independent").properties(width=380, height=HEIGHT)
 
@@ -128,7 +132,7 @@ def component_use(table: pd.DataFrame, value: str = "use", *, importance: str | 
             color=alt.Color(f"{value}:Q")
             .scale(domain=[0, 1], range=list(PALE_TO_DEEP))
             .title(titles[value])
-            .legend(orient="bottom", format="%", gradientLength=220, titleLimit=400),
+            .legend(orient="bottom", format="%", values=[0, 0.25, 0.5, 0.75, 1], gradientLength=260, titleLimit=400),
             tooltip=["layer:O", "column:N", alt.Tooltip(f"{value}:Q", format=".0%")],
         )
     )
@@ -152,7 +156,7 @@ def use_inequality(table: pd.DataFrame, *, importance: str | None = None) -> Any
     rows = rows.groupby("curve", group_keys=False, sort=False)[list(rows.columns)].apply(_thinned)
     names = list(rows.sort_values("size")["curve"].unique())
     dashes = [[1, 0], [8, 3], [4, 3], [2, 2]]
-    legend = alt.Legend(orient="right", title=None, symbolSize=400)
+    legend = line_legend(orient="right", title=None)
     line = (
         alt.Chart(rows)
         .mark_line(strokeWidth=2.5)

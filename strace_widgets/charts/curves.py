@@ -16,9 +16,10 @@ from .style import (
     SOLID,
     WIDTH,
     chosen,
+    line_legend,
+    necessary_axis,
     plain,
     size_axis,
-    size_height,
     styled,
 )
 
@@ -41,6 +42,8 @@ BASELINES = {
     "random-residual-kept": ("#9a6fb0", (2, 2, 8, 2)),
 }
 """The same of the baselines."""
+
+SHALLOW_AND_FULL = {"unigram frequency": "unigram frequency", "full model": "the full model"}
 
 MEASURES = {
     "cosine": "cosine to the full state",
@@ -130,9 +133,9 @@ def shallow_statistics(table: pd.DataFrame, *, masks: str | None = None) -> Any:
     rows, which = chosen(plain(table), masks=masks)
     panels = [
         alt.layer(*_bands(rows[rows["with"] == name].drop(columns="with"), "Spearman correlation", [-0.25, 1])).properties(
-            width=WIDTH * 0.62, height=HEIGHT, title=alt.TitleParams(f"with the {name}", fontSize=15)
+            width=WIDTH * 0.62, height=HEIGHT, title=alt.TitleParams(f"with {words}", fontSize=15)
         )
-        for name in ("unigram frequency", "full model")
+        for name, words in SHALLOW_AND_FULL.items()
     ]
     title = "What sparse subgraphs know"
     return styled(alt.hconcat(*panels, spacing=30), title, f"{which}; {_prompts(rows)}; line: mean, band: quartiles")
@@ -142,15 +145,19 @@ def nucleus_sizes(table: pd.DataFrame, *, masks: str | None = None) -> Any:
     """Chart `findings.nucleus_sizes`: the median necessary size of each nucleus, and its quartiles."""
     rows, which = chosen(plain(table), masks=masks)
     measures = list(rows["importance"].unique())
+    legend = alt.Legend(orient="bottom", title=None)
     base = alt.Chart(rows).encode(
         x=alt.X("nucleus:O").title("nucleus that is recovered for good (% of probability)").axis(labelAngle=0),
         xOffset=alt.XOffset("importance:N").sort(measures),
-        color=alt.Color("importance:N").scale(domain=measures, range=[colour for colour, _ in SERIES][: len(measures)]),
+        color=alt.Color("importance:N", legend=legend).scale(
+            domain=measures, range=[SERIES[place % len(SERIES)][0] for place in range(len(measures))]
+        ),
         tooltip=["nucleus:O", "importance:N", *_numbers("lower", "median", "upper", "whole"), "n_prompts:Q"],
     )
-    spans = base.mark_rule(strokeWidth=5, opacity=0.35).encode(y=size_height("lower"), y2="upper:Q")
+    spans = base.mark_rule(strokeWidth=5, opacity=0.35).encode(y=necessary_axis(alt.Y, "lower", rows["lower"]), y2="upper:Q")
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
-        y=size_height("median"), shape=alt.Shape("importance:N").sort(measures)
+        y=necessary_axis(alt.Y, "median", rows["lower"]),
+        shape=alt.Shape("importance:N", legend=legend).scale(domain=measures),
     )
     return styled(
         (spans + points).properties(width=WIDTH, height=HEIGHT),
@@ -183,17 +190,18 @@ def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
     quartiles = rows.groupby("size")[["flops", "weights"]].quantile([0.25, 0.5, 0.75]).stack().unstack(1)
     quartiles.columns = ["lower", "median", "upper"]
     quartiles = quartiles.rename_axis(["size", "of"]).reset_index()
-    quartiles["of"] = quartiles["of"].map({"flops": "operations", "weights": "weights"})
-    names = ["weights", "operations", "edges"]
-    colour = alt.Color("of:N").scale(domain=names, range=[BLUE, ORANGE, GREY]).title("share of")
-    dash = alt.StrokeDash("of:N").scale(domain=names, range=[SOLID, DASHED, DOTTED]).title("share of")
+    quartiles["of"] = quartiles["of"].map({"flops": "the layers' operations", "weights": "the layers' weights"})
+    names = ["the layers' weights", "the layers' operations", "edges (s itself)"]
+    legend = line_legend(orient="bottom", title=None)
+    colour = alt.Color("of:N", legend=legend).scale(domain=names, range=[BLUE, ORANGE, GREY])
+    dash = alt.StrokeDash("of:N", legend=legend).scale(domain=names, range=[SOLID, DASHED, DOTTED])
     base = alt.Chart(quartiles).encode(x=size_axis(), color=colour)
-    share = alt.Y("median:Q").scale(domain=[0, 1]).axis(format="%").title("share touched, of the layers'")
+    share = alt.Y("median:Q").scale(domain=[0, 1]).axis(format="%").title("share that is touched")
     band = base.mark_area(opacity=0.15).encode(y="lower:Q", y2="upper:Q")
     line = base.mark_line(strokeWidth=2.5).encode(
         y=share, strokeDash=dash, tooltip=["of:N", *_numbers("size", "lower", "median", "upper")]
     )
-    edges = [{"size": float(size), "of": "edges", "median": float(size)} for size in sorted(rows["size"].unique())]
+    edges = [{"size": float(size), "of": names[-1], "median": float(size)} for size in sorted(rows["size"].unique())]
     same = alt.Chart(alt.InlineData(values=edges)).mark_line(strokeWidth=2.5).encode(
         x=size_axis(), y=share, color=colour, strokeDash=dash
     )
@@ -215,7 +223,7 @@ def _bands(rows: pd.DataFrame, title: str, domain: list[float]) -> list[alt.Char
         looks[name] = BASELINES.get(kind) or SERIES[len([n for n in looks if n.startswith("trace")]) % len(SERIES)]
     # Traces first in the legend, baselines after.
     names = sorted(looks, key=lambda name: not name.startswith("trace"))
-    legend = alt.Legend(orient="bottom", title=None, symbolSize=400, columns=4)
+    legend = line_legend(orient="bottom", title=None, columns=4)
     colour = alt.Color("series:N", legend=legend).scale(domain=names, range=[looks[name][0] for name in names])
     dash = alt.StrokeDash("series:N", legend=legend).scale(domain=names, range=[list(looks[name][1]) for name in names])
     base = alt.Chart(rows).encode(x=size_axis(), color=colour)

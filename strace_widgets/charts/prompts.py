@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from .style import BLUE, HEIGHT, ORANGE, ORANGE_TO_BLUE, PALE_TO_DEEP, WIDTH, chosen, plain, size_axis, size_height, styled
+from .style import BLUE, HEIGHT, ORANGE, ORANGE_TO_BLUE, PALE_TO_DEEP, WIDTH, chosen, necessary_axis, plain, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def uncertainty(
     """
     run = {"importance": importance, "masks": masks}
     rows, which = chosen(plain(table), **run)
-    subtitle = [f"{which}; {len(rows):,} prompts; size from which on {rows['criterion'].iloc[0]} agrees for good"]
+    subtitle = [f"{which}; {len(rows):,} prompts; size from which on {rows['criterion'].iloc[0]} holds for good"]
     if correlation is not None:
         found = chosen(plain(correlation), **run)[0].iloc[0]
         subtitle.append(f"Spearman {found['spearman']:.2f} (95 % from {found['low']:.2f} to {found['high']:.2f})")
@@ -52,7 +52,7 @@ def uncertainty(
             .mark_circle(color=BLUE, size=60, opacity=0.6)
             .encode(
                 x=entropy,
-                y=size_height(),
+                y=necessary_axis(alt.Y, "size", rows["size"]),
                 tooltip=["text:N", "kind:N", alt.Tooltip("size:Q", format=".3g"), alt.Tooltip("entropy:Q", format=".2f")],
             )
         )
@@ -63,7 +63,7 @@ def uncertainty(
             .encode(
                 x=entropy,
                 x2="entropy_end:Q",
-                y=size_height(),
+                y=necessary_axis(alt.Y, "size", rows["size"]),
                 y2="size_end:Q",
                 color=alt.Color("prompts:Q").scale(range=list(PALE_TO_DEEP)).title("prompts"),
                 tooltip=["prompts:Q"],
@@ -108,11 +108,11 @@ def extremes(table: pd.DataFrame, *, importance: str | None = None, masks: str |
         shape=alt.Shape("place:N").scale(domain=places, range=["circle", "square"]).title(None).legend(orient="bottom"),
         tooltip=["text:N", alt.Tooltip("size:Q", format=".3g"), alt.Tooltip("entropy:Q", format=".2f")],
     )
-    points = base.mark_point(size=110, filled=True, opacity=1).encode(x=size_axis(title="necessary size s"))
+    points = base.mark_point(size=110, filled=True, opacity=1).encode(x=necessary_axis(alt.X, "size", rows["size"]))
     return styled(
         points.properties(width=360, height=alt.Step(26)),
         "The easiest and the hardest prompts",
-        f"{which}; size from which on {rows['criterion'].iloc[0]} agrees for good",
+        f"{which}; size from which on {rows['criterion'].iloc[0]} holds for good",
     )
 
 
@@ -127,10 +127,7 @@ def groups(table: pd.DataFrame, *, importance: str | None = None, masks: str | N
     )
     span = base.mark_rule(strokeWidth=6, opacity=0.3, color=BLUE).encode(x="lower:Q", x2="upper:Q")
     point = base.mark_point(size=110, filled=True, color=BLUE, opacity=1).encode(
-        x=alt.X("median:Q")
-        .scale(type="log")
-        .title("necessary size s")
-        .axis(format="~g", values=[10.0**-n for n in range(7)])
+        x=necessary_axis(alt.X, "median", rows["lower"])
     )
     return styled(
         (span + point).properties(width=440, height=alt.Step(30)),

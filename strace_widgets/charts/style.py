@@ -43,11 +43,29 @@ def size_axis(field: str = "size", title: str = "size s (share of edges kept)", 
     )
 
 
-def size_height(field: str = "size", title: str = "necessary size s") -> alt.Y:
-    """Return the same axis, upright."""
+def size_ticks(sizes: pd.Series) -> dict[str, Any]:
+    """Return where an axis of necessary sizes begins and is labelled: at 1, 2 and 5 of each decade if it spans few."""
+    smallest = min(float(sizes.min()) / 1.2, 0.5)
+    steps = (1, 2, 5) if smallest > 1e-2 else (1,)  # noqa: PLR2004 - two decades have room for three labels each
+    ticks = [step * 10.0**-n for n in range(7) for step in steps]
+    return {"domain": [smallest, 1.0], "values": [tick for tick in ticks if smallest <= tick <= 1]}
+
+
+def necessary_axis(channel: type[alt.X | alt.Y], field: str, sizes: pd.Series) -> Any:
+    """Return the log axis of necessary sizes, lying (`alt.X`) or upright (`alt.Y`), as wide as they are."""
+    ticks = size_ticks(sizes)
     return (
-        alt.Y(f"{field}:Q").scale(type="log").title(title).axis(format="~g", values=[10.0**-n for n in range(7)])
+        channel(f"{field}:Q")
+        .scale(type="log", domain=ticks["domain"], nice=False)
+        .title("necessary size s")
+        .axis(format="~g", values=ticks["values"])
     )
+
+
+def line_legend(**options: Any) -> alt.Legend:
+    """Return a legend of lines, whose bands would otherwise be its symbols."""
+    look = {"symbolType": "stroke", "symbolSize": 500, "symbolOpacity": 1, "symbolFillColor": "transparent"}
+    return alt.Legend(**(look | options))
 
 
 def chosen(table: pd.DataFrame, **choices: str | None) -> tuple[pd.DataFrame, str]:
