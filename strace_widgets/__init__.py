@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from .edges import Edges
 from .errors import (
+    MissingExtraError,
     ModelNotFoundError,
     PromptError,
     SessionFileError,
     StraceError,
+    StudyError,
     ToggleError,
     UnsupportedArchitectureError,
 )
+from .prompts import shipped_prompts
 from .sweep import Sweep, TopToken
 from .trace import STrace, trace
 
 if TYPE_CHECKING:
     from .models import Model, load_model
+    from .studies import study
+    from .study_files import Study, load_study
     from .widgets.explorer import Explorer
     from .widgets.views import CurveView, HeadView, LayerView, SizeSlider, TokenView
 
@@ -33,6 +38,7 @@ __all__ = [
     "Explorer",
     "HeadView",
     "LayerView",
+    "MissingExtraError",
     "Model",
     "ModelNotFoundError",
     "PromptError",
@@ -40,18 +46,25 @@ __all__ = [
     "SessionFileError",
     "SizeSlider",
     "StraceError",
+    "Study",
+    "StudyError",
     "Sweep",
     "ToggleError",
     "TokenView",
     "TopToken",
     "UnsupportedArchitectureError",
     "load_model",
+    "load_study",
+    "shipped_prompts",
+    "study",
     "trace",
 ]
 
 _ON_FIRST_USE = {
     **dict.fromkeys(("Model", "load_model"), ".models"),
     "Explorer": ".widgets.explorer",
+    **dict.fromkeys(("Study", "load_study"), ".study_files"),
+    "study": ".studies",
     **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".widgets.views"),
 }
 

@@ -89,6 +89,8 @@ def evaluate(
     kept: Any,
     forced: tuple[Any, ...],
     modes: dict[str, bool],
+    *,
+    states: bool = False,
     **run: Any,
 ) -> Any:
     """Run one batched forward pass, one row a size, each row under its own mask, and return the last-position logits.
@@ -110,10 +112,13 @@ def evaluate(
     modes : dict of bool
         ``mask_attention``; ``inverse``, keep what the trace drops and all residual edges; ``keep_residual``;
         ``frozen``, take the attention probabilities of the first row everywhere.
+    states : bool
+        Return what the unembedding reads at the last position instead of what it says.
 
     Returns
     -------
     (B, V) float32 tensor
+        With ``states`` (B, M).
     """
     attention_ranks, *token_ranks = ranks
     inverse, keep_residual = modes["inverse"], modes["inverse"] or modes["keep_residual"]
@@ -153,8 +158,13 @@ def evaluate(
                 dropped = drop_mlp_residual[:, index, :, None].to(device, dtype) * residual
             keep = keep_mlp[:, index, :, None].to(device, dtype)
             rewrite(layer, places, "mlp", written(layer, places, "mlp", stream) * keep - dropped)
-        logits: Any = model.output.logits[:, -1].float().save()
-    return logits
+        if states and places["final_norm"] is not None:
+            result: Any = find(model, places["final_norm"]["path"]).output[:, -1].float().save()
+        elif states:
+            result = first(layers[-1].output, places["layer_in_tuple"])[:, -1].float().save()
+        else:
+            result = model.output.logits[:, -1].float().save()
+    return result
 
 
 def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:

@@ -163,9 +163,19 @@ class Model:
         return Captured(*(kind.numpy(force=True) for kind in vectors)), logits.numpy(force=True)
 
     def evaluate(
-        self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], modes: Modes | None = None
+        self,
+        token_ids: Array,
+        ranks: Edges,
+        kept: Array,
+        forced: tuple[Array, Array],
+        modes: Modes | None = None,
+        *,
+        states: bool = False,
     ) -> Array:
-        """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows."""
+        """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows.
+
+        With `states`, the last hidden states (K, M) that the unembedding reads instead.
+        """
         tensors = tuple(torch.from_numpy(kind) for kind in ranks)
         switches = tuple(torch.from_numpy(kind) for kind in forced)
         flags = (modes or Modes()).flags()
@@ -184,6 +194,7 @@ class Model:
                     torch.cat([whole, sizes]),
                     switches,
                     flags,
+                    states=states,
                 )
                 logits.append(passed[len(whole) :].numpy(force=True))
         return np.concatenate(logits)
