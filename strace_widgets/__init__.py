@@ -8,8 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .comparison import Comparison, compare
 from .edges import Edges
 from .errors import (
+    FindingError,
     MissingExtraError,
     ModelNotFoundError,
     PromptError,
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "CurveView",
     "Edges",
     "Explorer",
+    "FindingError",
     "HeadView",
     "LayerView",
     "MissingExtraError",
@@ -53,6 +57,7 @@ __all__ = [
     "TokenView",
     "TopToken",
     "UnsupportedArchitectureError",
+    "compare",
     "load_model",
     "load_study",
     "shipped_prompts",

@@ -69,12 +69,12 @@ def spearman(x: Array, y: Array, *, seed: int = 0) -> Correlation:
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
     if len(x) < 3:  # noqa: PLR2004 - two pairs correlate by 1 or -1 whatever they hold
-        warnings.warn(f"A rank correlation needs at least 3 prompts with both values; there are {len(x)}.", stacklevel=2)
+        warnings.warn(
+            f"A rank correlation needs at least 3 prompts with both values; there are {len(x)}.", stacklevel=2
+        )
         return Correlation(np.nan, np.nan, np.nan, len(x))
     if np.ptp(x) == 0 or np.ptp(y) == 0:
-        warnings.warn(
-            f"A rank correlation is undefined where all {len(x)} values of one side are equal.", stacklevel=2
-        )
+        warnings.warn(f"A rank correlation is undefined where all {len(x)} values of one side are equal.", stacklevel=2)
         return Correlation(np.nan, np.nan, np.nan, len(x))
     with warnings.catch_warnings():
         # In a small sample a resample may be constant: its correlation is undefined, and the interval with it.

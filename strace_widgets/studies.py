@@ -17,8 +17,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from . import metrics
+from .dimensions import dimensions
 from .edges import Edges, edges_kept
-from .errors import PromptError, StraceError, StudyError
+from .errors import PromptError, StraceError, StudyError, UnsupportedArchitectureError
 from .importance import measure_named
 from .modes import Modes
 from .prompts import Prompt, read_prompts
@@ -106,11 +107,10 @@ def study(
     """
     vocabulary = [model.decode(i) for i in range(model.vocabulary_size)]
     checksum = zlib.crc32("\0".join(vocabulary).encode())
-    a = model.architecture
     settings = Settings(
         model=model.name,
         tokenizer=f"{len(vocabulary)} tokens, {checksum:08x}",
-        dimensions={"n_layers": a.n_layers, "n_heads": a.n_heads, "parallel": a.parallel},
+        dimensions=_dimensions(model),
         importance=_names(importance),
         masks=_names(masks),
         baselines=_names(baselines),
@@ -143,6 +143,15 @@ def study(
             f"All reasons: strace_widgets.load_study({str(folder)!r}).prompts"
         )
     return result
+
+
+def _dimensions(model: Model) -> dict[str, Any]:
+    a = model.architecture
+    known = {"n_layers": a.n_layers, "n_heads": a.n_heads, "parallel": a.parallel}
+    try:
+        return known | dimensions(model)
+    except UnsupportedArchitectureError:  # it can be traced all the same; only `findings.savings` needs the rest
+        return known
 
 
 def _names(names: Iterable[str] | str) -> tuple[str, ...]:

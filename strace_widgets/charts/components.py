@@ -19,6 +19,8 @@ DEPTHS = ("#cfe2f6", "#86b6e8", "#3576c4", "#0a3f80")
 MARKED = (1, 40, 80)
 """The nuclei whose median size is marked."""
 
+PANEL = 380
+
 CELLS = 1200
 """Cells of a map at most; in a larger model, neighbouring heads are averaged. Three maps stay below Altair's limit."""
 
@@ -58,27 +60,33 @@ def composition(table: pd.DataFrame, nuclei: pd.DataFrame | None = None, *, impo
 
 def _areas(rows: pd.DataFrame, by: str, names: list[str], colours: list[str], marks: pd.DataFrame | None) -> Any:
     """Return stacked shares against size, in the order of their names from the bottom up, each with its name on it."""
-    shares = rows.groupby([by, "size"])["share"].sum().unstack(by).reindex(columns=names)
+    shares = rows.pivot_table("share", "size", by, aggfunc="sum").reindex(columns=names)
     top = shares.cumsum(axis=1)
-    areas = top.stack().rename("top").reset_index()
-    areas["bottom"] = (top - shares).stack().to_numpy()
-    areas["share"] = shares.stack().to_numpy()
+    long = [frame.reset_index().melt("size", names, by) for frame in (shares, top)]
+    areas = long[1].rename(columns={"value": "top"}).assign(share=long[0]["value"])
+    areas["bottom"] = areas["top"] - areas["share"]
     share = alt.Y("bottom:Q").scale(domain=[0, 1]).axis(format="%", grid=False).title("share of the trace's edges")
     colour = alt.Color(f"{by}:N", legend=None).scale(domain=names, range=colours)
     drawn = [
         alt.Chart(areas)
         .mark_area(stroke="white", strokeWidth=1.5)
-        .encode(x=size_axis(), y=share, y2="top:Q", color=colour, tooltip=[by, "size:Q", alt.Tooltip("share:Q", format=".1%")])
+        .encode(
+            x=size_axis(),
+            y=share,
+            y2="top:Q",
+            color=colour,
+            tooltip=[by, "size:Q", alt.Tooltip("share:Q", format=".1%")],
+        )
     ]
     labels = []
     for name, fill in zip(names, colours, strict=True):
         # A name needs room to both sides: the band that it lies in is the one clear of all curves two sizes around.
         floor = (top[name] - shares[name]).rolling(5, center=True).max()
         room = top[name].rolling(5, center=True).min() - floor
-        if not room.max() > 0.07:  # noqa: PLR2004 - the height of the letters
-            continue
-        at = room.idxmax()
-        middle = float(floor[at] + room[at] / 2)
+        room = room.where((shares.index > shares.index[0] * 4) & (shares.index < shares.index[-1] / 4))
+        clear = room.max() > 0.07  # noqa: PLR2004 - the height of the letters
+        at = room.idxmax() if clear else shares[name].idxmax()
+        middle = float(floor[at] + room[at] / 2 if clear else top.loc[at, name] - shares.loc[at, name] / 2)
         labels.append({"size": float(at), "middle": middle, "name": name, "ink": "white" if _dark(fill) else "#16202b"})
     drawn.append(
         alt.Chart(alt.InlineData(values=labels))
@@ -86,13 +94,14 @@ def _areas(rows: pd.DataFrame, by: str, names: list[str], colours: list[str], ma
         .encode(x="size:Q", y="middle:Q", text="name:N", color=alt.Color("ink:N", scale=None))
     )
     if marks is not None and len(marks):
-        drawn.append(alt.Chart(marks).mark_rule(color="#16202b", strokeDash=[3, 3]).encode(x="median:Q"))
-        for line, mark in enumerate(marks.sort_values("median", ascending=False).itertuples()):  # a line each: they crowd
-            told = alt.InlineData(values=[{"size": mark.median, "label": f"{mark.nucleus} %"}])
-            text = alt.Chart(told).mark_text(fontSize=12, baseline="bottom", align="right", dx=-3, dy=12 * line + 14)
-            drawn.append(text.encode(x="size:Q", text="label:N", y=alt.value(0)))
+        rule = alt.Chart(marks).encode(x="median:Q")
+        drawn += [rule.mark_rule(color="#16202b", strokeWidth=3), rule.mark_rule(color="white", strokeDash=[4, 3])]
+        told = ", ".join(f"{mark.nucleus} %" for mark in marks.sort_values("median").itertuples())
+        above = alt.InlineData(values=[{"label": f"nuclei: {told}"}])
+        text = alt.Chart(above).mark_text(fontSize=12, baseline="bottom", align="right", dy=-3)
+        drawn.append(text.encode(x=alt.value(PANEL), text="label:N", y=alt.value(0)))
     # Colours that are given as they are do not join the scale of the areas.
-    return alt.layer(*drawn).resolve_scale(color="independent").properties(width=380, height=HEIGHT)
+    return alt.layer(*drawn).resolve_scale(color="independent").properties(width=PANEL, height=HEIGHT)
 
 
 def component_use(table: pd.DataFrame, value: str = "use", *, importance: str | None = None) -> Any:
@@ -110,8 +119,7 @@ def component_use(table: pd.DataFrame, value: str = "use", *, importance: str | 
     together = int(np.ceil(n_layers * (n_heads + 1) / CELLS))
     mlp = rows["kind"] == "mlp"
     head = rows["head"].astype("Float64").fillna(0).astype(int) // together * together
-    last = "" if together == 1 else f"–{together - 1}"
-    rows["column"] = np.where(mlp, "MLP", head.astype(str) + last if together == 1 else head.astype(str))
+    rows["column"] = np.where(mlp, "MLP", head.astype(str))
     rows["order"] = np.where(mlp, n_heads, head)
     rows = rows.groupby(["size", "layer", "column", "order"])[value].mean().reset_index()
     columns = list(rows.sort_values("order")["column"].unique())
@@ -127,7 +135,10 @@ def component_use(table: pd.DataFrame, value: str = "use", *, importance: str | 
         alt.Chart()
         .mark_rect(stroke="white", strokeWidth=0.6)
         .encode(
-            x=alt.X("column:N").sort(columns).title("head" if together == 1 else f"head, {together} averaged").axis(side),
+            x=alt.X("column:N")
+            .sort(columns)
+            .title("head" if together == 1 else f"head, {together} averaged")
+            .axis(side),
             y=alt.Y("layer:O").sort("descending").title("layer").axis(up),
             color=alt.Color(f"{value}:Q")
             .scale(domain=[0, 1], range=list(PALE_TO_DEEP))
@@ -161,7 +172,10 @@ def use_inequality(table: pd.DataFrame, *, importance: str | None = None) -> Any
         alt.Chart(rows)
         .mark_line(strokeWidth=2.5)
         .encode(
-            x=alt.X("components:Q").axis(format="%").scale(domain=[0, 1]).title("share of heads and MLPs, least used first"),
+            x=alt.X("components:Q")
+            .axis(format="%")
+            .scale(domain=[0, 1])
+            .title("share of heads and MLPs, least used first"),
             y=alt.Y("held:Q").axis(format="%").scale(domain=[0, 1]).title("their share of all use"),
             color=alt.Color("curve:N", legend=legend)
             .sort(names)

@@ -54,7 +54,7 @@ MEASURES = {
 }
 
 
-def reconstruction(sweep: Sweep, title: str = "Reconstruction error against size") -> alt.LayerChart:
+def reconstruction(sweep: Sweep, title: str | alt.TitleParams = "Reconstruction error against size") -> alt.LayerChart:
     """Chart total variation against the size of the subgraph, on a log axis (the paper's reconstruction curve).
 
     A filled point marks a size whose most probable token agrees with the full model's.
@@ -112,7 +112,9 @@ def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, ma
                 x="low:Q", x2="high:Q"))  # fmt: skip
         if bend["size"] == bend["size"]:
             interval = f" ({bend['low']:.2g} to {bend['high']:.2g})" if bend["low"] == bend["low"] else ""
-            subtitle.append(f"upright line: bend of the trace by {bend['importance']} at s = {bend['size']:.2g}{interval}")
+            subtitle.append(
+                f"upright line: bend of the trace by {bend['importance']} at s = {bend['size']:.2g}{interval}"
+            )
             layers.append(alt.Chart(_row(bend, "size")).mark_rule(color=BLUE, strokeDash=[4, 3]).encode(x="size:Q"))
     names = [
         {"size": (max(smallest, 1e-4) * 1e-2) ** 0.5, "phase": "construction"},
@@ -132,9 +134,9 @@ def shallow_statistics(table: pd.DataFrame, *, masks: str | None = None) -> Any:
     """Chart `findings.shallow_statistics`: what the predictions at each size correlate with, over the vocabulary."""
     rows, which = chosen(plain(table), masks=masks)
     panels = [
-        alt.layer(*_bands(rows[rows["with"] == name].drop(columns="with"), "Spearman correlation", [-0.25, 1])).properties(
-            width=WIDTH * 0.62, height=HEIGHT, title=alt.TitleParams(f"with {words}", fontSize=15)
-        )
+        alt.layer(
+            *_bands(rows[rows["with"] == name].drop(columns="with"), "Spearman correlation", [-0.25, 1])
+        ).properties(width=WIDTH * 0.62, height=HEIGHT, title=alt.TitleParams(f"with {words}", fontSize=15))
         for name, words in SHALLOW_AND_FULL.items()
     ]
     title = "What sparse subgraphs know"
@@ -154,7 +156,9 @@ def nucleus_sizes(table: pd.DataFrame, *, masks: str | None = None) -> Any:
         ),
         tooltip=["nucleus:O", "importance:N", *_numbers("lower", "median", "upper", "whole"), "n_prompts:Q"],
     )
-    spans = base.mark_rule(strokeWidth=5, opacity=0.35).encode(y=necessary_axis(alt.Y, "lower", rows["lower"]), y2="upper:Q")
+    spans = base.mark_rule(strokeWidth=5, opacity=0.35).encode(
+        y=necessary_axis(alt.Y, "lower", rows["lower"]), y2="upper:Q"
+    )
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
         y=necessary_axis(alt.Y, "median", rows["lower"]),
         shape=alt.Shape("importance:N", legend=legend).scale(domain=measures),
@@ -180,17 +184,22 @@ def geometry(table: pd.DataFrame) -> Any:
         panels.append((band + line).properties(width=250, height=170))
     columns = alt.vconcat(alt.hconcat(*panels[:3], spacing=24), alt.hconcat(*panels[3:], spacing=24), spacing=24)
     return styled(
-        columns, "The last hidden state on its way to the full model's", f"{_prompts(table)}; line: median, band: quartiles"
+        columns,
+        "The last hidden state on its way to the full model's",
+        f"{_prompts(table)}; line: median, band: quartiles",
     )
 
 
 def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
     """Chart `findings.savings`: the share of operations and of weights that a trace touches, quartiles over prompts."""
     rows, which = chosen(plain(table), importance=importance)
-    quartiles = rows.groupby("size")[["flops", "weights"]].quantile([0.25, 0.5, 0.75]).stack().unstack(1)
+    touched = {"flops": "the layers' operations", "weights": "the layers' weights"}
+    long = rows.rename(columns=touched).melt(["size"], list(touched.values()), "of", "share")
+    quartiles = long.pivot_table(
+        "share", ["size", "of"], aggfunc=[lambda share, q=q: share.quantile(q) for q in (0.25, 0.5, 0.75)]
+    )
     quartiles.columns = ["lower", "median", "upper"]
-    quartiles = quartiles.rename_axis(["size", "of"]).reset_index()
-    quartiles["of"] = quartiles["of"].map({"flops": "the layers' operations", "weights": "the layers' weights"})
+    quartiles = quartiles.reset_index()
     names = ["the layers' weights", "the layers' operations", "edges (s itself)"]
     legend = line_legend(orient="bottom", title=None)
     colour = alt.Color("of:N", legend=legend).scale(domain=names, range=[BLUE, ORANGE, GREY])
@@ -202,8 +211,10 @@ def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
         y=share, strokeDash=dash, tooltip=["of:N", *_numbers("size", "lower", "median", "upper")]
     )
     edges = [{"size": float(size), "of": names[-1], "median": float(size)} for size in sorted(rows["size"].unique())]
-    same = alt.Chart(alt.InlineData(values=edges)).mark_line(strokeWidth=2.5).encode(
-        x=size_axis(), y=share, color=colour, strokeDash=dash
+    same = (
+        alt.Chart(alt.InlineData(values=edges))
+        .mark_line(strokeWidth=2.5)
+        .encode(x=size_axis(), y=share, color=colour, strokeDash=dash)
     )
     return styled(
         (band + line + same).properties(width=WIDTH, height=HEIGHT),
@@ -216,9 +227,11 @@ def _bands(rows: pd.DataFrame, title: str, domain: list[float]) -> list[alt.Char
     """Return the bands and lines of several subgraphs, told apart by colour and dash."""
     of = {"trace": "trace by {}", "inverse": "inverse of {}"}
     rows = rows.assign(
-        series=[of.get(kind, kind).format(name) for kind, name in zip(rows["subgraph"], rows["importance"], strict=True)]
+        series=[
+            of.get(kind, kind).format(name) for kind, name in zip(rows["subgraph"], rows["importance"], strict=True)
+        ]
     )
-    looks = {}
+    looks: dict[str, tuple[str, tuple[int, ...]]] = {}
     for name, kind in rows[["series", "subgraph"]].drop_duplicates().itertuples(index=False):
         looks[name] = BASELINES.get(kind) or SERIES[len([n for n in looks if n.startswith("trace")]) % len(SERIES)]
     # Traces first in the legend, baselines after.

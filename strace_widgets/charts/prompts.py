@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from .style import BLUE, HEIGHT, ORANGE, ORANGE_TO_BLUE, PALE_TO_DEEP, WIDTH, chosen, necessary_axis, plain, styled
+from .style import (
+    BLUE,
+    HEIGHT,
+    ORANGE,
+    ORANGE_TO_BLUE,
+    PALE_TO_DEEP,
+    WIDTH,
+    chosen,
+    lookup,
+    necessary_axis,
+    plain,
+    styled,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +65,12 @@ def uncertainty(
             .encode(
                 x=entropy,
                 y=necessary_axis(alt.Y, "size", rows["size"]),
-                tooltip=["text:N", "kind:N", alt.Tooltip("size:Q", format=".3g"), alt.Tooltip("entropy:Q", format=".2f")],
+                tooltip=[
+                    "text:N",
+                    "kind:N",
+                    alt.Tooltip("size:Q", format=".3g"),
+                    alt.Tooltip("entropy:Q", format=".2f"),
+                ],
             )
         )
     else:
@@ -103,7 +120,7 @@ def extremes(table: pd.DataFrame, *, importance: str | None = None, masks: str |
         y=alt.Y("prompt_id:N")
         .sort(order)
         .title(None)
-        .axis(labelExpr=f"{_lookup(names)}[datum.value]", labelLimit=480, ticks=False, domain=False, labelPadding=8),
+        .axis(labelExpr=f"{lookup(names)}[datum.value]", labelLimit=480, ticks=False, domain=False, labelPadding=8),
         color=alt.Color("place:N").scale(domain=places, range=[BLUE, ORANGE]).title(None).legend(orient="bottom"),
         shape=alt.Shape("place:N").scale(domain=places, range=["circle", "square"]).title(None).legend(orient="bottom"),
         tooltip=["text:N", alt.Tooltip("size:Q", format=".3g"), alt.Tooltip("entropy:Q", format=".2f")],
@@ -122,7 +139,10 @@ def groups(table: pd.DataFrame, *, importance: str | None = None, masks: str | N
     rows, which = chosen(plain(table), importance=importance, masks=masks)
     rows["group"] = [f"{name} ({n:,})" for name, n in zip(rows[by], rows["n_prompts"], strict=True)]
     base = alt.Chart(rows).encode(
-        y=alt.Y("group:N").sort(list(rows.sort_values("median")["group"])).title(f"{by} (prompts)").axis(labelLimit=300),
+        y=alt.Y("group:N")
+        .sort(list(rows.sort_values("median")["group"]))
+        .title(f"{by} (prompts)")
+        .axis(labelLimit=300),
         tooltip=["group:N", *(alt.Tooltip(f"{name}:Q", format=".3g") for name in ("lower", "median", "upper"))],
     )
     span = base.mark_rule(strokeWidth=6, opacity=0.3, color=BLUE).encode(x="lower:Q", x2="upper:Q")
@@ -143,7 +163,7 @@ def agreement(table: pd.DataFrame, title: str = "Agreement on what is hard") -> 
     counted = "n_prompts" if "n_prompts" in rows else "n_components"
     what = counted.removeprefix("n_")
     rows["ink"] = np.where(rows["spearman"].abs() > 0.6, "white", "#16202b")  # noqa: PLR2004 - what reads on the shade
-    rows["number"] = [f"{value:.2f}" if value == value else "–" for value in rows["spearman"]]  # NaN is undefined
+    rows["number"] = rows["spearman"].map("{:.2f}".format).replace("nan", "?")
     base = alt.Chart(rows).encode(
         x=alt.X("first:N").sort(names).title(None).axis(labelAngle=-35 if len(names) > 3 else 0, labelLimit=220),  # noqa: PLR2004
         y=alt.Y("second:N").sort(names).title(None).axis(labelLimit=220),
@@ -160,7 +180,9 @@ def agreement(table: pd.DataFrame, title: str = "Agreement on what is hard") -> 
     numbers = base.mark_text(fontSize=14).encode(text="number:N", color=alt.Color("ink:N", scale=None))
     step = max(46, min(84, 460 // len(names)))
     return styled(
-        (cells + numbers).resolve_scale(color="independent").properties(width=step * len(names), height=step * len(names)),
+        (cells + numbers)
+        .resolve_scale(color="independent")
+        .properties(width=step * len(names), height=step * len(names)),
         title,
         f"rank correlation over {int(rows[counted].max()):,} {what}",
     )
@@ -169,10 +191,3 @@ def agreement(table: pd.DataFrame, title: str = "Agreement on what is hard") -> 
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= TEXT_LENGTH else line[: TEXT_LENGTH - 1] + "…"
-
-
-def _lookup(names: dict[str, str]) -> str:
-    """Return a Vega expression of a dictionary of strings; JSON is one, with quotes and line ends escaped."""
-    import json  # noqa: PLC0415
-
-    return json.dumps(names)

@@ -7,6 +7,7 @@ beside it for front ends that can draw that themselves.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -64,7 +65,12 @@ def necessary_axis(channel: type[alt.X | alt.Y], field: str, sizes: pd.Series) -
 
 def line_legend(**options: Any) -> alt.Legend:
     """Return a legend of lines, whose bands would otherwise be its symbols."""
-    look = {"symbolType": "stroke", "symbolSize": 500, "symbolOpacity": 1, "symbolFillColor": "transparent"}
+    look: dict[str, Any] = {
+        "symbolType": "stroke",
+        "symbolSize": 500,
+        "symbolOpacity": 1,
+        "symbolFillColor": "transparent",
+    }
     return alt.Legend(**(look | options))
 
 
@@ -96,14 +102,23 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{name: table[name].astype(str) for name in table.select_dtypes("category")})
 
 
+def lookup(names: dict[str, str]) -> str:
+    """Return a Vega expression of a dictionary of strings; JSON is one, with quotes and line ends escaped."""
+    return json.dumps(names)
+
+
 def styled(chart: Any, title: str, subtitle: str | Sequence[str] = "") -> Any:
     """Return a chart with its title, in type that reads from the back of a room."""
     heading: dict[str, Any] = {"anchor": "start", "subtitle": subtitle} if subtitle else {"anchor": "start"}
     return (
         chart.properties(title=alt.TitleParams(title, **heading))
         .configure_title(fontSize=18, subtitleFontSize=14, subtitleColor="#44484e", offset=14)
-        .configure_axis(labelFontSize=13, titleFontSize=14, titleFontWeight="normal", titlePadding=8, gridColor="#e6e8eb")
-        .configure_legend(labelFontSize=13, titleFontSize=13, titleFontWeight="normal", symbolStrokeWidth=3, labelLimit=400)
+        .configure_axis(
+            labelFontSize=13, titleFontSize=14, titleFontWeight="normal", titlePadding=8, gridColor="#e6e8eb"
+        )
+        .configure_legend(
+            labelFontSize=13, titleFontSize=13, titleFontWeight="normal", symbolStrokeWidth=3, labelLimit=400
+        )
         .configure_header(labelFontSize=14, titleFontSize=14)
         .configure_view(stroke=None)
     )

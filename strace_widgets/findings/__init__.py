@@ -23,6 +23,7 @@ from .geometry import geometry
 from .prompts import extremes, shallow_statistics, uncertainty, uncertainty_correlation
 from .reconstruction import error_by_size, nucleus_sizes, phases
 from .savings import savings
+from .transfer import transfer
 
 __all__ = [
     "agreement",
@@ -37,6 +38,7 @@ __all__ = [
     "savings",
     "shallow_statistics",
     "shared_components",
+    "transfer",
     "uncertainty",
     "uncertainty_correlation",
     "use_inequality",

@@ -35,8 +35,8 @@ def savings(study: Tables, dimensions: Mapping[str, int] | None = None) -> pd.Da
 
     Notes
     -----
-    With stream width d, head width c, H heads of which H/G share each of G keys and values, m weights of an MLP, and two
-    operations a multiplication and addition, a layer does:
+    With stream width d, head width c, H heads of which H/G share each of G keys and values, m weights of an MLP, and
+    two operations a multiplication and addition, a layer does:
 
     - 2 m an MLP edge;
     - 4 c an attention edge (its score, and its value's sum);
@@ -51,9 +51,10 @@ def savings(study: Tables, dimensions: Mapping[str, int] | None = None) -> pd.Da
     with the first of the heads that share them.
     """
     dimensions = dimensions or getattr(getattr(study, "settings", None), "dimensions", None)
-    if not dimensions:
+    if not dimensions or "mlp_weights" not in dimensions:
         raise FindingError(
-            "The study does not hold its model's dimensions: pass dimensions=strace_widgets.dimensions.dimensions(model)."
+            "The study does not hold how many weights its model's parts have: pass "
+            "dimensions=strace_widgets.dimensions.dimensions(model), which also says so of a model it cannot count."
         )
     columns = ["prompt_id", "importance", "size", "layer", "kind", "head", "n_edges", "n_total"]
     components = table(study, "components", columns)
