@@ -26,9 +26,11 @@ from .sweep import Sweep, TopToken
 from .trace import STrace, trace
 
 if TYPE_CHECKING:
+    from .generation import trace_generation
     from .models import Model, load_model
     from .studies import study
     from .study_files import Study, load_study
+    from .transfer import carry_over
     from .widgets.explorer import Explorer
     from .widgets.views import CurveView, HeadView, LayerView, SizeSlider, TokenView
 
@@ -57,19 +59,23 @@ __all__ = [
     "TokenView",
     "TopToken",
     "UnsupportedArchitectureError",
+    "carry_over",
     "compare",
     "load_model",
     "load_study",
     "shipped_prompts",
     "study",
     "trace",
+    "trace_generation",
 ]
 
 _ON_FIRST_USE = {
     **dict.fromkeys(("Model", "load_model"), ".models"),
     "Explorer": ".widgets.explorer",
     **dict.fromkeys(("Study", "load_study"), ".study_files"),
+    "carry_over": ".transfer",
     "study": ".studies",
+    "trace_generation": ".generation",
     **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".widgets.views"),
 }
 

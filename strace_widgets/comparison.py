@@ -98,11 +98,11 @@ class Comparison:
             names.append(", ".join([f"“{prompt}”", *extra]))
         return names[0], names[1]
 
-    def chart(self) -> Any:
-        """Return an Altair chart: both error curves on one scale, the edges shared, the heads that differ most."""
+    def chart(self, size: float = HEADS_AT) -> Any:
+        """Return an Altair chart: both error curves on one scale, the edges shared, the heads that differ most at one size."""
         from .charts import comparison  # noqa: PLC0415 - drawn only on request
 
-        return comparison(self)
+        return comparison(self, size)
 
     def __repr__(self) -> str:
         first, second = self.labels()

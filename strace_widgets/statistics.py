@@ -10,7 +10,8 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+
+from .extras import stats
 
 Array = np.ndarray[Any, Any]
 

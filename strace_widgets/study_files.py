@@ -19,17 +19,8 @@ from typing import Any
 import numpy as np
 
 from .edges import Edges
-from .errors import MissingExtraError, StudyError
-
-try:
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.dataset as pads
-    import pyarrow.parquet as pq
-except ImportError as reason:
-    raise MissingExtraError(
-        f"Studies need packages that are not installed ({reason}): pip install 'strace_widgets[study]'"
-    ) from reason
+from .errors import StudyError
+from .extras import pa, pads, pd, pq
 
 Array = np.ndarray[Any, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import wordfreq
-from scipy.stats import rankdata
+
+from .extras import stats, wordfreq
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def rank_correlation(rows: Array, reference: Array) -> Array:
     """
     if len(reference) < 3:  # noqa: PLR2004 - two ranks always correlate
         return np.full(len(rows), np.nan)
-    x, y = rankdata(rows, axis=1), rankdata(reference)
+    x, y = stats.rankdata(rows, axis=1), stats.rankdata(reference)
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean()
     with np.errstate(invalid="ignore"):
         result: Array = x @ y / np.sqrt((x**2).sum(axis=1) * (y**2).sum())

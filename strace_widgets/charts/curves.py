@@ -147,7 +147,7 @@ def nucleus_sizes(table: pd.DataFrame, *, masks: str | None = None) -> Any:
     """Chart `findings.nucleus_sizes`: the median necessary size of each nucleus, and its quartiles."""
     rows, which = chosen(plain(table), masks=masks)
     measures = list(rows["importance"].unique())
-    legend = alt.Legend(orient="bottom", title=None)
+    legend = alt.Legend(orient="bottom", title=None, symbolOpacity=1, symbolSize=120)
     base = alt.Chart(rows).encode(
         x=alt.X("nucleus:O").title("nucleus that is recovered for good (% of probability)").axis(labelAngle=0),
         xOffset=alt.XOffset("importance:N").sort(measures),
@@ -173,9 +173,10 @@ def nucleus_sizes(table: pd.DataFrame, *, masks: str | None = None) -> Any:
 def geometry(table: pd.DataFrame) -> Any:
     """Chart `findings.geometry`: the way of the last hidden state to the full model's, one panel a measure."""
     panels = []
+    sizes = [float(table["size"].min()), float(table["size"].max())]
     for measure, title in MEASURES.items():
         rows, _ = chosen(plain(table), measure=measure)
-        base = alt.Chart(rows).encode(x=size_axis(title="size s"))
+        base = alt.Chart(rows).encode(x=size_axis(title="size s", domain=sizes))
         value = alt.Y("median:Q").title(title).scale(zero=measure != "cosine")
         band = base.mark_area(color=BLUE, opacity=0.18).encode(y=alt.Y("lower:Q").title(title), y2="upper:Q")
         line = base.mark_line(color=BLUE, strokeWidth=2.5, point=alt.OverlayMarkDef(color=BLUE, size=30)).encode(

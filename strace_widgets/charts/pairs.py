@@ -17,15 +17,17 @@ PANEL = 380
 LABEL_LENGTH = 46
 
 
-def comparison(pair: Comparison) -> Any:
+def comparison(pair: Comparison, size: float = 0.1) -> Any:
     """Chart `strace_widgets.compare`: both error curves on one scale, the edges shared, the heads that differ most.
 
     What two traces do not have in common is left out: shared edges where the graphs differ, heads where the models do.
     """
     labels = [_short(label) for label in pair.labels()]
-    sweeps = [trace.evaluate([max(float(s), 1 / trace.n_edges) for s in pair.sizes]) for trace in (pair.a, pair.b)]
+    sweeps = [trace.evaluate(pair.sizes.tolist()) for trace in (pair.a, pair.b)]
     curves = [
-        reconstruction(sweep, title=alt.TitleParams(label, fontSize=15, anchor="start")).properties(width=PANEL)
+        reconstruction(sweep, title=alt.TitleParams(label, fontSize=15, anchor="start", frame="group")).properties(
+            width=PANEL
+        )
         for sweep, label in zip(sweeps, labels, strict=True)
     ]
     rows = [alt.hconcat(*curves, spacing=36)]
@@ -33,7 +35,7 @@ def comparison(pair: Comparison) -> Any:
     if pair.jaccard is not None:
         below.append(_shared(pair, pair.jaccard))
     if (pair.a.graph.n_layers, pair.a.graph.n_heads) == (pair.b.graph.n_layers, pair.b.graph.n_heads):
-        below.append(_heads(pair, labels))
+        below.append(_heads(pair, labels, size))
     if below:
         rows.append(alt.hconcat(*below, spacing=36))
     drawn = alt.vconcat(*rows, spacing=28).resolve_scale(color="independent", shape="independent")
@@ -54,12 +56,16 @@ def _shared(pair: Comparison, jaccard: Any) -> Any:
             y=alt.Y("shared:Q").scale(domain=[0, 1]).axis(format="%").title("edges in both, of those in either"),
             tooltip=[alt.Tooltip("size:Q", format=".3g"), alt.Tooltip("shared:Q", format=".1%")],
         )
-        .properties(width=PANEL, height=220, title=alt.TitleParams("edges they share", fontSize=15, anchor="start"))
+        .properties(
+            width=PANEL,
+            height=220,
+            title=alt.TitleParams("edges they share", fontSize=15, anchor="start", frame="group"),
+        )
     )
 
 
-def _heads(pair: Comparison, labels: list[str]) -> Any:
-    different = pair.heads()
+def _heads(pair: Comparison, labels: list[str], size: float) -> Any:
+    different = pair.heads(size)
     values = [
         {"head": head.component, "trace": label, "share": share}
         for head in different
@@ -69,7 +75,6 @@ def _heads(pair: Comparison, labels: list[str]) -> Any:
     order = [head.component for head in different]
     y = alt.Y("head:N").sort(order).title("head (layer.head)")
     x = alt.X("share:Q").scale(domain=[0, 1]).axis(format="%").title("share of its edges in the trace")
-    legend = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=PANEL)
     lines = alt.Chart(alt.InlineData(values=spans)).mark_rule(color="#b9bec5", strokeWidth=2).encode(
         y=y, x=alt.X("from:Q"), x2="to:Q"
     )  # fmt: skip
@@ -79,12 +84,18 @@ def _heads(pair: Comparison, labels: list[str]) -> Any:
         .encode(
             x=x,
             y=y,
-            color=alt.Color("trace:N", legend=legend).scale(domain=labels, range=[BLUE, ORANGE]),
-            shape=alt.Shape("trace:N", legend=legend).scale(domain=labels, range=["circle", "square"]),
+            color=alt.Color("trace:N", legend=None).scale(domain=labels, range=[BLUE, ORANGE]),
+            shape=alt.Shape("trace:N", legend=None).scale(domain=labels, range=["circle", "square"]),
             tooltip=["head:N", "trace:N", alt.Tooltip("share:Q", format=".1%")],
         )
     )
-    title = alt.TitleParams("heads that differ most, at s = 0.1", fontSize=15, anchor="start")
+    title = alt.TitleParams(
+        f"heads that differ most, at s = {size:g}",
+        subtitle=[f"● {labels[0]}", f"■ {labels[1]}"],
+        fontSize=15,
+        anchor="start",
+        frame="group",
+    )
     return alt.layer(lines, points).properties(width=PANEL, height=220, title=title)
 
 

@@ -91,7 +91,7 @@ def uncertainty(
 
 def _binned(rows: pd.DataFrame) -> pd.DataFrame:
     """Count prompts on a grid of entropies and log sizes; empty bins are left out."""
-    import pandas as pd  # noqa: PLC0415 - charts of a single trace do without
+    from ..extras import pd  # noqa: PLC0415 - charts of a single trace do without
 
     across = np.linspace(0, rows["entropy"].max() + 1e-9, BINS + 1)
     up = np.geomspace(rows["size"].min() * 0.99, rows["size"].max() * 1.01, BINS + 1)

@@ -9,8 +9,6 @@ import altair as alt
 from .style import (
     BLUE,
     DASHED,
-    DOTTED,
-    GREY,
     HEIGHT,
     ORANGE,
     SOLID,
@@ -34,7 +32,7 @@ LETTER = 8.7
 
 TITLES = {"size": "necessary size s", "entropy": "entropy (nats)"}
 
-SERIES = {"own trace": (BLUE, SOLID), "clean trace": (ORANGE, DASHED), "random": (GREY, DOTTED)}
+SERIES = {"own": ("its own trace", BLUE, SOLID), "carried": ("the clean text's trace", ORANGE, DASHED)}
 
 
 def generation(table: pd.DataFrame) -> Any:
@@ -110,7 +108,7 @@ def generated_text(table: pd.DataFrame, value: str = "size") -> Any:
         color=alt.Color("amount:Q")
         .scale(scale)
         .title(TITLES[value])
-        .legend(orient="bottom", format=".2g", gradientLength=220, tickCount=3),
+        .legend(orient="bottom", format=".2g", gradientLength=220, values=[palest, (palest * deepest) ** 0.5, deepest]),
     )
     letters = base.mark_text(align="left", font="monospace", fontSize=14, dx=1, color="#10161d").encode(
         x=alt.X("letters:Q").scale(columns), text="text:N"
@@ -124,25 +122,24 @@ def generated_text(table: pd.DataFrame, value: str = "size") -> Any:
 
 
 def transfer(table: pd.DataFrame) -> Any:
-    """Chart `findings.transfer`: the error of a clean trace on an altered text, beside that text's own trace."""
+    """Chart the table of `strace_widgets.carry_over`: a clean text's trace on an altered text, beside its own trace."""
     rows, _ = chosen(table)
-    names = [name for name in SERIES if name in set(rows["subgraph"])]
+    rows["series"] = rows["subgraph"].map({name: words for name, (words, _, _) in SERIES.items()})
+    names, colours, dashes = (list(part) for part in zip(*SERIES.values(), strict=True))
     legend = line_legend(orient="bottom", title=None)
     base = alt.Chart(rows).encode(
         x=size_axis(),
         y=alt.Y("total_variation:Q").scale(domain=[0, 1]).title("total variation from the full model"),
-        color=alt.Color("subgraph:N", legend=legend).scale(domain=names, range=[SERIES[name][0] for name in names]),
+        color=alt.Color("series:N", legend=legend).scale(domain=names, range=colours),
         tooltip=[
-            "subgraph:N",
+            alt.Tooltip("series:N"),
+            alt.Tooltip("top1_token:N"),
             alt.Tooltip("size:Q", format=".3g"),
             alt.Tooltip("total_variation:Q", format=".3f"),
-            "top1:N",
         ],
     )
     line = base.mark_line(strokeWidth=2.5).encode(
-        strokeDash=alt.StrokeDash("subgraph:N", legend=legend).scale(
-            domain=names, range=[list(SERIES[name][1]) for name in names]
-        )
+        strokeDash=alt.StrokeDash("series:N", legend=legend).scale(domain=names, range=[list(dash) for dash in dashes])
     )
     agree = base.transform_filter("datum.top1").mark_point(size=45, filled=True, opacity=1)
     return styled(
@@ -153,5 +150,6 @@ def transfer(table: pd.DataFrame) -> Any:
 
 
 def _visible(token: str) -> str:
-    """Return a token's text with its white space to be seen: a space as it is, the rest as marks."""
-    return token.replace("\n", "⏎").replace("\t", "⇥").replace("\r", "⏎") or "∅"
+    """Return a token's text with marks for line ends and tabs, and for spaces that are all there is."""
+    marked = token.replace("\n", "⏎").replace("\t", "⇥").replace("\r", "⏎") or "∅"
+    return marked if marked.strip() else "␣" * len(marked)

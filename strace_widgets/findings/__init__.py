@@ -7,23 +7,12 @@ the relative size s, `lower`, `median` and `upper` are the quartiles over prompt
 
 from __future__ import annotations
 
-from ..errors import MissingExtraError
-
-try:
-    import pandas as pd  # noqa: F401
-    import scipy as sp  # noqa: F401
-except ImportError as reason:
-    raise MissingExtraError(
-        f"Findings need packages that are not installed ({reason}): pip install 'strace_widgets[study]'"
-    ) from reason
-
 from .agreement import agreement, groups, shared_components
 from .composition import component_use, composition, use_inequality
 from .geometry import geometry
 from .prompts import extremes, shallow_statistics, uncertainty, uncertainty_correlation
 from .reconstruction import error_by_size, nucleus_sizes, phases
 from .savings import savings
-from .transfer import transfer
 
 __all__ = [
     "agreement",
@@ -38,7 +27,6 @@ __all__ = [
     "savings",
     "shallow_statistics",
     "shared_components",
-    "transfer",
     "uncertainty",
     "uncertainty_correlation",
     "use_inequality",

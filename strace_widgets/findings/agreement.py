@@ -6,10 +6,9 @@ import warnings
 from collections.abc import Mapping  # noqa: TC003 - as in every signature here
 from itertools import combinations, product
 
-import pandas as pd
-
 from .. import statistics
 from ..errors import FindingError
+from ..extras import pd
 from .composition import component_use
 from .tables import Tables, chosen, spread, table
 

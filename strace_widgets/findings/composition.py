@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence  # noqa: TC003 - as in every signature here
 
 import numpy as np
-import pandas as pd
 
 from .. import statistics
+from ..extras import pd
 from .tables import Tables, nearest_size, table
 
 SIZES = (0.001, 0.01, 0.1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import pandas as pd
 
 from .. import statistics
 from ..errors import FindingError
+from ..extras import pd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

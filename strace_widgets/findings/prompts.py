@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from .. import statistics
+from ..extras import pd
 from .tables import Tables, chosen, spread, table
 
 _RUN = ["importance", "masks", "criterion"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from .. import statistics
 from ..errors import FindingError
+from ..extras import pd
 from .tables import Tables, spread, table
 
 CONSTRUCTION = (1e-4, 1e-2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..errors import FindingError
+from ..extras import pd
 from .tables import Tables, table
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from ..errors import FindingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
+    from ..extras import pd
 
 
 class Tables(Protocol):
@@ -80,7 +80,7 @@ def nearest_size(sizes: pd.Series, size: float) -> float:
 def spread(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
     """Return mean and quartiles of a column in each group, as `n_prompts`, `mean`, `lower`, `median`, `upper`."""
     grouped = frame.groupby(list(by), observed=True, sort=True)[value]
-    quartiles: Any = grouped.quantile([0.25, 0.5, 0.75]).unstack()  # noqa: PD010 - the level has no name to pivot on
+    quartiles: Any = grouped.quantile([0.25, 0.5, 0.75]).unstack()
     quartiles.columns = ["lower", "median", "upper"]
     counted = grouped.agg(n_prompts="count", mean="mean")
     return counted.join(quartiles).reset_index()
