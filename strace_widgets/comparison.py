@@ -99,7 +99,7 @@ class Comparison:
         return names[0], names[1]
 
     def chart(self, size: float = HEADS_AT) -> Any:
-        """Return an Altair chart: both error curves on one scale, the edges shared, the heads that differ most at one size."""
+        """Return an Altair chart of both error curves, the edges shared, and the heads that differ most at one size."""
         from .charts import comparison  # noqa: PLC0415 - drawn only on request
 
         return comparison(self, size)
@@ -111,11 +111,8 @@ class Comparison:
             lines.append("their graphs differ, so that edges cannot be matched")
         else:
             shown = [int(np.abs(np.log(self.sizes / size)).argmin()) for size in (0.001, 0.01, 0.1)]
-            lines.append(
-                ", ".join(
-                    f"s = {self.sizes[i]:.3g}: {self.jaccard[i]:.0%} of edges shared" for i in dict.fromkeys(shown)
-                )
-            )
+            told = (f"{self.jaccard[i]:.0%} at s = {self.sizes[i]:.3g}" for i in dict.fromkeys(shown))
+            lines.append(f"edges shared: {', '.join(told)}")
         if _head_shape(self.a) == _head_shape(self.b):
             worst = (f"{head.component} ({head.first:.0%} and {head.second:.0%})" for head in self.heads(n_heads=5))
             lines.append(f"most unequal heads at s = {HEADS_AT:g}, by the share of their edges: {', '.join(worst)}")

@@ -42,13 +42,10 @@ def composition(table: pd.DataFrame, nuclei: pd.DataFrame | None = None, *, impo
     if nuclei is not None:
         marks, _ = chosen(plain(nuclei), importance=which.removeprefix("importance "), masks=None)
         marks = marks[marks["nucleus"].isin(MARKED)]
+    depths = {name: shade for name, shade in zip(QUARTERS.values(), DEPTHS, strict=True) if name in set(rows["depth"])}
     panels = [
-        _areas(rows, "kind", list(KINDS), list(KINDS.values()), marks).properties(
-            title=alt.TitleParams("by kind of component", fontSize=15)
-        ),
-        _areas(rows, "depth", list(QUARTERS.values()), list(DEPTHS), marks).properties(
-            title=alt.TitleParams("by depth", fontSize=15)
-        ),
+        _areas(rows, "kind", KINDS, marks).properties(title=alt.TitleParams("by kind of component", fontSize=15)),
+        _areas(rows, "depth", depths, marks).properties(title=alt.TitleParams("by depth", fontSize=15)),
     ]
     subtitle = f"{which}; {int(rows['n_prompts'].max()):,} prompts, mean"
     if marks is not None:
@@ -58,15 +55,16 @@ def composition(table: pd.DataFrame, nuclei: pd.DataFrame | None = None, *, impo
     )
 
 
-def _areas(rows: pd.DataFrame, by: str, names: list[str], colours: list[str], marks: pd.DataFrame | None) -> Any:
+def _areas(rows: pd.DataFrame, by: str, colours: dict[str, str], marks: pd.DataFrame | None) -> Any:
     """Return stacked shares against size, in the order of their names from the bottom up, each with its name on it."""
+    names = list(colours)
     shares = rows.pivot_table("share", "size", by, aggfunc="sum").reindex(columns=names)
     top = shares.cumsum(axis=1)
     long = [frame.reset_index().melt("size", names, by) for frame in (shares, top)]
     areas = long[1].rename(columns={"value": "top"}).assign(share=long[0]["value"])
     areas["bottom"] = areas["top"] - areas["share"]
     share = alt.Y("bottom:Q").scale(domain=[0, 1]).axis(format="%", grid=False).title("share of the trace's edges")
-    colour = alt.Color(f"{by}:N", legend=None).scale(domain=names, range=colours)
+    colour = alt.Color(f"{by}:N", legend=None).scale(domain=names, range=list(colours.values()))
     drawn = [
         alt.Chart(areas)
         .mark_area(stroke="white", strokeWidth=1.5)
@@ -79,7 +77,7 @@ def _areas(rows: pd.DataFrame, by: str, names: list[str], colours: list[str], ma
         )
     ]
     labels = []
-    for name, fill in zip(names, colours, strict=True):
+    for name, fill in colours.items():
         # A name needs room to both sides: the band that it lies in is the one clear of all curves two sizes around.
         floor = (top[name] - shares[name]).rolling(5, center=True).max()
         room = top[name].rolling(5, center=True).min() - floor

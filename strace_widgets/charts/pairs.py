@@ -74,7 +74,7 @@ def _heads(pair: Comparison, labels: list[str], size: float) -> Any:
     spans = [{"head": head.component, "from": head.first, "to": head.second} for head in different]
     order = [head.component for head in different]
     y = alt.Y("head:N").sort(order).title("head (layer.head)")
-    x = alt.X("share:Q").scale(domain=[0, 1]).axis(format="%").title("share of its edges in the trace")
+    x = alt.X("share:Q").axis(format="%").title("share of its edges in the trace")
     lines = alt.Chart(alt.InlineData(values=spans)).mark_rule(color="#b9bec5", strokeWidth=2).encode(
         y=y, x=alt.X("from:Q"), x2="to:Q"
     )  # fmt: skip

@@ -160,12 +160,13 @@ def agreement(table: pd.DataFrame, title: str = "Agreement on what is hard") -> 
     """Chart `findings.agreement` or `findings.shared_components`: a correlation in every cell, as shade and number."""
     rows = plain(table)
     names = list(rows["first"].unique())
+    short = max(len(str(name)) for name in names) <= 7  # noqa: PLR2004 - letters that fit a cell
     counted = "n_prompts" if "n_prompts" in rows else "n_components"
     what = counted.removeprefix("n_")
     rows["ink"] = np.where(rows["spearman"].abs() > 0.6, "white", "#16202b")  # noqa: PLR2004 - what reads on the shade
     rows["number"] = rows["spearman"].map("{:.2f}".format).replace("nan", "?")
     base = alt.Chart(rows).encode(
-        x=alt.X("first:N").sort(names).title(None).axis(labelAngle=-35 if len(names) > 3 else 0, labelLimit=220),  # noqa: PLR2004
+        x=alt.X("first:N").sort(names).title(None).axis(labelAngle=0 if short else -35, labelLimit=220),
         y=alt.Y("second:N").sort(names).title(None).axis(labelLimit=220),
         tooltip=[
             "first:N",

@@ -45,9 +45,9 @@ def size_axis(field: str = "size", title: str = "size s (share of edges kept)", 
 
 
 def size_ticks(sizes: pd.Series) -> dict[str, Any]:
-    """Return where an axis of necessary sizes begins and is labelled: at 1, 2 and 5 of each decade if it spans few."""
+    """Return where an axis of necessary sizes begins and is labelled: at 1, 2, 3 and 5 of a decade if it spans few."""
     smallest = min(float(sizes.min()) / 1.2, 0.5)
-    steps = (1, 2, 5) if smallest > 1e-2 else (1,)  # noqa: PLR2004 - two decades have room for three labels each
+    steps = (1, 2, 3, 5) if smallest > 1e-2 else (1,)  # noqa: PLR2004 - two decades have room for four labels each
     ticks = [step * 10.0**-n for n in range(7) for step in steps]
     return {"domain": [smallest, 1.0], "values": [tick for tick in ticks if smallest <= tick <= 1]}
 

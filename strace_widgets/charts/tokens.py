@@ -30,6 +30,8 @@ COLUMNS = 64
 LETTER = 8.7
 """Width of a letter of the monospaced type below, in pixels."""
 
+FONT = "DejaVu Sans Mono, Menlo, Consolas, monospace"
+
 TITLES = {"size": "necessary size s", "entropy": "entropy (nats)"}
 
 SERIES = {"own": ("its own trace", BLUE, SOLID), "carried": ("the clean text's trace", ORANGE, DASHED)}
@@ -110,7 +112,7 @@ def generated_text(table: pd.DataFrame, value: str = "size") -> Any:
         .title(TITLES[value])
         .legend(orient="bottom", format=".2g", gradientLength=220, values=[palest, (palest * deepest) ** 0.5, deepest]),
     )
-    letters = base.mark_text(align="left", font="monospace", fontSize=14, dx=1, color="#10161d").encode(
+    letters = base.mark_text(align="left", font=FONT, fontSize=14, dx=1, color="#10161d").encode(
         x=alt.X("letters:Q").scale(columns), text="text:N"
     )
     return styled(

@@ -9,7 +9,7 @@ from itertools import combinations, product
 from .. import statistics
 from ..errors import FindingError
 from ..extras import pd
-from .composition import component_use
+from .composition import use_of
 from .tables import Tables, chosen, spread, table
 
 
@@ -89,7 +89,7 @@ def shared_components(
     components = chosen(study.components, importance=importance)
     use = {}
     for name, ids in prompts.groupby(by, observed=True, sort=False)["prompt_id"]:
-        rows = component_use(_Only(components[components["prompt_id"].isin(ids)]), [size])
+        rows = use_of(components[components["prompt_id"].isin(ids)], [size])
         use[name] = rows.set_index(["layer", "kind", rows["head"].fillna(-1)])["density"]
     return _pairs(pd.DataFrame(use), "n_components", seed)
 
@@ -107,14 +107,6 @@ def groups(study: Tables, by: str = "kind", criterion: str = "top1") -> pd.DataF
     needed = chosen(needed, criterion=criterion)
     rows = needed.assign(size=needed["size"].fillna(1.0)).merge(_grouped(study, by), on="prompt_id")
     return spread(rows, ["importance", "masks", by], "size")
-
-
-class _Only:
-    """A study that is one table of components."""
-
-    def __init__(self, components: pd.DataFrame) -> None:
-        self.prompts = self.points = self.necessary = pd.DataFrame()
-        self.components = components
 
 
 def _grouped(study: Tables, by: str) -> pd.DataFrame:

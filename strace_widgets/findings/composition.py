@@ -60,7 +60,11 @@ def component_use(study: Tables, sizes: Sequence[float] = SIZES) -> pd.DataFrame
         `importance`, `size`, `layer`, `kind` ("attention", "mlp"), `head` (missing for an MLP), `n_prompts`; `use`, the
         share of prompts in whose trace the component has an edge; and `density`, the mean share of its edges there.
     """
-    components = table(study, "components", _COLUMNS)
+    return use_of(table(study, "components", _COLUMNS), sizes)
+
+
+def use_of(components: pd.DataFrame, sizes: Sequence[float]) -> pd.DataFrame:
+    """Return `component_use` of some rows of a study's components."""
     grid = sorted({nearest_size(components["size"], size) for size in sizes})
     components = components[components["size"].isin(grid) & (components["kind"] != "residual")]
     components = components.assign(
