@@ -39,6 +39,7 @@ def test_both_hold_the_bundle(packages: tuple[Path, Path]) -> None:
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     assert set(BUNDLE) <= in_sdist
     assert set(BUNDLE) <= in_wheel
+    assert "strace_widgets/prompts/shipped.jsonl" in in_wheel
     assert {"js/package-lock.json", "js/src/explorer.tsx"} <= in_sdist
     assert not any("node_modules" in name for name in in_sdist)
     assert all(name.startswith(("strace_widgets/", "strace_widgets-")) for name in in_wheel)
