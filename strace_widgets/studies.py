@@ -116,7 +116,7 @@ def study(
         baselines=_names(baselines),
         sizes=tuple(sorted({1.0, *map(float, SIZES if sizes is None else sizes)})),
         positions=positions,
-        seed=seed,
+        seed=int(seed),
         keep_traces=keep_traces,
         hidden=hidden,
     )

@@ -66,7 +66,15 @@ import strace_widgets as sw
 assert not {"torch", "nnsight", "numba"} & set(sys.modules), "importing the package imported what needs a model"
 from strace_widgets.widgets.explorer import Explorer
 assert "export" in str(Explorer._esm)
+try:
+    sw.study
+except sw.MissingExtraError as reason:
+    assert "pip install 'strace_widgets[study]'" in str(reason)
+else:
+    raise AssertionError("studies work without their extra, so this environment is not clean")
 print(sw.__version__, sw.__file__)
 """
     finished = subprocess.run([python, "-c", program], check=True, cwd=tmp_path, capture_output=True, text=True)
     assert str(tmp_path) in finished.stdout
+    told = subprocess.run([python.parent / "strace-widgets", "--help"], check=True, capture_output=True, text=True)
+    assert "study" in told.stdout
