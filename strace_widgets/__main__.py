@@ -48,13 +48,16 @@ def _parser() -> argparse.ArgumentParser:
         "prompts", help="a text file, one prompt a line, or a .jsonl file; 'shipped' for the package's own"
     )
     study.add_argument("--out", required=True, metavar="FOLDER", help="where the results go")
-    study.add_argument("--importance", nargs="+", default=["l1"], help="importance measures (default: l1)")
-    study.add_argument("--masks", nargs="+", default=["all"], help="all, mlp+residual (default: all)")
+    study.add_argument(
+        "--importance", nargs="+", default=["l1"], metavar="NAME", help="importance measures (default: l1)"
+    )
+    study.add_argument("--masks", nargs="+", default=["all"], metavar="NAME", help="all, mlp+residual (default: all)")
     study.add_argument(
         "--baselines",
         nargs="*",
         default=["inverse", "random"],
-        help="inverse, random, random-residual-kept, or none at all",
+        metavar="NAME",
+        help="inverse, random, random-residual-kept, or no name for none (default: inverse random)",
     )
     study.add_argument(
         "--sizes", type=float, nargs="+", metavar="S", help="shares of the edges (default: 25 from 1e-4 to 1)"
@@ -79,7 +82,7 @@ def _trace(options: argparse.Namespace) -> None:
     traced = sw.trace(sw.load_model(options.model), options.prompt, options.importance)
     sweep = traced.evaluate(options.sizes, masks=options.masks)
     print(traced)
-    print(f"{'size':>8} {'edges':>9} {'TV':>6} {'entropy':>8} {'nucleus':>8}  most probable")
+    print(f"{'size':>8} {'edges':>9} {'TV':>6} {'entropy':>8} {'nucleus':>8}  most probable (= the full model's)")
     for row, (size, top) in enumerate(zip(sweep.sizes, sweep.top, strict=True)):
         same = "=" if sweep.top1[row] else " "
         print(

@@ -116,7 +116,7 @@ def study(
         baselines=_names(baselines),
         sizes=tuple(sorted({1.0, *map(float, SIZES if sizes is None else sizes)})),
         positions=positions,
-        seed=seed,
+        seed=int(seed),
         keep_traces=keep_traces,
         hidden=hidden,
     )
@@ -183,14 +183,12 @@ def _positions(model: Model, prompt: Prompt, positions: str) -> dict[str, Prompt
         token_ids = model.encode(prompt.content).tolist()
     except (StraceError, ValueError, TypeError):
         return whole  # where it is traced, it fails with a reason
-    ends = range(min(2, len(token_ids)), len(token_ids) + 1)
-    parts = [(end, f"{prompt.id}@{end - 1}") for end in ends]
-    return {
-        part_name(f"{prompt.number:06d}.{end:04d}", identity): prompt
-        if end == len(token_ids) and len(ends) == 1
-        else replace(prompt, id=identity, content=token_ids[:end], expected=None)
-        for end, identity in parts
-    }
+    parts = {}
+    for end in range(min(2, len(token_ids)), len(token_ids) + 1):
+        identity = f"{prompt.id}@{end - 1}"
+        cut = {} if end == len(token_ids) else {"content": token_ids[:end], "expected": None}
+        parts[part_name(f"{prompt.number:06d}.{end:06d}", identity)] = replace(prompt, id=identity, **cut)
+    return parts
 
 
 def _not_done(there: Study, asked: dict[str, Prompt], model: Model) -> dict[str, Prompt]:

@@ -34,10 +34,10 @@ def carry_over(
     -------
     pandas.DataFrame
         One row a ``subgraph`` and ``size``. ``subgraph`` is "carried" (the clean ranks) or "own" (ranks of a
-        trace of the altered prompt by the same importance measure). ``n_edges``, ``total_variation``, ``kl`` (nats), ``entropy``
-        (nats), ``top1``, ``nucleus`` (per cent) compare with the full model *on the altered prompt*; ``top1_token`` and
-        ``top1_probability`` are the subgraph's; ``clean_top1_probability`` is what it gives to the token that the full
-        model predicts on the clean prompt.
+        trace of the altered prompt by the same importance measure). ``n_edges``, ``total_variation``, ``kl`` (nats),
+        ``entropy`` (nats), ``top1``, ``nucleus`` (per cent) compare with the full model *on the altered prompt*;
+        ``top1_token`` and ``top1_probability`` are the subgraph's; ``clean_top1_probability`` is what it gives to
+        the token that the full model predicts on the clean prompt.
 
     Raises
     ------

@@ -31,14 +31,14 @@ class Unigram(NamedTuple):
 def unigram(vocabulary: Sequence[str]) -> Unigram:
     """Return the unigram frequencies of a vocabulary's words in English, from the package wordfreq.
 
-    A token counts as a word when it begins one (with a space, where any token does) and wordfreq knows it. Case does
-    not matter.
+    A token counts as a word when it begins one (with a space, where any token does), is all letters, and wordfreq
+    knows it. Case does not matter.
     """
     words = [text[1:] if text.startswith(" ") else "" for text in vocabulary]
     if not any(words):  # the tokenizer does not write the space that comes first
         words = list(vocabulary)
     frequency = wordfreq.get_frequency_dict("en")
-    known = {i: frequency[word.lower()] for i, word in enumerate(words) if word.lower() in frequency}
+    known = {i: frequency[word.lower()] for i, word in enumerate(words) if word.isalpha() and word.lower() in frequency}
     return Unigram(np.array(list(known), dtype=np.int64), np.log(np.array(list(known.values()), dtype=np.float64)))
 
 

@@ -94,14 +94,14 @@ def shipped_prompts(kind: str | None = None) -> list[dict[str, str]]:
     ----------
     kind : str, optional
         One of the ten kinds: ``"facts"``, ``"syntax"``, ``"agreement"``, ``"arithmetic"``, ``"code"``,
-        ``"repetition"``, ``"rare words"``, ``"names"``, ``"languages"``, ``"open-ended"``.
+        ``"repetition"``, ``"rare words"``, ``"names"``, ``"other languages"``, ``"open-ended"``.
 
     Returns
     -------
     list of dict
-        ``id``, ``text``, ``kind``, ``language``, and ``expected`` where the next word is well defined. A text never
-        ends in a space; ``expected`` begins with one where the next word does (``" Paris"``), and not where
-        the text goes on without (``")"`` in code, or Chinese).
+        ``id``, ``text``, ``kind``, ``language`` ("zxx", none, for code), and ``expected`` where the next word is well
+        defined. A text never ends in a space; ``expected`` begins with one where the next word does (``" Paris"``), and
+        not where the text goes on without (``"px"`` in code, or Chinese).
 
     Raises
     ------
