@@ -126,7 +126,7 @@ def component_use(table: pd.DataFrame, value: str = "use", *, importance: str | 
         "density": "its edges that are in the trace (mean)",
     }
     cell = max(5, min(16, 460 // n_layers))
-    wide = max(cell, min(26, 300 // len(columns)))
+    wide = max(cell, min(30, 420 // len(columns)))
     side = alt.Axis(labelAngle=0, values=_every(columns), ticks=False, domain=False)
     up = alt.Axis(values=_every(list(range(n_layers))), ticks=False, domain=False)
     drawn = (

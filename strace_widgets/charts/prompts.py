@@ -76,13 +76,13 @@ def uncertainty(
     else:
         drawn = (
             alt.Chart(_binned(rows))
-            .mark_rect()
+            .mark_rect(clip=True)
             .encode(
                 x=entropy,
                 x2="entropy_end:Q",
                 y=necessary_axis(alt.Y, "size", rows["size"]),
                 y2="size_end:Q",
-                color=alt.Color("prompts:Q").scale(range=list(PALE_TO_DEEP)).title("prompts"),
+                color=alt.Color("prompts:Q").scale(type="log", range=list(PALE_TO_DEEP)).title("prompts"),
                 tooltip=["prompts:Q"],
             )
         )
@@ -90,11 +90,16 @@ def uncertainty(
 
 
 def _binned(rows: pd.DataFrame) -> pd.DataFrame:
-    """Count prompts on a grid of entropies and log sizes; empty bins are left out."""
+    """Count prompts on a grid of entropies and sizes, a row for each size of the study's; empty bins are left out."""
     from ..extras import pd  # noqa: PLC0415 - charts of a single trace do without
 
     across = np.linspace(0, rows["entropy"].max() + 1e-9, BINS + 1)
-    up = np.geomspace(rows["size"].min() * 0.99, rows["size"].max() * 1.01, BINS + 1)
+    sizes = np.unique(rows["size"])
+    if 1 < len(sizes) <= BINS:
+        between = np.sqrt(sizes[1:] * sizes[:-1])
+        up = np.concatenate([[sizes[0] ** 2 / between[0]], between, [sizes[-1] ** 2 / between[-1]]])
+    else:
+        up = np.geomspace(sizes[0] * 0.99, sizes[-1] * 1.01, BINS + 1)
     counts, _, _ = np.histogram2d(rows["entropy"], rows["size"], bins=[across, up])
     i, j = np.nonzero(counts)
     return pd.DataFrame(
