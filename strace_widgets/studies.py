@@ -209,7 +209,7 @@ def _not_done(there: Study, asked: dict[str, Prompt], model: Model) -> dict[str,
 
 def _text(model: Model, prompt: Prompt) -> str:
     if isinstance(prompt.content, str):
-        return prompt.content
+        return prompt.content.encode(errors="replace").decode()  # half a surrogate pair fits in no file
     try:
         return "".join(model.decode(int(i)) for i in prompt.content)
     except (TypeError, ValueError, OverflowError):

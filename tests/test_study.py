@@ -264,6 +264,12 @@ def test_all_prompts_failing(tiny: Any, tmp_path: Path) -> None:
     assert "total_variation" in left.points
 
 
+def test_text_that_no_file_can_hold(tiny: Any, tmp_path: Path) -> None:
+    result = small(tiny, ["w1 \ud800", "w1 w2"], tmp_path / "s")
+    assert result.prompts["text"].tolist() == ["w1 ?", "w1 w2"]
+    assert result.prompts["status"].tolist() == ["failed", "ok"]
+
+
 def test_choices_that_do_not_exist(tiny: Any, tmp_path: Path) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"importance": "l3"}, "'l1', 'l2'"),
