@@ -14,7 +14,7 @@ help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
 	@echo "make test              every check: ruff, mypy, pytest (browser and notebooks too), tsc, vitest"
-	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging"
+	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging; prompts a minute"
 	@echo "make readme            write the table of families into the README"
 	@echo "make screenshot        take the README's picture in a real JupyterLab"
 	@echo "make clean             remove what the other targets made"
@@ -82,6 +82,7 @@ python-test: .venv/dev-installed $(BUNDLE)
 benchmark: .venv/dev-installed $(BUNDLE)
 	$(BIN)/python benchmarks/passes.py
 	$(BIN)/python benchmarks/browser.py
+	$(BIN)/python benchmarks/study.py
 
 readme: .venv/dev-installed
 	$(BIN)/python tests/test_families.py

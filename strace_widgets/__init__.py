@@ -8,10 +8,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .comparison import Comparison, compare
 from .edges import Edges
 from .errors import (
+    FindingError,
     JobCancelledError,
     JobFileError,
+    MissingExtraError,
     MissingKeyError,
     ModelNotFoundError,
     ModelNotServedError,
@@ -25,32 +28,41 @@ from .errors import (
     ServerUnreachableError,
     SessionFileError,
     StraceError,
+    StudyError,
     ToggleError,
     UnsupportedArchitectureError,
     VersionMismatchError,
     WrongKeyError,
 )
+from .prompts import shipped_prompts
 from .sweep import Sweep, TopToken
 from .trace import STrace, trace
 
 if TYPE_CHECKING:
+    from .generation import trace_generation
     from .jobs import Job, load_job, submit
     from .loading import load_model
     from .models import Model
+    from .studies import study
+    from .study_files import Study, load_study
+    from .transfer import carry_over
     from .widgets.explorer import Explorer
     from .widgets.views import CurveView, HeadView, LayerView, SizeSlider, TokenView
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "CurveView",
     "Edges",
     "Explorer",
+    "FindingError",
     "HeadView",
     "Job",
     "JobCancelledError",
     "JobFileError",
     "LayerView",
+    "MissingExtraError",
     "MissingKeyError",
     "Model",
     "ModelNotFoundError",
@@ -67,6 +79,8 @@ __all__ = [
     "SessionFileError",
     "SizeSlider",
     "StraceError",
+    "Study",
+    "StudyError",
     "Sweep",
     "ToggleError",
     "TokenView",
@@ -74,10 +88,16 @@ __all__ = [
     "UnsupportedArchitectureError",
     "VersionMismatchError",
     "WrongKeyError",
+    "carry_over",
+    "compare",
     "load_job",
     "load_model",
+    "load_study",
+    "shipped_prompts",
+    "study",
     "submit",
     "trace",
+    "trace_generation",
 ]
 
 _ON_FIRST_USE = {
@@ -85,6 +105,10 @@ _ON_FIRST_USE = {
     "load_model": ".loading",
     **dict.fromkeys(("Job", "load_job", "submit"), ".jobs"),
     "Explorer": ".widgets.explorer",
+    **dict.fromkeys(("Study", "load_study"), ".study_files"),
+    "carry_over": ".transfer",
+    "study": ".studies",
+    "trace_generation": ".generation",
     **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".widgets.views"),
 }
 

@@ -104,6 +104,7 @@ def evaluate(
     kept: Any,
     forced: tuple[Any, ...],
     modes: dict[str, bool],
+    states: bool = False,  # noqa: FBT001, FBT002
     half: bool = False,  # noqa: FBT001, FBT002
     **run: Any,
 ) -> Any:
@@ -126,13 +127,15 @@ def evaluate(
     modes : dict of bool
         ``mask_attention``; ``inverse``, keep what the trace drops and all residual edges; ``keep_residual``;
         ``frozen``, take the attention probabilities of the first row everywhere.
+    states : bool
+        Return what the unembedding reads at the last position instead of what it says.
 
     Returns
     -------
     (B, V) tensor, as `packed`
-        None when the run was only sent.
+        With ``states`` (B, M): the last hidden states, which the unembedding reads. None when the run was only sent.
     """
-    logits: Any = None
+    result: Any = None
     attention_ranks, *token_ranks = ranks
     inverse, keep_residual = modes["inverse"], modes["inverse"] or modes["keep_residual"]
     with model.trace(token_ids.expand(len(kept), -1), use_cache=False, logits_to_keep=1, **run):
@@ -171,8 +174,14 @@ def evaluate(
                 dropped = drop_mlp_residual[:, index, :, None].to(device, dtype) * residual
             keep = keep_mlp[:, index, :, None].to(device, dtype)
             rewrite(layer, places, "mlp", written(layer, places, "mlp", stream) * keep - dropped)
-        logits = packed(model.output.logits[:, -1].float(), half).save()  # type: ignore[attr-defined]
-    return logits
+        if states and places["final_norm"] is not None:
+            last = find(model, places["final_norm"]["path"]).output
+        elif states:
+            last = first(layers[-1].output, places["layer_in_tuple"])
+        else:
+            last = model.output.logits
+        result = packed(last[:, -1].float(), half).save()  # type: ignore[attr-defined]
+    return result
 
 
 def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:

@@ -180,11 +180,21 @@ class Model:
         return Captured(*kinds), unpacked(parts[0][7])
 
     def evaluate(
-        self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], modes: Modes | None = None
+        self,
+        token_ids: Array,
+        ranks: Edges,
+        kept: Array,
+        forced: tuple[Array, Array],
+        modes: Modes | None = None,
+        *,
+        states: bool = False,
     ) -> Array:
-        """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows."""
-        calls = self.sweeps(token_ids, ranks, kept, forced, modes)
-        return self.joined_logits(self._run(calls, token_ids, *ranks, kept, *forced, repr(modes)), modes)
+        """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows.
+
+        With `states`, the last hidden states (K, M) that the unembedding reads instead.
+        """
+        calls = self.sweeps(token_ids, ranks, kept, forced, modes, states=states)
+        return self.joined_logits(self._run(calls, token_ids, *ranks, kept, *forced, f"{modes} {states}"), modes)
 
     # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
 
@@ -203,7 +213,14 @@ class Model:
         return [Call(function, partial(tuple, (*args, part, self._half))) for part in parts]
 
     def sweeps(
-        self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], modes: Modes | None = None
+        self,
+        token_ids: Array,
+        ranks: Edges,
+        kept: Array,
+        forced: tuple[Array, Array],
+        modes: Modes | None = None,
+        *,
+        states: bool = False,
     ) -> list[Call]:
         """Return the calls that evaluate masks, a pass each.
 
@@ -217,8 +234,8 @@ class Model:
         passes = np.split(kept, range(rows, len(kept), rows))
         # Frozen attention is that of a row of the whole model, which each pass then carries in front.
         whole = np.full(int(flags["frozen"]), -1)
-        rows_of = [np.concatenate([whole, sizes]) for sizes in passes]
-        return [Call(interventions.evaluate, partial(self._masks, token_ids, ranks, r, forced, flags)) for r in rows_of]
+        masks = partial(self._masks, token_ids, ranks, forced, (flags, states, self._half))
+        return [Call(interventions.evaluate, partial(masks, np.concatenate([whole, sizes]))) for sizes in passes]
 
     def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
         """Return the scores and logits of the answers to `captures`."""
@@ -246,14 +263,14 @@ class Model:
             estimate.check(self.server.limit)
 
     def _masks(
-        self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], flags: dict[str, bool]
+        self, token_ids: Array, ranks: Edges, forced: tuple[Array, Array], how: tuple[Any, ...], kept: Array
     ) -> tuple[Any, ...]:
         """Return the arguments of `interventions.evaluate`: to a server, as few bytes as say the same."""
         if self.server:
-            ranks, kept = coarsened(ranks, kept, attention=flags["mask_attention"])
+            ranks, kept = coarsened(ranks, kept, attention=how[0]["mask_attention"])
         tensors = tuple(torch.from_numpy(kind) for kind in ranks)
         switches = tuple(torch.from_numpy(kind) for kind in forced)
-        return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), switches, flags, self._half
+        return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), switches, *how
 
     @property
     def _half(self) -> bool:

@@ -228,6 +228,16 @@ class STrace:
         n_sizes = len(self.standard_sizes() if sizes is None else list(sizes))
         return of_sweep(self.model, len(self.token_ids), n_sizes)
 
+    def states(self, sizes: Iterable[float], **modes: Any) -> Array:
+        """Return the last hidden states (K + 1, M) float32 of the subgraphs of K sizes, then the full model's.
+
+        The state of the last position after the final norm, which the unembedding reads; modes as in `evaluate`.
+        """
+        whole = -1
+        kept = np.array([*(edges_kept(size, self.n_edges) for size in sizes), whole])
+        forced = switches.forced({}, self.graph.n_layers, self.graph.n_heads)
+        return self.model.evaluate(self.token_ids, self.ranks, kept, forced, _modes(modes), states=True)
+
     def connected(self, size: float) -> bool:
         """Tell whether the trace of size s reaches an embedding, so that it can depend on the prompt at all."""
         into_first_layer = [self.ranks.attention[0], self.ranks.attention_residual[0]]
