@@ -79,7 +79,7 @@ class Job:
     @property
     def stage(self) -> Stage:
         """Where the job is, with the server's words for it; of several requests, the one furthest behind."""
-        found = [stage_of(_server(self.model), one)[0] or Stage("received") for one in self.ids]
+        found = [stage_of(_server(self.model), one)[0] or Stage("received", job_id=one) for one in self.ids]
         return min(found, key=lambda stage: ORDER.index(stage.name))
 
     @property

@@ -25,6 +25,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = Path(os.environ.get("STRACE_NDIF_ROOT") or Path.home() / ".cache" / "strace_widgets" / "ndif")
 VENV, HUB, RUN, LOGS = (ROOT / name for name in ("venv", "hub", "run", "logs"))
+CLIENT_HUB = ROOT / "client-hub"
+"""The client's cache holds what the server's does, and one model that is not served."""
 DATA = Path(tempfile.gettempdir()) / "strace-rig-postgres"  # its user cannot reach into a home
 PYTHON = VENV / "bin" / "python"
 URL = "http://127.0.0.1:20800"
@@ -94,6 +96,12 @@ def install() -> None:
 
     models = environment(STRACE_DEFAULT_MODEL=locate())
     command(str(PYTHON), str(HERE / "server" / "make_models.py"), str(HUB / "hub"), env=models)
+    (CLIENT_HUB / "hub").mkdir(parents=True, exist_ok=True)
+    for folder in (HUB / "hub").glob("models--*"):
+        for name in (folder.name, *(["models--loopback--tiny-unserved"] if folder.name.endswith("llama") else [])):
+            link = CLIENT_HUB / "hub" / name
+            if not link.exists():
+                link.symlink_to(folder)
 
 
 def start() -> None:
