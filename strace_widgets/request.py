@@ -134,7 +134,7 @@ def _follow(server: Server, job_id: str) -> Iterator[tuple[Stage, Any]]:
                 f"untouched. Try again when it is back. ({last_line(reason.text)})",
                 reason.text,
             ) from None
-        if silent or stage != told:
+        if silent or stage not in {told, None}:
             heard = time.monotonic()
         told = stage or told
 

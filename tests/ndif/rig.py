@@ -3,6 +3,7 @@
     python tests/ndif/rig.py install    # once, minutes: the server's environment and its models
     python tests/ndif/rig.py start      # about 30 s
     python tests/ndif/rig.py stop
+    python tests/ndif/rig.py hub        # where the client's copy of the models is, for HF_HOME
 
 The server's environment must not hold strace_widgets: what was not made to travel would import there, and the fault
 would go unseen. The keys of the public service's database are checked here too, so that requests run as a stranger's
@@ -305,4 +306,4 @@ def until(holds: object, service: str) -> None:
 
 
 if __name__ == "__main__":
-    {"install": install, "start": start, "stop": stop}[sys.argv[1]]()
+    {"install": install, "start": start, "stop": stop, "hub": lambda: print(CLIENT_HUB)}[sys.argv[1]]()

@@ -29,7 +29,7 @@ CLOSE = 1e-5
 def same_trace(there: sw.STrace, here: sw.STrace, *, ties: float = 0.0) -> None:
     """Check weights, and ranks: a sandbox rounds otherwise, so that edges of weights a rounding apart may swap."""
     for theirs, ours in zip(there.weights, here.weights, strict=True):
-        assert np.abs(theirs - ours).max() <= CLOSE
+        assert np.abs(theirs - ours).max() <= CLOSE * max(1, np.abs(ours).max())  # the shares of l1 are below 1
     assert np.abs(there.full_logits - here.full_logits).max() <= CLOSE * max(1, np.abs(here.full_logits).max())
     order = [
         np.concatenate([kind.ravel() for kind in trace.ranks]).argsort()[: here.n_edges] for trace in (there, here)
@@ -73,7 +73,10 @@ def test_one_request_for_a_capture_a_sweep_and_a_toggle(remote_model: Remote, lo
     assert toggled.total_variation == pytest.approx(expected.total_variation, abs=CLOSE)
 
 
-def test_the_default_model_agrees_and_its_weights_stay_there(remote_model: Remote, smollm2: Any) -> None:
+def test_the_default_model_agrees_and_its_weights_stay_there(
+    remote_model: Remote, smollm2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDIF_API_KEY", rig.KEY)
     model = remote_model("smollm2")
     assert all(parameter.is_meta for parameter in model.nnsight._module.parameters())
     trace, twin = sw.trace(model, CAPITAL), sw.trace(smollm2, CAPITAL)
@@ -117,7 +120,7 @@ def test_half_precision_is_half_the_bytes_and_nearly_the_same(remote_model: Remo
 def test_a_large_answer_comes_in_parts(remote_model: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
     model = remote_model("tiny-llama")
     whole = sw.trace(model, PROMPT)
-    monkeypatch.setattr(estimates, "BYTES_AN_ANSWER", 3000)
+    monkeypatch.setattr(estimates, "BYTES_AN_ANSWER", 100)
     before = model.server.traffic.requests
     parts = sw.trace(model, PROMPT)
     assert model.server.traffic.requests - before == model.architecture.n_layers
