@@ -34,6 +34,7 @@ from .errors import (
     VersionMismatchError,
     WrongKeyError,
 )
+from .estimates import Estimate, estimate
 from .prompts import shipped_prompts
 from .sweep import Sweep, TopToken
 from .trace import STrace, trace
@@ -55,6 +56,7 @@ __all__ = [
     "Comparison",
     "CurveView",
     "Edges",
+    "Estimate",
     "Explorer",
     "FindingError",
     "HeadView",
@@ -90,6 +92,7 @@ __all__ = [
     "WrongKeyError",
     "carry_over",
     "compare",
+    "estimate",
     "load_job",
     "load_model",
     "load_study",
