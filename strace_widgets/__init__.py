@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from .edges import Edges
 from .errors import (
+    MissingPackageError,
+    ModelMismatchError,
     ModelNotFoundError,
+    NoModelError,
     PromptError,
     SessionFileError,
     StraceError,
     ToggleError,
+    TraceFileError,
     UnsupportedArchitectureError,
 )
 from .sweep import Sweep, TopToken
 from .trace import STrace, trace
 
 if TYPE_CHECKING:
+    from .export import to_html
+    from .files import load_trace
     from .loading import load_model
     from .models import Model
     from .widgets.explorer import Explorer
@@ -34,8 +40,11 @@ __all__ = [
     "Explorer",
     "HeadView",
     "LayerView",
+    "MissingPackageError",
     "Model",
+    "ModelMismatchError",
     "ModelNotFoundError",
+    "NoModelError",
     "PromptError",
     "STrace",
     "SessionFileError",
@@ -45,14 +54,19 @@ __all__ = [
     "ToggleError",
     "TokenView",
     "TopToken",
+    "TraceFileError",
     "UnsupportedArchitectureError",
     "load_model",
+    "load_trace",
+    "to_html",
     "trace",
 ]
 
 _ON_FIRST_USE = {
     "Model": ".models",
     "load_model": ".loading",
+    "load_trace": ".files",
+    "to_html": ".export",
     "Explorer": ".widgets.explorer",
     **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".widgets.views"),
 }
@@ -61,7 +75,20 @@ _ON_FIRST_USE = {
 def __getattr__(name: str) -> Any:
     if name not in _ON_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ON_FIRST_USE[name], __name__), name)
+    try:
+        return getattr(import_module(_ON_FIRST_USE[name], __name__), name)
+    except ModuleNotFoundError as reason:
+        raise MissingPackageError(
+            f"strace_widgets.{name} needs {reason.name}, which is not installed. What runs a model needs all of "
+            "`pip install torch nnsight transformers numba tqdm platformdirs`; saved traces open without them."
+        ) from reason
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Register ``%strace``, for ``%load_ext strace_widgets``."""
+    from .magics import StraceMagics  # noqa: PLC0415 - only IPython calls this
+
+    ipython.register_magics(StraceMagics)
 
 
 def __dir__() -> list[str]:

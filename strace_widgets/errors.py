@@ -25,6 +25,22 @@ class ToggleError(StraceError, ValueError):
     """A switch names a component that the model does not have, or a state that does not exist."""
 
 
+class TraceFileError(StraceError, ValueError):
+    """A saved trace cannot be read: it is something else, of a newer version, cut off, or altered."""
+
+
+class NoModelError(StraceError, AttributeError):
+    """What was asked needs a model, and the trace was loaded from a file."""
+
+
+class ModelMismatchError(StraceError, ValueError):
+    """A model does not predict what the model of a saved trace predicted."""
+
+
+class MissingPackageError(StraceError, ImportError):
+    """What was asked needs a package that is not installed."""
+
+
 class CancelledError(StraceError):
     """A person gave up what was under way, or asked for something else in its place."""
 

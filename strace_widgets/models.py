@@ -187,21 +187,25 @@ class Model:
     ) -> Array:
         """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows.
 
+        ``forced`` (see `strace_widgets.toggles.forced`) is for all masks, or has one more axis in front: K, or 1.
         On a server, passes that had succeeded before one failed are not run again when the same is asked again.
         """
         flags = (modes or Modes()).flags()
         # Frozen attention is that of a row of the whole model, which each pass then carries in front.
         whole = np.full(int(flags["frozen"]), -1)
-        passes = np.split(kept, range(rows := estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens), len(kept), rows))
+        rows = estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens)
+        starts = range(0, len(kept), rows)
         if self.server:
             estimates.of_sweep(self, len(token_ids), len(kept)).check(self.server.limit)
-        request = _digest(token_ids, *ranks, kept, *forced, repr(flags)) if len(passes) > 1 else b""
-        logits = self._unfinished.setdefault(request, [])
-        for sizes in tqdm(passes[len(logits) :], desc="masked passes", leave=False, disable=len(passes) == 1):
-            rows_here = np.concatenate([whole, sizes])
-            answer = self.ask(interventions.evaluate, *self.masked_run(token_ids, ranks, rows_here, forced, flags))
+        request = _digest(token_ids, *ranks, kept, *forced, repr(flags)) if len(starts) > 1 else b""
+        logits = self._unfinished.setdefault(request, []) if request else []
+        for start in tqdm(starts[len(logits) :], desc="masked passes", leave=False, disable=len(starts) == 1):
+            sizes = np.concatenate([whole, kept[start : start + rows]])
+            forced_here = _forced_rows(forced, start, len(sizes), len(whole))
+            answer = self.ask(interventions.evaluate, *self.masked_run(token_ids, ranks, sizes, forced_here, flags))
             logits.append(unpacked(answer)[len(whole) :])
-        return np.concatenate(self._unfinished.pop(request))
+        self._unfinished.pop(request, None)
+        return np.concatenate(logits)
 
     def masked_run(
         self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], flags: dict[str, bool]
@@ -210,7 +214,8 @@ class Model:
         if self.server:
             ranks, kept = coarsened(ranks, kept, attention=flags["mask_attention"])
         tensors = tuple(torch.from_numpy(kind) for kind in ranks)
-        switches = tuple(torch.from_numpy(kind) for kind in forced)
+        heads, mlps = (torch.from_numpy(kind) for kind in forced)
+        switches = heads.reshape(-1, *heads.shape[-2:]), mlps.reshape(-1, mlps.shape[-1])
         return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), switches, flags
 
     def ask(self, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
@@ -250,6 +255,16 @@ def unpacked(packed: tuple[Any, Any]) -> Array:
 def as_row(token_ids: Array) -> torch.Tensor:
     """Return token ids as a batch of one."""
     return torch.from_numpy(np.asarray(token_ids, dtype=np.int64))[None]
+
+
+def _forced_rows(forced: tuple[Array, Array], start: int, n_rows: int, n_whole: int) -> tuple[Array, Array]:
+    """Return the forced components of the rows of one pass; those of the whole model, in front, have none."""
+    if forced[1].ndim == 1 or len(forced[1]) == 1:
+        return forced
+    heads, mlps = (
+        np.concatenate([np.zeros_like(kind[:n_whole]), kind[start : start + n_rows - n_whole]]) for kind in forced
+    )
+    return heads, mlps
 
 
 def _digest(*parts: Any) -> bytes:
