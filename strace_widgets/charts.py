@@ -7,6 +7,7 @@ beside it for front ends that can draw that themselves.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -57,7 +58,9 @@ def reconstruction(sweep: Sweep, title: str = "Reconstruction error against size
 def _render_offline(spec: dict[str, Any], **options: Any) -> dict[str, Any]:
     """Return the mime bundle of a chart without anything that would be fetched."""
     version = alt.SCHEMA_VERSION.split(".")[0]
-    picture = spec_to_mimebundle(spec, format="svg", mode="vega-lite", **options)
+    picture = {}
+    if find_spec("vl_convert"):  # without it the front end draws the chart, as JupyterLab can
+        picture = spec_to_mimebundle(spec, format="svg", mode="vega-lite", **options)
     return {f"application/vnd.vegalite.{version}+json": spec, **picture, "text/plain": "<Altair chart>"}
 
 

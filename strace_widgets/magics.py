@@ -57,7 +57,7 @@ class StraceMagics(Magics):
         if asked.model:
             self.chosen = asked.model
         if not prompt.strip():
-            if asked.model:
+            if asked.model and cell is None:
                 self._model()  # to have it ready
                 return None
             raise UsageError("%strace needs a prompt: write it after the magic, or below %%strace.")

@@ -64,7 +64,7 @@ function WithoutKernel({ bundle, shown }: Pick<Props, "bundle" | "shown">) {
       ) : (
         "No kernel: sizes are interpolated between computed levels. "
       )}
-      Known are single switches at s = {formatSize(computed / bundle.n_edges)}.
+      Known are single switches at s = {formatSize(computed / bundle.n_edges)}.{" "}
       {unknown && size.nEdges !== computed && Object.keys(toggles).length === 1 && (
         <button
           type="button"

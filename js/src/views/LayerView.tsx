@@ -72,7 +72,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
 
   const labelEvery = Math.ceil(heads / 16);
   return (
-    <section class="sw-layers" aria-label="Layers">
+    <section role="group" class="sw-layers" aria-label="Layers">
       <AsTable
         title={
           <h3 class="sw-title">

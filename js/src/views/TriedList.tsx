@@ -34,7 +34,7 @@ export function TriedList({ history, present, live, switchable, onGo, onHistory 
     setChosen([]);
   };
   return (
-    <section class="sw-tried" aria-label="Tried subgraphs">
+    <section role="group" class="sw-tried" aria-label="Tried subgraphs">
       <div class="sw-tried-line">
         <ul data-testid="tried" tabIndex={0}>
           {history.tried.map((tried) => (
