@@ -188,9 +188,12 @@ def test_a_lesson_of_texts_and_traces(
     page.screenshot(path=SCREENSHOTS / "page-lesson.png", full_page=True)
 
 
-def test_on_paper_nothing_is_left_to_press(page: Page) -> None:
+def test_on_paper_all_is_light_and_nothing_is_left_to_press(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    expect(page.get_by_test_id("strace-explorer")).to_have_attribute("data-theme", "dark")
     expect(page.get_by_test_id("save")).to_be_visible()
-    page.emulate_media(media="print")
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.get_by_test_id("strace-explorer")).to_have_attribute("data-theme", "light")
     expect(page.get_by_test_id("save")).to_be_hidden()
     expect(page.get_by_test_id("undo")).to_be_hidden()
     expect(page.get_by_test_id("tv")).to_be_visible()

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models
+from live_page import mount_live
+from playwright.sync_api import Page, expect
 
 import strace_widgets as sw
 from strace_widgets.edges import Edges
@@ -107,6 +109,36 @@ def test_an_explorer_is_saved_as_it_stands_and_replayed(tiny: Any, tiny_trace: s
     assert loaded.with_model(tiny).explore().n_edges == 40
     for widget in (explorer, replay):
         widget.close()
+
+
+def test_a_replay_answers_the_switches_that_it_knows(tiny_trace: sw.STrace, tmp_path: Path) -> None:
+    explorer = tiny_trace.explore()
+    explorer.evaluations = [explorer.session.evaluate(40, {"1.2": state}) for state in ("off", "on")]
+    replay = sw.load_trace(explorer.save_trace(tmp_path / "x.strace")).explore()
+    replay.n_edges, replay.toggles = 40, {"1.2": "on"}
+    assert replay.evaluation == explorer.evaluations[1]
+    assert replay.total_variation == explorer.evaluations[1]["total_variation"]
+    replay.toggles = {"0.mlp": "on"}
+    assert replay.evaluation["toggles"] == {"1.2": "on"}  # the last known one stays
+    for widget in (explorer, replay):
+        widget.close()
+
+
+@pytest.mark.browser
+def test_a_replay_is_moved_in_the_browser(page: Page, tiny_trace: sw.STrace, file: Path) -> None:
+    replay = sw.load_trace(file).explore()
+    card = mount_live(page, replay)
+    card.get_by_test_id("slider").press("End")
+    expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", str(tiny_trace.n_edges))
+    expect(card.get_by_test_id("state")).to_have_attribute("data-state", "exact")
+    expect(card.locator("[data-component='1.2']")).to_have_attribute("aria-disabled", "true")
+    expect(card).to_contain_text("switches need a kernel")
+    page.wait_for_function("n => mounted[0].model.get('n_edges') === n", arg=tiny_trace.n_edges)
+    page.evaluate("toPython({ method: 'custom', content: {} })")  # behind the size in the queue
+    assert replay.n_edges == tiny_trace.n_edges
+    replay.n_edges = 40
+    expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", "40")
+    replay.close()
 
 
 def rewritten(file: Path, **changes: Callable[[bytes], bytes | None]) -> Path:
