@@ -27,8 +27,8 @@ interface PartProps {
   conversation: Conversation;
 }
 
-function Reading({ bundle, shown, status }: PartProps) {
-  return <ReadingLine bundle={bundle} nEdges={shown.size.nEdges} reading={shown.reading} work={status?.state ?? "ready"} />;
+function Reading({ bundle, shown, status, conversation }: PartProps) {
+  return <ReadingLine bundle={bundle} nEdges={shown.size.nEdges} reading={shown.reading} status={status} conversation={conversation} />;
 }
 
 function SizeSlider(props: PartProps) {
@@ -106,10 +106,10 @@ function SingleView({ model, el, view }: { model: ExplorerModel; el: HTMLElement
   return (
     <div ref={card} class="strace-widgets" data-theme={theme} data-testid={`strace-${view}`} data-lm-suppress-shortcuts="true">
       <article class="sw-card" aria-label={`s-Trace ${view}`}>
+        <ErrorBar status={status} conversation={conversation} />
         {bundle && (
           <Body key={`${bundle.n_layers} ${bundle.n_heads}`} view={view} model={model} bundle={bundle} theme={theme} status={status} conversation={conversation} />
         )}
-        <ErrorBar status={status} conversation={conversation} />
       </article>
     </div>
   );

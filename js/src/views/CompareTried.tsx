@@ -66,7 +66,7 @@ export function CompareTried({ first, second }: Props) {
           {rows.map(({ id, token, probabilities, full }) => (
             <tr key={id} data-testid="compare-row" data-token={token}>
               <th scope="row"><bdi class="sw-chip">{visibleToken(token)}</bdi></th>
-              {[...probabilities, ...full.slice(0, fulls.length)].map((probability, index) => <Probability key={index} probability={probability} />)}
+              {[...probabilities, ...full.slice(0, fulls.length)].map((probability, index) => <Probability key={index} probability={probability} full={index > 1} />)}
             </tr>
           ))}
         </tbody>
@@ -75,7 +75,14 @@ export function CompareTried({ first, second }: Props) {
   );
 }
 
-function Probability({ probability }: { probability: number | null }) {
+function Probability({ probability, full }: { probability: number | null; full: boolean }) {
   if (probability === null) return <td class="sw-note" title="not among its ten leading tokens">–</td>;
-  return <td class="sw-share" style={{ "--share": `${100 * probability}%` }}>{formatProbability(probability)}</td>;
+  return (
+    <td>
+      <span class="sw-share">
+        <span><i class={full ? "sw-bar-full" : "sw-bar-subgraph"} style={{ width: `${100 * probability}%` }} /></span>
+        {formatProbability(probability)}
+      </span>
+    </td>
+  );
 }
