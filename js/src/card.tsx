@@ -20,6 +20,7 @@ import { NextToken } from "./views/NextToken";
 import { NodeDetail } from "./views/NodeDetail";
 import { PromptLine } from "./views/PromptLine";
 import { ReadingLine } from "./views/ReadingLine";
+import { ServerLine } from "./views/ServerLine";
 import { SessionBar } from "./views/SessionBar";
 import { SizeCurve } from "./views/SizeCurve";
 import { TokenView } from "./views/TokenView";
@@ -63,10 +64,11 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   return (
     <div onKeyDown={pressKey}>
       <PromptLine model={model} bundle={bundle} shown={shown} status={status} conversation={conversation} />
+      <ServerLine server={bundle.server} status={status} conversation={conversation} />
       <ErrorBar status={status} conversation={conversation} />
       <div class="sw-body" inert={tracing} aria-busy={tracing}>
         <div class="sw-top">
-          <ReadingLine bundle={bundle} nEdges={size.nEdges} reading={reading} status={status} conversation={conversation} />
+          <ReadingLine bundle={bundle} nEdges={size.nEdges} reading={reading} status={status} />
           <SizeCurve
             bundle={bundle}
             size={size}

@@ -65,16 +65,18 @@ export function placeCurves(
       labelY: y + lift,
       anchor: towards === 1 ? "start" : "end",
     }));
-    const isFree = (label: PlacedCurve) => isInside(label, width) && !placed.some((other) => overlap(label, other));
+    const isFree = (label: PlacedCurve) => isInside(label, width, toY(0)) && !placed.some((other) => overlap(label, other));
     const free = candidates.filter(isFree);
     placed.push(free.find((label) => ![main, ...lines].some((line) => strikes(line, label))) ?? free[0] ?? candidates[0]);
   });
   return placed;
 }
 
-function isInside(label: PlacedCurve, width: number): boolean {
+/** The landmarks have their labels over the plot, the axis has its own below. */
+function isInside(label: PlacedCurve, width: number, bottom: number): boolean {
   const [start, end] = labelSpan(label);
-  return start >= 0 && end <= width;
+  const isBetween = label.labelY >= labelHeight / 2 && label.labelY <= bottom;
+  return isBetween && start >= 0 && end <= width;
 }
 
 /** Whether a line runs through a label. */

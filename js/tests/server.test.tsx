@@ -103,7 +103,8 @@ describe("a model on a server", () => {
   });
 
   it("that fails an evaluation says so at the numbers, also where it said nothing", () => {
-    const { model, get, seek } = show({ bundle });
+    const { model, get, seek, find } = show({ bundle });
+    click(find('[data-component="1.0"]'));
     write(model, { status: { ...ready, state: "error", kind: "evaluate", message: "Still queued after 0 s.", detail: "" } });
     expect(get("error").textContent).toContain("Not evaluated. Still queued after 0 s.");
     expect(seek("error-detail")).toBeNull();

@@ -1,15 +1,12 @@
 import type { Reading } from "../reading";
 import { formatCount, formatDifference, formatDistance, formatSize } from "../scales";
-import type { Conversation } from "../kernel";
 import type { Bundle, Status } from "../state";
-import { ServerLine } from "./ServerLine";
 
 interface Props {
   bundle: Bundle;
   nEdges: number;
   reading: Reading;
   status: Status | null;
-  conversation: Conversation;
 }
 
 const stateNotes = {
@@ -19,41 +16,38 @@ const stateNotes = {
 };
 
 /** The numbers of the present subgraph, and how far they can be trusted. */
-export function ReadingLine({ bundle, nEdges, reading, status, conversation }: Props) {
+export function ReadingLine({ bundle, nEdges, reading, status }: Props) {
   const running = status?.state === "running";
-  // A trace that failed leaves these numbers as good as they were.
-  const failed = status?.state === "error" && (status.kind ?? "evaluate") === "evaluate";
+  // Numbers that were computed, and those after a trace that failed, are as good as they were.
+  const failed = status?.state === "error" && (status.kind ?? "evaluate") === "evaluate" && reading.state !== "exact";
   const all = formatCount(bundle.n_edges);
   return (
-    <>
-      <div class="sw-reading" data-state={reading.state}>
-        <span class="sw-size" data-testid="size">
-          s = {formatSize(nEdges / bundle.n_edges)}
-        </span>
-        <span class="sw-number" data-testid="edges" data-edges={reading.edgesKept} style={{ minWidth: `${2 * all.length + 7}ch` }}>
-          <b>{formatCount(reading.edgesKept)}</b> of {all} edges
-          {reading.edgesSwitched !== 0 && <span class="sw-loss" title="put in or taken out by switches"> ({formatDifference(reading.edgesSwitched)})</span>}
-        </span>
-        <span class="sw-number" title="Total variation between the two next-token distributions">
-          TV <b data-testid="tv">{formatDistance(reading.totalVariation)}</b>
-        </span>
-        <span class="sw-number" title="Kullback-Leibler divergence in nats">
-          KL <b>{formatDistance(reading.kl)}</b>
-        </span>
-        <span class="sw-number" title="Recovered nucleus: the largest one whose tokens the subgraph puts first as well">
-          nucleus <b>{reading.nucleus > 0 ? `${Math.round(reading.nucleus)} %` : "none"}</b>
-        </span>
-        <span class="sw-number" data-testid="top1" data-agrees={reading.top1}>
-          top-1 <b class={reading.top1 ? "sw-gain" : "sw-loss"}>{reading.top1 ? "✓ agrees" : "✗ differs"}</b>
-        </span>
-        <span class="sw-pill" data-testid="state" data-state={reading.state} data-running={running} title={stateNotes[reading.state]}>
-          <span class="sw-pill-mark" aria-hidden="true" />
-          {reading.state}
-          {running && <span class="sw-pill-running">evaluating</span>}
-          {failed && <b class="sw-loss">failed</b>}
-        </span>
-      </div>
-      <ServerLine server={bundle.server} status={status} conversation={conversation} />
-    </>
+    <div class="sw-reading" data-state={reading.state}>
+      <span class="sw-size" data-testid="size">
+        s = {formatSize(nEdges / bundle.n_edges)}
+      </span>
+      <span class="sw-number" data-testid="edges" data-edges={reading.edgesKept} style={{ minWidth: `${2 * all.length + 7}ch` }}>
+        <b>{formatCount(reading.edgesKept)}</b> of {all} edges
+        {reading.edgesSwitched !== 0 && <span class="sw-loss" title="put in or taken out by switches"> ({formatDifference(reading.edgesSwitched)})</span>}
+      </span>
+      <span class="sw-number" title="Total variation between the two next-token distributions">
+        TV <b data-testid="tv">{formatDistance(reading.totalVariation)}</b>
+      </span>
+      <span class="sw-number" title="Kullback-Leibler divergence in nats">
+        KL <b>{formatDistance(reading.kl)}</b>
+      </span>
+      <span class="sw-number" title="Recovered nucleus: the largest one whose tokens the subgraph puts first as well">
+        nucleus <b>{reading.nucleus > 0 ? `${Math.round(reading.nucleus)} %` : "none"}</b>
+      </span>
+      <span class="sw-number" data-testid="top1" data-agrees={reading.top1}>
+        top-1 <b class={reading.top1 ? "sw-gain" : "sw-loss"}>{reading.top1 ? "✓ agrees" : "✗ differs"}</b>
+      </span>
+      <span class="sw-pill" data-testid="state" data-state={reading.state} data-running={running} title={stateNotes[reading.state]}>
+        <span class="sw-pill-mark" aria-hidden="true" />
+        {reading.state}
+        {running && <span class="sw-pill-running">evaluating</span>}
+        {failed && <b class="sw-loss">failed</b>}
+      </span>
+    </div>
   );
 }

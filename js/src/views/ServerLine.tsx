@@ -9,12 +9,13 @@ interface Props {
   conversation: Conversation;
 }
 
-/** Where the model runs and, while an evaluation is waited for, how far that is. As high with news as without. */
+/** Where the model runs and, while a job is waited for, how far that is. As high with news as without. */
 export function ServerLine({ server, status, conversation }: Props) {
   const [stopped, setStopped] = useState<Status | null>(null);
   if (!server) return null;
   const { request, cancel } = conversation;
-  const job = status?.state === "running" && !status.message ? status.job : undefined; // other work tells of itself
+  const job = status?.state === "running" ? status.job : undefined;
+  const evaluating = job && !status?.message; // other work has a step to tell, and its button beside that
   const outcome = status?.state === "ready" && status.kind === "evaluate" ? status.message : "";
   const stop = () => {
     setStopped(status);
@@ -24,14 +25,14 @@ export function ServerLine({ server, status, conversation }: Props) {
     <div class="sw-server" data-testid="server-line">
       <span class="sw-note">on {server}</span>
       {job && <JobText job={job} />}
-      {job && (
-        <button type="button" class="sw-quiet" data-testid="stop-waiting" disabled={stopped !== null && stopped === status} onClick={stop}>
+      {evaluating && (
+        <button type="button" class="sw-button" data-testid="stop-waiting" disabled={stopped !== null && stopped === status} onClick={stop}>
           Stop waiting
         </button>
       )}
       {outcome && <span class="sw-job" role="status" data-testid="stopped" title={outcome}>{outcome}</span>}
       {outcome && (
-        <button type="button" class="sw-quiet" data-testid="evaluate-again" onClick={() => request("evaluate", {})}>
+        <button type="button" class="sw-button" data-testid="evaluate-again" onClick={() => request("evaluate", {})}>
           Try again
         </button>
       )}

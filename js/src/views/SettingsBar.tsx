@@ -2,7 +2,6 @@ import { useRef, useState } from "preact/hooks";
 import { stageName } from "../job";
 import { importanceName, maskName, settingsOf, withPresent } from "../settings";
 import type { Bundle, Choices, Settings, Status } from "../state";
-import { JobText } from "./JobText";
 
 interface Props {
   bundle: Bundle;
@@ -66,7 +65,6 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
             <label>
               <span>{stage || "tracing"}</span> <progress data-testid="progress" max={1} value={status?.progress || undefined} />
             </label>
-            {job && <JobText job={job} />}
           </p>
           <button type="button" class="sw-button" data-testid="cancel" disabled={cancelled !== null && cancelled === status} onClick={cancel}>
             {job ? "Stop waiting" : "Cancel"}
