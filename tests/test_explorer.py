@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import traitlets
+from explorer_steps import Front, settings, settled, wait_for
 from ipywidgets.widgets.widget import _remove_buffers
 
 import strace_widgets as sw
-from strace_widgets import request as requests
-from strace_widgets.errors import RemoteRunError
-from strace_widgets.server import Stage
 from strace_widgets.widgets.worker import worker
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the widget did not answer"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -31,12 +20,6 @@ def explorer(tiny_trace: sw.STrace) -> sw.Explorer:
     explorer = tiny_trace.explore()
     wait_for(lambda: explorer.status["state"] == "ready" and explorer.evaluation is not None)
     return explorer
-
-
-def settled(explorer: sw.Explorer) -> dict[str, Any]:
-    wait_for(lambda: explorer.status["state"] != "running")
-    assert explorer.evaluation is not None
-    return dict(explorer.evaluation)
 
 
 def test_size_and_number_of_edges_follow_each_other(explorer: sw.Explorer) -> None:
@@ -133,27 +116,9 @@ def test_two_explorers_share_the_model_without_disturbing_each_other(tiny_trace:
     assert settled(first)["total_variation"] == pytest.approx(main_thread.total_variation[0], abs=1e-6)
 
 
-class Front:
-    """Stands where a front end would: sends messages as a comm does, and collects what comes back."""
-
-    def __init__(self, explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.explorer, self.answers = explorer, []
-        monkeypatch.setattr(explorer, "send", lambda content, buffers=None: self.answers.append(content))  # noqa: ARG005
-
-    def ask(self, kind: str, **payload: Any) -> dict[str, Any]:
-        request = {"id": f"{kind} {len(self.answers)}", "kind": kind, **payload}
-        self.explorer._handle_custom_msg(request, [])
-        wait_for(lambda: any(answer["id"] == request["id"] for answer in self.answers))
-        return next(answer for answer in self.answers if answer["id"] == request["id"])
-
-
 @pytest.fixture
 def front(explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> Front:
     return Front(explorer, monkeypatch)
-
-
-def settings(explorer: sw.Explorer, **changes: Any) -> dict[str, Any]:
-    return {key: explorer.bundle[key] for key in ("prompt", "importance", "masks", "position")} | changes
 
 
 def test_a_kernel_says_hello(front: Front) -> None:
@@ -282,97 +247,6 @@ def test_what_is_under_way_is_given_up_on_request(
     explorer.n_edges = 21
     assert settled(explorer)["n_edges"] == 21
     assert explorer.status["message"] == ""
-
-
-class Job:
-    """Stands where a server's job would: tells the stages that it is given, then waits in the last of them."""
-
-    def __init__(self, session: Any, *stages: Stage) -> None:
-        self.honest, self.stages, self.done = session.evaluate, stages, threading.Event()
-
-    def __call__(self, n_edges: int, toggles: dict[str, str]) -> dict[str, Any]:
-        tell = requests._listener.get()
-        for stage in self.stages:
-            tell(stage)
-        while not self.done.wait(0.01):
-            tell(self.stages[-1])
-        return self.honest(n_edges, toggles)
-
-
-QUEUED = Stage("queued", "Added to Queue at position 3.")
-
-
-def test_the_stage_of_a_job_is_told_once_with_the_time_of_its_beginning(
-    explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = []
-    explorer.observe(lambda event: told.append(event["new"].get("job")), "status")
-    job = Job(explorer.session, Stage("received"), QUEUED, Stage("queued", "Added to Queue at position 2."))
-    monkeypatch.setattr(explorer.session, "evaluate", job)
-    before = time.time()
-    explorer.toggles = {"1.2": "off"}
-    wait_for(lambda: (explorer.status.get("job") or {}).get("description", "").endswith("2."))
-    job.done.set()
-    settled(explorer)
-    stages = [(each["stage"], each["description"]) for each in told if each]
-    assert stages == [("received", ""), tuple(QUEUED), ("queued", "Added to Queue at position 2.")]
-    received, queued, nearer = (each["since"] for each in told if each)
-    assert before <= received <= queued == nearer <= time.time()
-    assert "job" not in explorer.status
-
-
-def test_an_evaluation_on_a_server_is_waited_for_no_longer_on_request(
-    front: Front, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    explorer = front.explorer
-    good = settled(explorer)
-    with monkeypatch.context() as patched:
-        patched.setattr(explorer.session, "evaluate", Job(explorer.session, QUEUED))
-        explorer.toggles = {"1.2": "off"}
-        wait_for(lambda: "job" in explorer.status)
-        assert front.ask("cancel")["ok"]
-        wait_for(lambda: explorer.status["state"] != "running")
-    assert (explorer.status["state"], explorer.status["kind"]) == ("ready", "evaluate")
-    assert "may still finish on the server" in explorer.status["message"]
-    assert explorer.evaluation == good
-    assert front.ask("evaluate")["ok"]  # "Try again"
-    assert settled(explorer)["toggles"] == {"1.2": "off"}
-
-
-def test_an_outdated_job_is_not_waited_for(explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = explorer.session.evaluate
-    endless = Job(explorer.session, QUEUED)
-    evaluate = lambda n_edges, toggles: (honest if n_edges == 44 else endless)(n_edges, toggles)  # noqa: E731
-    monkeypatch.setattr(explorer.session, "evaluate", evaluate)
-    explorer.n_edges = 30
-    wait_for(lambda: "job" in explorer.status)
-    explorer.n_edges = 44
-    assert settled(explorer)["n_edges"] == 44
-    assert explorer.status["message"] == ""
-
-
-def test_what_a_server_says_of_a_failure_is_there_whole(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    explorer = front.explorer
-    good = settled(explorer)
-    text = "Traceback (most recent call last):\n  ...\nRuntimeError: too hot"
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise RemoteRunError("The job failed: RuntimeError: too hot", text)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(sw.STrace, "evaluate", fail)
-        explorer.toggles = {"1.2": "off"}
-        wait_for(lambda: explorer.status["state"] == "error")
-        assert explorer.status["kind"] == "evaluate"
-        assert explorer.status["message"] == "The job failed: RuntimeError: too hot"
-        assert explorer.status["detail"] == text
-        answer = front.ask("trace", settings=settings(explorer, importance="l2"))
-    assert (answer["ok"], answer["detail"]) == (False, text)
-    assert (explorer.status["kind"], explorer.status["detail"]) == ("trace", text)
-    assert explorer.evaluation == good
-    refused = front.ask("trace", settings=settings(explorer, prompt=" "))
-    assert "detail" not in refused  # asking again would not help
-    assert "detail" not in explorer.status
 
 
 def test_with_nothing_under_way_a_cancel_changes_nothing(front: Front) -> None:

@@ -229,8 +229,6 @@ class Explorer(anywidget.AnyWidget):
         if not self._is_newest(given_up):
             return  # outdated while it waited: the newer request is behind it in the queue
         try:
-            if given_up.is_set():
-                raise CancelledError(CANCELLED)  # noqa: TRY301 - it ends as one that was given up later
             with self._telling(given_up):
                 answer: dict[str, Any] | Exception = session.evaluate(n_edges, toggles)
         except Exception as reason:  # noqa: BLE001 - whatever fails in a model belongs on screen
