@@ -8,13 +8,14 @@ SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test lint types js-test python-test benchmark readme screenshot clean
+.PHONY: help demo test test-remote lint types js-test python-test benchmark benchmark-remote readme screenshot clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
 	@echo "make test              every check: ruff, mypy, pytest (browser and notebooks too), tsc, vitest"
-	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging"
+	@echo "make test-remote       start a real NDIF on this machine, run the remote tests against it, stop it"
+	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging; prompts a minute"
 	@echo "make readme            write the table of families into the README"
 	@echo "make screenshot        take the README's picture in a real JupyterLab"
 	@echo "make clean             remove what the other targets made"
@@ -79,9 +80,25 @@ python-test: .venv/dev-installed $(BUNDLE)
 	@echo "--- pytest: engine, widget, notebooks, JupyterLab in Chromium, packages"
 	$(BIN)/python -m pytest --junit-xml build/pytest.xml
 
+# The server has an environment of its own, without this package; the client sees only what the server's hub has.
+REMOTE := HF_HOME="$$($(BIN)/python tests/ndif/rig.py hub)" HF_HUB_OFFLINE=1
+
+.PHONY: rig
+rig: .venv/dev-installed
+	@echo "--- installing a server of NDIF and its models (minutes, the first time)"
+	$(BIN)/python tests/ndif/rig.py install
+
+test-remote: rig $(BUNDLE)
+	@echo "--- pytest, against a real NDIF on loopback"
+	$(REMOTE) $(BIN)/python -m pytest -m remote --junit-xml build/pytest-remote.xml tests/remote
+
+benchmark-remote: rig
+	$(REMOTE) $(BIN)/python benchmarks/remote.py
+
 benchmark: .venv/dev-installed $(BUNDLE)
 	$(BIN)/python benchmarks/passes.py
 	$(BIN)/python benchmarks/browser.py
+	$(BIN)/python benchmarks/study.py
 
 readme: .venv/dev-installed
 	$(BIN)/python tests/test_families.py

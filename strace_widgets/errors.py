@@ -5,6 +5,10 @@ class StraceError(Exception):
     """The base of every error that this package raises on purpose."""
 
 
+class FindingError(StraceError, ValueError):
+    """A finding cannot be computed: a table of the study is empty, lacks a column, or holds too little."""
+
+
 class ModelNotFoundError(StraceError, LookupError):
     """No model could be loaded under the name or folder that was given."""
 
@@ -21,8 +25,28 @@ class SessionFileError(StraceError, ValueError):
     """A session file cannot be read: it is something else, of another version, or of another model."""
 
 
+class StudyError(StraceError, ValueError):
+    """A study cannot run or be read: no prompts, a folder of another study, or not one prompt that could be traced."""
+
+
 class ToggleError(StraceError, ValueError):
     """A switch names a component that the model does not have, or a state that does not exist."""
+
+
+class TraceFileError(StraceError, ValueError):
+    """A saved trace cannot be read: it is something else, of a newer version, cut off, or altered."""
+
+
+class NoModelError(StraceError, AttributeError):
+    """What was asked needs a model, and the trace was loaded from a file."""
+
+
+class ModelMismatchError(StraceError, ValueError):
+    """A model does not predict what the model of a saved trace predicted."""
+
+
+class MissingPackageError(StraceError, ImportError):
+    """What was asked needs a package that is not installed."""
 
 
 class CancelledError(StraceError):

@@ -17,8 +17,7 @@ from . import blueprint, embedded, interventions
 from .edges import Edges
 from .errors import ModelNotFoundError, RemoteError, RemoteRunError, UnsupportedArchitectureError
 from .inspection import inspect_model
-from .models import Model, as_row, unpacked
-from .modes import Modes
+from .models import Call, Model, as_row
 from .server import server_at
 
 PROOF_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}
@@ -164,9 +163,9 @@ def _proved(model: Model) -> Model:
     )
     nothing = np.zeros((architecture.n_layers, architecture.n_heads)), np.zeros(architecture.n_layers)
     try:
-        attention, block, norm, kind = model.ask(interventions.identity_gaps, as_row(token_ids))
-        run = model.masked_run(token_ids, everything, np.array([1, -1]), nothing, Modes().flags())
-        whole = unpacked(model.ask(interventions.evaluate, *run))
+        call = Call(interventions.identity_gaps, lambda: (as_row(token_ids),))
+        attention, block, norm, kind = model.ask(call)
+        whole = model.evaluate(token_ids, everything, np.array([1, -1]), nothing)
     except RemoteError as reason:
         if not isinstance(reason, RemoteRunError):
             raise

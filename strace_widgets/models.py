@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable  # noqa: TC003 - a NamedTuple's field
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nnsight
 import numpy as np
@@ -20,8 +22,6 @@ from .modes import Modes
 from .request import JobBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .architectures import Architecture, Norm
     from .server import Server
 
@@ -29,6 +29,13 @@ Array = np.ndarray[Any, Any]
 
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")
+
+
+class Call(NamedTuple):
+    """One of `strace_widgets.interventions`, and what makes its arguments, which are large: one call at a time runs."""
+
+    function: Callable[..., Any]
+    args: Callable[[], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,65 +170,135 @@ class Model:
 
         A server's answer that would be large comes in several parts, a few layers each, at a forward pass a part.
         """
-        parts = self._capture(interventions.capture, token_ids, score)
+        calls = self.captures(token_ids, score)
+        return self.joined_scores(self._run(calls, "scores", token_ids, score))
+
+    def capture_vectors(self, token_ids: Array) -> tuple[Captured, Array]:
+        """Return what every edge carries, and the full model's last logits (V,), in one forward pass."""
+        parts = self._run(self.captures(token_ids), "vectors", token_ids)
+        kinds = (np.concatenate([unpacked(part[kind]) for part in parts]) for kind in range(7))
+        return Captured(*kinds), unpacked(parts[0][7])
+
+    def evaluate(
+        self,
+        token_ids: Array,
+        ranks: Edges,
+        kept: Array,
+        forced: tuple[Array, Array],
+        modes: Modes | None = None,
+        *,
+        states: bool = False,
+    ) -> Array:
+        """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows.
+
+        ``forced`` (see `strace_widgets.toggles.forced`) is for all masks, or has one more axis in front: K, or 1.
+        With ``states``, the last hidden states (K, M) that the unembedding reads instead.
+        """
+        calls = self.sweeps(token_ids, ranks, kept, forced, modes, states=states)
+        return self.joined_logits(self._run(calls, token_ids, *ranks, kept, *forced, f"{modes} {states}"), modes)
+
+    # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
+
+    def captures(self, token_ids: Array, score: str | None = None) -> list[Call]:
+        """Return the calls that score every edge, or without a score capture what every edge carries.
+
+        Raises
+        ------
+        RequestTooLargeError
+        """
+        estimate = estimates.of_capture(self, len(token_ids), vectors=score is None)
+        self._check(estimate)
+        function = interventions.capture_vectors if score is None else interventions.capture
+        args = (as_row(token_ids),) if score is None else (as_row(token_ids), score)
+        parts = estimates.parts(self.architecture.n_layers, estimate.requests)
+        return [Call(function, partial(tuple, (*args, part, self._half))) for part in parts]
+
+    def sweeps(
+        self,
+        token_ids: Array,
+        ranks: Edges,
+        kept: Array,
+        forced: tuple[Array, Array],
+        modes: Modes | None = None,
+        *,
+        states: bool = False,
+    ) -> list[Call]:
+        """Return the calls that evaluate masks, a pass each.
+
+        Raises
+        ------
+        RequestTooLargeError
+        """
+        self._check(estimates.of_sweep(self, len(token_ids), len(kept)))
+        flags = (modes or Modes()).flags()
+        rows = estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens)
+        # Frozen attention is that of a row of the whole model, which each pass then carries in front.
+        whole = np.full(int(flags["frozen"]), -1)
+        masks = partial(self._masks, token_ids, ranks, (flags, states, self._half))
+        calls = []
+        for start in range(0, len(kept), rows):
+            sizes = np.concatenate([whole, kept[start : start + rows]])
+            forced_here = _forced_rows(forced, start, len(sizes), len(whole))
+            calls.append(Call(interventions.evaluate, partial(masks, forced_here, sizes)))
+        return calls
+
+    def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
+        """Return the scores and logits of the answers to `captures`."""
         attention = np.concatenate([unpacked(part[0]) for part in parts])
         others = (np.concatenate([part[kind].numpy(force=True) for part in parts]) for kind in (1, 2, 3))
         return Edges(attention, *others), unpacked(parts[0][4])
 
-    def capture_vectors(self, token_ids: Array) -> tuple[Captured, Array]:
-        """Return what every edge carries, and the full model's last logits (V,), in one forward pass."""
-        parts = self._capture(interventions.capture_vectors, token_ids)
-        kinds = (np.concatenate([unpacked(part[kind]) for part in parts]) for kind in range(7))
-        return Captured(*kinds), unpacked(parts[0][7])
+    def joined_logits(self, parts: list[Any], modes: Modes | None = None) -> Array:
+        """Return the logits (K, V) of the answers to `sweeps`."""
+        whole = int((modes or Modes()).flags()["frozen"])
+        return np.concatenate([unpacked(part)[whole:] for part in parts])
 
-    def _capture(self, function: Callable[..., Any], token_ids: Array, *args: Any) -> list[Any]:
-        vectors = function is interventions.capture_vectors
-        estimate = estimates.of_capture(self, len(token_ids), vectors=vectors)
+    def _run(self, calls: list[Call], *what: Any) -> list[Any]:
+        """Return the answers to several calls; those before one that fails are kept until the same is asked again."""
+        if len(calls) == 1:
+            return [self.ask(calls[0])]
+        key = _digest(*what)
+        answers = self._unfinished.setdefault(key, [])
+        for call in tqdm(calls[len(answers) :], desc="passes", leave=False):
+            answers.append(self.ask(call))
+        return self._unfinished.pop(key)
+
+    def _check(self, estimate: estimates.Estimate) -> None:
         if self.server:
             estimate.check(self.server.limit)
-        layers = estimates.parts(self.architecture.n_layers, estimate.requests)
-        return [self.ask(function, as_row(token_ids), *args, layers=part) for part in layers]
 
-    def evaluate(
-        self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], modes: Modes | None = None
-    ) -> Array:
-        """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows.
-
-        On a server, passes that had succeeded before one failed are not run again when the same is asked again.
-        """
-        flags = (modes or Modes()).flags()
-        # Frozen attention is that of a row of the whole model, which each pass then carries in front.
-        whole = np.full(int(flags["frozen"]), -1)
-        passes = np.split(kept, range(rows := estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens), len(kept), rows))
-        if self.server:
-            estimates.of_sweep(self, len(token_ids), len(kept)).check(self.server.limit)
-        request = _digest(token_ids, *ranks, kept, *forced, repr(flags)) if len(passes) > 1 else b""
-        logits = self._unfinished.setdefault(request, [])
-        for sizes in tqdm(passes[len(logits) :], desc="masked passes", leave=False, disable=len(passes) == 1):
-            rows_here = np.concatenate([whole, sizes])
-            answer = self.ask(interventions.evaluate, *self.masked_run(token_ids, ranks, rows_here, forced, flags))
-            logits.append(unpacked(answer)[len(whole) :])
-        return np.concatenate(self._unfinished.pop(request))
-
-    def masked_run(
-        self, token_ids: Array, ranks: Edges, kept: Array, forced: tuple[Array, Array], flags: dict[str, bool]
+    def _masks(
+        self, token_ids: Array, ranks: Edges, how: tuple[Any, ...], forced: tuple[Array, Array], kept: Array
     ) -> tuple[Any, ...]:
         """Return the arguments of `interventions.evaluate`: to a server, as few bytes as say the same."""
         if self.server:
-            ranks, kept = coarsened(ranks, kept, attention=flags["mask_attention"])
+            ranks, kept = coarsened(ranks, kept, attention=how[0]["mask_attention"])
         tensors = tuple(torch.from_numpy(kind) for kind in ranks)
-        switches = tuple(torch.from_numpy(kind) for kind in forced)
-        return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), switches, flags
+        heads, mlps = (torch.from_numpy(kind) for kind in forced)
+        switches = heads.reshape(-1, *heads.shape[-2:]), mlps.reshape(-1, mlps.shape[-1])
+        return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), switches, *how
 
-    def ask(self, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    @property
+    def _half(self) -> bool:
+        return self.server is not None and self.server.precision == "float16"
+
+    def ask(self, call: Call) -> Any:
         """Run one of `strace_widgets.interventions`, here or on the server, and return its answer."""
-        run: dict[str, Any] = {"half": True} if self.server and self.server.precision == "float16" else {}
         if self.server:
-            run["backend"] = JobBackend(self.server, self.nnsight, self.name)
-        elif self.simulated:
-            run["remote"] = "local"
+            return self._trace(call, backend=JobBackend(self.server, self.nnsight, self.name))
+        return self._trace(call, **({"remote": "local"} if self.simulated else {}))
+
+    def send(self, call: Call) -> str:
+        """Send a call to the server and return at once, with the job's id."""
+        if self.server is None:
+            raise ValueError(f"{self.name} runs on this machine: there is no server to send to.")
+        backend = JobBackend(self.server, self.nnsight, self.name, wait=False)
+        self._trace(call, backend=backend)
+        return str(backend.job_id)
+
+    def _trace(self, call: Call, **run: Any) -> Any:
         with self._lock, torch.no_grad():
-            return function(self.nnsight, self.architecture.places(), *args, **named, **run)
+            return call.function(self.nnsight, self.architecture.places(), *call.args(), **run)
 
 
 def coarsened(ranks: Edges, kept: Array, *, attention: bool = True) -> tuple[Edges, Array]:
@@ -250,6 +327,16 @@ def unpacked(packed: tuple[Any, Any]) -> Array:
 def as_row(token_ids: Array) -> torch.Tensor:
     """Return token ids as a batch of one."""
     return torch.from_numpy(np.asarray(token_ids, dtype=np.int64))[None]
+
+
+def _forced_rows(forced: tuple[Array, Array], start: int, n_rows: int, n_whole: int) -> tuple[Array, Array]:
+    """Return the forced components of the rows of one pass; those of the whole model, in front, have none."""
+    if forced[1].ndim == 1 or len(forced[1]) == 1:
+        return forced
+    heads, mlps = (
+        np.concatenate([np.zeros_like(kind[:n_whole]), kind[start : start + n_rows - n_whole]]) for kind in forced
+    )
+    return heads, mlps
 
 
 def _digest(*parts: Any) -> bytes:

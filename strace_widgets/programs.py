@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import interventions
 from .edges import size_of
 
 if TYPE_CHECKING:
@@ -112,6 +111,8 @@ module = getattr(my_model, "_module", my_model).eval()  # the model that you hol
 module.set_attn_implementation("eager")
 model = NNsight(module)"""
     if model.server:
+        from . import interventions  # noqa: PLC0415 - a saved trace is shown without torch
+
         # Its kernel may keep the attention probabilities to itself.
         return f"""from typing import Any
 

@@ -78,7 +78,8 @@ def stage_of(server: Server, job_id: str) -> tuple[Stage | None, Any]:
     if response.status_code == httpx.codes.NOT_FOUND:
         return None, None
     content = response.json()
-    return Stage(str(content["status"]).lower(), scrubbed(str(content.get("description") or ""))), content.get("data")
+    description = scrubbed(str(content.get("description") or ""))
+    return Stage(str(content["status"]).lower(), description, job_id), content.get("data")
 
 
 def collect(server: Server, job_id: str, model_name: str, timeout: float | None = None) -> dict[str, Any]:
@@ -116,13 +117,14 @@ def collect(server: Server, job_id: str, model_name: str, timeout: float | None 
 
 def _follow(server: Server, job_id: str) -> Iterator[tuple[Stage, Any]]:
     """Yield a job's stage, each time it is asked for, and where its answer lies."""
-    told, place, heard = Stage("received"), None, time.monotonic()
+    received = Stage("received", job_id=job_id)
+    told, place, heard = received, None, time.monotonic()
     while True:
         yield told, place
         try:
             stage, place = stage_of(server, job_id)
             silent = time.monotonic() - heard > server.patience
-            if stage is None and (silent or told != Stage("received")):
+            if stage is None and (silent or told != received):
                 raise ResultLostError(f"The server {server.url} knows nothing of job {job_id} any more. Send it again.")
             if silent and stage == told:
                 server.get("/connected")  # what was said last lies in a store that may outlive the queue behind it
@@ -132,7 +134,7 @@ def _follow(server: Server, job_id: str) -> Iterator[tuple[Stage, Any]]:
                 f"untouched. Try again when it is back. ({last_line(reason.text)})",
                 reason.text,
             ) from None
-        if silent or stage != told:
+        if silent or stage not in {told, None}:
             heard = time.monotonic()
         told = stage or told
 

@@ -46,10 +46,13 @@ class Stage(NamedTuple):
         ``"completed"`` or ``"error"``.
     description : str
         The server's words for it.
+    job_id : str
+        The server's name for the job.
     """
 
     name: str
     description: str = ""
+    job_id: str = ""
 
 
 @dataclass

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +15,17 @@ from . import toggles as switches
 from .edges import Edges, Graph, edges_kept, size_of
 from .importance import Importance, in_graph, measure_named, weigh
 from .modes import Modes
+from .replay import ReplayModel, check_same
 from .sweep import Sweep, TopToken, compare, top_tokens
 from .traversal import nucleus_mask, rank_edges, rank_randomly, threshold_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
+    from .estimates import Estimate
+    from .export import Switches
+    from .jobs import Job
     from .models import Model
     from .widgets.explorer import Explorer
 
@@ -55,6 +60,11 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
     ValueError
         When the importance measure is unknown, or a function returns weights of the wrong shape.
     """
+    if not hasattr(model, "decode"):
+        raise TypeError(
+            f"strace_widgets.trace takes a model, and {type(model).__name__} is none: strace_widgets.load_model gives "
+            "one, and needs torch, nnsight and transformers installed."
+        )
     token_ids = model.encode(prompt)
     if len(token_ids) == 1:
         warnings.warn(
@@ -62,8 +72,7 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
             "Give a longer prompt.",
             stacklevel=2,
         )
-    architecture = model.architecture
-    graph = Graph(architecture.n_layers, architecture.n_heads, len(token_ids), architecture.parallel)
+    graph = _graph(model, len(token_ids))
     if isinstance(importance, str):
         measure = measure_named(importance)
         scores, logits = model.capture(token_ids, measure.score)
@@ -71,10 +80,30 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
     else:
         captured, logits = model.capture_vectors(token_ids)
         weights = _checked(importance(captured), graph)
+    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "custom")
+    return _ranked(model, prompt, token_ids, name, graph, weights, logits)
+
+
+def from_scores(
+    model: Model, prompt: str, token_ids: Array, importance: str, scores: Edges, logits: Array, seed: int = 0
+) -> STrace:
+    """Return the trace of a prompt whose edges have been scored, by `Model.capture` or elsewhere."""
+    graph = _graph(model, len(token_ids))
+    weights = weigh(scores, graph, measure_named(importance), seed)
+    return _ranked(model, prompt, token_ids, importance, graph, weights, logits)
+
+
+def _graph(model: Model, n_tokens: int) -> Graph:
+    a = model.architecture
+    return Graph(a.n_layers, a.n_heads, n_tokens, a.parallel)
+
+
+def _ranked(
+    model: Model, prompt: Any, token_ids: Array, importance: str, graph: Graph, weights: Edges, logits: Array
+) -> STrace:
     tokens = [model.decode(int(i)) for i in token_ids]
     text = prompt if isinstance(prompt, str) else "".join(tokens)
-    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "custom")
-    return STrace(model, text, token_ids, tokens, name, graph, weights, rank_edges(weights, graph), logits)
+    return STrace(model, text, token_ids, tokens, importance, graph, weights, rank_edges(weights, graph), logits)
 
 
 def _checked(weights: Any, graph: Graph) -> Edges:
@@ -120,6 +149,11 @@ class STrace:
     ranks: Edges
     full_logits: Array
 
+    def _repr_html_(self) -> str:
+        from .display import trace_html  # noqa: PLC0415 - a display of results is above them
+
+        return trace_html(self)
+
     def __repr__(self) -> str:
         first = self.top[0]
         return (
@@ -150,7 +184,7 @@ class STrace:
     def evaluate(
         self,
         sizes: Iterable[float],
-        toggles: Mapping[str, str] | None = None,
+        toggles: Mapping[str, str] | Sequence[Mapping[str, str]] | None = None,
         *,
         next_token: str | int | None = None,
         **modes: Any,
@@ -160,8 +194,8 @@ class STrace:
         Parameters
         ----------
         sizes : floats in (0, 1]
-        toggles : dict, optional
-            Components forced on or off at every size: ``{"21.4": "off", "18.mlp": "on"}``.
+        toggles : dict, or list of dict, optional
+            Components forced on or off at every size: ``{"21.4": "off", "18.mlp": "on"}``; or one such dict a size.
         next_token : str or int, optional
             The token that truly came next, as text or id: the sweep then has its ``loss`` and ``rank``.
         **modes
@@ -173,18 +207,63 @@ class STrace:
             When a size is not in (0, 1], there is none, or a mode does not exist.
         ToggleError
             When a component does not exist.
+        NoModelError
+            When the trace was loaded from a file that does not have these results.
         """
         sizes = list(sizes)
         if not sizes:
             raise ValueError("There is no size to evaluate: give at least one s with 0 < s <= 1.")
         chosen = _modes(modes)
         kept = np.array([edges_kept(size, self.n_edges) for size in sizes])
-        toggles = switches.normalise(toggles, self.graph.n_layers, self.graph.n_heads)
-        forced = switches.forced(toggles, self.graph.n_layers, self.graph.n_heads)
-        logits = self.model.evaluate(self.token_ids, self.ranks, kept, forced, chosen)
-        counted = np.array([self.mask(size, toggles).n_kept for size in sizes]) if toggles else kept
+        saved = self.sweeps.get(chosen) if self.replayed and not toggles and next_token is None else None
+        if saved is not None and np.isin(kept, saved.n_edges).all():
+            return saved.rows(np.searchsorted(saved.n_edges, kept).tolist())
+        by_size = toggles if isinstance(toggles, Sequence) else [toggles or {}]
+        if len(by_size) not in (1, len(sizes)):
+            raise ValueError(f"There are {len(sizes)} sizes but {len(by_size)} sets of switches: give one for each.")
+        switched = [switches.normalise(each, self.graph.n_layers, self.graph.n_heads) for each in by_size]
+        forced = [switches.forced(each, self.graph.n_layers, self.graph.n_heads) for each in switched]
+        heads, mlps = (np.stack(kind) for kind in zip(*forced, strict=True))
+        logits = self.model.evaluate(self.token_ids, self.ranks, kept, (heads, mlps), chosen)
+        each_size = switched * (len(sizes) // len(switched))
+        counted = [
+            self.mask(size, each).n_kept if each else n for size, each, n in zip(sizes, each_size, kept, strict=True)
+        ]
         true_token = None if next_token is None else self.model.encode_one(next_token)
-        return compare(self.full_logits, logits, sizes, kept, counted, self.model.decode, next_token=true_token)
+        return compare(
+            self.full_logits, logits, sizes, kept, np.array(counted), self.model.decode, next_token=true_token
+        )
+
+    def submit(
+        self, sizes: Iterable[float] | None = None, toggles: Mapping[str, str] | None = None, **modes: Any
+    ) -> Job:
+        """Send a sweep to the model's server and return at once; `strace_widgets.jobs.Job.result` gives the `Sweep`.
+
+        Parameters
+        ----------
+        sizes, toggles, **modes
+            As for `evaluate`; without sizes, those of the standard sweep.
+        """
+        from .jobs import submit_sweep  # noqa: PLC0415 - jobs are above the trace
+
+        return submit_sweep(self, self.standard_sizes() if sizes is None else sizes, toggles, _modes(modes))
+
+    def estimate(self, sizes: Iterable[float] | None = None) -> Estimate:
+        """Return what a sweep costs before it is run: forward passes, requests to a server, bytes up and down."""
+        from .estimates import of_sweep  # noqa: PLC0415 - needs a model
+
+        n_sizes = len(self.standard_sizes() if sizes is None else list(sizes))
+        return of_sweep(self.model, len(self.token_ids), n_sizes)
+
+    def states(self, sizes: Iterable[float], **modes: Any) -> Array:
+        """Return the last hidden states (K + 1, M) float32 of the subgraphs of K sizes, then the full model's.
+
+        The state of the last position after the final norm, which the unembedding reads; modes as in `evaluate`.
+        """
+        whole = -1
+        kept = np.array([*(edges_kept(size, self.n_edges) for size in sizes), whole])
+        forced = switches.forced({}, self.graph.n_layers, self.graph.n_heads)
+        return self.model.evaluate(self.token_ids, self.ranks, kept, forced, _modes(modes), states=True)
 
     def connected(self, size: float) -> bool:
         """Tell whether the trace of size s reaches an embedding, so that it can depend on the prompt at all."""
@@ -233,13 +312,37 @@ class STrace:
     def sweep(self, **modes: Any) -> Sweep:
         """Return the results at the standard sizes, under the modes of `evaluate`; computed once for each."""
         chosen = _modes(modes)
-        if chosen not in self._sweeps:
-            self._sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)
-        return self._sweeps[chosen]
+        if chosen not in self.sweeps:
+            self.sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)
+        return self.sweeps[chosen]
 
     @cached_property
-    def _sweeps(self) -> dict[Modes, Sweep]:
+    def sweeps(self) -> dict[Modes, Sweep]:
+        """The standard sweeps that were computed, or that a file had."""
         return {}
+
+    @cached_property
+    def saved_view(self) -> dict[str, Any]:
+        """The state of the Explorer that came with the file this trace was loaded from; empty for other traces."""
+        return {}
+
+    @property
+    def replayed(self) -> bool:
+        """Whether this trace was loaded from a file and has no model."""
+        return isinstance(self.model, ReplayModel)
+
+    def with_model(self, model: Model) -> STrace:
+        """Return a trace that was loaded from a file with a model, so that everything can be asked of it again.
+
+        Raises
+        ------
+        ModelMismatchError
+            When the model has other sizes, or predicts something else after this prompt.
+        """
+        check_same(self, model)
+        with_model = replace(self, model=model)
+        with_model.saved_view.update(self.saved_view)
+        return with_model
 
     def smallest(
         self, *, top1: bool = False, total_variation: float | None = None, nucleus: int | None = None
@@ -247,7 +350,7 @@ class STrace:
         """Return the necessary computation: the smallest s from which on every criterion given holds.
 
         "From which on" is judged at the standard sizes, then at some more between the last that fails and the first
-        that lasts.
+        that lasts. A trace that was loaded from a file is judged at its saved sizes only.
 
         Parameters
         ----------
@@ -274,6 +377,8 @@ class STrace:
 
         sweep = self.sweep()
         row = lasting(sweep)
+        if self.replayed:
+            return float(sweep.sizes[row])
         fails, lasts = (int(sweep.n_edges[row - 1]) if row else 0), int(sweep.n_edges[row])
         between = np.unique(np.linspace(fails, lasts, REFINED + 1).round().astype(int)[1:])
         refined = self.evaluate([size_of(int(n), self.n_edges) for n in between])
@@ -285,11 +390,29 @@ class STrace:
 
         return Explorer(self, file)
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write the Explorer as one page that needs no kernel and no network; return its path."""
-        from .export import write_page  # noqa: PLC0415 - and so is the page
+    def save(self, path: str | Path, *, precision: str = "float32") -> Path:
+        """Write the trace with its results to one file that opens without torch or a model; return its path.
 
-        return write_page(self, Path(path))
+        The standard sweep is computed if it is not there yet. ``docs/strace-file.md`` describes the format.
+
+        Parameters
+        ----------
+        path : str or Path
+        precision : {"float32", "float16"}
+            Of the weights. Ranks, logits and results are exact in both.
+        """
+        from .files import save_trace  # noqa: PLC0415 - files are above the trace
+
+        return save_trace(self, path, precision=precision)
+
+    def to_html(self, path: str | Path, *, switches: Switches = None) -> Path:
+        """Write the Explorer as one page that needs no kernel and no network; return its path.
+
+        See `strace_widgets.to_html`, which also puts several on one page.
+        """
+        from .export import to_html  # noqa: PLC0415 - and so is the page
+
+        return to_html([self], path, switches=switches)
 
 
 def _modes(modes: dict[str, Any]) -> Modes:

@@ -39,6 +39,7 @@ def test_both_hold_the_bundle(packages: tuple[Path, Path]) -> None:
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     assert set(BUNDLE) <= in_sdist
     assert set(BUNDLE) <= in_wheel
+    assert "strace_widgets/prompts/shipped.jsonl" in in_wheel
     assert {"js/package-lock.json", "js/src/explorer.tsx"} <= in_sdist
     assert not any("node_modules" in name for name in in_sdist)
     assert all(name.startswith(("strace_widgets/", "strace_widgets-")) for name in in_wheel)
@@ -65,7 +66,15 @@ import strace_widgets as sw
 assert not {"torch", "nnsight", "numba"} & set(sys.modules), "importing the package imported what needs a model"
 from strace_widgets.widgets.explorer import Explorer
 assert "export" in str(Explorer._esm)
+try:
+    sw.study
+except sw.MissingPackageError as reason:
+    assert "pip install 'strace_widgets[study]'" in str(reason)
+else:
+    raise AssertionError("studies work without their extra, so this environment is not clean")
 print(sw.__version__, sw.__file__)
 """
     finished = subprocess.run([python, "-c", program], check=True, cwd=tmp_path, capture_output=True, text=True)
     assert str(tmp_path) in finished.stdout
+    told = subprocess.run([python.parent / "strace-widgets", "--help"], check=True, capture_output=True, text=True)
+    assert "study" in told.stdout

@@ -107,7 +107,7 @@ function SingleView({ model, el, view }: { model: ExplorerModel; el: HTMLElement
   return (
     <div ref={card} class="strace-widgets" data-theme={theme} data-testid={`strace-${view}`} data-lm-suppress-shortcuts="true">
       <article class="sw-card" aria-label={`s-Trace ${view}`}>
-        {bundle && <ServerLine server={bundle.server} status={status} conversation={conversation} />}
+        {bundle && <ServerLine model={model} server={bundle.server} status={status} conversation={conversation} />}
         <ErrorBar status={status} conversation={conversation} />
         {bundle && (
           <Body key={`${bundle.n_layers} ${bundle.n_heads}`} view={view} model={model} bundle={bundle} theme={theme} status={status} conversation={conversation} />

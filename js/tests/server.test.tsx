@@ -20,6 +20,7 @@ describe("a model on a server", () => {
   it("is named, and one here has no such line", () => {
     expect(show({ bundle }).get("server-line").textContent).toBe("on 127.0.0.1:20800");
     expect(show().seek("server-line")).toBeNull();
+    expect(show({ bundle, live: false }).seek("server-line")).toBeNull();
   });
 
   it("has the stage of an evaluation shown with a running time, and spoken once", () => {

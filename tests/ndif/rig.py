@@ -3,6 +3,7 @@
     python tests/ndif/rig.py install    # once, minutes: the server's environment and its models
     python tests/ndif/rig.py start      # about 30 s
     python tests/ndif/rig.py stop
+    python tests/ndif/rig.py hub        # where the client's copy of the models is, for HF_HOME
 
 The server's environment must not hold strace_widgets: what was not made to travel would import there, and the fault
 would go unseen. The keys of the public service's database are checked here too, so that requests run as a stranger's
@@ -25,11 +26,15 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = Path(os.environ.get("STRACE_NDIF_ROOT") or Path.home() / ".cache" / "strace_widgets" / "ndif")
 VENV, HUB, RUN, LOGS = (ROOT / name for name in ("venv", "hub", "run", "logs"))
+CLIENT_HUB = ROOT / "client-hub"
+"""The client's cache holds what the server's does, and one model that is not served."""
 DATA = Path(tempfile.gettempdir()) / "strace-rig-postgres"  # its user cannot reach into a home
 PYTHON = VENV / "bin" / "python"
 URL = "http://127.0.0.1:20800"
 KEY = "0b1cd9ae-6a1e-4c9b-9d3a-2f7a4e5b6c7d"
-"""The one key that the server knows: of a stranger, so that its requests are sandboxed."""
+"""A stranger's: its requests run in a sandbox, which has no weights, as most do on the public service."""
+TRUSTED_KEY = "5e2f7c41-93b8-4d0a-8a65-1c7e9b3d2f48"
+"""Its requests run in the model's own process."""
 SERVICES = ("postgres", "redis", "store", "ray", "controller", "api")
 SECONDS_TO_START = 120
 
@@ -92,6 +97,12 @@ def install() -> None:
 
     models = environment(STRACE_DEFAULT_MODEL=locate())
     command(str(PYTHON), str(HERE / "server" / "make_models.py"), str(HUB / "hub"), env=models)
+    (CLIENT_HUB / "hub").mkdir(parents=True, exist_ok=True)
+    for folder in (HUB / "hub").glob("models--*"):
+        for name in (folder.name, *(["models--loopback--tiny-unserved"] if folder.name.endswith("llama") else [])):
+            link = CLIENT_HUB / "hub" / name
+            if not link.exists():
+                link.symlink_to(folder)
 
 
 def start() -> None:
@@ -109,7 +120,13 @@ def start_one(service: str, **more: str) -> None:
     if service == "postgres":
         start_postgres(env)
     elif service == "redis":
-        spawn(service, env, str(found("redis-server")), *"--bind 127.0.0.1 --port 20379 --daemonize no --save".split(), "")
+        spawn(
+            service,
+            env,
+            str(found("redis-server")),
+            *["--bind", "127.0.0.1", "--port", "20379", "--daemonize", "no", "--save"],
+            "",
+        )
         until(lambda: b"PONG" in answer_on(20379, b"PING\r\n"), service)
     elif service == "store":
         spawn(service, env, "moto_server", "-H", "127.0.0.1", "-p", "20900")
@@ -117,9 +134,16 @@ def start_one(service: str, **more: str) -> None:
     elif service == "ray":
         # 127.0.0.2, because Ray takes 127.0.0.1 to mean the machine's own address.
         command(
-            *"ray start --head --node-ip-address=127.0.0.2 --port=20385 --ray-client-server-port=20001".split(),
-            *"--num-cpus=4 --num-gpus=1 --object-store-memory=150000000 --dashboard-host=127.0.0.1".split(),
-            *"--dashboard-port=20265 --dashboard-agent-grpc-port=20366 --metrics-export-port=20080".split(),
+            *[
+                "ray",
+                "start",
+                "--head",
+                "--node-ip-address=127.0.0.2",
+                "--port=20385",
+                "--ray-client-server-port=20001",
+            ],
+            *["--num-cpus=4", "--num-gpus=1", "--object-store-memory=150000000", "--dashboard-host=127.0.0.1"],
+            *["--dashboard-port=20265", "--dashboard-agent-grpc-port=20366", "--metrics-export-port=20080"],
             '--resources={"head":10,"cuda_memory_bytes":8000000000,"cpu_memory_bytes":8000000000}',
             f"--temp-dir={ROOT / 'ray'}",
             "--disable-usage-stats",
@@ -128,7 +152,9 @@ def start_one(service: str, **more: str) -> None:
         )
     elif service == "controller":
         controller = "ndif.services.ray.deployments.controller.controller"
-        command(str(PYTHON), "-m", controller, env=env | {"RAY_ADDRESS": "127.0.0.2:20385"}, log=LOGS / "controller.log")
+        command(
+            str(PYTHON), "-m", controller, env=env | {"RAY_ADDRESS": "127.0.0.2:20385"}, log=LOGS / "controller.log"
+        )
     elif service == "api":
         arguments = "--config python:ndif.services.api.gunicorn_conf --bind 127.0.0.1:20800 ndif.services.api.app:app"
         spawn(service, env | {"NDIF_SERVICE": "api"}, "gunicorn", *arguments.split())
@@ -144,13 +170,15 @@ def start_postgres(env: dict[str, str]) -> None:
     if as_user:
         shutil.chown(DATA, "postgres")
     command(*as_user, str(binaries / "initdb"), "-D", str(DATA), "-U", "ndif", "-A", "trust", log=LOGS / "initdb.log")
-    arguments = "-h 127.0.0.1 -p 20432 -c fsync=off -c unix_socket_directories=".split()
+    arguments = ["-h", "127.0.0.1", "-p", "20432", "-c", "fsync=off", "-c", "unix_socket_directories="]
     spawn("postgres", env, *as_user, str(binaries / "postgres"), "-D", str(DATA), *arguments)
     psql = (str(binaries / "psql"), "-h", "127.0.0.1", "-p", "20432", "-U", "ndif", "-q", "-v", "ON_ERROR_STOP=1")
     ready = (str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", "20432")
     until(lambda: subprocess.run(ready, capture_output=True, check=False).returncode == 0, "postgres")
     command(*psql, "-d", "postgres", "-c", "CREATE DATABASE keys")
-    command(*psql, "-d", "keys", "-v", f"key={KEY}", "-f", str(HERE / "server" / "keys.sql"))
+    command(
+        *psql, "-d", "keys", "-v", f"key={KEY}", "-v", f"trusted={TRUSTED_KEY}", "-f", str(HERE / "server" / "keys.sql")
+    )
 
 
 def stop() -> None:
@@ -278,4 +306,4 @@ def until(holds: object, service: str) -> None:
 
 
 if __name__ == "__main__":
-    {"install": install, "start": start, "stop": stop}[sys.argv[1]]()
+    {"install": install, "start": start, "stop": stop, "hub": lambda: print(CLIENT_HUB)}[sys.argv[1]]()

@@ -1,18 +1,21 @@
 import { useState } from "preact/hooks";
 import type { Conversation } from "../kernel";
-import type { Status } from "../state";
+import type { ExplorerModel, Status } from "../state";
+import { useTrait } from "../store";
 import { JobText } from "./JobText";
 
 interface Props {
+  model: ExplorerModel;
   server: string;
   status: Status | null;
   conversation: Conversation;
 }
 
 /** Where the model runs and, while a job is waited for, how far that is. As high with news as without. */
-export function ServerLine({ server, status, conversation }: Props) {
+export function ServerLine({ model, server, status, conversation }: Props) {
   const [stopped, setStopped] = useState<Status | null>(null);
-  if (!server) return null;
+  const live = useTrait(model, "live"); // an exported page runs nowhere
+  if (!server || !live) return null;
   const { request, cancel } = conversation;
   const job = status?.state === "running" ? status.job : undefined;
   const evaluating = job && !status?.message; // other work has a step to tell, and its button beside that

@@ -1,0 +1,33 @@
+"""Altair charts: of one trace's sweep, of two traces, and of each finding of a study, under the finding's name.
+
+Importing this package switches Altair to a renderer that needs no network, unless another was chosen:
+`strace_widgets.charts.style`.
+"""
+
+from __future__ import annotations
+
+from .components import component_use, composition, use_inequality
+from .curves import error_by_size, geometry, nucleus_sizes, reconstruction, savings, shallow_statistics
+from .pairs import comparison
+from .prompts import agreement, extremes, groups, uncertainty
+from .tokens import generated_text, generation, transfer
+
+__all__ = [
+    "agreement",
+    "comparison",
+    "component_use",
+    "composition",
+    "error_by_size",
+    "extremes",
+    "generated_text",
+    "generation",
+    "geometry",
+    "groups",
+    "nucleus_sizes",
+    "reconstruction",
+    "savings",
+    "shallow_statistics",
+    "transfer",
+    "uncertainty",
+    "use_inequality",
+]

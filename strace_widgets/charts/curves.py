@@ -1,0 +1,264 @@
+"""What changes with the size of the subgraph, drawn against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from .style import (
+    BLUE,
+    DASHED,
+    DOTTED,
+    GREY,
+    HEIGHT,
+    ORANGE,
+    SOLID,
+    WIDTH,
+    chosen,
+    line_legend,
+    necessary_axis,
+    plain,
+    size_axis,
+    styled,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..sweep import Sweep
+
+SERIES = (
+    (BLUE, SOLID),
+    ("#5b9fe0", (10, 2)),
+    ("#062c5c", (12, 3, 2, 3)),
+    ("#3d7a8a", (6, 2)),
+)
+"""Colour and dash of the traces, one an importance measure."""
+
+BASELINES = {
+    "inverse": (ORANGE, DASHED),
+    "random": (GREY, DOTTED),
+    "random-residual-kept": ("#9a6fb0", (2, 2, 8, 2)),
+}
+"""The same of the baselines."""
+
+SHALLOW_AND_FULL = {"unigram frequency": "unigram frequency", "full model": "the full model"}
+
+MEASURES = {
+    "cosine": "cosine to the full state",
+    "distance": "distance to it ÷ its norm",
+    "cka": "linear CKA across prompts",
+    "speed": "speed (norms per decade)",
+    "turn": "turn (degrees)",
+}
+
+
+def reconstruction(sweep: Sweep, title: str | alt.TitleParams = "Reconstruction error against size") -> alt.LayerChart:
+    """Chart total variation against the size of the subgraph, on a log axis (the paper's reconstruction curve).
+
+    A filled point marks a size whose most probable token agrees with the full model's.
+    """
+    rows = [
+        {
+            "size": float(sweep.sizes[row]),
+            "edges": int(sweep.n_edges[row]),
+            "total variation": float(sweep.total_variation[row]),
+            "top token": sweep.top[row][0].token,
+            "probability": sweep.top[row][0].probability,
+            "top-1": "agrees" if sweep.top1[row] else "differs",
+        }
+        for row in range(len(sweep))
+    ]
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=size_axis(),
+        y=alt.Y("total variation:Q").scale(domain=[0, 1]).title("total variation from the full model"),
+    )
+    line = base.mark_line(color=BLUE, strokeWidth=2)
+    points = base.mark_point(color=BLUE, size=45, opacity=1).encode(
+        fill=alt.Fill("top-1:N").scale(domain=["agrees", "differs"], range=[BLUE, "#ffffff"]).title("top-1 token"),
+        tooltip=[
+            alt.Tooltip("size:Q", format=".3g"),
+            alt.Tooltip("edges:Q", format=","),
+            alt.Tooltip("total variation:Q", format=".3f"),
+            alt.Tooltip("top token:N"),
+            alt.Tooltip("probability:Q", format=".3f"),
+        ],
+    )
+    chart: alt.LayerChart = (line + points).properties(width=560, height=220, title=title)
+    return chart
+
+
+def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, masks: str | None = None) -> Any:
+    """Chart `findings.error_by_size`: the mean error, a band between the quartiles, and the two phases.
+
+    Parameters
+    ----------
+    table : DataFrame
+    phases : DataFrame, optional
+        From `findings.phases`: marks the bend of the first trace, and its interval.
+    masks : str, optional
+        The masks mode to draw; the table's first without one.
+    """
+    rows, which = chosen(plain(table), masks=masks)
+    layers = []
+    subtitle = [f"{which}; {_prompts(rows)}; line: mean, band: quartiles over prompts"]
+    smallest = float(rows["size"].min())
+    if phases is not None:
+        bend = chosen(plain(phases), masks=which.removeprefix("masks "), subgraph="trace")[0].iloc[0]
+        # With one prompt there is no interval, and on a straight line no bend.
+        if bend["low"] == bend["low"]:
+            layers.append(alt.Chart(_row(bend, "low", "high")).mark_rect(color=BLUE, opacity=0.15).encode(
+                x="low:Q", x2="high:Q"))  # fmt: skip
+        if bend["size"] == bend["size"]:
+            interval = f" ({bend['low']:.2g} to {bend['high']:.2g})" if bend["low"] == bend["low"] else ""
+            subtitle.append(
+                f"upright line: bend of the trace by {bend['importance']} at s = {bend['size']:.2g}{interval}"
+            )
+            layers.append(alt.Chart(_row(bend, "size")).mark_rule(color=BLUE, strokeDash=[4, 3]).encode(x="size:Q"))
+    names = [
+        {"size": (max(smallest, 1e-4) * 1e-2) ** 0.5, "phase": "construction"},
+        {"size": 1e-1, "phase": "refinement"},
+    ]
+    layers.append(alt.Chart(alt.InlineData(values=[{"size": 1e-2}])).mark_rule(color="#b9bec5").encode(x="size:Q"))
+    layers.append(
+        alt.Chart(alt.InlineData(values=names))
+        .mark_text(fontSize=13, fontStyle="italic", color="#44484e", baseline="bottom")
+        .encode(x="size:Q", text="phase:N", y=alt.value(-3))
+    )
+    drawn = alt.layer(*layers, *_bands(rows, "total variation from the full model", [0, 1]))
+    return styled(drawn.properties(width=WIDTH, height=HEIGHT), "Reconstruction error against size", subtitle)
+
+
+def shallow_statistics(table: pd.DataFrame, *, masks: str | None = None) -> Any:
+    """Chart `findings.shallow_statistics`: what the predictions at each size correlate with, over the vocabulary."""
+    rows, which = chosen(plain(table), masks=masks)
+    panels = [
+        alt.layer(
+            *_bands(rows[rows["with"] == name].drop(columns="with"), "Spearman correlation", [-0.25, 1])
+        ).properties(width=WIDTH * 0.62, height=HEIGHT, title=alt.TitleParams(f"with {words}", fontSize=15))
+        for name, words in SHALLOW_AND_FULL.items()
+    ]
+    title = "What sparse subgraphs know"
+    return styled(alt.hconcat(*panels, spacing=30), title, f"{which}; {_prompts(rows)}; line: mean, band: quartiles")
+
+
+def nucleus_sizes(table: pd.DataFrame, *, masks: str | None = None) -> Any:
+    """Chart `findings.nucleus_sizes`: the median necessary size of each nucleus, and its quartiles."""
+    rows, which = chosen(plain(table), masks=masks)
+    measures = list(rows["importance"].unique())
+    legend = alt.Legend(orient="bottom", title=None, symbolOpacity=1, symbolSize=120)
+    base = alt.Chart(rows).encode(
+        x=alt.X("nucleus:O").title("nucleus that is recovered for good (% of probability)").axis(labelAngle=0),
+        xOffset=alt.XOffset("importance:N").sort(measures),
+        color=alt.Color("importance:N", legend=legend).scale(
+            domain=measures, range=[SERIES[place % len(SERIES)][0] for place in range(len(measures))]
+        ),
+        tooltip=["nucleus:O", "importance:N", *_numbers("lower", "median", "upper", "whole"), "n_prompts:Q"],
+    )
+    spans = base.mark_rule(strokeWidth=5, opacity=0.35).encode(
+        y=necessary_axis(alt.Y, "lower", rows["lower"]), y2="upper:Q"
+    )
+    points = base.mark_point(size=90, filled=True, opacity=1).encode(
+        y=necessary_axis(alt.Y, "median", rows["lower"]),
+        shape=alt.Shape("importance:N", legend=legend).scale(domain=measures),
+    )
+    return styled(
+        (spans + points).properties(width=WIDTH, height=HEIGHT),
+        "Size needed for each nucleus",
+        f"{which}; {_prompts(rows)}; point: median, bar: quartiles over prompts",
+    )
+
+
+def geometry(table: pd.DataFrame) -> Any:
+    """Chart `findings.geometry`: the way of the last hidden state to the full model's, one panel a measure."""
+    panels = []
+    sizes = [float(table["size"].min()), float(table["size"].max())]
+    for measure, title in MEASURES.items():
+        rows, _ = chosen(plain(table), measure=measure)
+        base = alt.Chart(rows).encode(x=size_axis(title="size s", domain=sizes))
+        value = alt.Y("median:Q").title(title).scale(zero=measure != "cosine")
+        band = base.mark_area(color=BLUE, opacity=0.18).encode(y=alt.Y("lower:Q").title(title), y2="upper:Q")
+        line = base.mark_line(color=BLUE, strokeWidth=2.5, point=alt.OverlayMarkDef(color=BLUE, size=30)).encode(
+            y=value, tooltip=_numbers("size", "lower", "median", "upper")
+        )
+        panels.append((band + line).properties(width=250, height=170))
+    columns = alt.vconcat(alt.hconcat(*panels[:3], spacing=24), alt.hconcat(*panels[3:], spacing=24), spacing=24)
+    return styled(
+        columns,
+        "The last hidden state on its way to the full model's",
+        f"{_prompts(table)}; line: median, band: quartiles",
+    )
+
+
+def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
+    """Chart `findings.savings`: the share of operations and of weights that a trace touches, quartiles over prompts."""
+    rows, which = chosen(plain(table), importance=importance)
+    touched = {"flops": "the layers' operations", "weights": "the layers' weights"}
+    long = rows.rename(columns=touched).melt(["size"], list(touched.values()), "of", "share")
+    quartiles = long.pivot_table(
+        "share", ["size", "of"], aggfunc=[lambda share, q=q: share.quantile(q) for q in (0.25, 0.5, 0.75)]
+    )
+    quartiles.columns = ["lower", "median", "upper"]
+    quartiles = quartiles.reset_index()
+    names = ["the layers' weights", "the layers' operations", "edges (s itself)"]
+    legend = line_legend(orient="bottom", title=None)
+    colour = alt.Color("of:N", legend=legend).scale(domain=names, range=[BLUE, ORANGE, GREY])
+    dash = alt.StrokeDash("of:N", legend=legend).scale(domain=names, range=[SOLID, DASHED, DOTTED])
+    base = alt.Chart(quartiles).encode(x=size_axis(), color=colour)
+    share = alt.Y("median:Q").scale(domain=[0, 1]).axis(format="%").title("share that is touched")
+    band = base.mark_area(opacity=0.15).encode(y="lower:Q", y2="upper:Q")
+    line = base.mark_line(strokeWidth=2.5).encode(
+        y=share, strokeDash=dash, tooltip=["of:N", *_numbers("size", "lower", "median", "upper")]
+    )
+    edges = [{"size": float(size), "of": names[-1], "median": float(size)} for size in sorted(rows["size"].unique())]
+    same = (
+        alt.Chart(alt.InlineData(values=edges))
+        .mark_line(strokeWidth=2.5)
+        .encode(x=size_axis(), y=share, color=colour, strokeDash=dash)
+    )
+    return styled(
+        (band + line + same).properties(width=WIDTH, height=HEIGHT),
+        "What a trace of size s touches",
+        f"{which}; {rows['prompt_id'].nunique():,} prompts; line: median, band: quartiles",
+    )
+
+
+def _bands(rows: pd.DataFrame, title: str, domain: list[float]) -> list[alt.Chart]:
+    """Return the bands and lines of several subgraphs, told apart by colour and dash."""
+    of = {"trace": "trace by {}", "inverse": "inverse of {}"}
+    rows = rows.assign(
+        series=[
+            of.get(kind, kind).format(name) for kind, name in zip(rows["subgraph"], rows["importance"], strict=True)
+        ]
+    )
+    looks: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for name, kind in rows[["series", "subgraph"]].drop_duplicates().itertuples(index=False):
+        looks[name] = BASELINES.get(kind) or SERIES[len([n for n in looks if n.startswith("trace")]) % len(SERIES)]
+    # Traces first in the legend, baselines after.
+    names = sorted(looks, key=lambda name: not name.startswith("trace"))
+    legend = line_legend(orient="bottom", title=None, columns=4)
+    colour = alt.Color("series:N", legend=legend).scale(domain=names, range=[looks[name][0] for name in names])
+    dash = alt.StrokeDash("series:N", legend=legend).scale(domain=names, range=[list(looks[name][1]) for name in names])
+    base = alt.Chart(rows).encode(x=size_axis(), color=colour)
+    scale = alt.Scale(domain=domain)
+    band = base.mark_area(opacity=0.14, clip=True).encode(y=alt.Y("lower:Q").scale(scale).title(title), y2="upper:Q")
+    line = base.mark_line(strokeWidth=2.5, clip=True).encode(
+        y=alt.Y("mean:Q").scale(scale).title(title),
+        strokeDash=dash,
+        tooltip=["series:N", *_numbers("size", "mean", "lower", "median", "upper"), "n_prompts:Q"],
+    )
+    return [band, line]
+
+
+def _row(row: pd.Series, *names: str) -> alt.InlineData:
+    return alt.InlineData(values=[{name: float(row[name]) for name in names}])
+
+
+def _prompts(rows: pd.DataFrame) -> str:
+    most = int(rows["n_prompts"].max())
+    return f"{most:,} prompt" + ("" if most == 1 else "s")
+
+
+def _numbers(*names: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{name}:Q", format=".3g") for name in names]

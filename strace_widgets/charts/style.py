@@ -1,0 +1,139 @@
+"""What all charts share: colours, the axis of sizes, type that reads from the back of a room, and how they are drawn.
+
+Altair's default renderer loads Vega from a CDN, so it draws nothing where that is blocked. Unless another renderer was
+chosen, importing this module switches to one that needs no network: an SVG picture, with the Vega-Lite specification
+beside it for front ends that can draw that themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+from altair.utils.mimebundle import spec_to_mimebundle
+
+from ..errors import FindingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+BLUE, ORANGE, GREY = "#0b5fbf", "#c4560a", "#6a6f76"
+"""The thing itself, what it is set against, and what is there for reference."""
+
+PALE_TO_DEEP = ("#eaf2fb", "#0a3f80")
+"""Amounts, from none to all."""
+
+ORANGE_TO_BLUE = ("#b34700", "#f0b27f", "#f7f7f7", "#8fbbe8", "#084c9e")
+"""Signed values, from -1 over 0 to 1."""
+
+SOLID, DASHED, DOTTED = (1, 0), (8, 4), (2, 3)
+
+WIDTH, HEIGHT = 560, 280
+
+
+def size_axis(field: str = "size", title: str = "size s (share of edges kept)", **scale: Any) -> alt.X:
+    """Return the log axis of relative sizes, labelled at powers of ten."""
+    return (
+        alt.X(f"{field}:Q")
+        .scale(type="log", nice=False, **scale)
+        .title(title)
+        .axis(format="~g", values=[10.0**-n for n in range(7)], grid=False)
+    )
+
+
+def size_ticks(sizes: pd.Series) -> dict[str, Any]:
+    """Return where an axis of necessary sizes begins and is labelled: at 1, 2, 3 and 5 of a decade if it spans few."""
+    smallest = min(float(sizes.min()) / 1.2, 0.5)
+    steps = (1, 2, 3, 5) if smallest > 1e-2 else (1,)  # noqa: PLR2004 - two decades have room for four labels each
+    ticks = [step * 10.0**-n for n in range(7) for step in steps]
+    return {"domain": [smallest, 1.0], "values": [tick for tick in ticks if smallest <= tick <= 1]}
+
+
+def necessary_axis(channel: type[alt.X | alt.Y], field: str, sizes: pd.Series) -> Any:
+    """Return the log axis of necessary sizes, lying (`alt.X`) or upright (`alt.Y`), as wide as they are."""
+    ticks = size_ticks(sizes)
+    return (
+        channel(f"{field}:Q")
+        .scale(type="log", domain=ticks["domain"], nice=False)
+        .title("necessary size s")
+        .axis(format="~g", values=ticks["values"])
+    )
+
+
+def line_legend(**options: Any) -> alt.Legend:
+    """Return a legend of lines, whose bands would otherwise be its symbols."""
+    look: dict[str, Any] = {
+        "symbolType": "stroke",
+        "symbolSize": 500,
+        "symbolOpacity": 1,
+        "symbolFillColor": "transparent",
+    }
+    return alt.Legend(**(look | options))
+
+
+def chosen(table: pd.DataFrame, **choices: str | None) -> tuple[pd.DataFrame, str]:
+    """Return a table's rows of one importance measure, masks mode or the like, and a line that names the choice.
+
+    Without a choice the first is taken.
+
+    Raises
+    ------
+    FindingError
+        When the table is empty, or has no such rows.
+    """
+    if table.empty:
+        raise FindingError("There is nothing to draw: the table is empty.")
+    named = []
+    for column, choice in choices.items():
+        there = [str(value) for value in table[column].unique()]
+        value = there[0] if choice is None else choice
+        if value not in there:
+            raise FindingError(f"The table has no {column} {value!r}: choose among {', '.join(there)}.")
+        table = table[table[column].astype(str) == value]
+        named.append(f"{column} {value}")
+    return table.copy(), ", ".join(named)
+
+
+def plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with categories as plain text, which is what a chart's data hold."""
+    return table.assign(**{name: table[name].astype(str) for name in table.select_dtypes("category")})
+
+
+def lookup(names: dict[str, str]) -> str:
+    """Return a Vega expression of a dictionary of strings; JSON is one, with quotes and line ends escaped."""
+    return json.dumps(names)
+
+
+def styled(chart: Any, title: str, subtitle: str | Sequence[str] = "") -> Any:
+    """Return a chart with its title, in type that reads from the back of a room."""
+    heading: dict[str, Any] = {"anchor": "start", "subtitle": subtitle} if subtitle else {"anchor": "start"}
+    return (
+        chart.properties(title=alt.TitleParams(title, **heading))
+        .configure_title(fontSize=18, subtitleFontSize=14, subtitleColor="#44484e", offset=14)
+        .configure_axis(
+            labelFontSize=13, titleFontSize=14, titleFontWeight="normal", titlePadding=8, gridColor="#e6e8eb"
+        )
+        .configure_legend(
+            labelFontSize=13, titleFontSize=13, titleFontWeight="normal", symbolStrokeWidth=3, labelLimit=400
+        )
+        .configure_header(labelFontSize=14, titleFontSize=14)
+        .configure_view(stroke=None)
+    )
+
+
+def _render_offline(spec: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """Return the mime bundle of a chart without anything that would be fetched."""
+    version = alt.SCHEMA_VERSION.split(".")[0]
+    picture = {}
+    if find_spec("vl_convert"):  # without it the front end draws the chart, as JupyterLab can
+        picture = spec_to_mimebundle(spec, format="svg", mode="vega-lite", **options)
+    return {f"application/vnd.vegalite.{version}+json": spec, **picture, "text/plain": "<Altair chart>"}
+
+
+alt.renderers.register("strace_widgets", _render_offline)
+if alt.renderers.active == "default":
+    alt.renderers.enable("strace_widgets")

@@ -1,0 +1,33 @@
+"""What a study over many prompts says: one function a finding, each from a study to a tidy table.
+
+`strace_widgets.charts` draws each table under the finding's name: ``charts.composition(findings.composition(study))``.
+The findings are those of the s-Trace paper (arXiv 2605.27033) where a function's notes say so. In every table `size` is
+the relative size s, `lower`, `median` and `upper` are the quartiles over prompts, and shares are in [0, 1].
+"""
+
+from __future__ import annotations
+
+from .agreement import agreement, groups, shared_components
+from .composition import component_use, composition, use_inequality
+from .geometry import geometry
+from .prompts import extremes, shallow_statistics, uncertainty, uncertainty_correlation
+from .reconstruction import error_by_size, nucleus_sizes, phases
+from .savings import savings
+
+__all__ = [
+    "agreement",
+    "component_use",
+    "composition",
+    "error_by_size",
+    "extremes",
+    "geometry",
+    "groups",
+    "nucleus_sizes",
+    "phases",
+    "savings",
+    "shallow_statistics",
+    "shared_components",
+    "uncertainty",
+    "uncertainty_correlation",
+    "use_inequality",
+]

@@ -1,0 +1,210 @@
+"""Work that is sent to a server now and collected later: after a long queue, or from another process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import toggles as switches
+from .edges import edges_kept
+from .errors import JobFileError
+from .importance import measure_named
+from .request import collect, stage_of
+from .server import Stage
+from .sweep import Sweep, compare
+from .trace import STrace, from_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .models import Model
+
+FORMAT, VERSION = "strace-job", 1
+ORDER = ("error", "received", "queued", "provisioning", "deploying", "dispatched", "running", "completed")
+"""Of the stages of several requests, the one to tell is the first here."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was asked for, as plain data: enough to make sense of the answer anywhere.
+
+    Attributes
+    ----------
+    kind : {"trace", "sweep"}
+    token_ids : list of int
+    prompt, importance : str
+    seed : int
+    sizes : list of float
+        Of a sweep.
+    kept, counted : list of int
+        The edges of each size, before and after toggles.
+    """
+
+    kind: str
+    token_ids: list[int]
+    prompt: str = ""
+    importance: str = "l1"
+    seed: int = 0
+    sizes: list[float] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    counted: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Job:
+    """Requests that a server has taken; the server keeps their answers for a while.
+
+    There is no way to call a request back: a job that is not wanted any more is left alone.
+
+    Attributes
+    ----------
+    ids : list of str
+        The server's names for the requests; usually one.
+    work : Work
+    model : Model
+    """
+
+    ids: list[str]
+    work: Work
+    model: Model
+    _result: STrace | Sweep | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Job {', '.join(self.ids)}: a {self.work.kind} of {self.work.prompt!r} on {self.model.name}"
+
+    @property
+    def stage(self) -> Stage:
+        """Where the job is, with the server's words for it; of several requests, the one furthest behind."""
+        found = [stage_of(_server(self.model), one)[0] or Stage("received", job_id=one) for one in self.ids]
+        return min(found, key=lambda stage: ORDER.index(stage.name))
+
+    @property
+    def status(self) -> str:
+        """Where the job is, in a word: see `strace_widgets.server.Stage`."""
+        return self.stage.name
+
+    def result(self, timeout: float | None = None) -> STrace | Sweep:
+        """Wait for the answer and return it: a trace, or a sweep.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; by default the server's.
+
+        Raises
+        ------
+        RemoteError
+            When the job failed or its answer is gone; of the type that says why.
+        """
+        if self._result is None:
+            server = _server(self.model)
+            answers = [collect(server, one, self.model.name, timeout) for one in self.ids]
+            # Each request saved one value, under the name that its function gave it.
+            saved = [next(iter(answer.values())) for answer in answers]
+            self._result = self._trace(saved) if self.work.kind == "trace" else self._sweep(saved)
+        return self._result
+
+    def _trace(self, saved: list[Any]) -> STrace:
+        scores, logits = self.model.joined_scores(saved)
+        ids = np.array(self.work.token_ids, dtype=np.int64)
+        return from_scores(self.model, self.work.prompt, ids, self.work.importance, scores, logits, self.work.seed)
+
+    def _sweep(self, saved: list[Any]) -> Sweep:
+        full, *logits = self.model.joined_logits(saved)
+        work = self.work
+        return compare(
+            full, np.array(logits), work.sizes, np.array(work.kept), np.array(work.counted), self.model.decode
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write where the job is and what it was, as JSON; no key. See `load_job`."""
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "server": _server(self.model).url,
+            "model": self.model.source,
+            "ids": self.ids,
+            "work": asdict(self.work),
+        }
+        Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        return Path(path)
+
+
+def submit(model: Model, prompt: str | list[int], importance: str = "l1", *, seed: int = 0) -> Job:
+    """Send a prompt to be traced and return at once; `Job.result` gives what `strace_widgets.trace` would.
+
+    Parameters
+    ----------
+    model : Model
+        On a server.
+    prompt, importance, seed
+        As for `strace_widgets.trace`; a measure by name.
+
+    Raises
+    ------
+    ValueError
+        When the model runs on this machine.
+    RemoteError
+        When the server does not take the request; of the type that says why.
+    """
+    _server(model)
+    measure = measure_named(importance)
+    token_ids = model.encode(prompt)
+    text = prompt if isinstance(prompt, str) else "".join(model.decode(int(i)) for i in token_ids)
+    ids = [model.send(call) for call in model.captures(token_ids, measure.score)]
+    return Job(ids, Work("trace", token_ids.tolist(), text, importance, seed), model)
+
+
+def submit_sweep(trace: STrace, sizes: Iterable[float], toggles: Mapping[str, str] | None, modes: Any) -> Job:
+    """Send a sweep and return at once: see `STrace.submit`."""
+    _server(trace.model)
+    sizes = list(sizes)
+    toggles = switches.normalise(toggles, trace.graph.n_layers, trace.graph.n_heads)
+    forced = switches.forced(toggles, trace.graph.n_layers, trace.graph.n_heads)
+    kept = [edges_kept(size, trace.n_edges) for size in sizes]
+    counted = [trace.mask(size, toggles).n_kept for size in sizes] if toggles else kept
+    # The whole model comes along in front, so that the answer can be compared where the trace is not.
+    calls = trace.model.sweeps(trace.token_ids, trace.ranks, np.array([-1, *kept]), forced, modes)
+    work = Work("sweep", trace.token_ids.tolist(), trace.prompt, trace.importance, 0, sizes, kept, counted)
+    return Job([trace.model.send(call) for call in calls], work, trace.model)
+
+
+def load_job(path: str | Path, model: Model | None = None) -> Job:
+    """Take up a job that was saved, here or elsewhere.
+
+    Parameters
+    ----------
+    path : str or Path
+    model : Model, optional
+        The model that it runs on, if you have it at hand; else it is reached for on the job's server.
+
+    Raises
+    ------
+    JobFileError
+        When the file is no job of this package, or of another version.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}")  # noqa: TRY301
+        if content["version"] != VERSION:
+            raise ValueError(f"it has version {content['version']}, and this package reads {VERSION}")  # noqa: TRY301
+        work, ids = Work(**content["work"]), [str(one) for one in content["ids"]]
+        url, source = str(content["server"]), str(content["model"])
+    except (ValueError, KeyError, TypeError) as reason:
+        raise JobFileError(f"{path} is no job file of strace_widgets that can be read ({reason}).") from reason
+    if model is None:
+        from .loading import load_model  # noqa: PLC0415 - loading is above the jobs' own needs
+
+        model = load_model(source, remote=url)
+    return Job(ids, work, model)
+
+
+def _server(model: Model) -> Any:
+    if model.server is None:
+        raise ValueError(f"{model.name} runs on this machine, so nothing can be submitted: use sw.trace and evaluate.")
+    return model.server

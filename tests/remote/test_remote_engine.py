@@ -1,0 +1,195 @@
+"""A model on a real server gives the numbers that it gives here, to strangers in a sandbox and to the trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rig
+from conftest import FAMILIES, Remote
+
+import strace_widgets as sw
+from strace_widgets import estimates, jobs
+from strace_widgets.modes import Modes
+from strace_widgets.request import listening
+
+pytestmark = pytest.mark.remote
+KEYS = {"stranger": rig.KEY, "trusted": rig.TRUSTED_KEY}
+PROMPT = "a small model says little, and says"
+CAPITAL = "The capital of France is"
+CLOSE = 1e-5
+
+
+def same_trace(there: sw.STrace, here: sw.STrace, *, ties: float = 0.0) -> None:
+    """Check weights, and ranks: a sandbox rounds otherwise, so that edges of weights a rounding apart may swap."""
+    for theirs, ours in zip(there.weights, here.weights, strict=True):
+        assert np.abs(theirs - ours).max() <= CLOSE * max(1, np.abs(ours).max())  # the shares of l1 are below 1
+    assert np.abs(there.full_logits - here.full_logits).max() <= CLOSE * max(1, np.abs(here.full_logits).max())
+    order = [
+        np.concatenate([kind.ravel() for kind in trace.ranks]).argsort()[: here.n_edges] for trace in (there, here)
+    ]
+    weights = np.concatenate([kind.ravel() for kind in here.weights])
+    assert np.abs(weights[order[0]] - weights[order[1]]).max() <= ties
+
+
+@pytest.mark.parametrize("who", KEYS)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_trace_and_sweep_agree(
+    name: str, who: str, remote_model: Remote, local_model: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDIF_API_KEY", KEYS[who])
+    there, here = remote_model(name), local_model(name)
+    trace, twin = sw.trace(there, PROMPT), sw.trace(here, PROMPT)
+    same_trace(trace, twin, ties=0.0 if who == "trusted" else 1e-6)
+    sizes = np.array([1, 7, twin.n_edges // 20, twin.n_edges // 3, twin.n_edges])
+    forced = (np.zeros((4, 4), dtype=np.int8), np.zeros(4, dtype=np.int8))
+    for modes in ({}, {"masks": "mlp+residual"}, {"inverse": True}, {"residual": "kept"}, {"attention": "frozen"}):
+        chosen = Modes(**modes)
+        asked = (twin.token_ids, twin.ranks, sizes, forced, chosen)
+        theirs, ours = there.evaluate(*asked), here.evaluate(*asked)
+        # Where attention is not masked, the server's own kernel computes it, and rounds otherwise.
+        bound = CLOSE if not modes else CLOSE * max(1, np.abs(ours).max())
+        assert np.abs(theirs - ours).max() <= bound, modes
+
+
+def test_one_request_for_a_capture_a_sweep_and_a_toggle(remote_model: Remote, local_model: Remote) -> None:
+    model = remote_model("tiny-llama")
+    counts = [model.server.traffic.requests]
+    trace = sw.trace(model, PROMPT)
+    counts.append(model.server.traffic.requests)
+    trace.sweep()
+    counts.append(model.server.traffic.requests)
+    toggled = trace.evaluate([0.2], toggles={"1.2": "off", "3.mlp": "on"})
+    counts.append(model.server.traffic.requests)
+    assert np.diff(counts).tolist() == [1, 1, 1]
+    twin = sw.trace(local_model("tiny-llama"), PROMPT)
+    expected = twin.evaluate([0.2], toggles={"1.2": "off", "3.mlp": "on"})
+    assert toggled.total_variation == pytest.approx(expected.total_variation, abs=CLOSE)
+
+
+def test_the_default_model_agrees_and_its_weights_stay_there(
+    remote_model: Remote, smollm2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDIF_API_KEY", rig.KEY)
+    model = remote_model("smollm2")
+    assert all(parameter.is_meta for parameter in model.nnsight._module.parameters())
+    trace, twin = sw.trace(model, CAPITAL), sw.trace(smollm2, CAPITAL)
+    same_trace(trace, twin, ties=1e-6)
+    sizes = [0.001, 0.03, 0.2, 0.5, 1]
+    theirs, ours = trace.evaluate(sizes), twin.evaluate(sizes)
+    assert theirs.total_variation == pytest.approx(ours.total_variation, abs=1e-4)
+    assert theirs.top[-1][0].token == " Paris"
+
+
+@pytest.mark.parametrize("importance", ["l2", "proximity", "cosine", "projection"])
+def test_every_measure_works_there(importance: str, remote_model: Remote, local_model: Remote) -> None:
+    trace = sw.trace(remote_model("tiny-gpt2"), PROMPT, importance)
+    same_trace(trace, sw.trace(local_model("tiny-gpt2"), PROMPT, importance), ties=1e-5)
+
+
+def largest(captured: Any) -> sw.Edges:
+    """A measure of a user's own: the largest entry of each edge's vector."""
+    heads = np.abs(captured.heads).max(-1)
+    tokens = (captured.attention_residual, captured.mlp, captured.mlp_residual)
+    attention = np.abs(captured.factors) * heads[:, :, None, :]
+    return sw.Edges(attention, *(np.abs(kind).max(-1) for kind in tokens))
+
+
+def test_a_measure_of_ones_own_works_there(remote_model: Remote, local_model: Remote) -> None:
+    trace, twin = (sw.trace(model("tiny-olmo2"), PROMPT, largest) for model in (remote_model, local_model))
+    for theirs, ours in zip(trace.weights, twin.weights, strict=True):
+        assert theirs == pytest.approx(ours, abs=1e-4)
+
+
+def test_half_precision_is_half_the_bytes_and_nearly_the_same(remote_model: Remote) -> None:
+    single, half = remote_model("tiny-llama"), remote_model("tiny-llama", precision="float16")
+    before = single.server.traffic.bytes_down, half.server.traffic.bytes_down
+    trace, rough = sw.trace(single, PROMPT), sw.trace(half, PROMPT)
+    full, less = (m.server.traffic.bytes_down - b for m, b in zip((single, half), before, strict=True))
+    assert less < 0.6 * full
+    assert np.abs(trace.weights.attention - rough.weights.attention).max() < 1e-3
+    assert rough.evaluate([0.5]).total_variation == pytest.approx(trace.evaluate([0.5]).total_variation, abs=1e-2)
+
+
+def test_a_large_answer_comes_in_parts(remote_model: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = remote_model("tiny-llama")
+    whole = sw.trace(model, PROMPT)
+    monkeypatch.setattr(estimates, "BYTES_AN_ANSWER", 100)
+    before = model.server.traffic.requests
+    parts = sw.trace(model, PROMPT)
+    assert model.server.traffic.requests - before == model.architecture.n_layers
+    same_trace(parts, whole)
+
+
+def test_the_estimate_bounds_what_is_sent(remote_model: Remote) -> None:
+    model = remote_model("tiny-llama")
+    trace = sw.trace(model, PROMPT)
+    expected, before = trace.estimate(), (model.server.traffic.bytes_up, model.server.traffic.bytes_down)
+    trace.sweep()
+    up, down = model.server.traffic.bytes_up - before[0], model.server.traffic.bytes_down - before[1]
+    assert 0 < up <= expected.bytes_up
+    assert 0 < down <= expected.bytes_down + estimates.OVERHEAD
+    assert expected.requests == 1
+    assert "1 forward pass in 1 request" in str(expected)
+
+
+def test_stages_are_told(remote_model: Remote) -> None:
+    told: list[str] = []
+    with listening(lambda stage: told.append(stage.name)):
+        sw.trace(remote_model("tiny-llama"), PROMPT)
+    assert told[0] == "received"
+    assert told[-1] == "completed"
+
+
+def test_the_imitation_in_this_process_agrees(local_model: Remote) -> None:
+    imitated = sw.load_model("loopback/tiny-llama", remote="local")
+    same_trace(sw.trace(imitated, PROMPT), sw.trace(local_model("tiny-llama"), PROMPT))
+
+
+# Jobs.
+
+
+SENDER = """
+import sys
+from nnsight.modeling import huggingface
+import strace_widgets as sw
+name, url, prompt, folder = sys.argv[1:]
+huggingface._ID_CACHE[name] = name
+model = sw.load_model(name, remote=url)
+sw.submit(model, prompt).save(folder + "/trace.json")
+sw.trace(model, prompt).submit([0.1, 1.0], toggles={"0.1": "off"}).save(folder + "/sweep.json")
+"""
+
+
+def test_a_job_of_one_process_is_collected_in_another(
+    server_url: str, tmp_path: Path, local_model: Remote, remote_model: Remote
+) -> None:
+    arguments = [sys.executable, "-c", SENDER, "loopback/tiny-gpt2", server_url, PROMPT, str(tmp_path)]
+    subprocess.run(arguments, check=True, env=os.environ | {"NDIF_API_KEY": rig.KEY})
+    twin = sw.trace(local_model("tiny-gpt2"), PROMPT)
+    job = sw.load_job(tmp_path / "trace.json")
+    same_trace(job.result(), twin, ties=1e-6)
+    assert job.status == "completed"
+    sweep = sw.load_job(tmp_path / "sweep.json", remote_model("tiny-gpt2")).result()
+    expected = twin.evaluate([0.1, 1.0], toggles={"0.1": "off"})
+    assert sweep.total_variation == pytest.approx(expected.total_variation, abs=CLOSE)
+    assert sweep.n_edges_kept.tolist() == expected.n_edges_kept.tolist()
+
+
+def test_a_job_file_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "job.json"
+    for text in ("{", "[]", json.dumps({"format": "x"}), json.dumps({"format": jobs.FORMAT, "version": 99})):
+        file.write_text(text)
+        with pytest.raises(sw.JobFileError, match="no job file"):
+            sw.load_job(file)
+
+
+def test_a_model_that_is_here_takes_no_jobs(local_model: Remote) -> None:
+    with pytest.raises(ValueError, match="runs on this machine"):
+        sw.submit(local_model("tiny-llama"), PROMPT)

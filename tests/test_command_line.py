@@ -1,0 +1,81 @@
+"""The shell commands, without a display."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny_models
+
+import strace_widgets as sw
+from strace_widgets.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    tiny_models.tiny().save_pretrained(folder)
+    tiny_models.words().save_pretrained(folder)
+    return str(folder)
+
+
+def test_trace_in_a_shell(model_folder: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    command = [sys.executable, "-m", "strace_widgets", "trace", "w5 w17 w3", "--model", model_folder]
+    without_display = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    told = subprocess.run(
+        [*command, "--sizes", "0.2", "1", "--html", str(page)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=without_display,
+    ).stdout.splitlines()
+    assert told[0].startswith("STrace of 'w5 w17 w3'")
+    assert told[1].split()[:3] == ["size", "edges", "TV"]
+    assert [line.split()[0] for line in told[2:4]] == ["0.2", "1"]
+    assert told[3].split()[2] == "0.000"
+    assert told[4] == f"wrote {page}"
+    assert "strace-widgets-state" in page.read_text(encoding="utf-8")
+
+
+def test_study_from_a_file(model_folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prompts.txt").write_text("w1 w2 w3\nw4 w5\n", encoding="utf-8")
+    command = ["study", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "s"), "--model", model_folder]
+    command += ["--importance", "l1", "l2", "--masks", "all", "mlp+residual", "--baselines", "--sizes", "0.5"]
+    assert main(command) == 0
+    assert "2 prompts" in capsys.readouterr().out
+    study = sw.load_study(tmp_path / "s")
+    assert study.settings.importance == ("l1", "l2")
+    assert study.settings.baselines == ()
+    assert len(study.points) == 2 * 2 * 2 * 2
+    assert main([*command, "--seed", "3"]) == 2
+    assert "seed was 0 and is now 3" in capsys.readouterr().err
+
+
+def test_the_shipped_prompts_by_name(model_folder: str, tmp_path: Path) -> None:
+    command = ["study", "shipped", "--out", str(tmp_path / "s"), "--model", model_folder, "--sizes", "1"]
+    assert main([*command, "--limit", "3", "--baselines"]) == 0
+    known = {prompt["id"] for prompt in sw.shipped_prompts()}
+    assert set(sw.load_study(tmp_path / "s").prompts["prompt_id"]) < known
+
+
+def test_mistakes_are_sentences(tmp_path: Path, model_folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "w1 w2", "--model", str(tmp_path / "nowhere")]) == 2
+    assert "No model could be loaded" in capsys.readouterr().err
+    assert main(["trace", "", "--model", model_folder]) == 2
+    assert "The prompt is empty" in capsys.readouterr().err
+    assert main(["study", "no-such.txt", "--out", str(tmp_path / "s"), "--model", model_folder]) == 2
+    assert "No prompts could be read from 'no-such.txt'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["study", "no-such.txt"])
+
+
+def test_help_is_quick_to_come() -> None:
+    program = "import sys\nfrom strace_widgets.__main__ import main\ntry:\n    main(['--help'])\nfinally:\n    "
+    program += "print(sorted({'torch', 'pandas', 'scipy'} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert "study" in told
+    assert told.splitlines()[-1] == "[]"

@@ -1,0 +1,49 @@
+"""A study that is killed again and again, and resumed, ends with the same tables as one that never stopped."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import resumed_study
+
+KILLS = 10
+
+
+def entries(folder: Path) -> int:
+    parts = folder / "parts"
+    return len(list(parts.iterdir())) if parts.exists() else 0
+
+
+@pytest.mark.slow
+def test_ten_kills_change_nothing(tmp_path: Path) -> None:
+    draw = random.Random(0)  # noqa: S311 - moments, not secrets
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    command = [sys.executable, resumed_study.__file__, str(stopped)]
+    parts_after = []
+    for kill in range(KILLS):
+        goal = entries(stopped) + draw.randint(1, 4)
+        with subprocess.Popen(command) as process:
+            while entries(stopped) < goal:
+                assert process.poll() is None, "it ended before it could be killed"
+                time.sleep(0.001)
+            # An entry appears when its first file is about to be written: at once is in the middle of writing.
+            time.sleep(0 if kill % 2 else draw.uniform(0, 0.2))
+            os.kill(process.pid, signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
+        parts_after.append(entries(stopped))
+    assert parts_after[-1] < len(resumed_study.PROMPTS), "there was something left to resume"
+    subprocess.run(command, check=True)
+
+    resumed_study.run(str(whole))
+    files = {file.relative_to(whole) for file in whole.rglob("*") if file.is_file()}
+    assert {file.relative_to(stopped) for file in stopped.rglob("*") if file.is_file()} == files
+    assert len(files) > len(resumed_study.PROMPTS)
+    for file in files:
+        assert (stopped / file).read_bytes() == (whole / file).read_bytes(), file
