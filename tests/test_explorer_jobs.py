@@ -58,7 +58,7 @@ def test_the_stage_of_a_job_is_told_once_with_the_time_of_its_beginning(
     job.done.set()
     settled(explorer)
     stages = [(each["stage"], each["description"]) for each in told if each]
-    assert stages == [("received", ""), tuple(QUEUED), ("queued", "Added to Queue at position 2.")]
+    assert stages == [("received", ""), (QUEUED.name, QUEUED.description), ("queued", "Added to Queue at position 2.")]
     received, queued, nearer = (each["since"] for each in told if each)
     assert before <= received <= queued == nearer <= time.time()
     assert "job" not in explorer.status
