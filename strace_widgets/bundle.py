@@ -6,6 +6,7 @@ The shapes are described in ``docs/explorer-state.md``, which the TypeScript sid
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -89,6 +90,8 @@ def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens:
     return {
         "version": 1,
         "model": trace.model.name,
+        # Without the user and password that an address may have.
+        "server": urlsplit(trace.model.server.url).netloc.rpartition("@")[2] if trace.model.server else "",
         **settings,
         "tokens": trace.tokens,
         "all_tokens": all_tokens,

@@ -70,7 +70,7 @@ def load_model(
         source = embedded.locate()
     if isinstance(source, (str, Path)):
         module, tokenizer = _from_pretrained(str(source), tokenizer, {"revision": revision} | options)
-        origin = str(source)
+        origin = name = str(source)
     else:
         module = getattr(source, "_module", source)
         if not isinstance(module, torch.nn.Module):
@@ -79,7 +79,8 @@ def load_model(
                 f"{type(source).__name__} is none of these."
             )
         tokenizer = tokenizer or getattr(source, "tokenizer", None)
-        origin = str(getattr(module, "name_or_path", "") or type(module).__name__)
+        # It may differ from what its name stands for.
+        origin, name = "", str(getattr(module, "name_or_path", "") or type(module).__name__)
     if not hasattr(module, "config") or not hasattr(module, "set_attn_implementation"):
         raise UnsupportedArchitectureError(
             f"{type(module).__name__} is no Hugging Face transformers model, so its parts cannot be found."
@@ -88,7 +89,7 @@ def load_model(
     module.set_attn_implementation("eager")
     wrapped = source if hasattr(source, "_module") else _wrap(module, tokenizer)
     architecture = inspect_model(module, lambda path: interventions.find(wrapped, path).source.names)
-    return _proved(Model(_short(origin), origin, wrapped, tokenizer, architecture, simulated=remote == "local"))
+    return _proved(Model(_short(name), origin, wrapped, tokenizer, architecture, simulated=remote == "local"))
 
 
 def _on_server(source: Any, remote: bool | str, tokenizer: Any, revision: str | None, options: dict[str, Any]) -> Model:  # noqa: FBT001

@@ -46,7 +46,7 @@ class Model:
     ----------
     name : str
     source : str
-        What it was loaded from: a hub id or a folder, as far as that is known.
+        What it was loaded from: a hub id or a folder. Empty for a model that you hold.
     nnsight : nnsight model
     tokenizer : Hugging Face tokenizer or None
         Without one, prompts are token ids.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class ReplayModel:
     name: str
     dtype: str
     texts: dict[int, str] = field(repr=False)
+    server: ClassVar[None] = None  # it runs nowhere
 
     def decode(self, token_id: int) -> str:
         """Return a token's text, or its id in angle brackets where the file does not have it."""

@@ -17,7 +17,7 @@ from .edges import size_of
 from .errors import SessionFileError, ToggleError
 from .importance import MEASURES
 from .modes import CHOICES
-from .programs import programs
+from .programs import note, programs
 from .toggles import normalise
 from .trace import STrace
 from .trace import trace as trace_prompt
@@ -179,6 +179,10 @@ class Session:
     def code(self, n_edges: int, toggles: Mapping[str, str]) -> dict[str, str]:
         """Return two programs that reproduce one evaluation: with this package, and with nnsight alone."""
         return programs(self.trace, n_edges, dict(toggles), self.masks)
+
+    def code_note(self) -> str:
+        """Return what those programs need besides themselves; empty where that is nothing."""
+        return note(self.trace.model)
 
 
 def choices() -> dict[str, list[str]]:

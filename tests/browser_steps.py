@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import pytest
-from conftest import SCREENSHOTS
-from live_page import Recording
+from live_page import SCREENSHOTS, Recording
 from playwright.sync_api import Locator, Page, expect
 
 Means = Literal["pointer", "keyboard"]

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 import tiny_models
-from live_page import Recording, mount, mount_live, open_page, record
+from live_page import SCREENSHOTS, Recording, mount, mount_live, open_page, record
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 import strace_widgets as sw
 from strace_widgets.session import Session
 
 ROOT = Path(__file__).parent.parent
-SCREENSHOTS = ROOT / "build" / "screenshots"
 PROMPT = "w5 w17 w3 w88 w41 w2"
 LAYER_2 = ("2.0", "2.1", "2.2", "2.3", "2.mlp")
 CHROMIUM_FLAGS = (

@@ -18,6 +18,7 @@ import strace_widgets as sw
 from strace_widgets.export import NOTHING_TRIED, STATIC, _base64
 from strace_widgets.session import Session
 
+SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
 AXE = Path(__file__).parent.parent / "js" / "node_modules" / "axe-core" / "axe.min.js"
 
 # Two models for a view: one that answers from a recording, and one with Python's own Explorer behind it.

@@ -156,6 +156,50 @@ def test_progress_is_shown_and_the_old_numbers_are_called_stale(
 
 
 @by_pointer_and_keyboard
+def test_a_trace_under_way_is_cancelled_and_everything_stays(
+    page: Page, live: Locator, explorer: sw.Explorer, held: threading.Event, means: Means
+) -> None:
+    wait_answered(live)
+    before = explorer.n_edges, explorer.evaluation, live.get_by_test_id("head-row").all_inner_texts()
+    live.get_by_test_id("importance").select_option("l2")
+    expect(live.locator(".sw-stage")).to_contain_text("weighing and ranking every edge")
+    expect(live.get_by_test_id("stage-spoken")).to_have_text("weighing and ranking every edge")
+    use(live.get_by_test_id("cancel"), means)
+    expect(live.get_by_test_id("cancel")).to_be_disabled()
+    expect(live.get_by_test_id("importance")).to_be_focused()
+    held.set()
+    expect(live.get_by_test_id("outcome")).to_have_text("Cancelled: everything is as it was.")
+    expect(live.get_by_test_id("cancel")).to_have_count(0)
+    expect(live.get_by_test_id("error")).to_have_count(0)
+    expect(live.get_by_test_id("importance")).to_have_value("l1")
+    assert (explorer.n_edges, explorer.evaluation, live.get_by_test_id("head-row").all_inner_texts()) == before
+    assert axe(page) == []
+    picture(live, "cancelled")
+    live.get_by_test_id("masks").select_option("mlp+residual")  # the next one is no longer given up
+    expect(live.get_by_test_id("masks")).to_have_value("mlp+residual")
+    expect_in_step(live, explorer, importance="l1", masks="mlp+residual")
+
+
+def test_another_measure_keeps_size_and_switches(live: Locator, explorer: sw.Explorer) -> None:
+    """The graph is the same; with another prompt it is not."""
+    wait_answered(live)
+    live.locator("[data-component='1.2']").click()
+    live.get_by_test_id("slider").press("End")
+    live.get_by_test_id("slider").press("PageDown")
+    wait_answered(live)
+    kept = explorer.n_edges, explorer.toggles
+    live.get_by_test_id("importance").select_option("l2")
+    expect_in_step(live, explorer, importance="l2")
+    assert (explorer.n_edges, explorer.toggles) == kept
+    live.get_by_test_id("masks").select_option("mlp+residual")
+    expect_in_step(live, explorer, masks="mlp+residual")
+    assert (explorer.n_edges, explorer.toggles) == kept
+    live.get_by_test_id("token-3").click()
+    expect_in_step(live, explorer, position=3)
+    assert explorer.toggles == {}
+
+
+@by_pointer_and_keyboard
 def test_a_prompt_that_cannot_be_traced_is_refused_in_place(
     page: Page, live: Locator, explorer: sw.Explorer, means: Means
 ) -> None:
@@ -168,6 +212,12 @@ def test_a_prompt_that_cannot_be_traced_is_refused_in_place(
     error = live.get_by_test_id("error")
     expect(error).to_contain_text("prompt")
     expect(error).to_have_role("alert")
+    expect(error).to_contain_text("Not traced.")
+    expect(live.get_by_test_id("state")).to_have_text("exact")  # the reading did not fail
+    prompt, told = live.get_by_test_id("prompt-input").bounding_box(), error.bounding_box()
+    assert prompt is not None
+    assert told is not None
+    assert 0 < told["y"] - prompt["y"] < 80  # beside what it is about
     expect(live.get_by_test_id("prompt-input")).to_have_value(" ")
     assert live.get_by_test_id("head-row").all_inner_texts() == before
     assert axe(page) == []

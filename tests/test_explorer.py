@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import traitlets
+from explorer_steps import Front, settings, settled, wait_for
 from ipywidgets.widgets.widget import _remove_buffers
 
 import strace_widgets as sw
 from strace_widgets.widgets.worker import worker
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the widget did not answer"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -28,12 +20,6 @@ def explorer(tiny_trace: sw.STrace) -> sw.Explorer:
     explorer = tiny_trace.explore()
     wait_for(lambda: explorer.status["state"] == "ready" and explorer.evaluation is not None)
     return explorer
-
-
-def settled(explorer: sw.Explorer) -> dict[str, Any]:
-    wait_for(lambda: explorer.status["state"] != "running")
-    assert explorer.evaluation is not None
-    return dict(explorer.evaluation)
 
 
 def test_size_and_number_of_edges_follow_each_other(explorer: sw.Explorer) -> None:
@@ -130,27 +116,9 @@ def test_two_explorers_share_the_model_without_disturbing_each_other(tiny_trace:
     assert settled(first)["total_variation"] == pytest.approx(main_thread.total_variation[0], abs=1e-6)
 
 
-class Front:
-    """Stands where a front end would: sends messages as a comm does, and collects what comes back."""
-
-    def __init__(self, explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.explorer, self.answers = explorer, []
-        monkeypatch.setattr(explorer, "send", lambda content, buffers=None: self.answers.append(content))  # noqa: ARG005
-
-    def ask(self, kind: str, **payload: Any) -> dict[str, Any]:
-        request = {"id": f"{kind} {len(self.answers)}", "kind": kind, **payload}
-        self.explorer._handle_custom_msg(request, [])
-        wait_for(lambda: any(answer["id"] == request["id"] for answer in self.answers))
-        return next(answer for answer in self.answers if answer["id"] == request["id"])
-
-
 @pytest.fixture
 def front(explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> Front:
     return Front(explorer, monkeypatch)
-
-
-def settings(explorer: sw.Explorer, **changes: Any) -> dict[str, Any]:
-    return {key: explorer.bundle[key] for key in ("prompt", "importance", "masks", "position")} | changes
 
 
 def test_a_kernel_says_hello(front: Front) -> None:
@@ -271,7 +239,8 @@ def test_what_is_under_way_is_given_up_on_request(
     answer = front.answers[-1]
     assert (answer["id"], answer["ok"], answer["cancelled"]) == (1, False, True)
     assert answer["error"].startswith("Cancelled")
-    assert explorer.status == {"state": "ready", "message": answer["error"], "progress": 0}
+    told = {"state": "ready", "message": answer["error"], "progress": 0, "kind": request_["kind"]}
+    assert explorer.status == told
     assert (dict(explorer.evaluation), settings(explorer), explorer.n_edges, explorer.curves) == before
     assert len(runs) == 1  # the stage that was running was the last
     monkeypatch.undo()

@@ -34,6 +34,22 @@ def saved_model(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("which", ["strace_widgets", "nnsight"])
+def test_programs_of_a_held_model_run_once_it_is_defined(
+    which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    my_model = tiny_models.tiny()
+    session = Session(sw.trace(sw.load_model(my_model), [5, 17, 3, 88, 41]))
+    assert session.code_note() == "Define my_model first: the model that you hold."
+    shown = session.evaluate(100, {"1.2": "off"})
+    program = tmp_path / "program.py"
+    program.write_text(session.code(100, {"1.2": "off"})[which])
+    runpy.run_path(str(program), init_globals={"my_model": my_model})
+    printed = capsys.readouterr().out
+    assert float(printed.split()[1]) == pytest.approx(shown["total_variation"], abs=1e-5)
+    assert str(shown["head"][0]["id"]) in printed.splitlines()[1]
+
+
+@pytest.mark.parametrize("which", ["strace_widgets", "nnsight"])
 def test_programs_reproduce_the_numbers_on_screen(
     saved_model: Any, which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,5 +66,6 @@ def test_programs_reproduce_the_numbers_on_screen(
         assert float(found.group(1)) == pytest.approx(shown["total_variation"], abs=1e-5)
         first = re.findall(r"^(\d\.\d{4}) '(.*)'$", printed, re.MULTILINE)[0]
         assert float(first[0]) == pytest.approx(shown["head"][0]["probability"], abs=1e-4)
+        assert session.code_note() == ""
         if which == "nnsight":
             assert "strace_widgets" not in program.read_text()

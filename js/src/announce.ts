@@ -1,6 +1,6 @@
 // What a screen reader is told of a switch, once its answer is there. The slider speaks for itself.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { topToken, type Reading } from "./reading";
+import { isFlat, topToken, type Reading } from "./reading";
 import { formatDistance, formatProbability, visibleToken } from "./scales";
 import type { Toggles } from "./state";
 import { describeChange } from "./toggles";
@@ -16,7 +16,8 @@ export function useAnnouncement(toggles: Toggles, reading: Reading, heads: numbe
     const top = topToken(reading);
     const token = top.token.trim() || visibleToken(top.token);
     if (!change) return;
-    setAnnouncement(`${change}: TV ${formatDistance(reading.totalVariation)}, top token ${token} ${formatProbability(top.probability)}`);
+    const says = isFlat(top.probability) ? "no token above 0.001" : `top token ${token} ${formatProbability(top.probability)}`;
+    setAnnouncement(`${change}: TV ${formatDistance(reading.totalVariation)}, ${says}`);
   }, [toggles, answered, reading]);
   return announcement;
 }

@@ -12,6 +12,7 @@ import { useTrait, writeToggles, writeTrait } from "./store";
 import type { Theme } from "./theme";
 import { historyKey, travel } from "./travel";
 import { CompareMeasures } from "./views/CompareMeasures";
+import { ErrorBar } from "./views/ErrorBar";
 import { FootLine } from "./views/FootLine";
 import { HistoryBar } from "./views/HistoryBar";
 import { LayerView } from "./views/LayerView";
@@ -19,6 +20,7 @@ import { NextToken } from "./views/NextToken";
 import { NodeDetail } from "./views/NodeDetail";
 import { PromptLine } from "./views/PromptLine";
 import { ReadingLine } from "./views/ReadingLine";
+import { ServerLine } from "./views/ServerLine";
 import { SessionBar } from "./views/SessionBar";
 import { SizeCurve } from "./views/SizeCurve";
 import { TokenView } from "./views/TokenView";
@@ -54,14 +56,19 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
     move(history.at + by);
   };
 
+  // With few layers the grid leaves room below it.
+  const fewLayers = bundle.n_layers <= 8;
+  const detail = <NodeDetail model={model} bundle={bundle} shown={shown} node={place.node} />;
   const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} nEdges={size.nEdges} conversation={conversation} />;
 
   return (
     <div onKeyDown={pressKey}>
       <PromptLine model={model} bundle={bundle} shown={shown} status={status} conversation={conversation} />
+      <ServerLine model={model} server={bundle.server} status={status} conversation={conversation} />
+      <ErrorBar status={status} conversation={conversation} />
       <div class="sw-body" inert={tracing} aria-busy={tracing}>
         <div class="sw-top">
-          <ReadingLine bundle={bundle} nEdges={size.nEdges} reading={reading} work={status?.state ?? "ready"} />
+          <ReadingLine bundle={bundle} nEdges={size.nEdges} reading={reading} status={status} />
           <SizeCurve
             bundle={bundle}
             size={size}
@@ -75,10 +82,11 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
           <div class="sw-column">
             <NextToken reading={reading} />
             <TokenView bundle={bundle} trace={trace} theme={theme} />
-            <NodeDetail model={model} bundle={bundle} shown={shown} node={place.node} />
+            {!fewLayers && detail}
           </div>
           <div class="sw-column">
             <LayerView model={model} bundle={bundle} shown={shown} theme={theme} place={place} />
+            {fewLayers && detail}
           </div>
         </div>
         <FootLine bundle={bundle} shown={shown} onToggles={(next) => writeToggles(model, next)}>
@@ -93,7 +101,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
         </FootLine>
         <TriedList history={history} present={present} live={live} switchable={switchable} onGo={go} onHistory={(next) => writeTrait(model, "history", next)} />
       </div>
-      <div class="sw-unseen" role="status" aria-live="polite">
+      <div class="sw-unseen" role="status" aria-live="polite" data-testid="announcement">
         {announcement}
       </div>
     </div>

@@ -1,5 +1,5 @@
 // Other curves on the same axes: what they read at a size, and where their labels go.
-import { cross } from "d3-array";
+import { cross, pairs } from "d3-array";
 import type { Curve } from "./state";
 
 /** An inverse or random baseline in words; a measure by its name. */
@@ -17,9 +17,11 @@ export function curveAt({ n_edges, total_variation }: Curve, nEdges: number): nu
   return total_variation[upper - 1] * (1 - mix) + total_variation[upper] * mix;
 }
 
+type Point = [x: number, y: number];
+
 export interface PlacedCurve {
   name: string;
-  points: [x: number, y: number][];
+  points: Point[];
   dash: string;
   labelX: number;
   labelY: number;
@@ -29,42 +31,63 @@ export interface PlacedCurve {
 const labelHeight = 13; // px
 const labelGap = 5; // px from the line
 const characterWidth = 6.3; // px
+const labelDescent = 3; // px
+/** A label lies beside its line, or above or below where that is all but flat. */
+const lifts = [4, -6, 17]; // px
 /** Heights at which a label may lie on its line, as errors: each curve begins its search at one of its own. */
 const heights = Array.from({ length: 15 }, (_, step) => 0.92 - 0.06 * step);
 
 /**
  * The lines in pixels, each labelled where it last crosses some height: at their ends all errors are about the same, so
- * that labels there would lie over each other. Of all heights, right or left of the line, the first free place is taken.
+ * that labels there would lie over each other. Of all heights, right or left of the line, the first free place is taken,
+ * if there is one, where no line runs through the label; `main` is the line of the trace itself.
  */
 export function placeCurves(
   curves: readonly Curve[],
   toX: (nEdges: number) => number,
   toY: (error: number) => number,
   width: number,
+  main: Point[] = [],
 ): PlacedCurve[] {
   const placed: PlacedCurve[] = [];
+  const lines = curves.map((curve) => curve.n_edges.map((size, level): Point => [toX(size), toY(curve.total_variation[level])]));
   curves.forEach((curve, index) => {
-    const points = curve.n_edges.map((size, level): [number, number] => [toX(size), toY(curve.total_variation[level])]);
+    const points = lines[index];
     const begin = Math.floor((heights.length * (index + 0.5)) / curves.length);
     const crossings = [...heights.slice(begin), ...heights.slice(0, begin)].map((error) => lastCrossing(points, toY(error)));
     const side = crossings[0][0] < width / 2 ? 1 : -1;
-    const candidates = cross([side, -side], crossings, (towards, [x, y]): PlacedCurve => ({
+    const places = cross([side, -side], crossings);
+    const candidates = cross(lifts, places, (lift, [towards, [x, y]]): PlacedCurve => ({
       name: curveName(curve.name),
       points,
       dash: dashes[index % dashes.length],
       labelX: x + towards * labelGap,
-      labelY: y + 4,
+      labelY: y + lift,
       anchor: towards === 1 ? "start" : "end",
     }));
-    const isFree = (label: PlacedCurve) => isInside(label, width) && !placed.some((other) => overlap(label, other));
-    placed.push(candidates.find(isFree) ?? candidates[0]);
+    const isFree = (label: PlacedCurve) => isInside(label, width, toY(0)) && !placed.some((other) => overlap(label, other));
+    const free = candidates.filter(isFree);
+    placed.push(free.find((label) => ![main, ...lines].some((line) => strikes(line, label))) ?? free[0] ?? candidates[0]);
   });
   return placed;
 }
 
-function isInside(label: PlacedCurve, width: number): boolean {
+/** The landmarks have their labels over the plot, the axis has its own below. */
+function isInside(label: PlacedCurve, width: number, bottom: number): boolean {
   const [start, end] = labelSpan(label);
-  return start >= 0 && end <= width;
+  const isBetween = label.labelY >= labelHeight / 2 && label.labelY <= bottom;
+  return isBetween && start >= 0 && end <= width;
+}
+
+/** Whether a line runs through a label. */
+function strikes(line: Point[], label: PlacedCurve): boolean {
+  const [start, end] = labelSpan(label);
+  return pairs(line).some(([[fromX, fromY], [toX, toY]]) => {
+    const [first, last] = [Math.max(start, fromX), Math.min(end, toX)];
+    if (first > last) return false;
+    const ys = [first, last].map((x) => fromY + ((toY - fromY) * (x - fromX)) / (toX - fromX || 1));
+    return Math.max(...ys) > label.labelY - labelHeight + labelDescent && Math.min(...ys) < label.labelY + labelDescent;
+  });
 }
 
 function overlap(first: PlacedCurve, second: PlacedCurve): boolean {
@@ -78,7 +101,7 @@ export function labelSpan({ name, labelX, anchor }: PlacedCurve): [start: number
   return anchor === "start" ? [labelX, labelX + length] : [labelX - length, labelX];
 }
 
-function lastCrossing(points: [number, number][], height: number): [number, number] {
+function lastCrossing(points: Point[], height: number): Point {
   for (let index = points.length - 1; index > 0; index -= 1) {
     const [[fromX, fromY], [toX, toY]] = [points[index - 1], points[index]];
     if ((fromY - height) * (toY - height) <= 0 && fromY !== toY) return [fromX + ((toX - fromX) * (height - fromY)) / (toY - fromY), height];

@@ -25,9 +25,11 @@ function Explorer({ model, el }: { model: ExplorerModel; el: HTMLElement }) {
         {bundle ? (
           <Card key={`${bundle.n_layers} ${bundle.n_heads}`} model={model} bundle={bundle} theme={theme} status={status} conversation={conversation} />
         ) : (
-          status?.state !== "error" && <p class="sw-empty">{status?.message || "Waiting for the trace."}</p>
+          <>
+            <ErrorBar status={status} conversation={conversation} />
+            {status?.state !== "error" && <p class="sw-empty">{status?.message || "Waiting for the trace."}</p>}
+          </>
         )}
-        <ErrorBar status={status} conversation={conversation} />
       </article>
     </div>
   );

@@ -1,6 +1,6 @@
 // Who stands behind the model: a kernel that answers, one that is silent, or none; and what is asked of it.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ask, Cancelled, NoAnswer, type Answer, type Kind, type Questions } from "./messages";
+import { ask, Cancelled, NoAnswer, Refused, type Answer, type Kind, type Questions } from "./messages";
 import type { ExplorerModel } from "./state";
 import { useTrait } from "./store";
 
@@ -57,22 +57,31 @@ export const patience: Record<Kind, number> = {
   cancel: 30_000,
 };
 
+/** What did not work, for the error bar. */
+export interface Failure {
+  kind: Kind | null;
+  sentence: string;
+  /** All that a server said, where one failed. */
+  detail?: string;
+  /** Asks for the same again, where that may help. */
+  again?: () => void;
+}
+
 export interface Conversation {
   /** What Python is working on for this view. */
   asking: Kind | null;
-  /** A sentence for the error bar, or "". */
-  error: string;
-  report(error: string): void;
-  /** The answer, or null when there is none; then the reason is in `error`, unless it was given up. */
+  failure: Failure | null;
+  report(failure: Failure | null): void;
+  /** The answer, or null when there is none; then the reason is in `failure`, unless it was given up. */
   request<K extends Kind>(kind: K, payload: Questions[K]): Promise<Answer<K> | null>;
-  /** Gives up the trace or the curves under way, at their next stage. */
+  /** Gives up what is under way, at its next stage. */
   cancel(): void;
 }
 
 /** One question at a time, and what went wrong with the last one. */
 export function useConversation(model: ExplorerModel): Conversation {
   const [asking, setAsking] = useState<Kind | null>(null);
-  const [error, setError] = useState("");
+  const [failure, setFailure] = useState<Failure | null>(null);
   const gone = useRef(new AbortController());
   useEffect(() => {
     gone.current = new AbortController();
@@ -82,11 +91,14 @@ export function useConversation(model: ExplorerModel): Conversation {
     async <K extends Kind>(kind: K, payload: Questions[K]): Promise<Answer<K> | null> => {
       const { signal } = gone.current;
       setAsking(kind);
-      setError("");
+      setFailure(null);
       try {
         return await ask(model, kind, payload, patience[kind], signal);
       } catch (reason) {
-        if (!signal.aborted && !(reason instanceof Cancelled)) setError(sentence(reason, kind));
+        // A server may answer another time; what is refused here is refused again.
+        const mayHelp = reason instanceof Refused && reason.detail !== undefined;
+        const again = mayHelp ? { detail: reason.detail, again: () => void request(kind, payload) } : {};
+        if (!signal.aborted && !(reason instanceof Cancelled)) setFailure({ kind, sentence: sentence(reason, kind), ...again });
         return null;
       } finally {
         if (!signal.aborted) setAsking((now) => (now === kind ? null : now));
@@ -97,7 +109,7 @@ export function useConversation(model: ExplorerModel): Conversation {
   const cancel = useCallback(() => {
     ask(model, "cancel", {}, patience.cancel, gone.current.signal).catch(() => {}); // what it gives up tells how it ended
   }, [model]);
-  return { asking, error, report: setError, request, cancel };
+  return { asking, failure, report: setFailure, request, cancel };
 }
 
 function sentence(reason: unknown, kind: Kind): string {

@@ -17,6 +17,8 @@ export type Kind = keyof Questions;
 export interface Programs {
   strace_widgets: string;
   nnsight: string;
+  /** What they need besides themselves, or "". */
+  note: string;
 }
 
 /** What a head or an MLP does at full detail. */
@@ -32,6 +34,13 @@ export type Answer<K extends Kind> = K extends "code" ? Programs : K extends "no
 /** Python stayed silent for as long as the asker was ready to wait. */
 export class NoAnswer extends Error {}
 
+/** Python refused, or failed; `detail` is there where a server did: all that it said. */
+export class Refused extends Error {
+  constructor(sentence: string, readonly detail?: string) {
+    super(sentence);
+  }
+}
+
 /** Python gave the request up, because it was asked to, or for a newer one: no error. */
 export class Cancelled extends Error {}
 
@@ -40,8 +49,9 @@ let asked = 0;
 const nextId = (): string => `${(asked += 1)}-${Math.random().toString(36).slice(2, 10)}`;
 
 /**
- * Asks, and waits for the answer with the same id. Rejects with Python's sentence when it refuses, with `Cancelled` when it was asked to give up, with `NoAnswer`
- * after `patience` ms without a word (a new status counts as one), and when the signal aborts.
+ * Asks, and waits for the answer with the same id. Rejects with `Refused` and Python's sentence, with `Cancelled` when it
+ * was asked to give up, with `NoAnswer` after `patience` ms without a word (a new status counts as one, and while a job
+ * on a server is waited for there is no limit), and when the signal aborts.
  */
 export function ask<K extends Kind>(
   model: ExplorerModel,
@@ -55,12 +65,15 @@ export function ask<K extends Kind>(
     let timer: ReturnType<typeof setTimeout>;
     const wait = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => settle(() => reject(new NoAnswer("No kernel answers."))), patience);
+      timer = setTimeout(expire, patience);
     };
-    const hear = (message: { id?: string; ok?: boolean; cancelled?: boolean; error?: string } | null) => {
+    // A job may be queued on its server for hours.
+    const expire = () => (model.get("status")?.job ? wait() : settle(() => reject(new NoAnswer("No kernel answers."))));
+    const hear = (message: { id?: string; ok?: boolean; cancelled?: boolean; error?: string; detail?: string } | null) => {
       if (message?.id !== id) return;
-      const Refusal = message.cancelled ? Cancelled : Error;
-      settle(() => (message.ok ? resolve(message as Answer<K>) : reject(new Refusal(message.error || "Python refused, without a reason."))));
+      const sentence = message.error || "Python refused, without a reason.";
+      const refusal = message.cancelled ? new Cancelled(sentence) : new Refused(sentence, message.detail);
+      settle(() => (message.ok ? resolve(message as Answer<K>) : reject(refusal)));
     };
     const abort = () => settle(() => reject(signal.reason));
     const settle = (end: () => void) => {

@@ -99,6 +99,9 @@ function compare(bundle: Bundle, tokens: TokenRow[]): Pick<Reading, "rows" | "ot
   return { rows, others, outside };
 }
 
+/** Without enough edges all tokens are about equally probable: then none leads. */
+export const isFlat = (topProbability: number): boolean => topProbability < 0.001;
+
 /** The token that the subgraph now finds most probable. */
 export const topToken = ({ rows, others }: Reading): TokenRow =>
   [...rows, ...others].reduce((best, row) => (row.probability > best.probability ? row : best));

@@ -15,6 +15,7 @@ import { NextToken } from "./views/NextToken";
 import { NodeDetail } from "./views/NodeDetail";
 import { PromptLine } from "./views/PromptLine";
 import { ReadingLine } from "./views/ReadingLine";
+import { ServerLine } from "./views/ServerLine";
 import { SizeCurve } from "./views/SizeCurve";
 import { TokenView } from "./views/TokenView";
 
@@ -28,7 +29,7 @@ interface PartProps {
 }
 
 function Reading({ bundle, shown, status }: PartProps) {
-  return <ReadingLine bundle={bundle} nEdges={shown.size.nEdges} reading={shown.reading} work={status?.state ?? "ready"} />;
+  return <ReadingLine bundle={bundle} nEdges={shown.size.nEdges} reading={shown.reading} status={status} />;
 }
 
 function SizeSlider(props: PartProps) {
@@ -106,10 +107,11 @@ function SingleView({ model, el, view }: { model: ExplorerModel; el: HTMLElement
   return (
     <div ref={card} class="strace-widgets" data-theme={theme} data-testid={`strace-${view}`} data-lm-suppress-shortcuts="true">
       <article class="sw-card" aria-label={`s-Trace ${view}`}>
+        {bundle && <ServerLine model={model} server={bundle.server} status={status} conversation={conversation} />}
+        <ErrorBar status={status} conversation={conversation} />
         {bundle && (
           <Body key={`${bundle.n_layers} ${bundle.n_heads}`} view={view} model={model} bundle={bundle} theme={theme} status={status} conversation={conversation} />
         )}
-        <ErrorBar status={status} conversation={conversation} />
       </article>
     </div>
   );

@@ -29,6 +29,20 @@ export interface Status {
   message: string;
   /** From 0 to 1 while a trace is computed anew. */
   progress: number;
+  /** Which request the message is about. */
+  kind?: "evaluate" | "trace" | "compare";
+  /** Where a server failed: all that it said, if anything. Asking again may then help. */
+  detail?: string;
+  /** While a job on a server is waited for. */
+  job?: Job;
+}
+
+export interface Job {
+  stage: string;
+  /** When this stage began, in seconds since 1970. */
+  since: number;
+  /** The server's words. */
+  description: string;
 }
 
 /** What a person can switch to. */
@@ -117,6 +131,8 @@ export interface EncodedArray {
 interface BundleOf<A> {
   version: 1;
   model: string;
+  /** Where it runs, "" for here. */
+  server: string;
   prompt: string;
   tokens: string[];
   importance: string;

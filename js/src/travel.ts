@@ -29,7 +29,12 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
     return true;
   };
   return {
-    trace: (settings) => ask(settings),
+    // Under another measure or mode the graph is the same: so are its sizes and switches.
+    trace: (settings) => {
+      const present = presentStep(model);
+      const sameGraph = present?.settings.prompt === settings.prompt && present.settings.position === settings.position;
+      return ask(settings, sameGraph ? { n_edges: present.n_edges, toggles: present.toggles } : {});
+    },
     go: (step) => jump(step),
     move: (at) => {
       const step = readHistory(model.get("history")).steps[at];

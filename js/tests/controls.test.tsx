@@ -81,6 +81,19 @@ describe("settings", () => {
     expect(get<HTMLSelectElement>("importance").value).toBe("l2");
   });
 
+  it("keep size and switches with another measure or mode, whose graph is the same, and with nothing else", async () => {
+    const { model, get, find } = show({ n_edges: 7, bundle: { ...bundle, all_tokens: [...bundle.tokens, " on"] } });
+    model.replies.trace = () => ({ ok: true });
+    click(find('[data-component="1.0"]'));
+    choose(get<HTMLSelectElement>("importance"), "l2");
+    await settle();
+    choose(get<HTMLSelectElement>("masks"), "mlp+residual");
+    await settle();
+    click(get("token-3"));
+    const asked = model.sentOf("trace").map(({ n_edges, toggles }) => [n_edges, toggles]);
+    expect(asked).toEqual([[7, { "1.0": "off" }], [7, { "1.0": "off" }], [undefined, undefined]]);
+  });
+
   it("say masks in words, and a token's button explains it", () => {
     const { model, get } = show({ bundle: { ...bundle, all_tokens: [...bundle.tokens, " on"] } });
     expect([...get<HTMLSelectElement>("masks").options].map(({ text }) => text)).toEqual(["all edges masked", "MLP and residual edges masked"]);
@@ -195,10 +208,11 @@ describe("the session", () => {
       this.open = true;
     };
     const { model, get, seek, el } = show();
-    model.replies.code = () => ({ ok: true, strace_widgets: "import strace_widgets", nnsight: "import nnsight" });
+    model.replies.code = () => ({ ok: true, strace_widgets: "import strace_widgets", nnsight: "import nnsight", note: "Define my_model first." });
     click(get("code"));
     await settle();
     expect(get<HTMLTextAreaElement>("code-text").value).toBe("import strace_widgets");
+    expect(get("code-note").textContent).toBe("Define my_model first.");
     click(get("code-nnsight"));
     expect(get<HTMLTextAreaElement>("code-text").value).toBe("import nnsight");
     click(get("code-copy"));

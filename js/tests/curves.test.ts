@@ -29,17 +29,25 @@ describe("placeCurves", () => {
   const toX = (size: number) => 100 * Math.log10(size);
   const toY = (error: number) => 100 * (1 - error);
 
-  it("gives each line a dash and its label a height of its own, on the line", () => {
+  it("gives each line a dash and its label a height of its own, at the line", () => {
     const placed = placeCurves([curve("l2", [1, 0.5, 0]), curve("random", [1, 1, 0]), curve("inverse", [0, 0.5, 1])], toX, toY, 200);
     expect(new Set(placed.map(({ dash }) => dash)).size).toBe(3);
     expect(new Set(placed.map(({ labelY }) => labelY)).size).toBe(3);
     expect(placed.map(({ name }) => name)).toEqual(["l2", "random order", "inverse trace"]);
     const [l2] = placed;
-    expect(l2.anchor).toBe("start");
-    expect((l2.labelX - 5) / 2).toBeCloseTo(l2.labelY - 4); // the diagonal of 200 × 100 pixels
+    const lineX = l2.labelX + (l2.anchor === "start" ? -5 : 5);
+    expect([-10, 0, 13]).toContain(Math.round(l2.labelY - 4 - lineX / 2)); // from the diagonal of 200 × 100 pixels
   });
 
-  it("labels a flat line at its end", () => {
-    expect(placeCurves([curve("l2", [1, 1, 1])], toX, toY, 200)[0]).toMatchObject({ labelX: 195, labelY: 4, anchor: "end" });
+  it("labels a flat line below its end", () => {
+    expect(placeCurves([curve("l2", [1, 1, 1])], toX, toY, 200)[0]).toMatchObject({ labelX: 195, labelY: 17, anchor: "end" });
+  });
+
+  it("keeps a label off the trace's own line", () => {
+    const near = (main: [number, number][]) => placeCurves([curve("l2", [1, 0.5, 0])], toX, toY, 200, main)[0];
+    const alone = near([]);
+    const struck: [number, number][] = [[0, alone.labelY - 4], [200, alone.labelY - 4]];
+    const { labelY } = near(struck);
+    expect(labelY - 10 >= alone.labelY - 4 || labelY + 3 <= alone.labelY - 4).toBe(true);
   });
 });

@@ -123,7 +123,7 @@ describe("switches", () => {
     write(model, { evaluation: makeEvaluation(bundle, { n_edges: 5, toggles: { "1.0": "off" } }) });
     expect(byTestId("state").dataset.state).toBe("exact");
     expect(byTestId("tv").textContent).toBe("0.610");
-    expect(find("[role=status]").textContent).toMatch(/^Head 1\.0 off: TV 0\.610, top token \w+ 0\.\d+$/);
+    expect(byTestId("announcement").textContent).toMatch(/^Head 1\.0 off: TV 0\.610, top token \w+ 0\.\d+$/);
     expect(find(".sw-switched")).toBeTruthy();
   });
 

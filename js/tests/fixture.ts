@@ -91,6 +91,7 @@ function makeBundle({ layers, heads, tokens, levels, tokensPerCell: perCell = 1 
   return {
     version: 1,
     model: "SmolLM2-135M-Instruct",
+    server: "",
     prompt: tokens.join(""),
     tokens,
     importance: "l1",

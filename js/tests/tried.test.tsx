@@ -2,7 +2,7 @@ import axe from "axe-core";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { readHistory } from "../src/history";
 import type { EncodedBundle } from "../src/state";
-import { makeState } from "./fixture";
+import { makeEvaluation, makeState } from "./fixture";
 import { choose, clear, click, evaluate, press, settle, show, traced, write } from "./render";
 
 const bundle = makeState().bundle as EncodedBundle;
@@ -83,6 +83,16 @@ describe("tried subgraphs", () => {
     expect(chips()[0].getAttribute("aria-current")).toBe("true");
     click(chips()[1]);
     expect(model.get("toggles")).toEqual({});
+  });
+
+  it("without a token that leads are called flat, and so is their list", () => {
+    const { model, chips, find } = showTwo();
+    const evaluation = makeEvaluation(bundle, { n_edges: 5, toggles: { "1.1": "off" } });
+    const head = evaluation.head.map((row) => ({ ...row, probability: row.probability / 1000 }));
+    write(model, { toggles: { "1.1": "off" }, evaluation: { ...evaluation, head } });
+    expect(chips()[0].textContent).toBe("− head 1.1 · TV 0.610 · flat");
+    expect(find(".sw-others").textContent).toBe("The subgraph is flat: no token above 0.001");
+    expect(find(".sw-next").querySelector(".sw-chip-leads")).toBeNull();
   });
 
   it("are renamed and removed", () => {

@@ -8,6 +8,7 @@ messages and interrupts. What is no state (another trace, more curves, code) is 
 from __future__ import annotations
 
 import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,17 @@ import traitlets
 
 from .. import session as sessions
 from ..edges import edges_kept, size_of
-from ..errors import CancelledError, StraceError, ToggleError
+from ..errors import CancelledError, RemoteError, StraceError, ToggleError
 from ..session import Session, Settings
 from ..toggles import normalise
 from .worker import last_line, post_to_kernel, worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from ..export import Switches
+    from ..server import Stage
     from ..session import Progress
     from ..trace import STrace
 
@@ -33,6 +36,7 @@ STATIC = Path(__file__).parent / "static"
 READY = {"state": "ready", "message": "", "progress": 0.0}
 RESTORED = ("toggles", "evaluation", "evaluations", "curves", "history")
 CANCELLED = "Cancelled: everything is as it was."
+STOPPED = "No longer waiting: the job may still finish on the server, but its answer is dropped."
 
 
 class Explorer(anywidget.AnyWidget):
@@ -61,7 +65,8 @@ class Explorer(anywidget.AnyWidget):
     total_variation : float
         Its TV.
     status : dict
-        ``{"state": "ready" | "running" | "error", "message": str, "progress": float}``.
+        ``{"state": "ready" | "running" | "error", "message": str, "progress": float}``; where a job on a server is
+        waited for, with its ``job``, and where something failed, with its ``kind`` and the server's ``detail``.
     history : dict
         What was tried, as the front end keeps it.
     """
@@ -88,7 +93,7 @@ class Explorer(anywidget.AnyWidget):
         self.session = Session(trace, saved["bundle"]["masks"] if saved else "all")
         self._post = post_to_kernel()
         # Set to give up the request of a kind that is under way.
-        self._given_up = {"trace": threading.Event(), "compare": threading.Event()}
+        self._given_up = {kind: threading.Event() for kind in ("evaluate", "trace", "compare")}
         start = saved.get("n_edges") or self.session.start_size()
         super().__init__(
             n_edges=start,
@@ -198,15 +203,41 @@ class Explorer(anywidget.AnyWidget):
         try:
             super().set_state(sync_data)
         except traitlets.TraitError as reason:
-            self._fail(str(reason))
+            self._tell("evaluate", reason)
 
-    def _fail(self, message: str) -> None:
-        self.status = {"state": "error", "message": message, "progress": 0.0}
+    def _tell(self, kind: str, reason: Exception) -> None:
+        """Say how a request ended that has no result."""
+        state = "ready" if isinstance(reason, CancelledError) else "error"
+        self.status = READY | {"state": state, "message": _sentence(reason), "kind": kind} | _detail(reason)
+
+    def _in_place_of_older(self, kind: str) -> threading.Event:
+        """Give up the request of a kind that is under way; return the event that gives up the next one."""
+        self._given_up[kind].set()
+        given_up = self._given_up[kind] = threading.Event()
+        return given_up
+
+    def _telling(self, given_up: threading.Event) -> AbstractContextManager[None]:
+        """Tell where the jobs of a block are on their server; to give up is to stop waiting for them."""
+        from ..request import listening  # noqa: PLC0415 - a saved trace is shown without torch
+
+        job: dict[str, Any] = {}
+
+        def hear(stage: Stage) -> None:
+            if given_up.is_set():
+                raise CancelledError(STOPPED)
+            if stage.name == "error" or (stage.name, stage.description) == (job.get("stage"), job.get("description")):
+                return  # an error is told by what it raises
+            since = job["since"] if job.get("stage") == stage.name else time.time()
+            job.update(stage=stage.name, description=stage.description, since=since)
+            self._post(partial(self._show_job, dict(job)))
+
+        return listening(hear)
+
+    def _show_job(self, job: dict[str, Any]) -> None:
+        if self.status["state"] == "running":
+            self.status = self.status | {"job": job}
 
     # Evaluations: the newest state wins.
-
-    def _wanted(self) -> tuple[Session, int, dict[str, str]]:
-        return self.session, self.n_edges, dict(self.toggles)
 
     def _evaluate(self) -> None:
         """Ask the worker for the present state; in a replay, look whether its result is known."""
@@ -215,23 +246,27 @@ class Explorer(anywidget.AnyWidget):
             self.evaluation = next((found for found in known if found["toggles"] == self.toggles), self.evaluation)
             return
         self.status = READY | {"state": "running"}
-        worker.submit(self._work, self._wanted())
+        given_up = self._in_place_of_older("evaluate")
+        worker.submit(self._work, given_up, self.session, self.n_edges, dict(self.toggles))
 
-    def _work(self, request: tuple[Session, int, dict[str, str]]) -> None:
-        if request != self._wanted():
+    def _is_newest(self, given_up: threading.Event) -> bool:
+        return given_up is self._given_up["evaluate"]
+
+    def _work(self, given_up: threading.Event, session: Session, n_edges: int, toggles: dict[str, str]) -> None:
+        if not self._is_newest(given_up):
             return  # outdated while it waited: the newer request is behind it in the queue
-        session, n_edges, toggles = request
         try:
-            answer: dict[str, Any] | Exception = session.evaluate(n_edges, toggles)
+            with self._telling(given_up):
+                answer: dict[str, Any] | Exception = session.evaluate(n_edges, toggles)
         except Exception as reason:  # noqa: BLE001 - whatever fails in a model belongs on screen
             answer = reason
-        self._post(lambda: self._answer(request, answer))
+        self._post(lambda: self._answer(given_up, answer))
 
-    def _answer(self, request: tuple[Session, int, dict[str, str]], answer: dict[str, Any] | Exception) -> None:
-        if request != self._wanted():
+    def _answer(self, given_up: threading.Event, answer: dict[str, Any] | Exception) -> None:
+        if not self._is_newest(given_up):
             return
         if isinstance(answer, Exception):
-            self._fail(f"The evaluation failed: {last_line(answer)}")
+            self._tell("evaluate", answer)
             return
         with self.hold_sync():
             self.evaluation = answer
@@ -244,7 +279,7 @@ class Explorer(anywidget.AnyWidget):
             "hello": dict,
             "evaluate": self._evaluate,
             "node": lambda: self.session.node(content["node"]),
-            "code": self.code,
+            "code": lambda: self.code() | {"note": self.session.code_note()},
             "cancel": self._cancel,
         }
         in_stages = {"trace": self._retrace, "compare": self._compare}
@@ -265,8 +300,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _run(self, content: dict[str, Any], work: Callable[[dict[str, Any], Progress], Callable[[], None]]) -> None:
         """Run work on the worker; what it returns is done on the kernel's thread. A failure is shown and answered."""
-        self._given_up[content["kind"]].set()  # the newer request takes the place of the older
-        given_up = self._given_up[content["kind"]] = threading.Event()
+        given_up = self._in_place_of_older(content["kind"])
 
         def go_on() -> None:
             if given_up.is_set():
@@ -279,7 +313,8 @@ class Explorer(anywidget.AnyWidget):
         def task() -> None:
             try:
                 go_on()
-                show = work(content, progress)
+                with self._telling(given_up):
+                    show = work(content, progress)
             except Exception as reason:  # noqa: BLE001 - the worker must live on
                 self._post(partial(self._refuse, content, reason))
             else:
@@ -297,9 +332,9 @@ class Explorer(anywidget.AnyWidget):
         worker.submit(task)
 
     def _refuse(self, content: dict[str, Any], reason: Exception) -> None:
-        sentence, cancelled = _sentence(reason), isinstance(reason, CancelledError)
-        self.status = READY | {"state": "ready" if cancelled else "error", "message": sentence}
-        self._reply(content, error=sentence, **({"cancelled": True} if cancelled else {}))
+        self._tell(content["kind"], reason)
+        cancelled = {"cancelled": True} if isinstance(reason, CancelledError) else {}
+        self._reply(content, error=_sentence(reason), **_detail(reason), **cancelled)
 
     def _reply(self, content: dict[str, Any], error: str | None = None, **payload: Any) -> None:
         outcome = {"ok": True} if error is None else {"ok": False, "error": error}
@@ -351,4 +386,10 @@ class Explorer(anywidget.AnyWidget):
 
 def _sentence(reason: Exception) -> str:
     """Return what a person reads of an error: ours are sentences already."""
-    return str(reason) if isinstance(reason, (StraceError, ValueError)) else last_line(reason)
+    ours = isinstance(reason, (StraceError, ValueError, traitlets.TraitError)) and "\n" not in str(reason)
+    return str(reason) if ours else last_line(reason)
+
+
+def _detail(reason: Exception) -> dict[str, str]:
+    """Return what a server said, whole; nothing for what went wrong here."""
+    return {"detail": reason.text} if isinstance(reason, RemoteError) else {}

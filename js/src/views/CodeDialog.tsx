@@ -7,11 +7,11 @@ interface Props {
   onClose(): void;
 }
 
-const names: (keyof Programs)[] = ["strace_widgets", "nnsight"];
+const names = ["strace_widgets", "nnsight"] as const;
 
 /** Two programs that reproduce the numbers on screen. */
 export function CodeDialog({ programs, onClose }: Props) {
-  const [shown, setShown] = useState(names[0]);
+  const [shown, setShown] = useState<(typeof names)[number]>(names[0]);
   const [outcome, setOutcome] = useState("");
   const dialog = useRef<HTMLDialogElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
@@ -39,6 +39,7 @@ export function CodeDialog({ programs, onClose }: Props) {
           </button>
         ))}
       </div>
+      {programs.note && <p class="sw-note" data-testid="code-note">{programs.note}</p>}
       <textarea ref={field} readOnly spellcheck={false} data-testid="code-text" aria-label={`Program with ${shown}`} value={programs[shown]} />
       <div class="sw-dialog-line">
         <button type="button" class="sw-button" data-testid="code-copy" onClick={copy}>

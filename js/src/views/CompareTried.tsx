@@ -28,6 +28,7 @@ const figures: Figure[] = [
 export function CompareTried({ first, second }: Props) {
   const { rows, sameModel } = bothHeads(first, second);
   const switches = differingSwitches(first.toggles, second.toggles);
+  const longest = Math.max(...rows.flatMap(({ probabilities, full }) => [...probabilities, ...full].map((probability) => probability ?? 0)), 0.05);
   const fulls = sameModel ? [first] : [first, second];
   return (
     <div class="sw-compared" data-testid="compare-panel" role="group" aria-label={`${first.name} beside ${second.name}`} tabIndex={0}>
@@ -66,7 +67,7 @@ export function CompareTried({ first, second }: Props) {
           {rows.map(({ id, token, probabilities, full }) => (
             <tr key={id} data-testid="compare-row" data-token={token}>
               <th scope="row"><bdi class="sw-chip">{visibleToken(token)}</bdi></th>
-              {[...probabilities, ...full.slice(0, fulls.length)].map((probability, index) => <Probability key={index} probability={probability} />)}
+              {[...probabilities, ...full.slice(0, fulls.length)].map((probability, index) => <Probability key={index} probability={probability} full={index > 1} longest={longest} />)}
             </tr>
           ))}
         </tbody>
@@ -75,7 +76,22 @@ export function CompareTried({ first, second }: Props) {
   );
 }
 
-function Probability({ probability }: { probability: number | null }) {
+interface ProbabilityProps {
+  probability: number | null;
+  /** Whether it is the full model's. */
+  full: boolean;
+  /** The probability of the longest bar. */
+  longest: number;
+}
+
+function Probability({ probability, full, longest }: ProbabilityProps) {
   if (probability === null) return <td class="sw-note" title="not among its ten leading tokens">–</td>;
-  return <td class="sw-share" style={{ "--share": `${100 * probability}%` }}>{formatProbability(probability)}</td>;
+  return (
+    <td>
+      <span class="sw-share">
+        <span><i class={full ? "sw-bar-full" : "sw-bar-subgraph"} style={{ width: `${(100 * probability) / longest}%` }} /></span>
+        <b>{formatProbability(probability)}</b>
+      </span>
+    </td>
+  );
 }

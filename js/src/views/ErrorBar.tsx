@@ -1,4 +1,5 @@
-import type { Conversation } from "../kernel";
+import type { Conversation, Failure } from "../kernel";
+import type { Kind } from "../messages";
 import type { Status } from "../state";
 
 interface Props {
@@ -6,27 +7,48 @@ interface Props {
   conversation: Conversation;
 }
 
-/** What went wrong with the last request of this view, else with the last evaluation. */
+/** What did not happen; all that is on screen stays as it was. */
+const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", trace: "Not traced.", compare: "Not drawn.", code: "No code." };
+
+/** What went wrong with the last request of this view, else with Python's last work. */
 export function ErrorBar({ status, conversation }: Props) {
-  const { error, report, request } = conversation;
-  const failed = status?.state === "error";
-  if (!error && !failed) return null;
+  const { failure, report, request } = conversation;
+  const told = status?.state === "error";
+  const evaluate = () => void request("evaluate", {});
+  const shown = failure ?? (told ? failureOf(status, evaluate) : null);
+  if (!shown) return null;
+  const { kind, sentence, detail, again } = shown;
   const dismiss = () => {
-    report("");
-    if (failed) void request("evaluate", {}); // Python says it as well, until something succeeds
+    report(null);
+    if (told) evaluate(); // Python says it as well, until something succeeds
   };
   return (
     <div class="sw-error" role="alert" data-testid="error">
-      <p>{error || status?.message}</p>
-      {error ? (
+      <div>
+        <p>
+          {kind && leads[kind] && <b>{leads[kind]}</b>} {sentence}
+        </p>
+        {detail && (
+          <details>
+            <summary>All that the server said</summary>
+            <pre tabIndex={0} data-testid="error-detail">{detail}</pre>
+          </details>
+        )}
+      </div>
+      {again && (
+        <button type="button" class="sw-button" data-testid="again" onClick={again}>
+          Try again
+        </button>
+      )}
+      {kind !== "evaluate" && (
         <button type="button" class="sw-button" data-testid="dismiss" onClick={dismiss}>
           Dismiss
-        </button>
-      ) : (
-        <button type="button" class="sw-button" onClick={() => request("evaluate", {})}>
-          Try again
         </button>
       )}
     </div>
   );
+}
+
+function failureOf({ kind = "evaluate", message, detail }: Status, evaluate: () => void): Failure {
+  return { kind, sentence: message, detail, again: kind === "evaluate" ? evaluate : undefined };
 }

@@ -1,4 +1,4 @@
-import { otherRows, topToken, type Reading, type TokenRow } from "../reading";
+import { isFlat, otherRows, topToken, type Reading, type TokenRow } from "../reading";
 import { formatChange, formatProbability, visibleToken } from "../scales";
 
 interface Props {
@@ -8,9 +8,8 @@ interface Props {
 /** The next token's probabilities, subgraph over full model. */
 export function NextToken({ reading }: Props) {
   const { rows, others, outside } = reading;
-  // Without enough edges all tokens are about equally probable: then none leads.
   const top = topToken(reading);
-  const leader = top.probability >= 0.001 ? top : null;
+  const leader = isFlat(top.probability) ? null : top;
   const longest = Math.max(...[...rows, ...others].flatMap((row) => [row.probability, row.fullProbability]), 0.05);
   const draw = (row: TokenRow) => <Row key={row.id} row={row} longest={longest} leads={row === leader} />;
   return (
@@ -29,11 +28,11 @@ export function NextToken({ reading }: Props) {
             <th scope="col">change</th>
           </tr>
         </thead>
-        <tbody>{rows.map(draw)}</tbody>
-        <tbody>
+        <tbody class={leader ? undefined : "sw-flat"}>{rows.map(draw)}</tbody>
+        <tbody class={leader ? undefined : "sw-flat"}>
           <tr class="sw-others">
             <th colSpan={4} scope="rowgroup">
-              {leader && others.includes(leader) ? "The subgraph says instead" : "Other tokens of the subgraph"}
+              {othersTitle(leader, others)}
             </th>
           </tr>
           {others.map(draw)}
@@ -50,6 +49,11 @@ export function NextToken({ reading }: Props) {
       </p>
     </section>
   );
+}
+
+function othersTitle(leader: TokenRow | null, others: TokenRow[]): string {
+  if (!leader) return "The subgraph is flat: no token above 0.001";
+  return others.includes(leader) ? "The subgraph says instead" : "Other tokens of the subgraph";
 }
 
 function Row({ row, longest, leads }: { row: TokenRow; longest: number; leads: boolean }) {

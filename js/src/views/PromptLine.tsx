@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Conversation } from "../kernel";
 import { visibleToken } from "../scales";
 import { lastPosition, settingsOf } from "../settings";
@@ -29,6 +29,7 @@ export function PromptLine({ model, bundle, shown, status, conversation }: Props
   /** While this view waits for another trace. */
   const tracing = conversation.asking === "trace";
   const [editing, setEditing] = useState(false);
+  useEffect(() => setEditing(false), [bundle.prompt]); // it was traced at a second try
   const editButton = useRef<HTMLButtonElement>(null);
   const settings = settingsOf(bundle);
   const finishEdit = () => {

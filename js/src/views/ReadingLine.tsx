@@ -6,7 +6,7 @@ interface Props {
   bundle: Bundle;
   nEdges: number;
   reading: Reading;
-  work: Status["state"];
+  status: Status | null;
 }
 
 const stateNotes = {
@@ -16,7 +16,10 @@ const stateNotes = {
 };
 
 /** The numbers of the present subgraph, and how far they can be trusted. */
-export function ReadingLine({ bundle, nEdges, reading, work }: Props) {
+export function ReadingLine({ bundle, nEdges, reading, status }: Props) {
+  const running = status?.state === "running";
+  // Numbers that were computed, and those after a trace that failed, are as good as they were.
+  const failed = status?.state === "error" && (status.kind ?? "evaluate") === "evaluate" && reading.state !== "exact";
   const all = formatCount(bundle.n_edges);
   return (
     <div class="sw-reading" data-state={reading.state}>
@@ -39,11 +42,11 @@ export function ReadingLine({ bundle, nEdges, reading, work }: Props) {
       <span class="sw-number" data-testid="top1" data-agrees={reading.top1}>
         top-1 <b class={reading.top1 ? "sw-gain" : "sw-loss"}>{reading.top1 ? "✓ agrees" : "✗ differs"}</b>
       </span>
-      <span class="sw-pill" data-testid="state" data-state={reading.state} data-running={work === "running"} title={stateNotes[reading.state]}>
+      <span class="sw-pill" data-testid="state" data-state={reading.state} data-running={running} title={stateNotes[reading.state]}>
         <span class="sw-pill-mark" aria-hidden="true" />
         {reading.state}
-        {work === "running" && <span class="sw-pill-running">evaluating</span>}
-        {work === "error" && <b class="sw-loss">failed</b>}
+        {running && <span class="sw-pill-running">evaluating</span>}
+        {failed && <b class="sw-loss">failed</b>}
       </span>
     </div>
   );

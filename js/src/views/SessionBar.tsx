@@ -27,11 +27,11 @@ export function SessionBar({ bundle, live, conversation, onSave, onLoad }: Props
   const load = async (input: HTMLInputElement) => {
     const chosen = input.files?.[0];
     if (!chosen) return;
-    conversation.report("");
+    conversation.report(null);
     try {
       onLoad(parseSession(await chosen.text(), bundle));
     } catch (reason) {
-      conversation.report((reason as Error).message);
+      conversation.report({ kind: null, sentence: (reason as Error).message });
     }
     input.value = ""; // the same file may be chosen again
   };

@@ -1,4 +1,5 @@
 import { useRef, useState } from "preact/hooks";
+import { stageName } from "../job";
 import { importanceName, maskName, settingsOf, withPresent } from "../settings";
 import type { Bundle, Choices, Settings, Status } from "../state";
 
@@ -16,7 +17,8 @@ interface Props {
 export function SettingsBar({ bundle, choices, status, live, tracing, onSettings, onCancel }: Props) {
   const settings = settingsOf(bundle);
   const stage = status?.state === "running" ? status.message : "";
-  const outcome = status?.state === "ready" ? status.message : "";
+  const outcome = status?.state === "ready" && status.kind !== "evaluate" ? status.message : "";
+  const job = status?.state === "running" ? status.job : undefined;
   const bar = useRef<HTMLDivElement>(null);
   const [cancelled, setCancelled] = useState<Status | null>(null);
   if (!live) {
@@ -59,16 +61,20 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
       </p>
       {working && (
         <div class="sw-stage">
-          <p role="status">
+          <p>
             <label>
               <span>{stage || "tracing"}</span> <progress data-testid="progress" max={1} value={status?.progress || undefined} />
             </label>
           </p>
           <button type="button" class="sw-button" data-testid="cancel" disabled={cancelled !== null && cancelled === status} onClick={cancel}>
-            Cancel
+            {job ? "Stop waiting" : "Cancel"}
           </button>
         </div>
       )}
+      {/* What a screen reader hears: each step and stage once, not the seconds. */}
+      <span class="sw-unseen" role="status" data-testid="stage-spoken">
+        {[working && (stage || "tracing"), job && stageName(job)].filter(Boolean).join(", ")}
+      </span>
     </div>
   );
 }

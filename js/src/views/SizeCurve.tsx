@@ -127,13 +127,14 @@ export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Pr
         <svg width={outerWidth} height={top + plotHeight + margin.bottom} aria-hidden="true">
           <g transform={`translate(${margin.left},${top})`}>
             {picture}
-            {curves.length > 0 && <OtherCurves curves={curves} scale={scale} toY={toY} width={width} />}
-            {switched && <SwitchedMark x={scale(switched.n_edges)} from={toY(onLine(switched.n_edges))} to={toY(switched.total_variation)} width={width} />}
+            {curves.length > 0 && <OtherCurves curves={curves} main={curve.points} scale={scale} toY={toY} width={width} />}
             <g class="sw-handle" transform={`translate(${scale(size.nEdges)},0)`}>
               <line y1={-4} y2={plotHeight} />
               <circle class="sw-handle-focus" cy={toY(totalVariation)} r={11} />
               <circle class="sw-handle-knob" cy={toY(totalVariation)} r={6.5} />
             </g>
+            {/* Above the knob, which it may lie on. */}
+            {switched && <SwitchedMark x={scale(switched.n_edges)} from={toY(onLine(switched.n_edges))} to={toY(switched.total_variation)} width={width} />}
           </g>
         </svg>
       </div>
@@ -169,6 +170,7 @@ function curvePaths(bundle: Bundle, scale: (nEdges: number) => number, toY: (tot
   const fill = area<number>().x(x).y1(y).y0(plotHeight);
   // Two phases: up to where the model's top token returns for good, and from there on.
   return {
+    points: indices.map((index): [number, number] => [x(index), y(index)]),
     line: line<number>().x(x).y(y)(indices) ?? undefined,
     before: fill(indices.filter((index) => levels[index] <= returns)) ?? undefined,
     after: fill(indices.filter((index) => levels[index] >= returns)) ?? undefined,

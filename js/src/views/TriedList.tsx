@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { selectText } from "../browser";
 import { isReachable, removeTried, renameTried, sameStep } from "../history";
+import { isFlat } from "../reading";
 import { formatDistance, visibleToken } from "../scales";
 import { settingsDifference } from "../settings";
 import type { History, Step, Tried } from "../state";
@@ -70,7 +71,8 @@ export function TriedList({ history, present, live, switchable, onGo, onHistory 
 export const stepKey = ({ settings, n_edges, toggles }: Step): string => JSON.stringify([settings, n_edges, Object.entries(toggles).sort()]);
 
 /** A result in words, after its name: "TV 0.12 · Paris". */
-export const triedResult = ({ total_variation, top }: Tried): string => `TV ${formatDistance(total_variation)} · ${top.trim() || visibleToken(top)}`;
+export const triedResult = ({ total_variation, top, probability }: Tried): string =>
+  `TV ${formatDistance(total_variation)} · ${isFlat(probability) ? "flat" : top.trim() || visibleToken(top)}`;
 
 interface ChipProps {
   tried: Tried;

@@ -1,0 +1,44 @@
+import { useState } from "preact/hooks";
+import type { Conversation } from "../kernel";
+import type { ExplorerModel, Status } from "../state";
+import { useTrait } from "../store";
+import { JobText } from "./JobText";
+
+interface Props {
+  model: ExplorerModel;
+  server: string;
+  status: Status | null;
+  conversation: Conversation;
+}
+
+/** Where the model runs and, while a job is waited for, how far that is. As high with news as without. */
+export function ServerLine({ model, server, status, conversation }: Props) {
+  const [stopped, setStopped] = useState<Status | null>(null);
+  const live = useTrait(model, "live"); // an exported page runs nowhere
+  if (!server || !live) return null;
+  const { request, cancel } = conversation;
+  const job = status?.state === "running" ? status.job : undefined;
+  const evaluating = job && !status?.message; // other work has a step to tell, and its button beside that
+  const outcome = status?.state === "ready" && status.kind === "evaluate" ? status.message : "";
+  const stop = () => {
+    setStopped(status);
+    cancel();
+  };
+  return (
+    <div class="sw-server" data-testid="server-line">
+      <span class="sw-note">on {server}</span>
+      {job && <JobText job={job} />}
+      {evaluating && (
+        <button type="button" class="sw-button" data-testid="stop-waiting" disabled={stopped !== null && stopped === status} onClick={stop}>
+          Stop waiting
+        </button>
+      )}
+      {outcome && <span class="sw-job" role="status" data-testid="stopped" title={outcome}>{outcome}</span>}
+      {outcome && (
+        <button type="button" class="sw-button" data-testid="evaluate-again" onClick={() => request("evaluate", {})}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
