@@ -94,7 +94,13 @@ class Sweep:
         )
 
     def lasting(self, criterion: Array) -> int | None:
-        """Return the row from which on a criterion holds at every larger size too; None if it fails at the largest."""
+        """Return the row from which on a criterion holds at every larger size too; None if it fails at the largest.
+
+        Parameters
+        ----------
+        criterion : (K,) array of bool
+            Whether it holds at each size.
+        """
         order = np.argsort(self.n_edges, kind="stable")
         holds = np.asarray(criterion, dtype=bool)[order]
         failures = np.flatnonzero(~holds)
@@ -102,7 +108,17 @@ class Sweep:
         return int(order[first]) if first < len(holds) else None
 
     def top_agreement(self, k: int) -> Array:
-        """Return the share (K,) of the full model's k leading tokens that are among the subgraph's k leading tokens."""
+        """Return the share (K,) of the full model's k leading tokens that are among the subgraph's k leading tokens.
+
+        Parameters
+        ----------
+        k : int
+
+        Raises
+        ------
+        ValueError
+            When k is below 1.
+        """
         return metrics.top_agreement(self.full_probabilities, self.probabilities, k)
 
     def area(self, axis: metrics.Axis = "log10 s", lower: float | None = None, upper: float | None = None) -> float:

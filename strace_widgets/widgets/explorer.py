@@ -99,12 +99,21 @@ class Explorer(anywidget.AnyWidget):
         return self.session.trace
 
     def save(self, path: str | Path) -> Path:
-        """Write the session, its history included, to a file; return its path."""
+        """Write the session, its history included, to a file; return its path.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
         sessions.write_file(Path(path), self.session, self.n_edges, self.toggles, self.history)
         return Path(path)
 
     def load(self, path: str | Path) -> None:
         """Go on with a session that was saved; nothing changes when the file cannot be read.
+
+        Parameters
+        ----------
+        path : str or Path
 
         Raises
         ------
@@ -121,7 +130,12 @@ class Explorer(anywidget.AnyWidget):
         return self.session.code(self.n_edges, self.toggles)
 
     def to_html(self, path: str | Path) -> Path:
-        """Write the Explorer as it stands as one page that needs no kernel and no network; return its path."""
+        """Write the Explorer as it stands as one page that needs no kernel and no network; return its path.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
         from ..export import write_state  # noqa: PLC0415 - only when asked
 
         state = {
