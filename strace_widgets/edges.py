@@ -77,7 +77,7 @@ class Graph(NamedTuple):
 
     @property
     def n_edges(self) -> int:
-        """E, the number of edges from which the output node can be reached (design, section 2).
+        """E, the number of edges from which the output node can be reached (docs/method.md).
 
         Sequential blocks: (L - 1)(H T(T+1)/2 + 3T) + H T + 3. Parallel blocks: (L - 1)(H T(T+1)/2 + 2T) + H T + 2.
         """

@@ -1,4 +1,4 @@
-"""Weights to ranks: the order in which edges enter the trace (arXiv 2605.27033; design, section 2).
+"""Weights to ranks: the order in which edges enter the trace (arXiv 2605.27033; docs/method.md).
 
 *Best-first* from the output node backwards: a max-heap keyed (-weight, push counter) holds the edges that enter the
 nodes reached so far. Popping an edge adds it to the trace and, if its source node is new, pushes all edges that enter
