@@ -31,7 +31,6 @@ def main() -> None:
         rig.start()
     here = sw.load_model()
     ids = here.encode(PROMPT)[:N_TOKENS]
-    assert len(ids) == N_TOKENS
     sizes = [10 ** (-3 + 3 * k / (N_SIZES - 1)) for k in range(N_SIZES)]
     print(f"{here.name}, {N_TOKENS} tokens, {N_SIZES} sizes; the server on the same machine")
     print(f"{'':34} {'here':>8} {'trusted':>8} {'sandbox':>8}   requests    up kB  down kB")

@@ -14,10 +14,12 @@ from .errors import (
     FindingError,
     JobCancelledError,
     JobFileError,
-    MissingExtraError,
     MissingKeyError,
+    MissingPackageError,
+    ModelMismatchError,
     ModelNotFoundError,
     ModelNotServedError,
+    NoModelError,
     PromptError,
     RemoteError,
     RemoteRunError,
@@ -30,15 +32,19 @@ from .errors import (
     StraceError,
     StudyError,
     ToggleError,
+    TraceFileError,
     UnsupportedArchitectureError,
     VersionMismatchError,
     WrongKeyError,
 )
+from .estimates import Estimate, estimate
 from .prompts import shipped_prompts
 from .sweep import Sweep, TopToken
 from .trace import STrace, trace
 
 if TYPE_CHECKING:
+    from .export import to_html
+    from .files import load_trace
     from .generation import trace_generation
     from .jobs import Job, load_job, submit
     from .loading import load_model
@@ -55,6 +61,7 @@ __all__ = [
     "Comparison",
     "CurveView",
     "Edges",
+    "Estimate",
     "Explorer",
     "FindingError",
     "HeadView",
@@ -62,11 +69,13 @@ __all__ = [
     "JobCancelledError",
     "JobFileError",
     "LayerView",
-    "MissingExtraError",
     "MissingKeyError",
+    "MissingPackageError",
     "Model",
+    "ModelMismatchError",
     "ModelNotFoundError",
     "ModelNotServedError",
+    "NoModelError",
     "PromptError",
     "RemoteError",
     "RemoteRunError",
@@ -85,17 +94,21 @@ __all__ = [
     "ToggleError",
     "TokenView",
     "TopToken",
+    "TraceFileError",
     "UnsupportedArchitectureError",
     "VersionMismatchError",
     "WrongKeyError",
     "carry_over",
     "compare",
+    "estimate",
     "load_job",
     "load_model",
     "load_study",
+    "load_trace",
     "shipped_prompts",
     "study",
     "submit",
+    "to_html",
     "trace",
     "trace_generation",
 ]
@@ -104,6 +117,8 @@ _ON_FIRST_USE = {
     "Model": ".models",
     "load_model": ".loading",
     **dict.fromkeys(("Job", "load_job", "submit"), ".jobs"),
+    "load_trace": ".files",
+    "to_html": ".export",
     "Explorer": ".widgets.explorer",
     **dict.fromkeys(("Study", "load_study"), ".study_files"),
     "carry_over": ".transfer",
@@ -116,7 +131,20 @@ _ON_FIRST_USE = {
 def __getattr__(name: str) -> Any:
     if name not in _ON_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ON_FIRST_USE[name], __name__), name)
+    try:
+        return getattr(import_module(_ON_FIRST_USE[name], __name__), name)
+    except ModuleNotFoundError as reason:
+        raise MissingPackageError(
+            f"strace_widgets.{name} needs {reason.name}, which is not installed. What runs a model needs all of "
+            "`pip install torch nnsight transformers numba tqdm platformdirs`; saved traces open without them."
+        ) from reason
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Register ``%strace``, for ``%load_ext strace_widgets``."""
+    from .magics import StraceMagics  # noqa: PLC0415 - only IPython calls this
+
+    ipython.register_magics(StraceMagics)
 
 
 def __dir__() -> list[str]:

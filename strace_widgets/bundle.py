@@ -32,19 +32,19 @@ FEWEST_LEVELS = 8
 """Tokens share cells of the strip rather than leave it fewer levels than these."""
 
 
-def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str]) -> dict[str, Any]:
-    """Return the one row of a sweep as the views read it; the head is the union of both top lists."""
-    subgraph, full = sweep.probabilities[0], sweep.full_probabilities
-    ids = sorted({token.id for token in (*sweep.top[0], *trace.top)}, key=lambda i: (-float(subgraph[i]), i))
+def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int = 0) -> dict[str, Any]:
+    """Return one row of a sweep as the views read it; the head is the union of both top lists."""
+    subgraph, full = sweep.probabilities[row], sweep.full_probabilities
+    ids = sorted({token.id for token in (*sweep.top[row], *trace.top)}, key=lambda i: (-float(subgraph[i]), i))
     return {
-        "n_edges": int(sweep.n_edges[0]),
+        "n_edges": int(sweep.n_edges[row]),
         "toggles": dict(toggles),
-        "edges_kept": int(sweep.n_edges_kept[0]),
-        "total_variation": float(sweep.total_variation[0]),
-        "kl": float(sweep.kl[0]),
-        "entropy": float(sweep.entropy[0]),
-        "top1": bool(sweep.top1[0]),
-        "nucleus": int(sweep.nucleus[0]),
+        "edges_kept": int(sweep.n_edges_kept[row]),
+        "total_variation": float(sweep.total_variation[row]),
+        "kl": float(sweep.kl[row]),
+        "entropy": float(sweep.entropy[row]),
+        "top1": bool(sweep.top1[row]),
+        "nucleus": int(sweep.nucleus[row]),
         "head": [
             {
                 "id": i,

@@ -17,10 +17,6 @@ class UnsupportedArchitectureError(StraceError, NotImplementedError):
     """The model's blocks are not of a kind whose edges are known to sum to its nodes."""
 
 
-class MissingExtraError(StraceError, ImportError):
-    """Studies and findings need packages that a widget does not, and they are not installed."""
-
-
 class PromptError(StraceError, ValueError):
     """The prompt cannot be traced: it is empty, or longer than the model's context."""
 
@@ -35,6 +31,22 @@ class StudyError(StraceError, ValueError):
 
 class ToggleError(StraceError, ValueError):
     """A switch names a component that the model does not have, or a state that does not exist."""
+
+
+class TraceFileError(StraceError, ValueError):
+    """A saved trace cannot be read: it is something else, of a newer version, cut off, or altered."""
+
+
+class NoModelError(StraceError, AttributeError):
+    """What was asked needs a model, and the trace was loaded from a file."""
+
+
+class ModelMismatchError(StraceError, ValueError):
+    """A model does not predict what the model of a saved trace predicted."""
+
+
+class MissingPackageError(StraceError, ImportError):
+    """What was asked needs a package that is not installed."""
 
 
 class CancelledError(StraceError):

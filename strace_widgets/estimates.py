@@ -74,6 +74,25 @@ class Estimate:
             )
 
 
+def estimate(model: Model, prompt: str | list[int], n_sizes: int = 48) -> Estimate:
+    """Return what tracing a prompt and a sweep over its sizes will cost, from the model's configuration alone.
+
+    Parameters
+    ----------
+    model : Model
+    prompt : str or token ids
+    n_sizes : int
+        Of the sweep.
+
+    Raises
+    ------
+    PromptError
+        When the prompt is empty or longer than the model's context.
+    """
+    n_tokens = len(model.encode(prompt))
+    return of_capture(model, n_tokens) + of_sweep(model, n_tokens, n_sizes)
+
+
 def of_capture(model: Model, n_tokens: int, *, vectors: bool = False) -> Estimate:
     """Return what weighing every edge costs; with ``vectors``, for a measure of the user's own."""
     a = model.architecture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import MissingExtraError
+from .errors import MissingPackageError
 
 try:
     import pandas as pd
@@ -12,7 +12,7 @@ try:
     import wordfreq
     from scipy import stats
 except ImportError as reason:
-    raise MissingExtraError(
+    raise MissingPackageError(
         f"Studies need packages that are not installed ({reason}): pip install 'strace_widgets[study]'"
     ) from reason
 

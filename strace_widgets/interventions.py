@@ -122,8 +122,8 @@ def evaluate(
         In the order and shapes of `strace_widgets.edges.Edges`; or, smaller, how many of ``kept`` each edge misses.
     kept : (B,) int32 tensor
         The number of edges of each row: a mask is ``rank < kept``. A row of -1 is the whole model, forced or not.
-    forced : (L, H) and (L,) int8 tensors
-        Heads and MLPs forced on (1), forced off (-1) or left to the trace (0).
+    forced : (R, L, H) and (R, L) int8 tensors, R = 1 or B
+        Heads and MLPs forced on (1), forced off (-1) or left to the trace (0): the same in all rows, or row by row.
     modes : dict of bool
         ``mask_attention``; ``inverse``, keep what the trace drops and all residual edges; ``keep_residual``;
         ``frozen``, take the attention probabilities of the first row everywhere.
@@ -157,7 +157,7 @@ def evaluate(
                 probabilities = probabilities[:1] if modes["frozen"] else probabilities
                 if modes["mask_attention"]:
                     ranks_here = attention_ranks[index].to(device)[None]
-                    keep = masked(ranks_here, kept.to(device), forced[0][index].to(device), inverse)
+                    keep = masked(ranks_here, kept.to(device), forced[0][:, index].to(device), inverse)
                     probabilities = probabilities * keep
                 value = value.repeat_interleave(places["n_heads"] // value.shape[1], dim=1)
                 heads = probabilities.to(value.dtype) @ value
@@ -399,14 +399,14 @@ def attention_probabilities(call: Any) -> Any:
 def masked(ranks: Any, sizes: Any, forced: Any = None, inverse: bool = False) -> Any:  # noqa: FBT001, FBT002
     """Return which edges each row keeps: by rank, then by force; rows of size -1 keep everything.
 
-    Ranks are (1, N, ...), sizes (B,), forced (N,): heads of a layer, or layers. Returns (B, N, ...) bool.
+    Ranks are (1, N, ...), sizes (B,), forced (1 or B, N): heads of a layer, or layers. Returns (B, N, ...) bool.
     """
     shape = (-1, *[1] * (ranks.ndim - 1))
     keep = ranks < sizes.view(shape)
     if inverse:
         keep = ~keep
     if forced is not None:
-        switch = forced.view(1, -1, *[1] * (ranks.ndim - 2))
+        switch = forced.view(*forced.shape, *[1] * (ranks.ndim - 2))
         keep = (keep | (switch > 0)) & (switch >= 0)
     return keep | (sizes < 0).view(shape)
 

@@ -204,7 +204,8 @@ class Model:
     ) -> Array:
         """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows.
 
-        With `states`, the last hidden states (K, M) that the unembedding reads instead.
+        ``forced`` (see `strace_widgets.toggles.forced`) is for all masks, or has one more axis in front: K, or 1.
+        With ``states``, the last hidden states (K, M) that the unembedding reads instead.
         """
         calls = self.sweeps(token_ids, ranks, kept, forced, modes, states=states)
         return self.joined_logits(self._run(calls, token_ids, *ranks, kept, *forced, f"{modes} {states}"), modes)
@@ -244,11 +245,15 @@ class Model:
         self._check(estimates.of_sweep(self, len(token_ids), len(kept)))
         flags = (modes or Modes()).flags()
         rows = estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens)
-        passes = np.split(kept, range(rows, len(kept), rows))
         # Frozen attention is that of a row of the whole model, which each pass then carries in front.
         whole = np.full(int(flags["frozen"]), -1)
-        masks = partial(self._masks, token_ids, ranks, forced, (flags, states, self._half))
-        return [Call(interventions.evaluate, partial(masks, np.concatenate([whole, sizes]))) for sizes in passes]
+        masks = partial(self._masks, token_ids, ranks, (flags, states, self._half))
+        calls = []
+        for start in range(0, len(kept), rows):
+            sizes = np.concatenate([whole, kept[start : start + rows]])
+            forced_here = _forced_rows(forced, start, len(sizes), len(whole))
+            calls.append(Call(interventions.evaluate, partial(masks, forced_here, sizes)))
+        return calls
 
     def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
         """Return the scores and logits of the answers to `captures`."""
@@ -276,13 +281,14 @@ class Model:
             estimate.check(self.server.limit)
 
     def _masks(
-        self, token_ids: Array, ranks: Edges, forced: tuple[Array, Array], how: tuple[Any, ...], kept: Array
+        self, token_ids: Array, ranks: Edges, how: tuple[Any, ...], forced: tuple[Array, Array], kept: Array
     ) -> tuple[Any, ...]:
         """Return the arguments of `interventions.evaluate`: to a server, as few bytes as say the same."""
         if self.server:
             ranks, kept = coarsened(ranks, kept, attention=how[0]["mask_attention"])
         tensors = tuple(torch.from_numpy(kind) for kind in ranks)
-        switches = tuple(torch.from_numpy(kind) for kind in forced)
+        heads, mlps = (torch.from_numpy(kind) for kind in forced)
+        switches = heads.reshape(-1, *heads.shape[-2:]), mlps.reshape(-1, mlps.shape[-1])
         return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), switches, *how
 
     @property
@@ -334,6 +340,16 @@ def unpacked(packed: tuple[Any, Any]) -> Array:
 def as_row(token_ids: Array) -> torch.Tensor:
     """Return token ids as a batch of one."""
     return torch.from_numpy(np.asarray(token_ids, dtype=np.int64))[None]
+
+
+def _forced_rows(forced: tuple[Array, Array], start: int, n_rows: int, n_whole: int) -> tuple[Array, Array]:
+    """Return the forced components of the rows of one pass; those of the whole model, in front, have none."""
+    if forced[1].ndim == 1 or len(forced[1]) == 1:
+        return forced
+    heads, mlps = (
+        np.concatenate([np.zeros_like(kind[:n_whole]), kind[start : start + n_rows - n_whole]]) for kind in forced
+    )
+    return heads, mlps
 
 
 def _digest(*parts: Any) -> bytes:

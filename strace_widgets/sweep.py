@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -92,6 +92,25 @@ class Sweep:
             f"Sweep of {len(self)} sizes, s = {self.sizes[0]:.3g} to {self.sizes[-1]:.3g}, "
             f"TV {self.total_variation[0]:.3g} to {self.total_variation[-1]:.3g}"
         )
+
+    def _repr_html_(self) -> str:
+        from .display import sweep_html  # noqa: PLC0415 - a display of results is above them
+
+        return sweep_html(self)
+
+    def rows(self, rows: Sequence[int]) -> Sweep:
+        """Return the results of some rows only, in the order given.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        """
+        per_row = {
+            column.name: value[np.asarray(rows)]
+            for column in fields(self)
+            if isinstance(value := getattr(self, column.name), np.ndarray) and column.name != "full_probabilities"
+        }
+        return replace(self, top=[self.top[row] for row in rows], **per_row)
 
     def lasting(self, criterion: Array) -> int | None:
         """Return the row from which on a criterion holds at every larger size too; None if it fails at the largest.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +15,16 @@ from . import toggles as switches
 from .edges import Edges, Graph, edges_kept, size_of
 from .importance import Importance, in_graph, measure_named, weigh
 from .modes import Modes
+from .replay import ReplayModel, check_same
 from .sweep import Sweep, TopToken, compare, top_tokens
 from .traversal import nucleus_mask, rank_edges, rank_randomly, threshold_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from .estimates import Estimate
+    from .export import Switches
     from .jobs import Job
     from .models import Model
     from .widgets.explorer import Explorer
@@ -60,7 +63,14 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
         When the prompt is empty or longer than the model's context.
     ValueError
         When the importance measure is unknown, or a function returns weights of the wrong shape.
+    TypeError
+        When the model is none.
     """
+    if not hasattr(model, "decode"):
+        raise TypeError(
+            f"strace_widgets.trace takes a model, and {type(model).__name__} is none: strace_widgets.load_model gives "
+            "one, and needs torch, nnsight and transformers installed."
+        )
     token_ids = model.encode(prompt)
     if len(token_ids) == 1:
         warnings.warn(
@@ -145,6 +155,11 @@ class STrace:
     ranks: Edges
     full_logits: Array
 
+    def _repr_html_(self) -> str:
+        from .display import trace_html  # noqa: PLC0415 - a display of results is above them
+
+        return trace_html(self)
+
     def __repr__(self) -> str:
         first = self.top[0]
         return (
@@ -182,7 +197,7 @@ class STrace:
     def evaluate(
         self,
         sizes: Iterable[float],
-        toggles: Mapping[str, str] | None = None,
+        toggles: Mapping[str, str] | Sequence[Mapping[str, str]] | None = None,
         *,
         next_token: str | int | None = None,
         **modes: Any,
@@ -192,8 +207,8 @@ class STrace:
         Parameters
         ----------
         sizes : floats in (0, 1]
-        toggles : dict, optional
-            Components forced on or off at every size: ``{"21.4": "off", "18.mlp": "on"}``.
+        toggles : dict, or list of dict, optional
+            Components forced on or off at every size: ``{"21.4": "off", "18.mlp": "on"}``; or one such dict a size.
         next_token : str or int, optional
             The token that truly came next, as text or id: the sweep then has its ``loss`` and ``rank``.
         **modes
@@ -206,21 +221,37 @@ class STrace:
         Raises
         ------
         ValueError
-            When a size is not in (0, 1], there is none, or a mode does not exist.
+            When a size is not in (0, 1], there is none, or a mode has no such value.
         ToggleError
             When a component does not exist.
+        NoModelError
+            When the trace was loaded from a file that does not have these results.
+        TypeError
+            When there is no mode of that name.
         """
         sizes = list(sizes)
         if not sizes:
             raise ValueError("There is no size to evaluate: give at least one s with 0 < s <= 1.")
         chosen = _modes(modes)
         kept = np.array([edges_kept(size, self.n_edges) for size in sizes])
-        toggles = switches.normalise(toggles, self.graph.n_layers, self.graph.n_heads)
-        forced = switches.forced(toggles, self.graph.n_layers, self.graph.n_heads)
-        logits = self.model.evaluate(self.token_ids, self.ranks, kept, forced, chosen)
-        counted = np.array([self.mask(size, toggles).n_kept for size in sizes]) if toggles else kept
+        saved = self.sweeps.get(chosen) if self.replayed and not toggles and next_token is None else None
+        if saved is not None and np.isin(kept, saved.n_edges).all():
+            return saved.rows(np.searchsorted(saved.n_edges, kept).tolist())
+        by_size = toggles if isinstance(toggles, Sequence) else [toggles or {}]
+        if len(by_size) not in (1, len(sizes)):
+            raise ValueError(f"There are {len(sizes)} sizes but {len(by_size)} sets of switches: give one for each.")
+        switched = [switches.normalise(each, self.graph.n_layers, self.graph.n_heads) for each in by_size]
+        forced = [switches.forced(each, self.graph.n_layers, self.graph.n_heads) for each in switched]
+        heads, mlps = (np.stack(kind) for kind in zip(*forced, strict=True))
+        logits = self.model.evaluate(self.token_ids, self.ranks, kept, (heads, mlps), chosen)
+        each_size = switched * (len(sizes) // len(switched))
+        counted = [
+            self.mask(size, each).n_kept if each else n for size, each, n in zip(sizes, each_size, kept, strict=True)
+        ]
         true_token = None if next_token is None else self.model.encode_one(next_token)
-        return compare(self.full_logits, logits, sizes, kept, counted, self.model.decode, next_token=true_token)
+        return compare(
+            self.full_logits, logits, sizes, kept, np.array(counted), self.model.decode, next_token=true_token
+        )
 
     def submit(
         self, sizes: Iterable[float] | None = None, toggles: Mapping[str, str] | None = None, **modes: Any
@@ -340,13 +371,41 @@ class STrace:
             As for `evaluate`.
         """
         chosen = _modes(modes)
-        if chosen not in self._sweeps:
-            self._sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)
-        return self._sweeps[chosen]
+        if chosen not in self.sweeps:
+            self.sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)
+        return self.sweeps[chosen]
 
     @cached_property
-    def _sweeps(self) -> dict[Modes, Sweep]:
+    def sweeps(self) -> dict[Modes, Sweep]:
+        """The standard sweeps that were computed, or that a file had."""
         return {}
+
+    @cached_property
+    def saved_view(self) -> dict[str, Any]:
+        """The state of the Explorer that came with the file this trace was loaded from; empty for other traces."""
+        return {}
+
+    @property
+    def replayed(self) -> bool:
+        """Whether this trace was loaded from a file and has no model."""
+        return isinstance(self.model, ReplayModel)
+
+    def with_model(self, model: Model) -> STrace:
+        """Return a trace that was loaded from a file with a model, so that everything can be asked of it again.
+
+        Parameters
+        ----------
+        model : Model
+
+        Raises
+        ------
+        ModelMismatchError
+            When the model has other sizes, or predicts something else after this prompt.
+        """
+        check_same(self, model)
+        with_model = replace(self, model=model)
+        with_model.saved_view.update(self.saved_view)
+        return with_model
 
     def smallest(
         self, *, top1: bool = False, total_variation: float | None = None, nucleus: int | None = None
@@ -354,7 +413,7 @@ class STrace:
         """Return the necessary computation: the smallest s from which on every criterion given holds.
 
         "From which on" is judged at the standard sizes, then at some more between the last that fails and the first
-        that lasts.
+        that lasts. A trace that was loaded from a file is judged at its saved sizes only.
 
         Parameters
         ----------
@@ -386,6 +445,8 @@ class STrace:
 
         sweep = self.sweep()
         row = lasting(sweep)
+        if self.replayed:
+            return float(sweep.sizes[row])
         fails, lasts = (int(sweep.n_edges[row - 1]) if row else 0), int(sweep.n_edges[row])
         between = np.unique(np.linspace(fails, lasts, REFINED + 1).round().astype(int)[1:])
         refined = self.evaluate([size_of(int(n), self.n_edges) for n in between])
@@ -402,16 +463,35 @@ class STrace:
 
         return Explorer(self, file)
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write the Explorer as one page that needs no kernel and no network; return its path.
+    def save(self, path: str | Path, *, precision: str = "float32") -> Path:
+        """Write the trace with its results to one file that opens without torch or a model; return its path.
+
+        The standard sweep is computed if it is not there yet. ``docs/strace-file.md`` describes the format.
 
         Parameters
         ----------
         path : str or Path
+        precision : {"float32", "float16"}
+            Of the weights. Ranks, logits and results are exact in both.
         """
-        from .export import write_page  # noqa: PLC0415 - and so is the page
+        from .files import save_trace  # noqa: PLC0415 - files are above the trace
 
-        return write_page(self, Path(path))
+        return save_trace(self, path, precision=precision)
+
+    def to_html(self, path: str | Path, *, switches: Switches = None) -> Path:
+        """Write the Explorer as one page that needs no kernel and no network; return its path.
+
+        See `strace_widgets.to_html`, which also puts several on one page.
+
+        Parameters
+        ----------
+        path : str or Path
+        switches : {None, "single"}
+            As for `strace_widgets.to_html`.
+        """
+        from .export import to_html  # noqa: PLC0415 - and so is the page
+
+        return to_html([self], path, switches=switches)
 
 
 def _modes(modes: dict[str, Any]) -> Modes:

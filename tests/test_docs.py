@@ -66,7 +66,7 @@ def shortcomings(function: griffe.Function) -> list[str]:
     sections = {section.kind.value: section.value for section in function.docstring.parsed}
     told = [parameter.name.lstrip("*") for parameter in sections.get("parameters", [])]
     taken = [parameter.name for parameter in function.parameters if parameter.name != "self"]
-    raised = {str(error.annotation) for error in sections.get("raises", [])}
+    raised = {name for error in sections.get("raises", []) for name in re.findall(r"\w+", str(error.annotation))}
     summary = function.docstring.value.partition("\n\n")[0]
     returns = (
         str(function.returns) == "None" or "returns" in sections or re.search(r"\breturn\b", summary, re.IGNORECASE)

@@ -297,7 +297,7 @@ assert not {"pandas", "scipy", "pyarrow"} & set(sys.modules)
 sys.modules["scipy"] = None
 try:
     import strace_widgets.findings
-except sw.MissingExtraError as sentence:
+except sw.MissingPackageError as sentence:
     print(sentence)
 """
     finished = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)

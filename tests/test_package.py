@@ -68,7 +68,7 @@ from strace_widgets.widgets.explorer import Explorer
 assert "export" in str(Explorer._esm)
 try:
     sw.study
-except sw.MissingExtraError as reason:
+except sw.MissingPackageError as reason:
     assert "pip install 'strace_widgets[study]'" in str(reason)
 else:
     raise AssertionError("studies work without their extra, so this environment is not clean")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import strace_widgets as sw
@@ -53,6 +53,7 @@ def test_all_on_at_any_size_adds_every_attention_and_mlp_edge(tiny_trace: sw.STr
     assert residual_on.total_variation[0] <= 1e-6
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(toggles=some_toggles, size=st.floats(0.01, 1.0))
 def test_evaluation_runs_exactly_the_mask(tiny: Any, toggles: dict[str, str], size: float) -> None:
     """The masked pass under size and toggles equals a pass whose ranks spell the same mask out edge by edge."""
@@ -78,3 +79,19 @@ def test_a_head_that_is_switched_off_contributes_nothing(tiny_trace: sw.STrace) 
         projection.data.copy_(kept)
     expected = np.exp(truth - truth.max()) / np.exp(truth - truth.max()).sum()
     np.testing.assert_allclose(switched_off.probabilities[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["recomputed", "frozen"])
+def test_switches_of_a_row_are_those_of_the_row_alone(
+    tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch, attention: str
+) -> None:
+    monkeypatch.setattr("strace_widgets.estimates.rows_a_pass", lambda *_: 2)
+    sizes, toggles = [0.3, 0.6, 0.6], [{"1.2": "off"}, {}, {"0.mlp": "on", "2": "off"}]
+    together = tiny_trace.evaluate(sizes, toggles, attention=attention)
+    for row, (size, each) in enumerate(zip(sizes, toggles, strict=True)):
+        alone = tiny_trace.evaluate([size], each, attention=attention)
+        np.testing.assert_allclose(together.probabilities[row], alone.probabilities[0], atol=1e-6)
+        assert together.n_edges_kept[row] == alone.n_edges_kept[0]
+    assert together.total_variation[1] != together.total_variation[2]
+    with pytest.raises(ValueError, match="3 sizes but 2 sets of switches"):
+        tiny_trace.evaluate(sizes, toggles[:2])

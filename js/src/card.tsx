@@ -34,7 +34,7 @@ interface Props {
 
 export function Card({ model, bundle, theme, status, conversation }: Props) {
   const shown = useShown(model, bundle);
-  const { size, toggles, curves, kernel, live, trace, switched } = shown;
+  const { size, toggles, curves, live, switchable, trace, switched } = shown;
   const choices = useTrait(model, "choices");
   const tracing = conversation.asking === "trace";
   const history = useHistory(model, tracing);
@@ -44,7 +44,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   const announcement = useAnnouncement(toggles, reading, bundle.n_heads);
 
   const present: Step = { settings: settingsOf(bundle), n_edges: size.nEdges, toggles };
-  const { go, move, load } = travel(model, conversation, live);
+  const { go, move, load } = travel(model, conversation, live, switchable);
   const pressKey = (event: KeyboardEvent) => {
     const by = historyKey(event);
     if (by === 0) return;
@@ -81,8 +81,8 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
             <LayerView model={model} bundle={bundle} shown={shown} theme={theme} place={place} />
           </div>
         </div>
-        <FootLine toggles={toggles} heads={bundle.n_heads} kernel={kernel} onToggles={(next) => writeToggles(model, next)}>
-          <HistoryBar history={history} present={present} live={live} onMove={move} onGo={go} />
+        <FootLine bundle={bundle} shown={shown} onToggles={(next) => writeToggles(model, next)}>
+          <HistoryBar history={history} present={present} live={live} switchable={switchable} onMove={move} onGo={go} />
           <SessionBar
             bundle={bundle}
             live={live}
@@ -91,7 +91,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
             onLoad={load}
           />
         </FootLine>
-        <TriedList history={history} present={present} live={live} onGo={go} onHistory={(next) => writeTrait(model, "history", next)} />
+        <TriedList history={history} present={present} live={live} switchable={switchable} onGo={go} onHistory={(next) => writeTrait(model, "history", next)} />
       </div>
       <div class="sw-unseen" role="status" aria-live="polite">
         {announcement}

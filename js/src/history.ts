@@ -64,9 +64,10 @@ export const removeTried = (history: History, tried: Tried): History => ({
 export const firstStep = (history: History, present: Step): Step | undefined =>
   history.steps.find((step) => sameSettings(step.settings, present.settings));
 
-/** Without a kernel only sizes of the present trace can be shown. */
-export const isReachable = (step: Step | undefined, present: Step, live: boolean): step is Step =>
-  step !== undefined && (live || (sameSettings(step.settings, present.settings) && Object.keys(step.toggles).length === 0));
+/** Without a kernel only the present trace can be shown, and without known results only its sizes. */
+export const isReachable = (step: Step | undefined, present: Step, live: boolean, switchable = live): step is Step =>
+  step !== undefined &&
+  (live || (sameSettings(step.settings, present.settings) && (switchable || Object.keys(step.toggles).length === 0)));
 
 const mostNamed = 3;
 

@@ -1,5 +1,6 @@
 // A page without a kernel: draws an Explorer over each embedded state, with a plain object in place of the comm.
 import type { ExplorerModel, ExplorerState } from "./state";
+import { sameToggles } from "./toggles";
 
 const statesInPage = "script.strace-widgets-state[type='application/json']";
 
@@ -15,6 +16,7 @@ export function pageModel(state: Partial<ExplorerState>): ExplorerModel {
     n_edges: 1,
     toggles: {},
     evaluation: null,
+    evaluations: [],
     status: { state: "ready", message: "", progress: 0 },
     choices: { importance: [], masks: [] },
     curves: [],
@@ -23,19 +25,25 @@ export function pageModel(state: Partial<ExplorerState>): ExplorerModel {
     ...state,
   };
   const listeners = new Map<string, Set<Listener>>();
+  const set = <Name extends keyof ExplorerState>(name: Name, value: ExplorerState[Name]) => {
+    traits[name] = value;
+    for (const listener of listeners.get(`change:${name}`) ?? []) listener();
+  };
   return {
     get: (name) => traits[name],
-    set: (name, value) => {
-      traits[name] = value;
-      for (const listener of listeners.get(`change:${name}`) ?? []) listener();
-    },
+    set: (name, value) => set(name as keyof ExplorerState, value as never),
     on: (event: string, listener: Listener) => {
       listeners.set(event, (listeners.get(event) ?? new Set()).add(listener));
     },
     off: (event?: string | null, listener?: Listener | null) => {
       if (event && listener) listeners.get(event)?.delete(listener);
     },
-    save_changes: () => {},
+    // In place of a kernel: what the page knows is the answer.
+    save_changes: () => {
+      const { n_edges, toggles, evaluation } = traits;
+      const known = traits.evaluations.find((found) => found.n_edges === n_edges && sameToggles(found.toggles, toggles));
+      if (known && known !== evaluation) set("evaluation", known);
+    },
     send: () => {},
   };
 }

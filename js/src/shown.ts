@@ -13,6 +13,10 @@ export interface Shown {
   curves: Curve[];
   kernel: Kernel;
   live: boolean;
+  /** Whether switches can be tried: a kernel answers, or some of their results are known. */
+  switchable: boolean;
+  /** Exact results that are known without a kernel. */
+  known: Evaluation[];
   reading: Reading;
   trace: Trace;
   shares: ReturnType<typeof tokenShares>;
@@ -20,15 +24,21 @@ export interface Shown {
   switched: Evaluation | null;
 }
 
+const nothing: Evaluation[] = [];
+
 export function useShown(model: ExplorerModel, bundle: Bundle): Shown {
   const size = useSize(model);
   const toggles = useTrait(model, "toggles");
   const evaluation = useTrait(model, "evaluation");
   const curves = useTrait(model, "curves");
+  const known = useTrait(model, "evaluations") ?? nothing;
   const kernel = useKernel(model);
+  const live = kernel === "live";
+  const switchable = live || known.length > 0;
   const reading = useMemo(() => read(bundle, size.nEdges, toggles, evaluation), [bundle, size.nEdges, toggles, evaluation]);
   const trace = useMemo(() => traceAt(bundle, size.nEdges), [bundle, size.nEdges]);
   const shares = useMemo(() => tokenShares(bundle, trace), [bundle, trace]);
   const underSwitches = Object.keys(toggles).length > 0 && evaluation !== null && Object.keys(evaluation.toggles).length > 0;
-  return { size, toggles, evaluation, curves, kernel, live: kernel === "live", reading, trace, shares, switched: underSwitches ? evaluation : null };
+  const switched = underSwitches ? evaluation : null;
+  return { size, toggles, evaluation, curves, kernel, live, switchable, known, reading, trace, shares, switched };
 }

@@ -145,6 +145,8 @@ export interface ExplorerState {
   n_edges: number;
   toggles: Toggles;
   evaluation: Evaluation | null;
+  /** Exact results that are known ahead, where no model stands behind the view. */
+  evaluations: Evaluation[];
   status: Status | null;
   choices: Choices;
   curves: Curve[];

@@ -9,6 +9,7 @@ const lightHosts = ".light, .light-theme, .vscode-light, [data-theme=light], [th
 
 /** The theme of the page around an element: what the host says, else what lies behind the element, else the system. */
 export function hostTheme(element: Element): Theme {
+  if (globalThis.matchMedia?.("print").matches) return "light"; // paper is white
   for (const host of [document.body, document.documentElement]) {
     const jupyter = host.dataset.jpThemeLight;
     if (jupyter) return jupyter === "false" ? "dark" : "light";
@@ -36,12 +37,12 @@ export function useTheme(element: Element): Theme {
     const update = () => setTheme(hostTheme(element));
     const observer = new MutationObserver(update);
     for (const host of [document.documentElement, document.body]) observer.observe(host, { attributes: true });
-    const system = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
-    system?.addEventListener("change", update);
+    const media = ["(prefers-color-scheme: dark)", "print"].map((query) => globalThis.matchMedia?.(query));
+    for (const query of media) query?.addEventListener("change", update);
     update();
     return () => {
       observer.disconnect();
-      system?.removeEventListener("change", update);
+      for (const query of media) query?.removeEventListener("change", update);
     };
   }, [element]);
   return theme;

@@ -19,7 +19,7 @@ export interface Travel {
   load(session: SessionFile): void;
 }
 
-export function travel(model: ExplorerModel, { request, asking }: Conversation, live: boolean): Travel {
+export function travel(model: ExplorerModel, { request, asking }: Conversation, live: boolean, switchable = live): Travel {
   const ask = async (settings: Settings, state: Partial<Step> = {}) => (await request("trace", { settings, ...state })) !== null;
   const jump = async ({ settings, n_edges, toggles }: Step, at?: number): Promise<boolean> => {
     const present = presentStep(model);
@@ -34,13 +34,13 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
     move: (at) => {
       const step = readHistory(model.get("history")).steps[at];
       const present = presentStep(model);
-      if (present && isReachable(step, present, live)) void jump(step, at);
+      if (present && isReachable(step, present, live, switchable)) void jump(step, at);
     },
     load: (session) => {
       const { settings, n_edges, toggles, history } = session;
       const present = presentStep(model);
       const allEdges = model.get("bundle")?.n_edges ?? 0;
-      if (!present || !isReachable(session, present, live)) {
+      if (!present || !isReachable(session, present, live, switchable)) {
         throw new Error("This session needs a kernel: it holds switches or belongs to another trace.");
       }
       if (!sameSettings(settings, present.settings)) {

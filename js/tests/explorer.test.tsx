@@ -2,7 +2,7 @@ import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import explorer from "../src/explorer";
-import { mountPage } from "../src/page";
+import { mountPage, pageModel } from "../src/page";
 import type { EncodedBundle, ExplorerState } from "../src/state";
 import { fakeModel, type FakeModel } from "./fakeModel";
 import { makeEvaluation, makeState } from "./fixture";
@@ -309,5 +309,29 @@ describe("a page without a kernel", () => {
     press(byTestId("slider"), "End");
     act(() => void vi.advanceTimersByTime(200));
     expect(byTestId("size").textContent).toBe("s = 1");
+  });
+
+  it("answers the switches that it knows, and says which it does not", () => {
+    const evaluations = [makeEvaluation(bundle, { n_edges: 4, toggles: { "1.0": "off" } })];
+    const model = pageModel({ ...state, live: false, n_edges: 4, evaluations });
+    act(() => {
+      unmount = explorer.render({ model, el });
+    });
+    expect(cell("1.0").getAttribute("aria-disabled")).toBeNull();
+    click(cell("1.0"));
+    expect(byTestId("state").dataset.state).toBe("exact");
+    expect(byTestId("tv").textContent).toBe("0.610");
+    expect(byTestId("known-switches").textContent).toContain("No kernel");
+    press(byTestId("slider"), "End");
+    act(() => void vi.advanceTimersByTime(200));
+    expect(byTestId("state").dataset.state).toBe("stale");
+    click(find("[data-testid=known-switches] button"));
+    expect(model.get("n_edges")).toBe(4);
+    expect(byTestId("state").dataset.state).toBe("exact");
+    click(cell("0.1"));
+    expect(byTestId("known-switches").textContent).toContain("needs a kernel");
+    click(byTestId("undo"));
+    expect(model.get("toggles")).toEqual({ "1.0": "off" });
+    expect(byTestId("state").dataset.state).toBe("exact");
   });
 });

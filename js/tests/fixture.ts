@@ -22,6 +22,7 @@ export function makeState(shape: Shape = small): ExplorerState {
     n_edges: 1,
     toggles: {},
     evaluation: null,
+    evaluations: [],
     status: { state: "ready", message: "", progress: 0 },
     choices: { importance: ["l1", "l2", "norm"], masks: ["all", "mlp+residual"] },
     curves: [],

@@ -8,6 +8,7 @@ beside it for front ends that can draw that themselves.
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -127,7 +128,9 @@ def styled(chart: Any, title: str, subtitle: str | Sequence[str] = "") -> Any:
 def _render_offline(spec: dict[str, Any], **options: Any) -> dict[str, Any]:
     """Return the mime bundle of a chart without anything that would be fetched."""
     version = alt.SCHEMA_VERSION.split(".")[0]
-    picture = spec_to_mimebundle(spec, format="svg", mode="vega-lite", **options)
+    picture = {}
+    if find_spec("vl_convert"):  # without it the front end draws the chart, as JupyterLab can
+        picture = spec_to_mimebundle(spec, format="svg", mode="vega-lite", **options)
     return {f"application/vnd.vegalite.{version}+json": spec, **picture, "text/plain": "<Altair chart>"}
 
 

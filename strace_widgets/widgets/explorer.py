@@ -25,11 +25,13 @@ from .worker import last_line, post_to_kernel, worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..export import Switches
     from ..session import Progress
     from ..trace import STrace
 
 STATIC = Path(__file__).parent / "static"
 READY = {"state": "ready", "message": "", "progress": 0.0}
+RESTORED = ("toggles", "evaluation", "evaluations", "curves", "history")
 CANCELLED = "Cancelled: everything is as it was."
 
 
@@ -54,6 +56,8 @@ class Explorer(anywidget.AnyWidget):
         The last exact result, with the request that it answers.
     top_tokens : list of dict
         Its leading tokens: ``{"token": str, "probability": float}``.
+    evaluations : list of dict
+        Exact results that are known ahead, for a replay.
     total_variation : float
         Its TV.
     status : dict
@@ -70,6 +74,7 @@ class Explorer(anywidget.AnyWidget):
     size = traitlets.Float(1.0).tag(sync=True)
     toggles = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
     evaluation = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
+    evaluations: traitlets.List[Any] = traitlets.List().tag(sync=True)
     top_tokens: traitlets.List[Any] = traitlets.List().tag(sync=True)
     total_variation = traitlets.Float(default_value=None, allow_none=True).tag(sync=True)
     status = traitlets.Dict(default_value=READY).tag(sync=True)
@@ -79,13 +84,21 @@ class Explorer(anywidget.AnyWidget):
     history = traitlets.Dict().tag(sync=True)
 
     def __init__(self, trace: STrace, file: str | Path | None = None, **kwargs: Any) -> None:
-        self.session = Session(trace)
+        saved = trace.saved_view
+        self.session = Session(trace, saved["bundle"]["masks"] if saved else "all")
         self._post = post_to_kernel()
         # Set to give up the request of a kind that is under way.
         self._given_up = {"trace": threading.Event(), "compare": threading.Event()}
-        start = self.session.start_size()
-        super().__init__(n_edges=start, size=size_of(start, trace.n_edges), choices=sessions.choices(), **kwargs)
-        self.set_trait("bundle", self.session.bundle())
+        start = saved.get("n_edges") or self.session.start_size()
+        super().__init__(
+            n_edges=start,
+            size=size_of(start, trace.n_edges),
+            choices=sessions.choices(),
+            live=not trace.replayed,
+            **{name: saved[name] for name in RESTORED if name in saved},
+            **kwargs,
+        )
+        self.set_trait("bundle", saved["bundle"] if trace.replayed and saved else self.session.bundle())
         self.observe(lambda _: self._evaluate(), names=["n_edges", "toggles"])
         self.on_msg(self._on_message)
         if file is None:
@@ -129,19 +142,35 @@ class Explorer(anywidget.AnyWidget):
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
         return self.session.code(self.n_edges, self.toggles)
 
-    def to_html(self, path: str | Path) -> Path:
+    def to_html(self, path: str | Path, *, switches: Switches = None) -> Path:
         """Write the Explorer as it stands as one page that needs no kernel and no network; return its path.
+
+        See `strace_widgets.to_html`.
 
         Parameters
         ----------
         path : str or Path
+        switches : {None, "single"}
+            As for `strace_widgets.to_html`.
         """
-        from ..export import write_state  # noqa: PLC0415 - only when asked
+        from ..export import to_html  # noqa: PLC0415 - only when asked
 
-        state = {
-            name: getattr(self, name) for name in ("bundle", "n_edges", "toggles", "evaluation", "curves", "history")
-        }
-        return write_state(state, Path(path))
+        return to_html(self, path, switches=switches)
+
+    def save_trace(self, path: str | Path, *, precision: str = "float32") -> Path:
+        """Write the trace with the session as it stands to one file that opens without a model; return its path.
+
+        See `strace_widgets.STrace.save`.
+
+        Parameters
+        ----------
+        path : str or Path
+        precision : {"float32", "float16"}
+            Of the weights, as for `STrace.save`.
+        """
+        from ..files import save_trace  # noqa: PLC0415
+
+        return save_trace(self.trace, path, explorer=self, precision=precision)
 
     # The state on both sides.
 
@@ -201,7 +230,11 @@ class Explorer(anywidget.AnyWidget):
         return self.session, self.n_edges, dict(self.toggles)
 
     def _evaluate(self) -> None:
-        """Ask the worker for the present state."""
+        """Ask the worker for the present state; in a replay, look whether its result is known."""
+        if not self.live:
+            known = (found for found in self.evaluations if found["n_edges"] == self.n_edges)
+            self.evaluation = next((found for found in known if found["toggles"] == self.toggles), self.evaluation)
+            return
         self.status = READY | {"state": "running"}
         worker.submit(self._work, self._wanted())
 

@@ -1,23 +1,23 @@
 import type { ComponentChildren } from "preact";
-import type { Kernel } from "../kernel";
-import type { Toggles } from "../state";
+import { formatSize } from "../scales";
+import type { Shown } from "../shown";
+import type { Bundle, Toggles } from "../state";
 import { setSwitches, switchGroups } from "../toggles";
 
 interface Props {
-  toggles: Toggles;
-  heads: number;
-  kernel: Kernel;
+  bundle: Bundle;
+  shown: Shown;
   onToggles(toggles: Toggles): void;
   children: ComponentChildren;
 }
 
 /** The active switches, each removable, and what can be done with the view as a whole. */
-export function FootLine({ toggles, heads, kernel, onToggles, children }: Props) {
-  const groups = switchGroups(toggles, heads);
-  const live = kernel === "live";
+export function FootLine({ bundle, shown, onToggles, children }: Props) {
+  const { toggles, kernel, live, switchable } = shown;
+  const groups = switchGroups(toggles, bundle.n_heads);
   return (
     <footer class="sw-foot">
-      {kernel === "none" && <p class="sw-note">No kernel: sizes are interpolated between computed levels; switches need a kernel.</p>}
+      {kernel === "none" && <WithoutKernel bundle={bundle} shown={shown} />}
       {kernel === "silent" && (
         <p class="sw-note" role="status" data-testid="read-only">
           No answer yet: the kernel is busy with a cell, or gone. What is shown is the last state; it goes on when the kernel
@@ -30,7 +30,7 @@ export function FootLine({ toggles, heads, kernel, onToggles, children }: Props)
           {groups.map(({ name, state, keys }) => (
             <li key={keys[0]} class="sw-switch" data-state={state}>
               {state === "off" ? "−" : "+"} {name} {state}
-              {live && (
+              {switchable && (
                 <button type="button" aria-label={`Set ${name} back to auto`} onClick={() => onToggles(setSwitches(toggles, keys, "auto"))}>
                   ×
                 </button>
@@ -39,12 +39,44 @@ export function FootLine({ toggles, heads, kernel, onToggles, children }: Props)
           ))}
         </ul>
       )}
-      {live && groups.length > 0 && (
+      {switchable && groups.length > 0 && (
         <button type="button" class="sw-button" onClick={() => onToggles({})}>
           Reset switches
         </button>
       )}
       {children}
     </footer>
+  );
+}
+
+/** What can be seen here, and what would need a kernel that holds the model. */
+function WithoutKernel({ bundle, shown }: Pick<Props, "bundle" | "shown">) {
+  const { known, reading, size, toggles } = shown;
+  if (known.length === 0) {
+    return <p class="sw-note">No kernel: sizes are interpolated between computed levels; switches need a kernel.</p>;
+  }
+  const computed = known[0].n_edges;
+  const unknown = reading.state === "stale";
+  return (
+    <p class="sw-note" role="status" data-testid="known-switches">
+      {unknown ? (
+        <b class="sw-loss">This combination was not computed: it needs a kernel. </b>
+      ) : (
+        "No kernel: sizes are interpolated between computed levels. "
+      )}
+      Known are single switches at s = {formatSize(computed / bundle.n_edges)}.{" "}
+      {unknown && size.nEdges !== computed && Object.keys(toggles).length === 1 && (
+        <button
+          type="button"
+          class="sw-button"
+          onClick={() => {
+            size.preview(computed);
+            size.commit();
+          }}
+        >
+          Go to that size
+        </button>
+      )}
+    </p>
   );
 }

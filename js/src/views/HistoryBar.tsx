@@ -5,6 +5,7 @@ interface Props {
   history: History;
   present: Step;
   live: boolean;
+  switchable: boolean;
   /** Moves to a step of the history. */
   onMove(at: number): void;
   /** Goes to a state, as a new step. */
@@ -12,10 +13,10 @@ interface Props {
 }
 
 /** Undo, redo, and back to where it began. */
-export function HistoryBar({ history, present, live, onMove, onGo }: Props) {
+export function HistoryBar({ history, present, live, switchable, onMove, onGo }: Props) {
   const first = firstStep(history, present);
-  const canMove = (by: 1 | -1) => isReachable(history.steps[history.at + by], present, live);
-  const canReset = isReachable(first, present, live) && !sameStep(first, present);
+  const canMove = (by: 1 | -1) => isReachable(history.steps[history.at + by], present, live, switchable);
+  const canReset = isReachable(first, present, live, switchable) && !sameStep(first, present);
   return (
     <div class="sw-tools" role="group" aria-label="History">
       <Tool id="undo" label="Undo" hint="Undo (Ctrl+Z)" enabled={canMove(-1)} onUse={() => onMove(history.at - 1)}>

@@ -24,7 +24,7 @@ interface Props {
 
 /** Layers × nodes, last layer on top, so that reading up goes towards the prediction. */
 export function LayerView({ model, bundle, shown, theme, place }: Props) {
-  const { trace, toggles, live, size } = shown;
+  const { trace, toggles, switchable, size } = shown;
   const { current } = place;
   const { n_layers: layers, n_heads: heads } = bundle;
   const [open, setOpen] = useState<number | null>(null);
@@ -42,7 +42,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
     latest.current = next;
     writeToggles(model, next);
   };
-  const switchNode = (key: string) => live && write(cycle(latest.current, key));
+  const switchNode = (key: string) => switchable && write(cycle(latest.current, key));
   const switchLayer = (layer: number, state: SwitchState) => write(setSwitches(latest.current, layerKeys(layer, heads), state));
 
   const click = (event: MouseEvent) => {
@@ -72,7 +72,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
 
   const labelEvery = Math.ceil(heads / 16);
   return (
-    <section class="sw-layers" aria-label="Layers">
+    <section role="group" class="sw-layers" aria-label="Layers">
       <AsTable
         title={
           <h3 class="sw-title">
@@ -103,7 +103,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
           ref={grid}
           role="grid"
           aria-label="Heads and MLPs by layer, last layer first"
-          aria-readonly={!live}
+          aria-readonly={!switchable}
           onClick={click}
           onFocusIn={focus}
           onKeyDown={pressKey}
@@ -118,7 +118,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
               share={shares[layer]}
               currentColumn={current.layer === layer ? current.column : null}
               open={open === layer}
-              live={live}
+              live={switchable}
             >
               {open === layer && (
                 <OpenLayer
@@ -126,7 +126,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
                   nodes={layerNodes(bundle, trace, toggles, layer)}
                   state={layerState(toggles, layer, heads)}
                   theme={theme}
-                  live={live}
+                  live={switchable}
                   onSwitchNode={switchNode}
                   onSwitchLayer={(state) => switchLayer(layer, state)}
                 />
@@ -139,7 +139,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
         <span>none <i class="sw-ramp" style={{ background: rampGradient(theme) }} /> all</span>
         <span><i class="sw-swatch" data-state="off" /> off</span>
         <span><i class="sw-swatch" data-state="on" /> on</span>
-        {live && <span class="sw-hint">click: auto → off → on</span>}
+        {switchable && <span class="sw-hint">click: auto → off → on</span>}
       </p>
     </section>
   );

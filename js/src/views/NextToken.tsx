@@ -14,7 +14,7 @@ export function NextToken({ reading }: Props) {
   const longest = Math.max(...[...rows, ...others].flatMap((row) => [row.probability, row.fullProbability]), 0.05);
   const draw = (row: TokenRow) => <Row key={row.id} row={row} longest={longest} leads={row === leader} />;
   return (
-    <section class="sw-next" data-state={reading.state} aria-label="Next token">
+    <section role="group" class="sw-next" data-state={reading.state} aria-label="Next token">
       <table>
         <colgroup>
           <col class="sw-column-token" />

@@ -25,7 +25,7 @@ export function NodeDetail({ model, bundle, shown, node }: Props) {
   const isMlp = parseKey(node.key).head === "mlp";
   const visible = (token: number) => <bdi>{visibleToken(bundle.tokens[token])}</bdi>;
   return (
-    <section class="sw-detail" aria-label="Node" data-testid="node-detail" data-node-key={node.key} data-detailed={known !== null}>
+    <section role="group" class="sw-detail" aria-label="Node" data-testid="node-detail" data-node-key={node.key} data-detailed={known !== null}>
       <h3 class="sw-title">
         {componentName(node.key)} <span class="sw-note">
           {describeNode(node)}

@@ -48,7 +48,7 @@ export function TokenView({ bundle, trace, theme }: Props) {
   const windowText = `${tokensIn(bundle, first, first + shown)}: ${shownOfAll(bundle, first, first + shown)}`;
   const data = useMemo(() => ({ bundle, trace, first, shown }), [bundle, trace, first, shown]);
   return (
-    <section class="sw-positions" aria-label="Tokens by layers">
+    <section role="group" class="sw-positions" aria-label="Tokens by layers">
       <AsTable
         title={
           <h3 class="sw-title">

@@ -10,6 +10,7 @@ interface Props {
   history: History;
   present: Step;
   live: boolean;
+  switchable: boolean;
   onGo(step: Step): void;
   onHistory(history: History): void;
 }
@@ -18,7 +19,7 @@ interface Props {
 const shownFrom = 2;
 
 /** The exact results seen, the newest first: to go back to, to name, to remove, to compare. */
-export function TriedList({ history, present, live, onGo, onHistory }: Props) {
+export function TriedList({ history, present, live, switchable, onGo, onHistory }: Props) {
   const [comparing, setComparing] = useState(false);
   const [chosen, setChosen] = useState<string[]>([]);
   if (history.tried.length < shownFrom) return null;
@@ -33,7 +34,7 @@ export function TriedList({ history, present, live, onGo, onHistory }: Props) {
     setChosen([]);
   };
   return (
-    <section class="sw-tried" aria-label="Tried subgraphs">
+    <section role="group" class="sw-tried" aria-label="Tried subgraphs">
       <div class="sw-tried-line">
         <ul data-testid="tried" tabIndex={0}>
           {history.tried.map((tried) => (
@@ -41,7 +42,7 @@ export function TriedList({ history, present, live, onGo, onHistory }: Props) {
               key={stepKey(tried)}
               tried={tried}
               present={present}
-              reachable={isReachable(tried, present, live)}
+              reachable={isReachable(tried, present, live, switchable)}
               chosen={comparing ? chosen.includes(stepKey(tried)) : null}
               onGo={() => onGo(tried)}
               onChoose={() => choose(tried)}

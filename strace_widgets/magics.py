@@ -1,0 +1,80 @@
+"""``%load_ext strace_widgets``: trace a prompt in one line.
+
+``%strace The capital of France is`` traces the rest of the line, ``%%strace`` the cell below it. The model is loaded by
+the first call and kept; the last trace is in ``_strace``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from .errors import StraceError
+from .trace import trace
+
+if TYPE_CHECKING:
+    from .models import Model
+    from .sweep import Sweep
+    from .trace import STrace
+
+# Options come first, and what follows is the prompt as it stands: quotes and dashes in it mean themselves.
+OPTIONS = re.compile(r"\s*((?:--\w+(?:=\S*|\s+\S+)\s*)*)")
+KNOWN = ("--model", "--importance", "--size")
+
+
+@magics_class
+class StraceMagics(Magics):
+    """The magics, and the models that they have loaded."""
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self.variables: dict[str, Any] = shell.user_ns
+        self.models: dict[str, Model] = {}
+        self.chosen = ""
+
+    @magic_arguments()
+    @argument("--model", help="a hub id, a folder, or a variable that holds a model; kept for the calls that follow")
+    @argument("--importance", default="l1", help="how an edge is weighed, such as l1 or l2")
+    @argument("--size", type=float, help="run the subgraph of this size, such as 0.05, and return its result")
+    @line_cell_magic
+    def strace(self, line: str, cell: str | None = None) -> STrace | Sweep | None:
+        """Trace the prediction after a prompt: the rest of the line, or the cell.
+
+        Options come before the prompt. The trace is returned, and put in ``_strace``.
+        """
+        split = OPTIONS.match(line)
+        options, prompt = (split[1], line[split.end() :]) if split else ("", line)
+        if cell is not None:
+            prompt = (prompt + cell).removesuffix("\n")
+        unknown = [name for name in re.findall(r"(?:^|\s)(--\w+)", options) if name not in KNOWN]
+        if unknown:
+            raise UsageError(f"%strace has no option {unknown[0]}: choose among {', '.join(KNOWN)}.")
+        asked = parse_argstring(self.strace, options)
+        if asked.model:
+            self.chosen = asked.model
+        if not prompt.strip():
+            if asked.model and cell is None:
+                self._model()  # to have it ready
+                return None
+            raise UsageError("%strace needs a prompt: write it after the magic, or below %%strace.")
+        try:
+            found = trace(self._model(), prompt, asked.importance)
+            result = found if asked.size is None else found.evaluate([asked.size])
+        except (StraceError, ValueError, TypeError) as reason:
+            raise UsageError(str(reason)) from None
+        self.variables["_strace"] = found
+        return result
+
+    def _model(self) -> Model:
+        held: Any = self.variables.get(self.chosen)
+        if hasattr(held, "capture_vectors"):
+            return cast("Model", held)
+        if self.chosen not in self.models:
+            from . import load_model  # noqa: PLC0415 - torch is needed from here on
+
+            self.models[self.chosen] = load_model(self.chosen or None)
+        return self.models[self.chosen]

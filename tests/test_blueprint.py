@@ -1,0 +1,53 @@
+"""A model's parts are found from its configuration alone, and are those that are found in the model itself."""
+
+from __future__ import annotations
+
+import nnsight
+import pytest
+import torch
+import transformers
+from families import FAMILIES, Family, build
+
+import strace_widgets as sw
+from strace_widgets import blueprint, interventions
+from strace_widgets.inspection import inspect_model
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: f"{family.name} {family.kind}")
+def test_the_blueprint_is_the_model(family: Family) -> None:
+    module = build(family.name, family.options)
+    module.set_attn_implementation("eager")
+    wrapped = nnsight.NNsight(module)
+    found = inspect_model(module, lambda path: interventions.find(wrapped, path).source.names)
+    assert blueprint.describe(module.config) == found
+
+
+def test_a_model_that_no_one_could_hold_here() -> None:
+    """The configuration of a 70-billion-parameter model, whose weights would take 280 GB."""
+    config = transformers.LlamaConfig(
+        hidden_size=8192,
+        intermediate_size=28672,
+        num_hidden_layers=80,
+        num_attention_heads=64,
+        num_key_value_heads=8,
+        vocab_size=128256,
+        max_position_embeddings=131072,
+        rope_parameters={
+            "rope_type": "llama3",
+            "rope_theta": 5e5,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192,
+        },
+    )
+    state = torch.random.get_rng_state()
+    found = blueprint.describe(config)
+    assert (found.n_layers, found.n_heads, found.context) == (80, 64, 131072)
+    assert config.hidden_size == 8192, "the configuration is not changed"
+    assert torch.equal(state, torch.random.get_rng_state()), "nor are anyone's random numbers"
+
+
+def test_a_configuration_without_attention_is_refused() -> None:
+    with pytest.raises(sw.UnsupportedArchitectureError, match="softmax attention"):
+        blueprint.describe(transformers.MambaConfig(num_hidden_layers=2, hidden_size=32, vocab_size=50))

@@ -1,0 +1,246 @@
+"""Saved traces: what comes back from a file, what it refuses, and how a damaged one is told."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+from live_page import mount_live
+from playwright.sync_api import Page, expect
+
+import strace_widgets as sw
+from strace_widgets.edges import Edges
+
+NO_MODEL = "loaded from a file and has no model: give it one with trace.with_model"
+
+
+@pytest.fixture
+def file(tiny_trace: sw.STrace, tmp_path: Path) -> Path:
+    tiny_trace.sweep(masks="mlp+residual")
+    return tiny_trace.save(tmp_path / "x.strace")
+
+
+def test_what_was_saved_comes_back(tiny_trace: sw.STrace, file: Path) -> None:
+    loaded = sw.load_trace(file)
+    assert (loaded.prompt, loaded.tokens, loaded.importance) == ("w5 w17 w3 w88 w41 w2", tiny_trace.tokens, "l1")
+    assert loaded.graph == tiny_trace.graph
+    assert loaded.top == tiny_trace.top
+    for kind in ("weights", "ranks"):
+        for ours, theirs in zip(getattr(loaded, kind), getattr(tiny_trace, kind), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+            assert ours.dtype == theirs.dtype
+    for mask, same in zip(loaded.mask(0.3, {"1.2": "off"}), tiny_trace.mask(0.3, {"1.2": "off"}), strict=True):
+        np.testing.assert_array_equal(mask, same)
+    for masks in ("all", "mlp+residual"):
+        ours, theirs = loaded.sweep(masks=masks), tiny_trace.sweep(masks=masks)
+        for figure in ("sizes", "n_edges", "total_variation", "kl", "jensen_shannon", "entropy", "top1", "nucleus"):
+            np.testing.assert_array_equal(getattr(ours, figure), getattr(theirs, figure))
+        assert ours.top == theirs.top
+        np.testing.assert_array_equal(ours.top_agreement(10), theirs.top_agreement(10))
+    rows = loaded.evaluate(loaded.sweep().sizes[[5, 2]])
+    np.testing.assert_array_equal(rows.total_variation, tiny_trace.sweep().total_variation[[5, 2]])
+    lasting = loaded.smallest(top1=True)
+    assert lasting in tiny_trace.sweep().sizes
+    assert lasting >= tiny_trace.smallest(top1=True)
+
+
+def test_half_precision_rounds_the_weights_only(tiny_trace: sw.STrace, file: Path, tmp_path: Path) -> None:
+    smaller = tiny_trace.save(tmp_path / "half.strace", precision="float16")
+    assert smaller.stat().st_size < file.stat().st_size
+    loaded = sw.load_trace(smaller)
+    np.testing.assert_allclose(loaded.weights.attention, tiny_trace.weights.attention, rtol=1e-3, atol=1e-7)
+    np.testing.assert_array_equal(loaded.ranks.attention, tiny_trace.ranks.attention)
+    with pytest.raises(ValueError, match="choose 'float32' or 'float16'"):
+        tiny_trace.save(tmp_path / "x.strace", precision="int8")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda trace: trace.evaluate([0.123]),
+        lambda trace: trace.evaluate([1.0], {"1.2": "off"}),
+        lambda trace: trace.sweep(inverse=True),
+        lambda trace: trace.evaluate_mask(trace.mask(0.5)),
+        lambda trace: sw.trace(trace.model, "w5 w17"),
+        lambda trace: trace.explore().code(),
+        lambda trace: trace.to_html("never.html", switches="single"),
+    ],
+)
+def test_what_needs_a_model_says_so(file: Path, ask: Callable[[sw.STrace], Any]) -> None:
+    with pytest.raises(sw.NoModelError, match=NO_MODEL.replace(".", r"\.")):
+        ask(sw.load_trace(file))
+
+
+def test_a_model_makes_it_whole_again(tiny: Any, tiny_trace: sw.STrace, file: Path) -> None:
+    whole = sw.load_trace(file).with_model(tiny)
+    sizes = [0.123, 0.4]
+    np.testing.assert_array_equal(whole.evaluate(sizes).total_variation, tiny_trace.evaluate(sizes).total_variation)
+    assert not whole.replayed
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"num_hidden_layers": 2}])
+def test_another_model_is_refused(file: Path, other: dict[str, int]) -> None:
+    model = sw.load_model(tiny_models.tiny(**other), tokenizer=tiny_models.words())
+    with pytest.raises(sw.ModelMismatchError, match="is not the same model"):
+        sw.load_trace(file).with_model(model)
+
+
+def test_an_explorer_is_saved_as_it_stands_and_replayed(tiny: Any, tiny_trace: sw.STrace, tmp_path: Path) -> None:
+    explorer = tiny_trace.explore()
+    explorer.n_edges = 40
+    explorer.history = {"version": 1, "steps": [], "at": -1, "tried": []}
+    explorer.curves = explorer.session.compare(["l2"])
+    loaded = sw.load_trace(explorer.save_trace(tmp_path / "x.strace"))
+    replay = loaded.explore()
+    assert not replay.live
+    assert replay.status["state"] == "ready"
+    assert (replay.n_edges, replay.curves, replay.history) == (40, explorer.curves, explorer.history)
+    assert replay.bundle["tokens"] == tiny_trace.tokens
+    replay.n_edges = 50
+    assert replay.status["state"] == "ready"  # sizes move without a model
+    assert loaded.with_model(tiny).explore().n_edges == 40
+    for widget in (explorer, replay):
+        widget.close()
+
+
+def test_a_replay_answers_the_switches_that_it_knows(tiny_trace: sw.STrace, tmp_path: Path) -> None:
+    explorer = tiny_trace.explore()
+    explorer.evaluations = [explorer.session.evaluate(40, {"1.2": state}) for state in ("off", "on")]
+    replay = sw.load_trace(explorer.save_trace(tmp_path / "x.strace")).explore()
+    replay.n_edges, replay.toggles = 40, {"1.2": "on"}
+    assert replay.evaluation == explorer.evaluations[1]
+    assert replay.total_variation == explorer.evaluations[1]["total_variation"]
+    replay.toggles = {"0.mlp": "on"}
+    assert replay.evaluation["toggles"] == {"1.2": "on"}  # the last known one stays
+    for widget in (explorer, replay):
+        widget.close()
+
+
+@pytest.mark.browser
+def test_a_replay_is_moved_in_the_browser(page: Page, tiny_trace: sw.STrace, file: Path) -> None:
+    replay = sw.load_trace(file).explore()
+    card = mount_live(page, replay)
+    card.get_by_test_id("slider").press("End")
+    expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", str(tiny_trace.n_edges))
+    expect(card.get_by_test_id("state")).to_have_attribute("data-state", "exact")
+    expect(card.locator("[data-component='1.2']")).to_have_attribute("aria-disabled", "true")
+    expect(card).to_contain_text("switches need a kernel")
+    page.wait_for_function("n => mounted[0].model.get('n_edges') === n", arg=tiny_trace.n_edges)
+    page.evaluate("toPython({ method: 'custom', content: {} })")  # behind the size in the queue
+    assert replay.n_edges == tiny_trace.n_edges
+    replay.n_edges = 40
+    expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", "40")
+    replay.close()
+
+
+def rewritten(file: Path, **changes: Callable[[bytes], bytes | None]) -> Path:
+    """Write the file again with some members changed or left out, and the checksums made to fit."""
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for name, change in changes.items():
+        changed = change(members.pop(name))
+        if changed is not None:
+            members[name] = changed
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file
+
+
+def manifest_with(**changes: Any) -> Callable[[bytes], bytes]:
+    return lambda content: json.dumps(json.loads(content) | changes).encode()
+
+
+def test_a_newer_version_says_what_to_do(file: Path) -> None:
+    with pytest.raises(sw.TraceFileError, match=r"of version 2; this package reads up to version 1\. Install a newer"):
+        sw.load_trace(rewritten(file, **{"manifest.json": manifest_with(version=2)}))
+
+
+@pytest.mark.parametrize("member", ["ranks/mlp.npy", "full_logits.npy", "view.json", "sweeps/0/kl.npy"])
+def test_an_altered_or_missing_member_is_named(file: Path, member: str) -> None:
+    with pytest.raises(sw.TraceFileError, match=f"{member} is not what was saved"):
+        sw.load_trace(rewritten(file, **{member: lambda content: content[:-1] + bytes([content[-1] ^ 1])}))
+    with pytest.raises(sw.TraceFileError, match=f"{member} is missing"):
+        sw.load_trace(rewritten(file, **{member: lambda _: None}))
+
+
+def test_a_file_cut_off_or_of_another_kind_is_refused(file: Path) -> None:
+    whole = file.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"something else"):
+        file.write_bytes(content)
+        with pytest.raises(sw.TraceFileError, match="is no saved trace, or was cut off"):
+            sw.load_trace(file)
+    damaged = bytearray(whole)
+    at = whole.index(b"weights/attention.npy") + 200
+    damaged[at] ^= 255
+    file.write_bytes(damaged)
+    with pytest.raises(sw.TraceFileError, match=r"weights/attention\.npy is damaged"):
+        sw.load_trace(file)
+    rewritten_as_zip = file.with_name("other.zip")
+    with zipfile.ZipFile(rewritten_as_zip, "w") as archive:
+        archive.writestr("a.txt", "a")
+    with pytest.raises(sw.TraceFileError, match="it has no manifest"):
+        sw.load_trace(rewritten_as_zip)
+
+
+def as_array(change: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]) -> Callable[[bytes], bytes]:
+    def changed(content: bytes) -> bytes:
+        written = io.BytesIO()
+        np.save(written, change(np.load(io.BytesIO(content))))
+        return written.getvalue()
+
+    return changed
+
+
+def swapped_for_a_double(ranks: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    ranks[0, 0] = ranks[0, 1]
+    return ranks
+
+
+WRONG_CONTENT = {
+    "ranks/mlp.npy": (as_array(swapped_for_a_double), "once"),
+    "ranks/mlp_residual.npy": (as_array(lambda ranks: ranks[:, :-1]), r"shape \(3, 5\)"),
+    "weights/mlp.npy": (as_array(lambda weights: weights * np.nan), "no numbers"),
+    "weights/attention.npy": (as_array(lambda weights: weights.astype(object)), "no array"),
+    "token_ids.npy": (as_array(lambda ids: ids.astype(np.float64)), "float64"),
+    "sweeps/0/n_edges.npy": (as_array(lambda n: n[::-1]), "does not ascend"),
+    "sweeps/0/top_ids.npy": (as_array(lambda ids: ids + 10_000), "token ids"),
+    "view.json": (lambda _: b'{"bundle": {}}', "view.json"),
+}
+
+
+@pytest.mark.parametrize("member", WRONG_CONTENT)
+def test_content_that_does_not_fit_is_refused_even_with_its_checksum(file: Path, member: str) -> None:
+    change, complaint = WRONG_CONTENT[member]
+    rewritten(file, **{member: change})
+    with zipfile.ZipFile(file) as archive:
+        content, manifest = archive.read(member), json.loads(archive.read("manifest.json"))
+    manifest["members"][member] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    rewritten(file, **{"manifest.json": manifest_with(members=manifest["members"])})
+    with pytest.raises(sw.TraceFileError, match=complaint):
+        sw.load_trace(file)
+
+
+def test_a_manifest_cannot_ask_for_memory(file: Path) -> None:
+    graph = {"n_layers": 3, "n_heads": 4, "n_tokens": 100_000, "parallel": False}
+    changed = manifest_with(graph=graph, tokens=["w"] * 100_000)
+    with pytest.raises(sw.TraceFileError, match=r"ranks/attention\.npy is too small"):
+        sw.load_trace(rewritten(file, **{"manifest.json": changed}))
+
+
+def test_the_same_trace_gives_the_same_file(tiny_trace: sw.STrace, file: Path, tmp_path: Path) -> None:
+    again = tiny_trace.save(tmp_path / "again.strace")
+    assert again.read_bytes() == file.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again.strace", "x.strace"]
+    with zipfile.ZipFile(file) as archive:
+        view = json.loads(archive.read("view.json"))
+    assert view["bundle"]["tokens"] == tiny_trace.tokens
+    assert len(Edges._fields) == sum(name.startswith("ranks/") for name in archive.namelist())
