@@ -8,13 +8,14 @@ SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test test-remote lint types js-test python-test benchmark benchmark-remote readme screenshot clean
+.PHONY: help demo test test-remote lint types docs js-test python-test benchmark benchmark-remote readme screenshot clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
-	@echo "make test              every check: ruff, mypy, pytest (browser and notebooks too), tsc, vitest"
+	@echo "make test              every check: ruff, mypy, mkdocs, pytest (browser and notebooks too), tsc, vitest"
 	@echo "make test-remote       start a real NDIF on this machine, run the remote tests against it, stop it"
+	@echo "make docs              build the pages of docs/ and the API into build/site"
 	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging; prompts a minute"
 	@echo "make readme            write the table of families into the README"
 	@echo "make screenshot        take the README's picture in a real JupyterLab"
@@ -59,7 +60,7 @@ else
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.news_url=None demo_notebooks/01_quickstart.ipynb
 endif
 
-test: lint types js-test python-test
+test: lint types docs js-test python-test
 	@echo "--- all checks passed"
 
 lint: .venv/dev-installed
@@ -71,6 +72,12 @@ types: .venv/dev-installed js/node_modules/.package-lock.json
 	@echo "--- mypy --strict, tsc"
 	$(BIN)/mypy
 	cd js && npm run check
+
+# The theme's notice about its own future is no warning about these pages.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: .venv/dev-installed
+	@echo "--- mkdocs, into build/site"
+	$(BIN)/mkdocs build --strict --quiet
 
 js-test: js/node_modules/.package-lock.json $(BUNDLE)
 	@echo "--- vitest"

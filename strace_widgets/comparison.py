@@ -69,7 +69,13 @@ class Comparison:
         return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
     def heads(self, size: float = HEADS_AT, n_heads: int = 10) -> list[HeadDifference]:
-        """List the heads of whose edges the two traces of one size have the most unequal shares, most unequal first.
+        """Return the heads of whose edges two traces of one size have the most unequal shares, most unequal first.
+
+        Parameters
+        ----------
+        size : float in (0, 1]
+        n_heads : int
+            How many heads to list at most.
 
         Raises
         ------
@@ -99,7 +105,13 @@ class Comparison:
         return names[0], names[1]
 
     def chart(self, size: float = HEADS_AT) -> Any:
-        """Return an Altair chart of both error curves, the edges shared, and the heads that differ most at one size."""
+        """Return an Altair chart of both error curves, the edges shared, and the heads that differ most at one size.
+
+        Parameters
+        ----------
+        size : float in (0, 1]
+            At which heads are compared.
+        """
         from .charts import comparison  # noqa: PLC0415 - drawn only on request
 
         return comparison(self, size)
@@ -123,7 +135,7 @@ class Comparison:
 
 
 def compare(a: STrace, b: STrace, sizes: Array | list[float] | None = None) -> Comparison:
-    """Compare two traces.
+    """Return the comparison of two traces.
 
     Parameters
     ----------

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 def dimensions(model: Model) -> dict[str, int]:
     """Return the sizes from which `strace_widgets.findings.savings` counts, as plain numbers.
 
+    Parameters
+    ----------
+    model : Model
+
     Returns
     -------
     dict

@@ -77,7 +77,7 @@ class Graph(NamedTuple):
 
     @property
     def n_edges(self) -> int:
-        """E, the number of edges from which the output node can be reached (design, section 2).
+        """E, the number of edges from which the output node can be reached (docs/method.md).
 
         Sequential blocks: (L - 1)(H T(T+1)/2 + 3T) + H T + 3. Parallel blocks: (L - 1)(H T(T+1)/2 + 2T) + H T + 2.
         """
@@ -105,6 +105,13 @@ class Graph(NamedTuple):
 def edges_kept(size: float, n_edges: int) -> int:
     """Return int(s E), the number of edges in the trace of relative size s.
 
+    Parameters
+    ----------
+    size : float
+        s, the share of edges kept.
+    n_edges : int
+        E.
+
     Raises
     ------
     ValueError
@@ -118,6 +125,14 @@ def edges_kept(size: float, n_edges: int) -> int:
 
 
 def size_of(kept: int, n_edges: int) -> float:
-    """Return the relative size s for which int(s E) is exactly ``kept`` (plain division can fall one short)."""
+    """Return the relative size s for which int(s E) is exactly ``kept`` (plain division can fall one short).
+
+    Parameters
+    ----------
+    kept : int
+        In 0..E.
+    n_edges : int
+        E.
+    """
     size = kept / n_edges
     return size if int(size * n_edges) == kept else math.nextafter(size, 1.0)

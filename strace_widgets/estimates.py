@@ -57,6 +57,11 @@ class Estimate:
     def check(self, limit: float) -> None:
         """Refuse what is larger than a limit in bytes, either way.
 
+        Parameters
+        ----------
+        limit : float
+            In bytes.
+
         Raises
         ------
         RequestTooLargeError

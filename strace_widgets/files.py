@@ -119,6 +119,11 @@ def load_trace(path: str | Path) -> STrace:
     ----------
     path : str or Path
 
+    Returns
+    -------
+    STrace
+        Its model is a `strace_widgets.replay.ReplayModel`.
+
     Raises
     ------
     TraceFileError

@@ -79,7 +79,18 @@ Importance = str | Callable[[Captured], Edges]
 
 
 def measure_named(name: str) -> Measure:
-    """Return a measure, or say which there are."""
+    """Return a measure, or say which there are.
+
+    Parameters
+    ----------
+    name : str
+        A key of `MEASURES`.
+
+    Raises
+    ------
+    ValueError
+        When there is none of that name.
+    """
     if name not in MEASURES:
         raise ValueError(f"There is no importance measure {name!r}: choose one of {', '.join(map(repr, MEASURES))}.")
     return MEASURES[name]

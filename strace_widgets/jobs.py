@@ -95,6 +95,10 @@ class Job:
         timeout : float, optional
             Seconds; by default the server's.
 
+        Returns
+        -------
+        STrace or Sweep
+
         Raises
         ------
         RemoteError
@@ -121,7 +125,12 @@ class Job:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write where the job is and what it was, as JSON; no key. See `load_job`."""
+        """Write where the job is and what it was, as JSON, without a key; return the path. See `load_job`.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
         content = {
             "format": FORMAT,
             "version": VERSION,
@@ -135,7 +144,7 @@ class Job:
 
 
 def submit(model: Model, prompt: str | list[int], importance: str = "l1", *, seed: int = 0) -> Job:
-    """Send a prompt to be traced and return at once; `Job.result` gives what `strace_widgets.trace` would.
+    """Send a prompt to be traced and return at once, with the job; `Job.result` is what `trace` would return.
 
     Parameters
     ----------
@@ -174,7 +183,7 @@ def submit_sweep(trace: STrace, sizes: Iterable[float], toggles: Mapping[str, st
 
 
 def load_job(path: str | Path, model: Model | None = None) -> Job:
-    """Take up a job that was saved, here or elsewhere.
+    """Return a job that was saved, here or elsewhere, to go on with.
 
     Parameters
     ----------

@@ -55,6 +55,11 @@ def load_model(
         ``device_map="auto"``. On a server: ``timeout``, ``patience``, ``precision`` and ``limit`` of
         `strace_widgets.server.Server`.
 
+    Returns
+    -------
+    Model
+        With the gaps that its proof has shown, `Model.gaps`.
+
     Raises
     ------
     ModelNotFoundError
@@ -63,6 +68,8 @@ def load_model(
         When a part of the model is missing, or an identity does not hold; names it and the gap.
     RemoteError
         When the server cannot be reached or refuses; of the type that says why.
+    TypeError
+        When a server's model has no such option.
     """
     if remote and remote != "local":
         return _on_server(source, remote, tokenizer, revision, options)

@@ -20,7 +20,12 @@ NUCLEI = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
 
 
 def log_probabilities(logits: Array) -> Array:
-    """Return log softmax over the last axis, in float64 (nats)."""
+    """Return log softmax over the last axis, in float64 (nats).
+
+    Parameters
+    ----------
+    logits : (..., V) array
+    """
     logits = np.asarray(logits, dtype=np.float64)
     shifted = logits - logits.max(axis=-1, keepdims=True)
     result: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -28,13 +33,25 @@ def log_probabilities(logits: Array) -> Array:
 
 
 def total_variation(p: Array, q: Array) -> Array:
-    """Return TV = 1/2 sum |p - q| over the last axis, in [0, 1]."""
+    """Return TV = 1/2 sum |p - q| over the last axis, in [0, 1].
+
+    Parameters
+    ----------
+    p, q : (V,) or (K, V) arrays
+        Probabilities.
+    """
     result: Array = 0.5 * np.abs(p - q).sum(axis=-1)
     return result
 
 
 def kl_divergence(log_p: Array, log_q: Array) -> Array:
-    """Return KL(p || q) = sum p (ln p - ln q) in nats, 0 or more: what the subgraph q misses of the full model."""
+    """Return KL(p || q) = sum p (ln p - ln q) in nats, 0 or more: what the subgraph q misses of the full model.
+
+    Parameters
+    ----------
+    log_p, log_q : (V,) or (K, V) arrays
+        Log probabilities.
+    """
     result: Array = np.maximum((np.exp(log_p) * (log_p - log_q)).sum(axis=-1), 0.0)
     return result
 
@@ -60,19 +77,39 @@ def jensen_shannon(log_p: Array, log_q: Array) -> Array:
 
 
 def entropy(log_p: Array) -> Array:
-    """Return the entropy -sum p ln p in nats, in [0, ln V]."""
+    """Return the entropy -sum p ln p in nats, in [0, ln V].
+
+    Parameters
+    ----------
+    log_p : (V,) or (K, V) array
+        Log probabilities.
+    """
     result: Array = -(np.exp(log_p) * log_p).sum(axis=-1)
     return result
 
 
 def token_loss(log_q: Array, token: int) -> Array:
-    """Return the loss -ln q[token] in nats, () or (K,): the surprise at the token that really comes next."""
+    """Return the loss -ln q[token] in nats, () or (K,): the surprise at the token that really comes next.
+
+    Parameters
+    ----------
+    log_q : (V,) or (K, V) array
+        Log probabilities.
+    token : int
+    """
     result: Array = -log_q[..., token]
     return result
 
 
 def token_rank(q: Array, token: int) -> Array:
-    """Return how many tokens come before one by falling probability, () or (K,) int64: 0 is the most probable."""
+    """Return how many tokens come before one by falling probability, () or (K,) int64: 0 is the most probable.
+
+    Parameters
+    ----------
+    q : (V,) or (K, V) array
+        Probabilities.
+    token : int
+    """
     own = q[..., token, None]
     # Counting takes one pass where sorting would take many.
     result: Array = (q > own).sum(axis=-1) + (q[..., :token] == own).sum(axis=-1)
@@ -80,7 +117,14 @@ def token_rank(q: Array, token: int) -> Array:
 
 
 def leading(p: Array, k: int) -> Array:
-    """Return the ids of the k most probable tokens of one distribution (V,), most probable first; all V if k > V."""
+    """Return the ids of the k most probable tokens of one distribution (V,), most probable first; all V if k > V.
+
+    Parameters
+    ----------
+    p : (V,) array
+        Probabilities.
+    k : int
+    """
     k = min(k, len(p))
     # A tie across the k-th place is settled by id, so every token as probable as the k-th is a candidate.
     least = -np.partition(-p, k - 1)[k - 1]
@@ -118,7 +162,13 @@ def top_agreement(p: Array, q: Array, k: int) -> Array:
 
 
 def ranked(p: Array) -> Array:
-    """Return all token ids (..., V) by falling probability. The dear step: 4 ms a row for 49,152 tokens."""
+    """Return all token ids (..., V) by falling probability. The dear step: 4 ms a row for 49,152 tokens.
+
+    Parameters
+    ----------
+    p : (..., V) array
+        Probabilities.
+    """
     result: Array = np.argsort(-p, axis=-1, kind="stable")
     return result
 

@@ -84,6 +84,10 @@ class Model:
     def encode(self, prompt: str | list[int] | Array) -> Array:
         """Return the prompt's token ids (T,), int64. Text gets whatever special tokens the tokenizer itself adds.
 
+        Parameters
+        ----------
+        prompt : str or token ids
+
         Raises
         ------
         PromptError
@@ -118,6 +122,10 @@ class Model:
     def encode_one(self, token: str | int) -> int:
         """Return the id of a single token, given as text or id.
 
+        Parameters
+        ----------
+        token : str or int
+
         Raises
         ------
         PromptError
@@ -141,7 +149,12 @@ class Model:
         return int(self.nnsight._module.get_input_embeddings().num_embeddings)
 
     def decode(self, token_id: int) -> str:
-        """Return one token's text, or its raw form where it is only part of a character."""
+        """Return one token's text, or its raw form where it is only part of a character.
+
+        Parameters
+        ----------
+        token_id : int
+        """
         if self.tokenizer is None:
             return f"<{token_id}>"
         text = str(self.tokenizer.decode([token_id], clean_up_tokenization_spaces=False))

@@ -173,6 +173,11 @@ def lorenz(amounts: Array) -> tuple[Array, Array]:
     """Return the Lorenz curve of N amounts: (N + 1,) shares of the holders, poorest first, and (N + 1,) of the whole.
 
     NaN shares of the whole where nobody holds anything.
+
+    Parameters
+    ----------
+    amounts : (N,) array
+        0 or more.
     """
     ordered = np.sort(np.asarray(amounts, dtype=np.float64))
     held = np.concatenate([[0.0], ordered.cumsum()])
@@ -184,6 +189,11 @@ def gini(amounts: Array) -> float:
     """Return the Gini coefficient: 0 where all hold the same, (N - 1) / N where one holds all.
 
     One minus twice the area under `lorenz`, by trapezoids; the mean absolute difference over twice the mean.
+
+    Parameters
+    ----------
+    amounts : (N,) array
+        0 or more.
     """
     holders, held = lorenz(amounts)
     return float(1 - ((held[1:] + held[:-1]) * np.diff(holders)).sum())

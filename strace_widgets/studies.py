@@ -97,6 +97,11 @@ def study(
     progress : bool
         Show a progress bar.
 
+    Returns
+    -------
+    Study
+        Its tables are read from the folder.
+
     Raises
     ------
     StudyError

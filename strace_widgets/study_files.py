@@ -202,6 +202,11 @@ class Study:
     def edges(self, prompt_id: str, importance: str | None = None) -> tuple[Edges, Edges]:
         """Return the weights and ranks of one prompt's edges; of the first importance measure unless said otherwise.
 
+        Parameters
+        ----------
+        prompt_id : str
+        importance : str, optional
+
         Raises
         ------
         StudyError
@@ -270,6 +275,10 @@ class Study:
 
 def load_study(folder: str | Path) -> Study:
     """Return the study in a folder, whole or as far as it has come.
+
+    Parameters
+    ----------
+    folder : str or Path
 
     Raises
     ------

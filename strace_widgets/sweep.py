@@ -99,7 +99,12 @@ class Sweep:
         return sweep_html(self)
 
     def rows(self, rows: Sequence[int]) -> Sweep:
-        """Return the results of some rows only, in the order given."""
+        """Return the results of some rows only, in the order given.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        """
         per_row = {
             column.name: value[np.asarray(rows)]
             for column in fields(self)
@@ -108,7 +113,13 @@ class Sweep:
         return replace(self, top=[self.top[row] for row in rows], **per_row)
 
     def lasting(self, criterion: Array) -> int | None:
-        """Return the row from which on a criterion holds at every larger size too; None if it fails at the largest."""
+        """Return the row from which on a criterion holds at every larger size too; None if it fails at the largest.
+
+        Parameters
+        ----------
+        criterion : (K,) array of bool
+            Whether it holds at each size.
+        """
         order = np.argsort(self.n_edges, kind="stable")
         holds = np.asarray(criterion, dtype=bool)[order]
         failures = np.flatnonzero(~holds)
@@ -116,7 +127,17 @@ class Sweep:
         return int(order[first]) if first < len(holds) else None
 
     def top_agreement(self, k: int) -> Array:
-        """Return the share (K,) of the full model's k leading tokens that are among the subgraph's k leading tokens."""
+        """Return the share (K,) of the full model's k leading tokens that are among the subgraph's k leading tokens.
+
+        Parameters
+        ----------
+        k : int
+
+        Raises
+        ------
+        ValueError
+            When k is below 1.
+        """
         return metrics.top_agreement(self.full_probabilities, self.probabilities, k)
 
     def area(self, axis: metrics.Axis = "log10 s", lower: float | None = None, upper: float | None = None) -> float:

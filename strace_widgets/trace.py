@@ -53,12 +53,18 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
     seed : int
         For ``"random"``.
 
+    Returns
+    -------
+    STrace
+
     Raises
     ------
     PromptError
         When the prompt is empty or longer than the model's context.
     ValueError
         When the importance measure is unknown, or a function returns weights of the wrong shape.
+    TypeError
+        When the model is none.
     """
     if not hasattr(model, "decode"):
         raise TypeError(
@@ -177,7 +183,14 @@ class STrace:
         return float(metrics.entropy(metrics.log_probabilities(self.full_logits)))
 
     def mask(self, size: float, toggles: Mapping[str, str] | None = None) -> Edges:
-        """Return which edges are kept at relative size s: exactly int(s E) of them, before any toggles."""
+        """Return which edges are kept at relative size s: exactly int(s E) of them, before any toggles.
+
+        Parameters
+        ----------
+        size : float in (0, 1]
+        toggles : dict, optional
+            As for `evaluate`.
+        """
         kept = edges_kept(size, self.n_edges)
         return switches.apply(Edges(*(kind < kept for kind in self.ranks)), toggles or {})
 
@@ -189,7 +202,7 @@ class STrace:
         next_token: str | int | None = None,
         **modes: Any,
     ) -> Sweep:
-        """Run the subgraphs of several sizes in one batched pass.
+        """Run the subgraphs of several sizes in one batched pass, and return what they predict.
 
         Parameters
         ----------
@@ -201,14 +214,20 @@ class STrace:
         **modes
             ``masks``, ``inverse``, ``residual``, ``attention``: see `strace_widgets.modes.Modes`.
 
+        Returns
+        -------
+        Sweep
+
         Raises
         ------
         ValueError
-            When a size is not in (0, 1], there is none, or a mode does not exist.
+            When a size is not in (0, 1], there is none, or a mode has no such value.
         ToggleError
             When a component does not exist.
         NoModelError
             When the trace was loaded from a file that does not have these results.
+        TypeError
+            When there is no mode of that name.
         """
         sizes = list(sizes)
         if not sizes:
@@ -249,7 +268,13 @@ class STrace:
         return submit_sweep(self, self.standard_sizes() if sizes is None else sizes, toggles, _modes(modes))
 
     def estimate(self, sizes: Iterable[float] | None = None) -> Estimate:
-        """Return what a sweep costs before it is run: forward passes, requests to a server, bytes up and down."""
+        """Return what a sweep costs before it is run: forward passes, requests to a server, bytes up and down.
+
+        Parameters
+        ----------
+        sizes : floats in (0, 1], optional
+            Those of the standard sweep without.
+        """
         from .estimates import of_sweep  # noqa: PLC0415 - needs a model
 
         n_sizes = len(self.standard_sizes() if sizes is None else list(sizes))
@@ -259,6 +284,12 @@ class STrace:
         """Return the last hidden states (K + 1, M) float32 of the subgraphs of K sizes, then the full model's.
 
         The state of the last position after the final norm, which the unembedding reads; modes as in `evaluate`.
+
+        Parameters
+        ----------
+        sizes : floats in (0, 1]
+        **modes
+            As for `evaluate`.
         """
         whole = -1
         kept = np.array([*(edges_kept(size, self.n_edges) for size in sizes), whole])
@@ -266,14 +297,26 @@ class STrace:
         return self.model.evaluate(self.token_ids, self.ranks, kept, forced, _modes(modes), states=True)
 
     def connected(self, size: float) -> bool:
-        """Tell whether the trace of size s reaches an embedding, so that it can depend on the prompt at all."""
+        """Return whether the trace of size s reaches an embedding, so that it can depend on the prompt at all.
+
+        Parameters
+        ----------
+        size : float in (0, 1]
+        """
         into_first_layer = [self.ranks.attention[0], self.ranks.attention_residual[0]]
         if self.graph.parallel:
             into_first_layer.append(self.ranks.mlp[0])
         return edges_kept(size, self.n_edges) > min(int(kind.min()) for kind in into_first_layer)
 
     def evaluate_mask(self, mask: Edges, **modes: Any) -> Sweep:
-        """Run one subgraph that is given edge by edge; the sweep has one row, whose size is the share of edges kept."""
+        """Run one subgraph that is given edge by edge; return a sweep of one row, whose size is the share kept.
+
+        Parameters
+        ----------
+        mask : Edges of bool
+        **modes
+            As for `evaluate`.
+        """
         chosen = _modes(modes)
         spelled_out = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
         forced = switches.forced({}, self.graph.n_layers, self.graph.n_heads)
@@ -282,11 +325,21 @@ class STrace:
         return compare(self.full_logits, logits, [mask.n_kept / self.n_edges], kept, kept, self.model.decode)
 
     def nucleus(self, mass: float) -> Edges:
-        """Return the mask that keeps the heaviest edges into each node, up to a share ``mass`` of its weight."""
+        """Return the mask that keeps the heaviest edges into each node, up to a share ``mass`` of its weight.
+
+        Parameters
+        ----------
+        mass : float in (0, 1]
+        """
         return nucleus_mask(self.weights, self.graph, mass)
 
     def threshold(self, weight: float) -> Edges:
-        """Return the mask of the edges heavier than ``weight`` that such edges connect to the output."""
+        """Return the mask of the edges heavier than ``weight`` that such edges connect to the output.
+
+        Parameters
+        ----------
+        weight : float
+        """
         return threshold_mask(self.weights, self.graph, weight)
 
     def random(self, seed: int = 0, *, like_authors: bool = False) -> STrace:
@@ -310,7 +363,13 @@ class STrace:
         return [size_of(int(n), self.n_edges) for n in kept]
 
     def sweep(self, **modes: Any) -> Sweep:
-        """Return the results at the standard sizes, under the modes of `evaluate`; computed once for each."""
+        """Return the results at the standard sizes, under the modes of `evaluate`; computed once for each.
+
+        Parameters
+        ----------
+        **modes
+            As for `evaluate`.
+        """
         chosen = _modes(modes)
         if chosen not in self.sweeps:
             self.sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)
@@ -333,6 +392,10 @@ class STrace:
 
     def with_model(self, model: Model) -> STrace:
         """Return a trace that was loaded from a file with a model, so that everything can be asked of it again.
+
+        Parameters
+        ----------
+        model : Model
 
         Raises
         ------
@@ -360,6 +423,11 @@ class STrace:
             TV is at most this.
         nucleus : int
             The recovered nucleus is at least this, in per cent.
+
+        Raises
+        ------
+        ValueError
+            When no criterion is given.
         """
         if not top1 and total_variation is None and nucleus is None:
             raise ValueError("Say what must hold: top1=True, total_variation=0.1 or nucleus=60.")
@@ -385,7 +453,12 @@ class STrace:
         return float(refined.sizes[lasting(refined)])
 
     def explore(self, file: str | Path | None = None) -> Explorer:
-        """Return the Explorer widget on this trace; with a file, go on with the session that was saved in it."""
+        """Return the Explorer widget on this trace; with a file, go on with the session that was saved in it.
+
+        Parameters
+        ----------
+        file : str or Path, optional
+        """
         from .widgets.explorer import Explorer  # noqa: PLC0415 - the widget is above the trace
 
         return Explorer(self, file)
@@ -409,6 +482,12 @@ class STrace:
         """Write the Explorer as one page that needs no kernel and no network; return its path.
 
         See `strace_widgets.to_html`, which also puts several on one page.
+
+        Parameters
+        ----------
+        path : str or Path
+        switches : {None, "single"}
+            As for `strace_widgets.to_html`.
         """
         from .export import to_html  # noqa: PLC0415 - and so is the page
 

@@ -1,4 +1,4 @@
-"""Weights to ranks: the order in which edges enter the trace (arXiv 2605.27033; design, section 2).
+"""Weights to ranks: the order in which edges enter the trace (arXiv 2605.27033; docs/method.md).
 
 *Best-first* from the output node backwards: a max-heap keyed (-weight, push counter) holds the edges that enter the
 nodes reached so far. Popping an edge adds it to the trace and, if its source node is new, pushes all edges that enter
@@ -93,6 +93,11 @@ def rank_randomly(graph: Graph, seed: int = 0) -> Edges:
     The next node is drawn from those reached; its residual and MLP edges come first, then its attention edges,
     shuffled. (The published code evaluates this baseline with all residual edges kept; the order ``"random"`` of
     `strace_widgets.importance.MEASURES` draws edges, not nodes, and is like for like with a trace.)
+
+    Parameters
+    ----------
+    graph : Graph
+    seed : int
     """
     random = np.random.default_rng(seed)
     exists = graph.exists()
@@ -114,9 +119,21 @@ def rank_randomly(graph: Graph, seed: int = 0) -> Edges:
 
 
 def nucleus_mask(weights: Edges, graph: Graph, mass: float) -> Edges:
-    """Keep, into each node reached from the output, the heaviest edges until they hold a share of the node's weight.
+    """Return the mask that keeps, into each node reached from the output, its heaviest edges up to a share.
 
     Edges of weight 0 are never kept (the published code's extraction by nucleus).
+
+    Parameters
+    ----------
+    weights : Edges of float
+    graph : Graph
+    mass : float in (0, 1]
+        The share of the weight that enters the node.
+
+    Raises
+    ------
+    ValueError
+        When the share is not in (0, 1].
     """
     if not 0 < mass <= 1:
         raise ValueError(f"A nucleus holds a share of the weight with 0 < mass <= 1; {mass!r} is not in that range.")
@@ -133,7 +150,14 @@ def nucleus_mask(weights: Edges, graph: Graph, mass: float) -> Edges:
 
 
 def threshold_mask(weights: Edges, graph: Graph, threshold: float) -> Edges:
-    """Keep the edges heavier than a threshold that are connected to the output through such edges."""
+    """Return the mask of the edges heavier than a threshold that are connected to the output through such edges.
+
+    Parameters
+    ----------
+    weights : Edges of float
+    graph : Graph
+    threshold : float
+    """
     return _reached(weights, graph, lambda values: values > threshold)
 
 

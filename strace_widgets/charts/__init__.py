@@ -1,5 +1,7 @@
 """Altair charts: of one trace's sweep, of two traces, and of each finding of a study, under the finding's name.
 
+Each returns an Altair chart. Those of tables raise `FindingError` when the table is empty or lacks what is to be drawn.
+
 Importing this package switches Altair to a renderer that needs no network, unless another was chosen:
 `strace_widgets.charts.style`.
 """

@@ -26,7 +26,7 @@ CELLS = 1200
 
 
 def composition(table: pd.DataFrame, nuclei: pd.DataFrame | None = None, *, importance: str | None = None) -> Any:
-    """Chart `findings.composition`: the trace's edges by kind of component, and by depth.
+    """Return a chart of `findings.composition`: the trace's edges by kind of component, and by depth.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _areas(rows: pd.DataFrame, by: str, colours: dict[str, str], marks: pd.DataF
 
 
 def component_use(table: pd.DataFrame, value: str = "use", *, importance: str | None = None) -> Any:
-    """Chart `findings.component_use`: a map of layers and heads at each size, the MLP in the last column.
+    """Return a chart of `findings.component_use`: layers and heads at each size, the MLP in the last column.
 
     Parameters
     ----------
@@ -156,7 +156,14 @@ def component_use(table: pd.DataFrame, value: str = "use", *, importance: str | 
 
 
 def use_inequality(table: pd.DataFrame, *, importance: str | None = None) -> Any:
-    """Chart `findings.use_inequality`: a Lorenz curve at each size, with its Gini coefficient."""
+    """Return a chart of `findings.use_inequality`: a Lorenz curve at each size, with its Gini coefficient.
+
+    Parameters
+    ----------
+    table : DataFrame
+    importance : str, optional
+        The measure to draw; the table's first without one.
+    """
     rows, which = chosen(plain(table), importance=importance)
     rows = rows[rows["held"].notna()]
     rows["curve"] = [f"s = {size:.3g}, Gini {gini:.2f}" for size, gini in zip(rows["size"], rows["gini"], strict=True)]

@@ -55,9 +55,14 @@ MEASURES = {
 
 
 def reconstruction(sweep: Sweep, title: str | alt.TitleParams = "Reconstruction error against size") -> alt.LayerChart:
-    """Chart total variation against the size of the subgraph, on a log axis (the paper's reconstruction curve).
+    """Return a chart of total variation against size, on a log axis (the paper's reconstruction curve).
 
     A filled point marks a size whose most probable token agrees with the full model's.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    title : str or altair.TitleParams
     """
     rows = [
         {
@@ -90,7 +95,7 @@ def reconstruction(sweep: Sweep, title: str | alt.TitleParams = "Reconstruction 
 
 
 def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, masks: str | None = None) -> Any:
-    """Chart `findings.error_by_size`: the mean error, a band between the quartiles, and the two phases.
+    """Return a chart of `findings.error_by_size`: the mean error, a band between quartiles, and the two phases.
 
     Parameters
     ----------
@@ -131,7 +136,14 @@ def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, ma
 
 
 def shallow_statistics(table: pd.DataFrame, *, masks: str | None = None) -> Any:
-    """Chart `findings.shallow_statistics`: what the predictions at each size correlate with, over the vocabulary."""
+    """Return a chart of `findings.shallow_statistics`: what predictions at each size correlate with.
+
+    Parameters
+    ----------
+    table : DataFrame
+    masks : str, optional
+        The masks mode to draw; the table's first without one.
+    """
     rows, which = chosen(plain(table), masks=masks)
     panels = [
         alt.layer(
@@ -144,7 +156,14 @@ def shallow_statistics(table: pd.DataFrame, *, masks: str | None = None) -> Any:
 
 
 def nucleus_sizes(table: pd.DataFrame, *, masks: str | None = None) -> Any:
-    """Chart `findings.nucleus_sizes`: the median necessary size of each nucleus, and its quartiles."""
+    """Return a chart of `findings.nucleus_sizes`: the median necessary size of each nucleus, and its quartiles.
+
+    Parameters
+    ----------
+    table : DataFrame
+    masks : str, optional
+        The masks mode to draw; the table's first without one.
+    """
     rows, which = chosen(plain(table), masks=masks)
     measures = list(rows["importance"].unique())
     legend = alt.Legend(orient="bottom", title=None, symbolOpacity=1, symbolSize=120)
@@ -171,7 +190,12 @@ def nucleus_sizes(table: pd.DataFrame, *, masks: str | None = None) -> Any:
 
 
 def geometry(table: pd.DataFrame) -> Any:
-    """Chart `findings.geometry`: the way of the last hidden state to the full model's, one panel a measure."""
+    """Return a chart of `findings.geometry`: the last hidden state's way to the full model's, a panel a measure.
+
+    Parameters
+    ----------
+    table : DataFrame
+    """
     panels = []
     sizes = [float(table["size"].min()), float(table["size"].max())]
     for measure, title in MEASURES.items():
@@ -192,7 +216,14 @@ def geometry(table: pd.DataFrame) -> Any:
 
 
 def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
-    """Chart `findings.savings`: the share of operations and of weights that a trace touches, quartiles over prompts."""
+    """Return a chart of `findings.savings`: the shares of operations and weights touched, quartiles over prompts.
+
+    Parameters
+    ----------
+    table : DataFrame
+    importance : str, optional
+        The measure to draw; the table's first without one.
+    """
     rows, which = chosen(plain(table), importance=importance)
     touched = {"flops": "the layers' operations", "weights": "the layers' weights"}
     long = rows.rename(columns=touched).melt(["size"], list(touched.values()), "of", "share")

@@ -18,9 +18,15 @@ LABEL_LENGTH = 46
 
 
 def comparison(pair: Comparison, size: float = 0.1) -> Any:
-    """Chart `strace_widgets.compare`: both error curves on one scale, the edges shared, the heads that differ most.
+    """Return a chart of `strace_widgets.compare`: both error curves, the edges shared, the heads that differ most.
 
     What two traces do not have in common is left out: shared edges where the graphs differ, heads where the models do.
+
+    Parameters
+    ----------
+    pair : Comparison
+    size : float in (0, 1]
+        At which heads are compared.
     """
     labels = [_short(label) for label in pair.labels()]
     sweeps = [trace.evaluate(pair.sizes.tolist()) for trace in (pair.a, pair.b)]

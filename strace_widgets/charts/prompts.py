@@ -39,7 +39,7 @@ def uncertainty(
     importance: str | None = None,
     masks: str | None = None,
 ) -> Any:
-    """Chart `findings.uncertainty`: each prompt's necessary size against the full model's entropy.
+    """Return a chart of `findings.uncertainty`: each prompt's necessary size against the full model's entropy.
 
     Above `POINTS` prompts, the shade of a bin says how many lie in it.
 
@@ -114,7 +114,14 @@ def _binned(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def extremes(table: pd.DataFrame, *, importance: str | None = None, masks: str | None = None) -> Any:
-    """Chart `findings.extremes`: the easiest and the hardest prompts, with their necessary size."""
+    """Return a chart of `findings.extremes`: the easiest and the hardest prompts, with their necessary size.
+
+    Parameters
+    ----------
+    table : DataFrame
+    importance, masks : str, optional
+        What to draw; the table's first without one.
+    """
     rows, which = chosen(plain(table), importance=importance, masks=masks)
     rows["prompt"] = [f"{_short(text)}" for text in rows["text"]]
     order = list(rows.sort_values("size")["prompt_id"])
@@ -139,7 +146,14 @@ def extremes(table: pd.DataFrame, *, importance: str | None = None, masks: str |
 
 
 def groups(table: pd.DataFrame, *, importance: str | None = None, masks: str | None = None) -> Any:
-    """Chart `findings.groups`: the median necessary size of each group, and its quartiles."""
+    """Return a chart of `findings.groups`: the median necessary size of each group, and its quartiles.
+
+    Parameters
+    ----------
+    table : DataFrame
+    importance, masks : str, optional
+        What to draw; the table's first without one.
+    """
     by = next(column for column in table if column not in {"importance", "masks"})
     rows, which = chosen(plain(table), importance=importance, masks=masks)
     rows["group"] = [f"{name} ({n:,})" for name, n in zip(rows[by], rows["n_prompts"], strict=True)]
@@ -162,7 +176,13 @@ def groups(table: pd.DataFrame, *, importance: str | None = None, masks: str | N
 
 
 def agreement(table: pd.DataFrame, title: str = "Agreement on what is hard") -> Any:
-    """Chart `findings.agreement` or `findings.shared_components`: a correlation in every cell, as shade and number."""
+    """Return a chart of `findings.agreement` or `shared_components`: a correlation a cell, as shade and number.
+
+    Parameters
+    ----------
+    table : DataFrame
+    title : str
+    """
     rows = plain(table)
     names = list(rows["first"].unique())
     short = max(len(str(name)) for name in names) <= 7  # noqa: PLR2004 - letters that fit a cell

@@ -38,7 +38,7 @@ SERIES = {"own": ("its own trace", BLUE, SOLID), "carried": ("the clean text's t
 
 
 def generation(table: pd.DataFrame) -> Any:
-    """Chart the table of `strace_widgets.trace_generation`: necessary size and entropy, token by token.
+    """Return a chart of `strace_widgets.trace_generation`: necessary size and entropy, token by token.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def generation(table: pd.DataFrame) -> Any:
 
 
 def generated_text(table: pd.DataFrame, value: str = "size") -> Any:
-    """Draw a generated text with a shade behind each token: pale for little, deep for much.
+    """Return a picture of a generated text with a shade behind each token: pale for little, deep for much.
 
     The text is drawn as marks of an SVG picture: it is never read as HTML. Line ends are shown as ⏎.
 
@@ -124,7 +124,12 @@ def generated_text(table: pd.DataFrame, value: str = "size") -> Any:
 
 
 def transfer(table: pd.DataFrame) -> Any:
-    """Chart the table of `strace_widgets.carry_over`: a clean text's trace on an altered text, beside its own trace."""
+    """Return a chart of `strace_widgets.carry_over`: a clean text's trace on an altered text, beside its own.
+
+    Parameters
+    ----------
+    table : DataFrame
+    """
     rows, _ = chosen(table)
     rows["series"] = rows["subgraph"].map({name: words for name, (words, _, _) in SERIES.items()})
     names, colours, dashes = (list(part) for part in zip(*SERIES.values(), strict=True))

@@ -84,6 +84,11 @@ def shared_components(
     DataFrame
         `first`, `second` (every pair both ways, and each with itself), `n_components`, and the Spearman correlation of
         the components' mean density with its 95 % interval over components: `spearman`, `low`, `high`.
+
+    Raises
+    ------
+    FindingError
+        When no prompt has such a column.
     """
     prompts = _grouped(study, by)
     components = chosen(study.components, importance=importance)
@@ -97,11 +102,24 @@ def shared_components(
 def groups(study: Tables, by: str = "kind", criterion: str = "top1") -> pd.DataFrame:
     """Compare the necessary size between groups of prompts.
 
+    Parameters
+    ----------
+    study : Study
+    by : str
+        A column of the prompts: "kind", "language".
+    criterion : str
+        As for `uncertainty`.
+
     Returns
     -------
     DataFrame
         `importance`, `masks`, the column `by`, `n_prompts`, and of the necessary size `mean`, `lower`, `median` and
         `upper`; prompts that need the whole graph count as size 1.
+
+    Raises
+    ------
+    FindingError
+        When no prompt has such a column, or the study does not have the criterion.
     """
     needed = table(study, "necessary", ["prompt_id", "importance", "masks", "criterion", "size"])
     needed = chosen(needed, criterion=criterion)

@@ -19,6 +19,10 @@ _COLUMNS = ["prompt_id", "importance", "size", "layer", "kind", "head", "n_edges
 def composition(study: Tables) -> pd.DataFrame:
     """Say what share of the trace's edges each kind of component and each quarter of the depth has.
 
+    Parameters
+    ----------
+    study : Study
+
     Returns
     -------
     DataFrame
@@ -76,6 +80,12 @@ def use_of(components: pd.DataFrame, sizes: Sequence[float]) -> pd.DataFrame:
 
 def use_inequality(study: Tables, sizes: Sequence[float] = (*SIZES, 1.0)) -> pd.DataFrame:
     """Say how unevenly heads and MLPs are used: a Lorenz curve over their mean `density` at each size.
+
+    Parameters
+    ----------
+    study : Study
+    sizes : floats
+        The sizes of the study's grid nearest to these.
 
     Returns
     -------

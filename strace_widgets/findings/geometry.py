@@ -28,6 +28,11 @@ class States(Protocol):
 def geometry(study: States) -> pd.DataFrame:
     """Follow the last hidden state, before the unembedding, along the sizes of the trace.
 
+    Parameters
+    ----------
+    study : Study
+        Run with ``hidden=True``.
+
     Returns
     -------
     DataFrame

@@ -40,6 +40,14 @@ def uncertainty(study: Tables, criterion: str = "top1") -> pd.DataFrame:
 def uncertainty_correlation(study: Tables, criterion: str = "top1", *, seed: int = 0) -> pd.DataFrame:
     """Correlate the necessary size of a prompt with the full model's uncertainty, by rank.
 
+    Parameters
+    ----------
+    study : Study
+    criterion : str
+        As for `uncertainty`.
+    seed : int
+        Of the bootstrap.
+
     Returns
     -------
     DataFrame
@@ -68,6 +76,14 @@ def uncertainty_correlation(study: Tables, criterion: str = "top1", *, seed: int
 def extremes(study: Tables, criterion: str = "top1", n_prompts: int = 5) -> pd.DataFrame:
     """List the prompts that need least and most.
 
+    Parameters
+    ----------
+    study : Study
+    criterion : str
+        As for `uncertainty`.
+    n_prompts : int
+        How many at either end.
+
     Returns
     -------
     DataFrame
@@ -84,6 +100,10 @@ def extremes(study: Tables, criterion: str = "top1", n_prompts: int = 5) -> pd.D
 
 def shallow_statistics(study: Tables) -> pd.DataFrame:
     """Say what sparse subgraphs know: word frequency, or the full model's ranking of the vocabulary.
+
+    Parameters
+    ----------
+    study : Study
 
     Returns
     -------

@@ -24,6 +24,10 @@ _CURVE = ["importance", "masks", "subgraph"]
 def error_by_size(study: Tables) -> pd.DataFrame:
     """Average the reconstruction error over prompts, at each size, for traces and baselines.
 
+    Parameters
+    ----------
+    study : Study
+
     Returns
     -------
     DataFrame
@@ -43,6 +47,12 @@ def phases(study: Tables, *, seed: int = 0) -> pd.DataFrame:
 
     A line of two segments over log10 s is fitted to the mean error (`statistics.two_segments`); its interval is
     bootstrapped over prompts.
+
+    Parameters
+    ----------
+    study : Study
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------
@@ -94,6 +104,10 @@ def phases(study: Tables, *, seed: int = 0) -> pd.DataFrame:
 
 def nucleus_sizes(study: Tables) -> pd.DataFrame:
     """Say how large a trace must be to recover each nucleus for good.
+
+    Parameters
+    ----------
+    study : Study
 
     Returns
     -------

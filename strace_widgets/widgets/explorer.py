@@ -117,12 +117,21 @@ class Explorer(anywidget.AnyWidget):
         return self.session.trace
 
     def save(self, path: str | Path) -> Path:
-        """Write the session, its history included, to a file; return its path."""
+        """Write the session, its history included, to a file; return its path.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
         sessions.write_file(Path(path), self.session, self.n_edges, self.toggles, self.history)
         return Path(path)
 
     def load(self, path: str | Path) -> None:
         """Go on with a session that was saved; nothing changes when the file cannot be read.
+
+        Parameters
+        ----------
+        path : str or Path
 
         Raises
         ------
@@ -142,6 +151,12 @@ class Explorer(anywidget.AnyWidget):
         """Write the Explorer as it stands as one page that needs no kernel and no network; return its path.
 
         See `strace_widgets.to_html`.
+
+        Parameters
+        ----------
+        path : str or Path
+        switches : {None, "single"}
+            As for `strace_widgets.to_html`.
         """
         from ..export import to_html  # noqa: PLC0415 - only when asked
 
@@ -151,6 +166,12 @@ class Explorer(anywidget.AnyWidget):
         """Write the trace with the session as it stands to one file that opens without a model; return its path.
 
         See `strace_widgets.STrace.save`.
+
+        Parameters
+        ----------
+        path : str or Path
+        precision : {"float32", "float16"}
+            Of the weights, as for `STrace.save`.
         """
         from ..files import save_trace  # noqa: PLC0415
 

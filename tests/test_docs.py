@@ -1,0 +1,139 @@
+"""The documentation: built strictly, complete, and loading nothing from elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import griffe
+import pytest
+from conftest import ROOT, SCREENSHOTS
+from playwright.sync_api import Browser, Page
+
+import strace_widgets as sw
+from strace_widgets import charts, findings
+
+SCHEMES = {"light": "default", "dark": "slate"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    built = subprocess.run(
+        build, check=False, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, stderr=subprocess.PIPE
+    )
+    assert built.returncode == 0, built.stderr.decode()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def documented(site: Path) -> set[str]:
+    """The dotted paths of everything that the API pages describe."""
+    pages = [page.read_text(encoding="utf-8") for page in (site / "api").glob("*.html")]
+    return {path for page in pages for path in re.findall(r'<h\d id="(strace_widgets\.[\w.]+)"', page)}
+
+
+@pytest.mark.parametrize("room", [sw, findings, charts], ids=lambda room: room.__name__)
+def test_every_public_name_is_on_an_api_page(room: object, documented: set[str]) -> None:
+    for name in room.__all__:
+        public = getattr(room, name)
+        assert f"{public.__module__}.{public.__qualname__}" in documented
+
+
+def test_what_the_api_pages_describe_says_all_that_applies(documented: set[str]) -> None:
+    package = griffe.load("strace_widgets", search_paths=[ROOT], docstring_parser="numpy")
+    described = [package[path.partition(".")[2]] for path in sorted(documented)]
+    functions = [one for one in described if one.is_function]
+    assert len(functions) > 80
+    missing = [said for function in functions for said in shortcomings(function)]
+    assert not missing, "\n".join(missing)
+
+
+def shortcomings(function: griffe.Function) -> list[str]:
+    """Say what a docstring leaves out: a parameter, what comes back, or an error that the function itself raises."""
+    if function.docstring is None:
+        return [f"{function.path} has no docstring"]
+    sections = {section.kind.value: section.value for section in function.docstring.parsed}
+    told = [parameter.name.lstrip("*") for parameter in sections.get("parameters", [])]
+    taken = [parameter.name for parameter in function.parameters if parameter.name != "self"]
+    raised = {name for error in sections.get("raises", []) for name in re.findall(r"\w+", str(error.annotation))}
+    summary = function.docstring.value.partition("\n\n")[0]
+    returns = (
+        str(function.returns) == "None" or "returns" in sections or re.search(r"\breturn\b", summary, re.IGNORECASE)
+    )
+    return [
+        *([f"{function.path} takes {taken} and tells of {told}"] if sorted(told) != sorted(taken) else []),
+        *([] if returns else [f"{function.path} does not say what it returns"]),
+        *(f"{function.path} raises {error} and does not say so" for error in sorted(raises(function) - raised)),
+    ]
+
+
+def raises(function: griffe.Function) -> set[str]:
+    """Return the names of the errors that a function itself raises and does not catch."""
+    nodes = list(ast.walk(ast.parse(textwrap.dedent(function.source))))
+    caught = {
+        id(inner) for node in nodes if isinstance(node, ast.Try) for part in node.body for inner in ast.walk(part)
+    }
+    errors = [node.exc for node in nodes if isinstance(node, ast.Raise) and node.exc and id(node) not in caught]
+    return {ast.unparse(error.func if isinstance(error, ast.Call) else error) for error in errors}
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """The site on a server of this machine: a browser gives pages from a disk no search."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def reader(browser: Browser, address: str) -> Iterator[Page]:
+    """A page on which any request to elsewhere, failed request, console error or exception fails the test."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on(
+        "request",
+        lambda asked: None if asked.url.startswith((address, "data:", "blob:")) else troubles.append(asked.url),
+    )
+    page.on(
+        "response", lambda answer: troubles.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None
+    )
+    yield page
+    page.close()
+    assert not troubles
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", SCHEMES)
+def test_every_page_opens_without_a_network(reader: Page, site: Path, address: str, theme: str) -> None:
+    reader.emulate_media(color_scheme=theme)
+    pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    assert {"index.html", "method.html", "api/names.html"} <= set(pages)
+    for page in pages:
+        reader.goto(f"{address}/{page}", wait_until="load")
+        assert reader.locator("article h1").count() == 1
+        assert reader.locator("body").get_attribute("data-md-color-scheme") == SCHEMES[theme]
+        assert reader.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
+        reader.screenshot(path=SCREENSHOTS / f"docs-{page.removesuffix('.html').replace('/', '-')}-{theme}.png")
+
+
+@pytest.mark.browser
+def test_the_search_finds_a_function(reader: Page, address: str) -> None:
+    reader.goto(f"{address}/index.html")
+    reader.locator("input.md-search__input").fill("recovered_nuclei")
+    found = reader.locator(".md-search-result__link").first
+    found.wait_for()
+    assert "api/numbers.html" in str(found.get_attribute("href"))
