@@ -96,8 +96,7 @@ def test_the_slider_has_keys(page: Page, card: Locator, recording: Recording) ->
     smaller = size_of(card)
     page.keyboard.press("PageUp")
     assert size_of(card) > smaller
-    page.wait_for_function("mounted[0].model.saved.length > 0")
-    assert saved(page)[-1][0] == size_of(card)
+    page.wait_for_function("size => mounted[0].model.saved.at(-1)?.[0] === size", arg=size_of(card))
 
 
 @by_pointer_and_keyboard

@@ -57,7 +57,7 @@ def test_a_head_is_cycled(card: Locator, recording: Recording, means: Means) -> 
         expect(head).to_have_attribute("aria-label", re.compile(f", {toggles.get('1.2', 'auto')}, "))
         expect_numbers(card, recording, toggles)
         if toggles:
-            expect(card.get_by_role("status").first).to_contain_text(f"Head 1.2 {toggles['1.2']}: TV")
+            expect(card.get_by_test_id("announcement")).to_contain_text(f"Head 1.2 {toggles['1.2']}: TV")
     expect(head).to_be_focused()
 
 

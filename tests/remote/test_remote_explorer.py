@@ -40,16 +40,11 @@ def _patient() -> Iterator[None]:
     expect.set_options(timeout=5_000)
 
 
-@pytest.fixture(scope="module")
-def trace(remote_model: Any) -> sw.STrace:
-    return sw.trace(remote_model("tiny-llama"), PROMPT)
-
-
 @pytest.fixture
-def explorer(browser: Browser, trace: sw.STrace) -> Iterator[sw.Explorer]:
+def explorer(browser: Browser, remote_model: Any) -> Iterator[sw.Explorer]:
     """Made after the browser, whose event loop it takes for the kernel's."""
     del browser
-    explorer = trace.explore()
+    explorer = sw.trace(remote_model("tiny-llama"), PROMPT).explore()
     yield explorer
     explorer.close()
 
