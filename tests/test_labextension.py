@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -151,6 +152,8 @@ def test_a_bad_file_says_in_place_what_is_wrong(page: Page, folder: Path) -> Non
         "unmarked.strace": "it has no manifest.json that says so.",
         "viewless.strace": "view.json is missing.",
         "changed.strace": "view.json is not what was saved, its checksum in manifest.json is another.",
+        "empty.strace": "view.json does not describe a trace.",
+        "strange.strace": "view.json does not describe a trace (",
         "<b>x.strace": "<b>x.strace is no saved trace",
     }
     (folder / "cut.strace").write_bytes(good.read_bytes()[:-1000])
@@ -158,6 +161,9 @@ def test_a_bad_file_says_in_place_what_is_wrong(page: Page, folder: Path) -> Non
     altered(good, folder / "unmarked.strace", manifest=b"{}")
     altered(good, folder / "viewless.strace", view=None)
     altered(good, folder / "changed.strace", view=b"{}")
+    for name, view in (("empty", b'{"bundle": {}}'), ("strange", b'{"bundle": {"arrays": {}}}')):
+        told = manifest | {"members": {"view.json": {"bytes": len(view), "sha256": hashlib.sha256(view).hexdigest()}}}
+        altered(good, folder / f"{name}.strace", manifest=json.dumps(told).encode(), view=view)
     (folder / "<b>x.strace").write_bytes(b"")
     page.reload()
     for name, sentence in sentences.items():

@@ -6,7 +6,9 @@ const newestVersion = 1;
 const largestMember = 2 ** 28;
 
 /** The Explorer's state as the file has it; the Explorer reads it. */
-export type View = Record<string, unknown>;
+export interface View {
+  bundle: { arrays: unknown };
+}
 
 interface Manifest {
   format: unknown;
@@ -31,7 +33,7 @@ export async function readView(file: Uint8Array, name: string): Promise<View> {
     throw new Error(`${name} cannot be used: view.json is not what was saved, its checksum in manifest.json is another.`);
   }
   const view = parsed<View>(content);
-  if (!view?.bundle) throw new Error(`${name} cannot be used: view.json does not describe a trace.`);
+  if (!view?.bundle?.arrays) throw new Error(`${name} cannot be used: view.json does not describe a trace.`);
   return view;
 }
 

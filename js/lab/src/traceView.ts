@@ -52,7 +52,13 @@ export class TraceView extends Widget {
     try {
       const view = await readView(bytes(this.context.model.toString()), name);
       const { replay } = await explorer();
-      this.replace((el) => replay(view, el));
+      this.replace((el) => {
+        try {
+          return replay(view, el);
+        } catch (reason) {
+          throw new Error(`${name} cannot be used: view.json does not describe a trace (${(reason as Error).message}).`);
+        }
+      });
     } catch (reason) {
       this.replace((el) => {
         const sentence = Object.assign(document.createElement("p"), { textContent: (reason as Error).message });
