@@ -178,7 +178,8 @@ def test_a_notebook_beside_the_file_loads_it(page: Page, folder: Path) -> None:
     opened(page)
     page.get_by_role("button", name="Open in a notebook").click()
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
-    created = nbformat.read(folder / "Untitled.ipynb", as_version=4)
+    (notebook,) = folder.glob("*.ipynb")
+    created = nbformat.read(notebook, as_version=4)
     nbformat.validate(created)
     assert created.metadata["kernelspec"]["language"] == "python"
     assert created.cells[0].source == (
@@ -199,3 +200,6 @@ def test_notebook_7_opens_it_too(page: Page, address: str) -> None:
     explorer.get_by_test_id("slider").press("End", timeout=60_000)
     expect(explorer.get_by_test_id("edges")).to_have_attribute("data-edges", "4398")
     popup.value.screenshot(path=SCREENSHOTS / "labextension-notebook7.png")
+    with popup.value.expect_popup() as notebook:
+        popup.value.get_by_role("button", name="Open in a notebook").click()
+    expect(notebook.value.locator(".jp-CodeCell")).to_contain_text("sw.load_trace", timeout=60_000)

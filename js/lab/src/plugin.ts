@@ -42,10 +42,9 @@ function activate(
     label: "Open the Saved Trace in a Notebook",
     icon: notebookIcon,
     isEnabled: () => tracker.currentWidget !== null && tracker.currentWidget === shell.currentWidget,
-    execute: async () => {
-      const path = tracker.currentWidget?.context.path;
+    execute: async ({ path = tracker.currentWidget?.context.path }) => {
       try {
-        if (path) await openInNotebook(path, serviceManager, documents);
+        if (typeof path === "string") await openInNotebook(path, serviceManager, documents);
       } catch (reason) {
         await showErrorMessage("The notebook could not be created", reason as Error);
       }
@@ -68,9 +67,11 @@ function activate(
     fileTypes: ["strace"],
     defaultFor: ["strace"],
     readOnly: true,
-    toolbarFactory: () => [
-      { name: "notebook", widget: new ToolbarButton({ label: "Open in a notebook", onClick: () => void commands.execute(command) }) },
-    ],
+    toolbarFactory: ({ context }) => {
+      // Of this file, also where another one beside it has the focus.
+      const onClick = () => void commands.execute(command, { path: context.path });
+      return [{ name: "notebook", widget: new ToolbarButton({ label: "Open in a notebook", onClick }) }];
+    },
   });
   factory.widgetCreated.connect((_, widget) => {
     widget.title.icon = icon;
