@@ -4,6 +4,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUNDLE := strace_widgets/widgets/static/explorer.js
 SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs
+LABEXTENSION := js/lab/labextension/package.json
+LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tsconfig.json
 # One thread a core at most; half the tests start a process of their own.
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
@@ -38,14 +40,18 @@ help:
 	$(PIP) -c constraints.txt -e ".[dev]"
 	@touch $@
 
-js/node_modules/.package-lock.json: js/package.json js/package-lock.json
-	@echo "--- installing the JavaScript packages"
-	cd js && npm ci --no-audit --no-fund
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	@echo "--- installing the JavaScript packages of $*"
+	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
 $(BUNDLE): $(SOURCES) js/node_modules/.package-lock.json
 	@echo "--- building the JavaScript bundle"
 	cd js && npm run build
+
+$(LABEXTENSION): $(LAB_SOURCES) js/lab/node_modules/.package-lock.json
+	@echo "--- building the JupyterLab extension"
+	cd js/lab && npm run build
 
 demo: .venv/demo-installed $(BUNDLE)
 	@echo "--- loading the default model (unpacked once)"
@@ -68,10 +74,11 @@ lint: .venv/dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/dev-installed js/node_modules/.package-lock.json
+types: .venv/dev-installed js/node_modules/.package-lock.json js/lab/node_modules/.package-lock.json
 	@echo "--- mypy --strict, tsc"
 	$(BIN)/mypy
 	cd js && npm run check
+	cd js/lab && npm run check
 
 # The theme's notice about its own future is no warning about these pages.
 docs: export NO_MKDOCS_2_WARNING := 1
@@ -83,7 +90,7 @@ js-test: js/node_modules/.package-lock.json $(BUNDLE)
 	@echo "--- vitest"
 	cd js && npm test
 
-python-test: .venv/dev-installed $(BUNDLE)
+python-test: .venv/dev-installed $(BUNDLE) $(LABEXTENSION)
 	@echo "--- pytest: engine, widget, notebooks, JupyterLab in Chromium, packages"
 	$(BIN)/python -m pytest --junit-xml build/pytest.xml
 
@@ -115,4 +122,4 @@ screenshot: .venv/dev-installed $(BUNDLE)
 	cp build/screenshots/jupyterlab-head-off.png docs/explorer.png
 
 clean:
-	rm -rf .venv build dist demo.html js/node_modules $(dir $(BUNDLE))
+	rm -rf .venv build dist demo.html js/node_modules js/lab/node_modules js/lab/lib $(dir $(BUNDLE)) $(dir $(LABEXTENSION))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import subprocess
+import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,22 @@ def tiny() -> Any:
 @pytest.fixture
 def tiny_trace(tiny: Any) -> sw.STrace:
     return sw.trace(tiny, PROMPT)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The sdist, and the wheel that is built from it where npm cannot be found."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*build, "--sdist", str(ROOT)], check=True, capture_output=True)
+    (sdist,) = folder.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    unpacked = folder / sdist.name.removesuffix(".tar.gz")
+    without_npm = os.environ | {"PATH": str(Path(sys.executable).parent)}
+    subprocess.run([*build, "--wheel", str(unpacked)], check=True, capture_output=True, env=without_npm)
+    (wheel,) = folder.glob("*.whl")
+    return sdist, wheel
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import pytest
 
 
 @contextmanager
-def jupyter_server(folder: Path) -> Iterator[str]:
+def jupyter_server(folder: Path, python: str | Path = sys.executable) -> Iterator[str]:
     """Serve a folder in JupyterLab (/lab/tree/...) and Notebook 7 (/notebooks/...); yields the address."""
     port = free_port()
     settings = {
@@ -30,7 +30,7 @@ def jupyter_server(folder: Path) -> Iterator[str]:
         # A server that a broken test leaves behind stops by itself.
         "ServerApp.shutdown_no_activity_timeout": 600,
     }
-    command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in settings.items())]
+    command = [str(python), "-m", "jupyterlab", *(f"--{name}={value}" for name, value in settings.items())]
     with served(command, jupyter_environment(folder), folder, f"http://127.0.0.1:{port}", "/api") as address:
         yield address
 

@@ -14,22 +14,7 @@ import pytest
 from conftest import ROOT
 
 BUNDLE = ("strace_widgets/widgets/static/explorer.js", "strace_widgets/widgets/static/explorer.css")
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The sdist, and the wheel that is built from it where npm cannot be found."""
-    folder = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*build, "--sdist", str(ROOT)], check=True, capture_output=True)
-    (sdist,) = folder.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
-    unpacked = folder / sdist.name.removesuffix(".tar.gz")
-    without_npm = os.environ | {"PATH": str(Path(sys.executable).parent)}
-    subprocess.run([*build, "--wheel", str(unpacked)], check=True, capture_output=True, env=without_npm)
-    (wheel,) = folder.glob("*.whl")
-    return sdist, wheel
+LABEXTENSION = ".data/data/share/jupyter/labextensions/strace_widgets/"
 
 
 def test_both_hold_the_bundle(packages: tuple[Path, Path]) -> None:
@@ -41,8 +26,21 @@ def test_both_hold_the_bundle(packages: tuple[Path, Path]) -> None:
     assert set(BUNDLE) <= in_wheel
     assert "strace_widgets/prompts/shipped.jsonl" in in_wheel
     assert {"js/package-lock.json", "js/src/explorer.tsx"} <= in_sdist
+    assert {"js/lab/package-lock.json", "js/lab/src/plugin.ts", "js/lab/labextension/package.json"} <= in_sdist
     assert not any("node_modules" in name for name in in_sdist)
     assert all(name.startswith(("strace_widgets/", "strace_widgets-")) for name in in_wheel)
+
+
+def test_javascript_older_than_its_sources_is_not_packed(packages: tuple[Path, Path], tmp_path: Path) -> None:
+    with tarfile.open(packages[0]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.iterdir()
+    os.utime(unpacked / "js/lab/src/plugin.ts")  # written now
+    build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path), str(unpacked)]
+    without_npm = os.environ | {"PATH": str(Path(sys.executable).parent)}
+    finished = subprocess.run(build, check=False, capture_output=True, text=True, env=without_npm)
+    assert finished.returncode != 0
+    assert "older than its sources, and npm was not found" in finished.stdout + finished.stderr
 
 
 def test_the_bundle_is_small_and_loads_nothing() -> None:
@@ -51,6 +49,17 @@ def test_the_bundle_is_small_and_loads_nothing() -> None:
     for text in (script, style):
         for loader in ("unpkg", "jsdelivr", "esm.sh", "@import", "url(http"):
             assert loader not in text
+
+
+def test_jupyterlab_s_extension_is_small_and_draws_with_the_same_bundle(packages: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(packages[1]) as wheel:
+        sizes = {
+            i.filename.partition(LABEXTENSION)[2]: i.file_size for i in wheel.infolist() if LABEXTENSION in i.filename
+        }
+        (drawn_by,) = (name for name in wheel.namelist() if name.endswith(LABEXTENSION + "explorer/explorer.js"))
+        assert wheel.read(drawn_by) == wheel.read(BUNDLE[0])
+    assert {"package.json", "install.json", "explorer/explorer.css"} <= set(sizes)
+    assert sum(size for name, size in sizes.items() if not name.startswith("explorer/")) < 50_000
 
 
 @pytest.mark.slow

@@ -4,9 +4,9 @@ import { useMemo, useRef } from "preact/hooks";
 import { Card } from "./card";
 import { useKeptFocus } from "./focus";
 import { useConversation } from "./kernel";
-import { mountPage } from "./page";
+import { mountPage, pageModel } from "./page";
 import { mountView, type ViewName } from "./single";
-import { decodeBundle, type ExplorerModel } from "./state";
+import { decodeBundle, type ExplorerModel, type ExplorerState } from "./state";
 import { useTrait } from "./store";
 import { useTheme } from "./theme";
 import { ErrorBar } from "./views/ErrorBar";
@@ -45,6 +45,11 @@ function initialize({ model }: { model: ExplorerModel }) {
   return { mount: (view: ViewName, el: HTMLElement) => mountView(model, view, el) };
 }
 
-mountPage(document, render);
+/** Draws a saved state, with no kernel behind it: on a page, and where JupyterLab opens a .strace file (`js/lab`). */
+export function replay(state: Partial<ExplorerState>, el: HTMLElement): () => void {
+  return render({ model: pageModel(state), el });
+}
+
+mountPage(document, replay);
 
 export default { initialize, render };

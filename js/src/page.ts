@@ -4,7 +4,7 @@ import { sameToggles } from "./toggles";
 
 const statesInPage = "script.strace-widgets-state[type='application/json']";
 
-export type RenderInto = (props: { model: ExplorerModel; el: HTMLElement }) => () => void;
+export type Replay = (state: Partial<ExplorerState>, el: HTMLElement) => () => void;
 
 /** As loose as anywidget has it. */
 type Listener = (...about: any[]) => void;
@@ -49,12 +49,12 @@ export function pageModel(state: Partial<ExplorerState>): ExplorerModel {
 }
 
 /** Draws an Explorer in front of each state in the page, once. */
-export function mountPage(page: Document, render: RenderInto): void {
+export function mountPage(page: Document, replay: Replay): void {
   for (const script of page.querySelectorAll<HTMLElement>(statesInPage)) {
     if (script.dataset.drawn) continue;
     script.dataset.drawn = "true";
     const el = page.createElement("div");
     script.before(el);
-    render({ model: pageModel(JSON.parse(script.textContent ?? "{}")), el });
+    replay(JSON.parse(script.textContent ?? "{}"), el);
   }
 }

@@ -1,7 +1,7 @@
 import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import explorer from "../src/explorer";
+import explorer, { replay } from "../src/explorer";
 import { mountPage, pageModel } from "../src/page";
 import type { EncodedBundle, ExplorerState } from "../src/state";
 import { fakeModel, type FakeModel } from "./fakeModel";
@@ -301,8 +301,8 @@ describe("a page without a kernel", () => {
       value instanceof DataView ? btoa(String.fromCharCode(...new Uint8Array(value.buffer, value.byteOffset))) : value;
     document.querySelector("script")!.textContent = JSON.stringify({ bundle, n_edges: 4, live: false }, asText);
     act(() => {
-      mountPage(document, explorer.render);
-      mountPage(document, explorer.render);
+      mountPage(document, replay);
+      mountPage(document, replay);
     });
     expect(document.querySelectorAll("[data-testid=strace-explorer]")).toHaveLength(1);
     el = document.body;
