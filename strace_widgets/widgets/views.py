@@ -60,7 +60,7 @@ class View(anywidget.AnyWidget):
                 f"A view shares the session of an Explorer, a view or a trace; {type(session).__name__} has none."
             )
         # A view is as wide as it is given: in a row of boxes it has to ask for its share.
-        kwargs.setdefault("layout", {"flex": "1 1 340px", "min_width": "0"})
+        kwargs.setdefault("layout", {"flex": "1 1 0%", "min_width": "0"})
         super().__init__(explorer=explorer, view=self.VIEW, **kwargs)
         self._links = (
             *(traitlets.link((explorer, name), (self, name)) for name in ("n_edges", "size", "toggles")),
