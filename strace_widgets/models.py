@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from . import estimates, interventions
 from .edges import Edges
-from .errors import PromptError
+from .errors import PromptError, RemoteError
 from .importance import Captured
 from .modes import Modes
 from .request import JobBackend
@@ -271,10 +271,14 @@ class Model:
         if len(calls) == 1:
             return [self.ask(calls[0])]
         key = _digest(*what)
-        answers = self._unfinished.setdefault(key, [])
-        for call in tqdm(calls[len(answers) :], desc="passes", leave=False):
-            answers.append(self.ask(call))
-        return self._unfinished.pop(key)
+        answers = self._unfinished.pop(key, [])  # taken out, so that two threads never share one list
+        try:
+            for call in tqdm(calls[len(answers) :], desc="passes", leave=False):
+                answers.append(self.ask(call))
+        except RemoteError:
+            self._unfinished[key] = answers
+            raise
+        return answers
 
     def _check(self, estimate: estimates.Estimate) -> None:
         if self.server:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import subprocess
 import threading
 import time
 from dataclasses import replace
@@ -30,6 +29,15 @@ DELETE = """
 import sys, boto3
 store = boto3.client("s3", endpoint_url="http://127.0.0.1:20900", region_name="us-east-1")
 store.delete_object(Bucket="ndif-results", Key=sys.argv[1])
+"""
+
+EVICT = """
+import sys
+from ndif.cli import cli
+from nnsight.modeling import huggingface
+name = sys.argv[1]
+huggingface._ID_CACHE[name] = name  # the hub cannot be asked how it is spelled
+cli(["evict", name, "--task", "text-generation"])
 """
 
 
@@ -259,13 +267,5 @@ def delete(key: str) -> None:
 
 
 def evict(name: str) -> None:
-    asking = ("ndif", "evict", f"loopback/{name}", "--task", "text-generation")
-    for left in (2, 1, 0):
-        try:
-            rig.command(*asking, env=rig.environment())
-        except subprocess.CalledProcessError:
-            if not left:  # the cluster gives its command line little time to connect
-                raise
-        else:
-            break
+    rig.command(str(rig.PYTHON), "-c", EVICT, f"loopback/{name}", env=rig.environment())
     until(lambda: f"loopback/{name}" not in server_at(rig.URL, patience=PATIENCE).served())
