@@ -104,7 +104,7 @@ rig: .venv/dev-installed
 
 test-remote: rig $(BUNDLE)
 	@echo "--- pytest, against a real NDIF on loopback"
-	$(REMOTE) $(BIN)/python -m pytest -m remote --junit-xml build/pytest-remote.xml tests/remote
+	$(REMOTE) $(BIN)/python -m pytest -o addopts="-ra --strict-markers --strict-config" --junit-xml build/pytest-remote.xml tests/remote
 
 benchmark-remote: rig
 	$(REMOTE) $(BIN)/python benchmarks/remote.py

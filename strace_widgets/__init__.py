@@ -40,7 +40,8 @@ from .errors import (
 from .estimates import Estimate, estimate
 from .prompts import shipped_prompts
 from .sweep import Sweep, TopToken
-from .trace import STrace, trace
+from .trace import STrace
+from .tracing import trace
 
 if TYPE_CHECKING:
     from .export import to_html

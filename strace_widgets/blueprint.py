@@ -15,7 +15,7 @@ import nnsight
 import torch
 from transformers import AutoModelForCausalLM
 
-from . import interventions
+from . import parts
 from .errors import UnsupportedArchitectureError
 from .inspection import inspect_model
 
@@ -75,7 +75,7 @@ def describe(config: Any) -> Architecture:
     finally:
         torch.random.set_rng_state(torch_state)
     wrapped = nnsight.NNsight(module)
-    found = inspect_model(module, lambda path: interventions.find(wrapped, path).source.names)
+    found = inspect_model(module, lambda path: parts.find(wrapped, path).source.names)
     text = config.get_text_config()
     return replace(found, n_heads=text.num_attention_heads, context=text.max_position_embeddings)
 

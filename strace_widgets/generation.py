@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from .errors import PromptError
 from .extras import pd
-from .trace import trace
+from .tracing import trace
 
 if TYPE_CHECKING:
     from .importance import Importance

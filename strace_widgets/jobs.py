@@ -16,12 +16,13 @@ from .importance import measure_named
 from .request import collect, stage_of
 from .server import Stage
 from .sweep import Sweep, compare
-from .trace import STrace, from_scores
+from .tracing import from_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .models import Model
+    from .trace import STrace
 
 FORMAT, VERSION = "strace-job", 1
 ORDER = ("error", "received", "queued", "provisioning", "deploying", "dispatched", "running", "completed")

@@ -13,7 +13,7 @@ import torch
 from nnsight.modeling.transformers import TransformersModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from . import blueprint, embedded, interventions
+from . import blueprint, embedded, interventions, parts
 from .edges import Edges
 from .errors import ModelNotFoundError, RemoteError, RemoteRunError, UnsupportedArchitectureError
 from .inspection import inspect_model
@@ -95,7 +95,7 @@ def load_model(
     module.eval()
     module.set_attn_implementation("eager")
     wrapped = source if hasattr(source, "_module") else _wrap(module, tokenizer)
-    architecture = inspect_model(module, lambda path: interventions.find(wrapped, path).source.names)
+    architecture = inspect_model(module, lambda path: parts.find(wrapped, path).source.names)
     return _proved(Model(_short(name), origin, wrapped, tokenizer, architecture, simulated=remote == "local"))
 
 

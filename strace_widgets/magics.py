@@ -14,7 +14,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from .errors import StraceError
-from .trace import trace
+from .tracing import trace
 
 if TYPE_CHECKING:
     from .models import Model

@@ -29,6 +29,7 @@ Array = np.ndarray[Any, Any]
 
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")
+nnsight.register("strace_widgets.parts")
 
 
 class Call(NamedTuple):

@@ -111,7 +111,7 @@ module = getattr(my_model, "_module", my_model).eval()  # the model that you hol
 module.set_attn_implementation("eager")
 model = NNsight(module)"""
     if model.server:
-        from . import interventions  # noqa: PLC0415 - a saved trace is shown without torch
+        from . import parts  # noqa: PLC0415 - a saved trace is shown without torch
 
         # Its kernel may keep the attention probabilities to itself.
         return f"""from typing import Any
@@ -121,7 +121,7 @@ from nnsight.modeling.transformers import TransformersModel
 model = TransformersModel({model.source!r}, task="text-generation")
 
 
-{inspect.getsource(interventions.attention_probabilities)}
+{inspect.getsource(parts.attention_probabilities)}
 """
     return f"""from nnsight.modeling.transformers import TransformersModel
 

@@ -19,13 +19,13 @@ from .importance import MEASURES
 from .modes import CHOICES
 from .programs import note, programs
 from .toggles import normalise
-from .trace import STrace
-from .trace import trace as trace_prompt
+from .tracing import trace as trace_prompt
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .sweep import Sweep
+    from .trace import STrace
 
 FORMAT, VERSION = "strace-session", 1
 BASELINES = ("inverse", "random")

@@ -24,7 +24,7 @@ from .importance import measure_named
 from .modes import Modes
 from .prompts import Prompt, read_prompts
 from .study_files import Settings, Study, finished_parts, load_study, open_study, part_name, read_table, write_part
-from .trace import STrace, trace
+from .tracing import trace
 from .unigram import Unigram, rank_correlation, unigram
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from .models import Model
     from .sweep import Sweep
+    from .trace import STrace
 
 __all__ = ["SIZES", "Study", "load_study", "study"]
 

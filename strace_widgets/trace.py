@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 from . import metrics
 from . import toggles as switches
 from .edges import Edges, Graph, edges_kept, size_of
-from .importance import Importance, in_graph, measure_named, weigh
+from .importance import measure_named, weigh
 from .modes import Modes
 from .replay import ReplayModel, check_same
 from .sweep import Sweep, TopToken, compare, top_tokens
@@ -36,92 +35,6 @@ LEVELS = 48
 
 REFINED = 16
 """How many sizes `STrace.smallest` tries between two computed levels."""
-
-
-def trace(model: Model, prompt: str | list[int] | Array, importance: Importance = "l1", *, seed: int = 0) -> STrace:
-    """Trace the prediction of the token after a prompt.
-
-    Parameters
-    ----------
-    model : Model
-        From `strace_widgets.load_model`.
-    prompt : str or token ids
-    importance : str or callable
-        How an edge is weighed: a name of `strace_widgets.importance.MEASURES` (``"l1"``, the paper's, ``"l2"``,
-        ``"proximity"``, ``"cosine"``, ``"projection"``, ``"random"``), or a function from
-        `strace_widgets.importance.Captured` to `Edges` of weights.
-    seed : int
-        For ``"random"``.
-
-    Returns
-    -------
-    STrace
-
-    Raises
-    ------
-    PromptError
-        When the prompt is empty or longer than the model's context.
-    ValueError
-        When the importance measure is unknown, or a function returns weights of the wrong shape.
-    TypeError
-        When the model is none.
-    """
-    if not hasattr(model, "decode"):
-        raise TypeError(
-            f"strace_widgets.trace takes a model, and {type(model).__name__} is none: strace_widgets.load_model gives "
-            "one, and needs torch, nnsight and transformers installed."
-        )
-    token_ids = model.encode(prompt)
-    if len(token_ids) == 1:
-        warnings.warn(
-            "The prompt is a single token, which can attend only to itself: its trace says little. "
-            "Give a longer prompt.",
-            stacklevel=2,
-        )
-    graph = _graph(model, len(token_ids))
-    if isinstance(importance, str):
-        measure = measure_named(importance)
-        scores, logits = model.capture(token_ids, measure.score)
-        weights = weigh(scores, graph, measure, seed)
-    else:
-        captured, logits = model.capture_vectors(token_ids)
-        weights = _checked(importance(captured), graph)
-    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "custom")
-    return _ranked(model, prompt, token_ids, name, graph, weights, logits)
-
-
-def from_scores(
-    model: Model, prompt: str, token_ids: Array, importance: str, scores: Edges, logits: Array, seed: int = 0
-) -> STrace:
-    """Return the trace of a prompt whose edges have been scored, by `Model.capture` or elsewhere."""
-    graph = _graph(model, len(token_ids))
-    weights = weigh(scores, graph, measure_named(importance), seed)
-    return _ranked(model, prompt, token_ids, importance, graph, weights, logits)
-
-
-def _graph(model: Model, n_tokens: int) -> Graph:
-    a = model.architecture
-    return Graph(a.n_layers, a.n_heads, n_tokens, a.parallel)
-
-
-def _ranked(
-    model: Model, prompt: Any, token_ids: Array, importance: str, graph: Graph, weights: Edges, logits: Array
-) -> STrace:
-    tokens = [model.decode(int(i)) for i in token_ids]
-    text = prompt if isinstance(prompt, str) else "".join(tokens)
-    return STrace(model, text, token_ids, tokens, importance, graph, weights, rank_edges(weights, graph), logits)
-
-
-def _checked(weights: Any, graph: Graph) -> Edges:
-    """Return a user's weights in the graph's shape, or say what is wrong with them."""
-    exists = graph.exists()
-    shapes = [np.shape(kind) for kind in weights] if isinstance(weights, tuple) else []
-    if shapes != [kind.shape for kind in exists]:
-        wanted = ", ".join(f"{name} {kind.shape}" for name, kind in zip(Edges._fields, exists, strict=True))
-        raise ValueError(f"An importance function returns Edges of the shapes {wanted}; this one returned {shapes}.")
-    if not all(np.isfinite(np.asarray(kind)[there]).all() for kind, there in zip(weights, exists, strict=True)):
-        raise ValueError("An importance function returns finite weights; this one returned some that are not.")
-    return in_graph(Edges(*(np.asarray(kind, dtype=np.float32) for kind in weights)), exists)
 
 
 @dataclass(frozen=True, repr=False)

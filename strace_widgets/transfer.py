@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import PromptError
 from .extras import pd
-from .trace import trace
+from .tracing import trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

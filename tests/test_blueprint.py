@@ -9,7 +9,7 @@ import transformers
 from families import FAMILIES, Family, build
 
 import strace_widgets as sw
-from strace_widgets import blueprint, interventions
+from strace_widgets import blueprint, parts
 from strace_widgets.inspection import inspect_model
 
 
@@ -18,7 +18,7 @@ def test_the_blueprint_is_the_model(family: Family) -> None:
     module = build(family.name, family.options)
     module.set_attn_implementation("eager")
     wrapped = nnsight.NNsight(module)
-    found = inspect_model(module, lambda path: interventions.find(wrapped, path).source.names)
+    found = inspect_model(module, lambda path: parts.find(wrapped, path).source.names)
     assert blueprint.describe(module.config) == found
 
 

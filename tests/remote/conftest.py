@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "ndif"))
 import rig
 from nnsight.modeling import huggingface
+from served import FAMILIES, PATIENCE, UNSERVED, Remote
 
 import strace_widgets as sw
 
 if os.environ.get("HF_HOME") != str(rig.CLIENT_HUB):
     raise pytest.UsageError("The remote tests need their own hub cache: run them with `make test-remote`.")
-
-FAMILIES = ("tiny-llama", "tiny-gpt2", "tiny-olmo2", "tiny-neox")
-"""Llama, GPT-2, a post-norm and a parallel block."""
-UNSERVED = "loopback/tiny-unserved"
-PATIENCE = 3.0
-
-Remote = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rig
-from conftest import FAMILIES, Remote
+from served import FAMILIES, Remote
 
 import strace_widgets as sw
 from strace_widgets import estimates, jobs

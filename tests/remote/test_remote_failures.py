@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rig
-from conftest import PATIENCE, UNSERVED, Remote
+from served import PATIENCE, UNSERVED, Remote
 
 import strace_widgets as sw
 from strace_widgets import estimates
