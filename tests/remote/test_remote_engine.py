@@ -139,6 +139,21 @@ def test_the_estimate_bounds_what_is_sent(remote_model: Remote) -> None:
     assert "1 forward pass in 1 request" in str(expected)
 
 
+def test_a_study_there_has_the_tables_of_one_here(remote_model: Remote, local_model: Remote, tmp_path: Path) -> None:
+    prompts = [PROMPT, "says it again and"]
+    options: dict[str, Any] = {"baselines": ("random",), "sizes": [0.01, 0.1, 1.0], "hidden": True, "progress": False}
+    there, here = (
+        sw.study(model("tiny-llama"), prompts, tmp_path / str(index), **options)
+        for index, model in enumerate((remote_model, local_model))
+    )
+    for column in ("prompt_id", "subgraph", "size", "n_edges"):
+        assert there.points[column].tolist() == here.points[column].tolist()
+    assert there.points["total_variation"].to_numpy() == pytest.approx(
+        here.points["total_variation"].to_numpy(), abs=1e-4
+    )
+    assert there.components["n_edges"].tolist() == here.components["n_edges"].tolist()
+
+
 def test_stages_are_told(remote_model: Remote) -> None:
     told: list[str] = []
     with listening(lambda stage: told.append(stage.name)):
