@@ -90,7 +90,7 @@ def _trace(options: argparse.Namespace) -> None:
             f"{sweep.nucleus[row]:7}% {same} {top[0].token!r} {top[0].probability:.3f}"
         )
     if options.html:
-        print(f"wrote {traced.to_html(options.html)}")
+        traced.to_html(options.html)  # says what it writes
 
 
 def _study(options: argparse.Namespace) -> None:
