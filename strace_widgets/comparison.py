@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .bundle import component_counts
+from .edges import edges_kept
 
 if TYPE_CHECKING:
     from .trace import STrace
@@ -131,7 +132,7 @@ class Comparison:
         return "\n".join(lines)
 
     def _kept(self, trace: STrace) -> Array:
-        return (self.sizes * trace.n_edges).astype(np.int64)
+        return np.array([edges_kept(size, trace.n_edges) for size in self.sizes])
 
 
 def compare(a: STrace, b: STrace, sizes: Array | list[float] | None = None) -> Comparison:
@@ -161,6 +162,6 @@ def _head_shape(trace: STrace) -> tuple[int, int]:
 
 def _head_shares(trace: STrace, size: float) -> Array:
     """Return the share (L, H) of each head's edges that the trace of one size has."""
-    counts, _ = component_counts(trace.ranks, np.array([int(size * trace.n_edges), trace.n_edges]))
+    counts, _ = component_counts(trace.ranks, np.array([edges_kept(size, trace.n_edges), trace.n_edges]))
     shares: Array = counts["head_edges"][0] / counts["head_total"][:, None]
     return shares

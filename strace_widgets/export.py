@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .edges import size_of
+from .edges import edges_kept, size_of
 from .errors import MissingPackageError
 from .session import Session
 from .trace import STrace
@@ -155,7 +155,7 @@ def _changes(trace: STrace, size: float, toggles: Mapping[str, str]) -> bool:
     layer, part = node.split(".")
     ranks = trace.ranks.mlp[int(layer)] if part == "mlp" else trace.ranks.attention[int(layer), int(part)]
     ranks = ranks[ranks < trace.n_edges]
-    kept = ranks < int(size * trace.n_edges)
+    kept = ranks < edges_kept(size, trace.n_edges)
     return bool(kept.any() if state == "off" else not kept.all())
 
 

@@ -19,6 +19,7 @@ from .errors import ModelNotFoundError, RemoteError, RemoteRunError, Unsupported
 from .inspection import inspect_model
 from .models import Call, Model, as_row
 from .server import server_at
+from .toggles import forced
 
 PROOF_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}
 """Largest relative gap between the sum of a node's edges and the node; half precision cannot do better than 3e-2."""
@@ -168,7 +169,7 @@ def _proved(model: Model) -> Model:
         np.zeros((architecture.n_layers, architecture.n_heads, 4, 4), dtype=np.int32),
         *(np.zeros((architecture.n_layers, 4), dtype=np.int32) for _ in range(3)),
     )
-    nothing = np.zeros((architecture.n_layers, architecture.n_heads)), np.zeros(architecture.n_layers)
+    nothing = forced({}, architecture.n_layers, architecture.n_heads)
     try:
         call = Call(interventions.identity_gaps, lambda: (as_row(token_ids),))
         attention, block, norm, kind = model.ask(call)

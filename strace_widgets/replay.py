@@ -9,6 +9,7 @@ import numpy as np
 
 from . import metrics
 from .errors import ModelMismatchError, NoModelError
+from .toggles import forced
 
 if TYPE_CHECKING:
     from .models import Model
@@ -57,7 +58,7 @@ def check_same(trace: STrace, model: Model) -> None:
     """
     saved, found = trace.graph, model.architecture
     wanted = saved.n_layers, saved.n_heads, saved.parallel
-    nothing = np.zeros((saved.n_layers, saved.n_heads), np.int8), np.zeros(saved.n_layers, np.int8)
+    nothing = forced({}, saved.n_layers, saved.n_heads)
     gap = 1.0
     if (found.n_layers, found.n_heads, found.parallel) == wanted and trace.token_ids.max() < model.vocabulary_size:
         logits = model.evaluate(trace.token_ids, trace.ranks, np.array([-1]), nothing)[0]  # -1: the whole model

@@ -316,13 +316,7 @@ def _expected_id(traced: STrace, prompt: Prompt) -> int | None:
 
 def _points(sweep: Sweep, words: Unigram) -> dict[str, Any]:
     return {
-        "size": sweep.sizes,
-        "n_edges": sweep.n_edges,
-        "total_variation": sweep.total_variation,
-        "kl": sweep.kl,
-        "entropy": sweep.entropy,
-        "top1": sweep.top1,
-        "nucleus": sweep.nucleus,
+        **sweep.columns(),
         "top1_id": [top[0].id for top in sweep.top],
         "top1_token": [top[0].token for top in sweep.top],
         "top1_probability": [top[0].probability for top in sweep.top],

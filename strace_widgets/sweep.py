@@ -84,6 +84,16 @@ class Sweep:
     loss: Array | None = None
     rank: Array | None = None
 
+    def columns(self) -> dict[str, Array]:
+        """Return the figures of each size by name, as columns of a table.
+
+        Returns
+        -------
+        dict of (K,) arrays
+        """
+        names = ("n_edges", "total_variation", "kl", "entropy", "top1", "nucleus")
+        return {"size": self.sizes, **{name: getattr(self, name) for name in names}}
+
     def __len__(self) -> int:
         return len(self.sizes)
 

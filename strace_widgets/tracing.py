@@ -58,20 +58,23 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
             "Give a longer prompt.",
             stacklevel=2,
         )
-    graph = _graph(model, len(token_ids))
     if isinstance(importance, str):
-        measure = measure_named(importance)
-        scores, logits = model.capture(token_ids, measure.score)
-        weights = weigh(scores, graph, measure, seed)
-    else:
-        captured, logits = model.capture_vectors(token_ids)
-        weights = _checked(importance(captured), graph)
-    name = importance if isinstance(importance, str) else getattr(importance, "__name__", "custom")
-    return _ranked(model, prompt, token_ids, name, graph, weights, logits)
+        scores, logits = model.capture(token_ids, measure_named(importance).score)
+        return from_scores(model, prompt, token_ids, importance, scores, logits, seed)
+    captured, logits = model.capture_vectors(token_ids)
+    graph = _graph(model, len(token_ids))
+    weights = _checked(importance(captured), graph)
+    return _ranked(model, prompt, token_ids, getattr(importance, "__name__", "custom"), graph, weights, logits)
 
 
 def from_scores(
-    model: Model, prompt: str, token_ids: Array, importance: str, scores: Edges, logits: Array, seed: int = 0
+    model: Model,
+    prompt: str | list[int] | Array,
+    token_ids: Array,
+    importance: str,
+    scores: Edges,
+    logits: Array,
+    seed: int = 0,
 ) -> STrace:
     """Return the trace of a prompt whose edges have been scored, by `Model.capture` or elsewhere."""
     graph = _graph(model, len(token_ids))

@@ -61,13 +61,7 @@ def carry_over(
             pd.DataFrame(
                 {
                     "subgraph": name,
-                    "size": sweep.sizes,
-                    "n_edges": sweep.n_edges,
-                    "total_variation": sweep.total_variation,
-                    "kl": sweep.kl,
-                    "entropy": sweep.entropy,
-                    "top1": sweep.top1,
-                    "nucleus": sweep.nucleus,
+                    **sweep.columns(),
                     "top1_token": [top[0].token for top in sweep.top],
                     "top1_probability": [top[0].probability for top in sweep.top],
                     "clean_top1_probability": sweep.probabilities[:, clean.top[0].id].astype(float),
