@@ -12,6 +12,7 @@ from .comparison import Comparison, compare
 from .edges import Edges
 from .errors import (
     FindingError,
+    GradientsRefusedError,
     JobCancelledError,
     JobFileError,
     MissingKeyError,
@@ -19,6 +20,7 @@ from .errors import (
     ModelMismatchError,
     ModelNotFoundError,
     ModelNotServedError,
+    NoGradientsError,
     NoModelError,
     PromptError,
     RemoteError,
@@ -65,6 +67,7 @@ __all__ = [
     "Estimate",
     "Explorer",
     "FindingError",
+    "GradientsRefusedError",
     "HeadView",
     "Job",
     "JobCancelledError",
@@ -76,6 +79,7 @@ __all__ = [
     "ModelMismatchError",
     "ModelNotFoundError",
     "ModelNotServedError",
+    "NoGradientsError",
     "NoModelError",
     "PromptError",
     "RemoteError",

@@ -37,6 +37,10 @@ class TraceFileError(StraceError, ValueError):
     """A saved trace cannot be read: it is something else, of a newer version, cut off, or altered."""
 
 
+class NoGradientsError(StraceError, NotImplementedError):
+    """The importance measure needs gradients, and the model gives none."""
+
+
 class NoModelError(StraceError, AttributeError):
     """What was asked needs a model, and the trace was loaded from a file."""
 
@@ -105,6 +109,10 @@ class RemoteRunError(RemoteError):
 
 class JobCancelledError(RemoteError):
     """The job was given up, by the person who waits or by the server."""
+
+
+class GradientsRefusedError(RemoteError, NoGradientsError):
+    """The server gives no gradients, most often because it runs this request in a sandbox."""
 
 
 class RequestTooLargeError(RemoteError):

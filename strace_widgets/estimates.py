@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .errors import RequestTooLargeError
+from .importance import PROBED, Probing
 
 if TYPE_CHECKING:
     from .models import Model
@@ -29,7 +30,7 @@ class Estimate:
     Attributes
     ----------
     passes : int
-        Forward passes; those of a sweep run a batch of sizes.
+        Forward passes; those of a sweep run a batch of sizes, and a probe's backward pass counts as one.
     requests : int
     bytes_up, bytes_down : int
     """
@@ -74,7 +75,14 @@ class Estimate:
             )
 
 
-def estimate(model: Model, prompt: str | list[int], n_sizes: int = 48) -> Estimate:
+def estimate(
+    model: Model,
+    prompt: str | list[int],
+    n_sizes: int = 48,
+    *,
+    importance: str = "l1",
+    probes: int = Probing.probes,
+) -> Estimate:
     """Return what tracing a prompt and a sweep over its sizes will cost, from the model's configuration alone.
 
     Parameters
@@ -83,17 +91,19 @@ def estimate(model: Model, prompt: str | list[int], n_sizes: int = 48) -> Estima
     prompt : str or token ids
     n_sizes : int
         Of the sweep.
+    importance, probes
+        As for `strace_widgets.trace`; a measure by name.
 
     Raises
     ------
     PromptError
         When the prompt is empty or longer than the model's context.
     """
-    n_tokens = len(model.encode(prompt))
-    return of_capture(model, n_tokens) + of_sweep(model, n_tokens, n_sizes)
+    n_tokens, probed = len(model.encode(prompt)), importance in PROBED
+    return of_capture(model, n_tokens, probes=probes if probed else 0) + of_sweep(model, n_tokens, n_sizes)
 
 
-def of_capture(model: Model, n_tokens: int, *, vectors: bool = False) -> Estimate:
+def of_capture(model: Model, n_tokens: int, *, vectors: bool = False, probes: int = 0) -> Estimate:
     """Return what weighing every edge costs; with ``vectors``, for a measure of the user's own."""
     a = model.architecture
     large = a.n_layers * a.n_heads * n_tokens**2
@@ -104,7 +114,10 @@ def of_capture(model: Model, n_tokens: int, *, vectors: bool = False) -> Estimat
     # Here nothing travels, so that nothing has to come in parts.
     requests = min(a.n_layers, math.ceil(down / BYTES_AN_ANSWER)) if model.server else 1
     return Estimate(
-        requests, requests, requests * OVERHEAD, down + requests * model.vocabulary_size * number_bytes(model)
+        requests * (1 + probes),
+        requests,
+        requests * OVERHEAD,
+        down + requests * model.vocabulary_size * number_bytes(model),
     )
 
 

@@ -22,6 +22,7 @@ from . import metrics
 from .edges import NOT_IN_GRAPH, Edges, Graph
 from .errors import StraceError, TraceFileError
 from .export import encoded, shown
+from .importance import Probing
 from .modes import Modes
 from .replay import ReplayModel
 from .sweep import Sweep, TopToken
@@ -87,6 +88,7 @@ def save_trace(
         "prompt": trace.prompt,
         "tokens": trace.tokens,
         "importance": trace.importance,
+        "probing": trace.probing and asdict(trace.probing),
         "graph": trace.graph._asdict(),
         "vocabulary_size": len(trace.full_logits),
         "precision": precision,
@@ -230,6 +232,7 @@ class _Reader:
             self._weights(graph),
             self._ranks(graph),
             logits,
+            Probing(**manifest["probing"]) if manifest.get("probing") else None,
         )
         for number, sweep in enumerate(manifest["sweeps"]):
             trace.sweeps[Modes(**sweep["modes"])] = self._sweep(f"sweeps/{number}", sweep["n_sizes"], trace)

@@ -1,11 +1,13 @@
 """Scores of edges to weights: how much each edge matters to the node that it enters.
 
-`MEASURES` is the whole choice in one table. All but ``random`` compare an edge's vector with its node.
+`MEASURES` is the whole choice in one table. Most compare an edge's vector with its node; the two of `PROBED` ask what
+the prediction makes of it, which takes gradients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,9 +48,54 @@ MEASURES = {
         "cosine", "half", "direction only: 1 along the node, 0 against it", "factors: (T, T, H) products"
     ),
     "projection": Measure("projection", "none", "signed length along the node", "factors: (T, T, H) products"),
+    "fisher": Measure(
+        "fisher", "none", "how far the prediction moves without the edge, to first order", "a backward pass a probe"
+    ),
+    "fisher+projection": Measure(
+        "fisher+projection",
+        "none",
+        "the same, and the edge's share in the length of its node where the prediction hangs on that node",
+        "as fisher",
+    ),
     "random": Measure("l1", "random", "uniform: a random connected order of every size", "none"),
 }
 """Each importance measure by name."""
+
+PROBED = ("fisher", "fisher+projection")
+"""The measures that need gradients: see `strace_widgets.gradients`."""
+
+
+@dataclass(frozen=True)
+class Probing:
+    """How the measures of `PROBED` ask the prediction.
+
+    Attributes
+    ----------
+    probes : int
+        K, how many random probes, at a backward pass each. More make the estimate steadier.
+    seed : int
+        Of the probes' signs: the same seed gives the same weights, bit for bit.
+    constant : float
+        c of ``fisher+projection``: the say of an edge's share in its node against its effect on the prediction.
+    """
+
+    probes: int = 4
+    seed: int = 0
+    constant: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.probes < 1:
+            raise ValueError(f"A measure with probes needs at least one of them; probes={self.probes!r} is none.")
+        if not 0 <= self.constant < float("inf"):
+            raise ValueError(f"The constant of 'fisher+projection' is a number from 0 on; this is {self.constant!r}.")
+
+    def options(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as keyword arguments of `strace_widgets.trace`."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(Probing, name)}
+
+    def plain(self, score: str) -> dict[str, Any]:
+        """Return the same as plain data for `strace_widgets.gradients.capture_probed`."""
+        return asdict(self) | ({"constant": 0.0} if score == "fisher" else {})
 
 
 class Captured(NamedTuple):

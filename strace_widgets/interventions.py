@@ -26,6 +26,7 @@ from .parts import (
     linearised,
     norm_bias,
     rewrite,
+    sublayer_output,
     through_norm,
     written,
 )
@@ -67,7 +68,7 @@ def capture(
         scores: list[Any] = []
         for index in range(*(layers or (0, places["n_layers"]))):
             vectors = layer_vectors(model, places, index)
-            factors, heads, residual, mlp, mlp_residual, middle, after = vectors
+            factors, heads, residual, mlp, mlp_residual, middle, after, _ = vectors
             attention = [score_factored(score, factors[h], heads(h), middle) for h in range(places["n_heads"])]
             scores.append(
                 (
@@ -102,7 +103,7 @@ def capture_vectors(
     with model.trace(token_ids, use_cache=False, **run):
         vectors = []
         for index in range(*(layers or (0, places["n_layers"]))):
-            factors, heads, *others = layer_vectors(model, places, index)
+            factors, heads, *others, _ = layer_vectors(model, places, index)
             vectors.append((factors, torch.stack([heads(h) for h in range(places["n_heads"])]), *others))
         logits = model.output.logits[0, -1].float()
         kinds = [stack([layer[kind] for layer in vectors]) for kind in range(7)]
@@ -244,8 +245,15 @@ def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any
 # What the edges of a layer carry.
 
 
-def layer_vectors(model: Any, places: dict[str, Any], index: int) -> tuple[Any, ...]:
+def layer_vectors(
+    model: Any,
+    places: dict[str, Any],
+    index: int,
+    through_final: bool = True,  # noqa: FBT001, FBT002
+) -> tuple[Any, ...]:
     """Return what the edges of one layer carry, and the nodes that they enter, in float32.
+
+    Those of the last layer are read through the final norm unless ``through_final`` says no.
 
     Returns
     -------
@@ -256,6 +264,8 @@ def layer_vectors(model: Any, places: dict[str, Any], index: int) -> tuple[Any, 
     attention_residual, mlp, mlp_residual : (T, M) tensors
     attention_node, mlp_node : (T, M) tensors
         In a parallel block both are its one node.
+    outputs : two tensors
+        What attention and MLP say, as the model has it: before any scale, and with its derivatives.
     """
     layer = find(model, places["layers"])[index]
     residual = carried(layer, places, "attention", layer.input)
@@ -263,11 +273,13 @@ def layer_vectors(model: Any, places: dict[str, Any], index: int) -> tuple[Any, 
     value, probabilities = call.inputs[0][places["value_argument"]][0], attention_probabilities(call)[0]
     chain = attention_chain(layer, places)
     middle = residual + written(layer, places, "attention", residual)
+    said = sublayer_output(layer, places, "attention")
     mlp_residual = middle if places["parallel"] else carried(layer, places, "mlp", middle)
     mlp = written(layer, places, "mlp", residual)
+    outputs = said, sublayer_output(layer, places, "mlp")
     after = mlp_residual + mlp
     final = None
-    if index == places["n_layers"] - 1 and places["final_norm"] is not None:
+    if through_final and index == places["n_layers"] - 1 and places["final_norm"] is not None:
         # The output node is read through the final norm, linearised at the true output.
         final = linearised(find(model, places["final_norm"]["path"]), places["final_norm"], after[0, -1:])
     residual, middle, mlp, mlp_residual, after = [x[0].float() for x in (residual, middle, mlp, mlp_residual, after)]
@@ -281,7 +293,7 @@ def layer_vectors(model: Any, places: dict[str, Any], index: int) -> tuple[Any, 
         vectors = head_vectors(value, chain, head)
         return through_norm(vectors, final) if places["parallel"] and final is not None else vectors
 
-    return probabilities.float() * chain["row"], heads, residual, mlp, mlp_residual, middle, after
+    return probabilities.float() * chain["row"], heads, residual, mlp, mlp_residual, middle, after, outputs
 
 
 def attention_chain(layer: Any, places: dict[str, Any]) -> dict[str, Any]:

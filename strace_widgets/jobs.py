@@ -12,7 +12,7 @@ import numpy as np
 from . import toggles as switches
 from .edges import edges_kept
 from .errors import JobFileError
-from .importance import measure_named
+from .importance import Probing, measure_named
 from .request import collect, stage_of
 from .server import Stage
 from .sweep import Sweep, compare
@@ -39,6 +39,8 @@ class Work:
     token_ids : list of int
     prompt, importance : str
     seed : int
+    probes, constant
+        See `strace_widgets.importance.Probing`.
     sizes : list of float
         Of a sweep.
     kept, counted : list of int
@@ -53,6 +55,13 @@ class Work:
     sizes: list[float] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     counted: list[int] = field(default_factory=list)
+    probes: int = Probing.probes
+    constant: float = Probing.constant
+
+    @property
+    def probing(self) -> Probing:
+        """How the prediction is asked."""
+        return Probing(self.probes, self.seed, self.constant)
 
 
 @dataclass
@@ -116,7 +125,7 @@ class Job:
     def _trace(self, saved: list[Any]) -> STrace:
         scores, logits = self.model.joined_scores(saved)
         ids = np.array(self.work.token_ids, dtype=np.int64)
-        return from_scores(self.model, self.work.prompt, ids, self.work.importance, scores, logits, self.work.seed)
+        return from_scores(self.model, self.work.prompt, ids, self.work.importance, scores, logits, self.work.probing)
 
     def _sweep(self, saved: list[Any]) -> Sweep:
         full, *logits = self.model.joined_logits(saved)
@@ -144,14 +153,22 @@ class Job:
         return Path(path)
 
 
-def submit(model: Model, prompt: str | list[int], importance: str = "l1", *, seed: int = 0) -> Job:
+def submit(
+    model: Model,
+    prompt: str | list[int],
+    importance: str = "l1",
+    *,
+    seed: int = 0,
+    probes: int = Probing.probes,
+    constant: float = Probing.constant,
+) -> Job:
     """Send a prompt to be traced and return at once, with the job; `Job.result` is what `trace` would return.
 
     Parameters
     ----------
     model : Model
         On a server.
-    prompt, importance, seed
+    prompt, importance, seed, probes, constant
         As for `strace_widgets.trace`; a measure by name.
 
     Raises
@@ -165,8 +182,9 @@ def submit(model: Model, prompt: str | list[int], importance: str = "l1", *, see
     measure = measure_named(importance)
     token_ids = model.encode(prompt)
     text = prompt if isinstance(prompt, str) else "".join(model.decode(int(i)) for i in token_ids)
-    ids = [model.send(call) for call in model.captures(token_ids, measure.score)]
-    return Job(ids, Work("trace", token_ids.tolist(), text, importance, seed), model)
+    work = Work("trace", token_ids.tolist(), text, importance, seed, probes=probes, constant=constant)
+    ids = [model.send(call) for call in model.captures(token_ids, measure.score, work.probing)]
+    return Job(ids, work, model)
 
 
 def submit_sweep(trace: STrace, sizes: Iterable[float], toggles: Mapping[str, str] | None, modes: Any) -> Job:

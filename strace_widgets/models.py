@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from . import estimates, interventions
+from . import estimates, gradients, interventions
 from .edges import Edges
-from .errors import PromptError, RemoteError
-from .importance import Captured
+from .errors import NoGradientsError, PromptError, RemoteError
+from .importance import PROBED, Captured, Probing
 from .modes import Modes
 from .request import JobBackend
 
@@ -29,6 +29,7 @@ Array = np.ndarray[Any, Any]
 
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")
+nnsight.register("strace_widgets.gradients")
 nnsight.register("strace_widgets.parts")
 
 
@@ -37,6 +38,8 @@ class Call(NamedTuple):
 
     function: Callable[..., Any]
     args: Callable[[], tuple[Any, ...]]
+    gradients: bool = False
+    """Whether the run keeps what derivatives need."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -179,13 +182,14 @@ class Model:
         gaps = {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
         return "\n".join(f"{name:40} {text}" for name, text in (parts | gaps).items())
 
-    def capture(self, token_ids: Array, score: str) -> tuple[Edges, Array]:
+    def capture(self, token_ids: Array, score: str, probing: Probing | None = None) -> tuple[Edges, Array]:
         """Return a score of every edge and the full model's last logits (V,), in one forward pass.
 
-        A server's answer that would be large comes in several parts, a few layers each, at a forward pass a part.
+        The scores of `strace_widgets.importance.PROBED` take a backward pass a probe as well. A server's answer that
+        would be large comes in several parts, a few layers each, at these passes a part.
         """
-        calls = self.captures(token_ids, score)
-        return self.joined_scores(self._run(calls, "scores", token_ids, score))
+        calls = self.captures(token_ids, score, probing)
+        return self.joined_scores(self._run(calls, "scores", token_ids, f"{score} {probing}"))
 
     def capture_vectors(self, token_ids: Array) -> tuple[Captured, Array]:
         """Return what every edge carries, and the full model's last logits (V,), in one forward pass."""
@@ -213,7 +217,7 @@ class Model:
 
     # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
 
-    def captures(self, token_ids: Array, score: str | None = None) -> list[Call]:
+    def captures(self, token_ids: Array, score: str | None = None, probing: Probing | None = None) -> list[Call]:
         """Return the calls that score every edge, or without a score capture what every edge carries.
 
         Raises
@@ -222,10 +226,17 @@ class Model:
         """
         estimate = estimates.of_capture(self, len(token_ids), vectors=score is None)
         self._check(estimate)
-        function = interventions.capture_vectors if score is None else interventions.capture
-        args = (as_row(token_ids),) if score is None else (as_row(token_ids), score)
+        function: Callable[..., Any] = interventions.capture
+        how: tuple[Any, ...] = (score,)
+        if score is None:
+            function, how = interventions.capture_vectors, ()
+        elif score in PROBED:
+            function, how = gradients.capture_probed, ((probing or Probing()).plain(score),)
         parts = estimates.parts(self.architecture.n_layers, estimate.requests)
-        return [Call(function, partial(tuple, (*args, part, self._half))) for part in parts]
+        return [
+            Call(function, partial(tuple, (as_row(token_ids), *how, part, self._half)), score in PROBED)
+            for part in parts
+        ]
 
     def sweeps(
         self,
@@ -315,8 +326,16 @@ class Model:
         return str(backend.job_id)
 
     def _trace(self, call: Call, **run: Any) -> Any:
-        with self._lock, torch.no_grad():
-            return call.function(self.nnsight, self.architecture.places(), *call.args(), **run)
+        with self._lock, torch.set_grad_enabled(call.gradients):
+            try:
+                return call.function(self.nnsight, self.architecture.places(), *call.args(), **run)
+            except Exception as reason:
+                if gradients.REFUSED not in str(reason) or isinstance(reason, RemoteError):
+                    raise
+                raise NoGradientsError(
+                    f"{self.name} gives no gradients here, which the measures {' and '.join(map(repr, PROBED))} need "
+                    "(quantized weights often give none): choose another measure, such as 'l2'."
+                ) from reason
 
 
 def coarsened(ranks: Edges, kept: Array, *, attention: bool = True) -> tuple[Edges, Array]:

@@ -36,9 +36,13 @@ def carried(layer: Any, places: dict[str, Any], sublayer: str, stream: Any) -> A
 
 def written(layer: Any, places: dict[str, Any], sublayer: str, stream: Any) -> Any:
     """Return what a sublayer adds to the stream, in the stream's shape (some modules flatten batch and tokens)."""
-    output = first(find(layer, places[f"{sublayer}_write"]).output, places[f"{sublayer}_write_in_tuple"])
-    scale = places[f"{sublayer}_scale"]
+    output, scale = sublayer_output(layer, places, sublayer), places[f"{sublayer}_scale"]
     return output.view_as(stream) if scale == 1 else output.view_as(stream) * scale
+
+
+def sublayer_output(layer: Any, places: dict[str, Any], sublayer: str) -> Any:
+    """Return what a sublayer's last module says: what it adds to the stream, before any scale."""
+    return first(find(layer, places[f"{sublayer}_write"]).output, places[f"{sublayer}_write_in_tuple"])
 
 
 def rewrite(layer: Any, places: dict[str, Any], sublayer: str, added: Any) -> None:

@@ -36,10 +36,11 @@ def note(model: Model) -> str:
 def with_this_package(trace: STrace, n_edges: int, toggles: dict[str, str], masks: str) -> str:
     """Return the short program."""
     modes = "" if masks == "all" else f", masks={masks!r}"
+    options = "".join(f", {name}={value!r}" for name, value in trace.options.items())
     return f"""import strace_widgets as sw
 
 {_loaded(trace.model)}
-trace = sw.trace(model, {trace.token_ids.tolist()}, importance={trace.importance!r})  # {trace.prompt!r}
+trace = sw.trace(model, {trace.token_ids.tolist()}, importance={trace.importance!r}{options})  # {trace.prompt!r}
 sweep = trace.evaluate([{size_of(n_edges, trace.n_edges)!r}], toggles={toggles!r}{modes})
 print("TV", sweep.total_variation[0])
 for token in sweep.top[0]:

@@ -17,6 +17,7 @@ import httpx
 from nnsight import CONFIG
 
 from .errors import (
+    GradientsRefusedError,
     JobCancelledError,
     MissingKeyError,
     ModelNotServedError,
@@ -28,6 +29,7 @@ from .errors import (
     VersionMismatchError,
     WrongKeyError,
 )
+from .gradients import REFUSED
 
 KEY_PAGE = "https://login.ndif.us"
 CONNECT_SECONDS, READ_SECONDS = 10.0, 600.0
@@ -211,6 +213,13 @@ class Server:
             return RemoteTimeoutError(
                 f"The server {self.url} stops a job after a time of its own: {last_line(text)} Use a shorter prompt or "
                 "fewer sizes at once.",
+                text,
+            )
+        if REFUSED in text:
+            return GradientsRefusedError(
+                f"The server {self.url} gives your requests no gradients, which the measures 'fisher' and "
+                "'fisher+projection' need: it runs the code of people whom it has no reason to trust in a sandbox, and "
+                "none pass its wall. Choose another measure, such as 'l2', or ask who runs the server.",
                 text,
             )
         if "cancelled" in text and "Traceback" not in text:

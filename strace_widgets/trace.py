@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .estimates import Estimate
     from .export import Switches
+    from .importance import Probing
     from .jobs import Job
     from .models import Model
     from .widgets.explorer import Explorer
@@ -56,6 +57,8 @@ class STrace:
         The trace of n edges is ``rank < n``.
     full_logits : (V,) float32
         The full model's, at the last position.
+    probing : Probing or None
+        How the prediction was asked, by a measure that needs gradients.
     """
 
     model: Model
@@ -67,6 +70,7 @@ class STrace:
     weights: Edges
     ranks: Edges
     full_logits: Array
+    probing: Probing | None = None
 
     def _repr_html_(self) -> str:
         from .display import trace_html  # noqa: PLC0415 - a display of results is above them
@@ -89,6 +93,11 @@ class STrace:
     def top(self) -> list[TopToken]:
         """The full model's most probable next tokens."""
         return top_tokens(np.exp(metrics.log_probabilities(self.full_logits)), self.model.decode)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `strace_widgets.trace` was given besides the measure, where that is not the default."""
+        return self.probing.options() if self.probing else {}
 
     @property
     def entropy(self) -> float:
@@ -268,7 +277,7 @@ class STrace:
         """
         weights = weigh(self.weights, self.graph, measure_named("random"), seed)
         ranks = rank_randomly(self.graph, seed) if like_authors else rank_edges(weights, self.graph)
-        return replace(self, importance="random", weights=weights, ranks=ranks)
+        return replace(self, importance="random", weights=weights, ranks=ranks, probing=None)
 
     def standard_sizes(self) -> list[float]:
         """Return the sizes of the standard sweep, evenly spaced on a log scale from one edge to all."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .edges import Edges, Graph
-from .importance import Importance, in_graph, measure_named, weigh
+from .importance import PROBED, Importance, Probing, in_graph, measure_named, weigh
 from .trace import STrace
 from .traversal import rank_edges
 
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-def trace(model: Model, prompt: str | list[int] | Array, importance: Importance = "l1", *, seed: int = 0) -> STrace:
+def trace(
+    model: Model,
+    prompt: str | list[int] | Array,
+    importance: Importance = "l1",
+    *,
+    seed: int = 0,
+    probes: int = Probing.probes,
+    constant: float = Probing.constant,
+) -> STrace:
     """Trace the prediction of the token after a prompt.
 
     Parameters
@@ -28,10 +37,11 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
     prompt : str or token ids
     importance : str or callable
         How an edge is weighed: a name of `strace_widgets.importance.MEASURES` (``"l1"``, the paper's, ``"l2"``,
-        ``"proximity"``, ``"cosine"``, ``"projection"``, ``"random"``), or a function from
-        `strace_widgets.importance.Captured` to `Edges` of weights.
-    seed : int
-        For ``"random"``.
+        ``"proximity"``, ``"cosine"``, ``"projection"``, ``"fisher"``, ``"fisher+projection"``, ``"random"``), or a
+        function from `strace_widgets.importance.Captured` to `Edges` of weights.
+    seed, probes, constant
+        For ``"fisher"`` and ``"fisher+projection"``: see `strace_widgets.importance.Probing`; the seed for
+        ``"random"``, too.
 
     Returns
     -------
@@ -42,7 +52,10 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
     PromptError
         When the prompt is empty or longer than the model's context.
     ValueError
-        When the importance measure is unknown, or a function returns weights of the wrong shape.
+        When the importance measure is unknown, a number of its probing makes no sense, or a function returns weights of
+        the wrong shape.
+    NoGradientsError
+        When the measure needs gradients and the model gives none.
     TypeError
         When the model is none.
     """
@@ -59,8 +72,9 @@ def trace(model: Model, prompt: str | list[int] | Array, importance: Importance 
             stacklevel=2,
         )
     if isinstance(importance, str):
-        scores, logits = model.capture(token_ids, measure_named(importance).score)
-        return from_scores(model, prompt, token_ids, importance, scores, logits, seed)
+        probing = Probing(probes, seed, constant)
+        scores, logits = model.capture(token_ids, measure_named(importance).score, probing)
+        return from_scores(model, prompt, token_ids, importance, scores, logits, probing)
     captured, logits = model.capture_vectors(token_ids)
     graph = _graph(model, len(token_ids))
     weights = _checked(importance(captured), graph)
@@ -74,12 +88,13 @@ def from_scores(
     importance: str,
     scores: Edges,
     logits: Array,
-    seed: int = 0,
+    probing: Probing,
 ) -> STrace:
     """Return the trace of a prompt whose edges have been scored, by `Model.capture` or elsewhere."""
     graph = _graph(model, len(token_ids))
-    weights = weigh(scores, graph, measure_named(importance), seed)
-    return _ranked(model, prompt, token_ids, importance, graph, weights, logits)
+    weights = weigh(scores, graph, measure_named(importance), probing.seed)
+    ranked = _ranked(model, prompt, token_ids, importance, graph, weights, logits)
+    return replace(ranked, probing=probing) if importance in PROBED else ranked
 
 
 def _graph(model: Model, n_tokens: int) -> Graph:

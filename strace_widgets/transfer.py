@@ -46,7 +46,7 @@ def carry_over(
     ValueError
         When the trace's importance measure was a function, which is not kept.
     """
-    own = trace(clean.model, altered_prompt, clean.importance)
+    own = trace(clean.model, altered_prompt, clean.importance, **clean.options)
     if len(own.tokens) != len(clean.tokens):
         raise PromptError(
             f"A trace carries over to a prompt of as many tokens: the clean one has {len(clean.tokens)} "

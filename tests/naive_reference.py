@@ -168,7 +168,7 @@ def source_of(edge: Edge, *, parallel: bool) -> Place:
     return target_of(edge, parallel=parallel)[0] - 1, edge[3]
 
 
-def nodes_of(model: nn.Module, token_ids: list[int]) -> dict[Place, Node]:
+def nodes_of(model: nn.Module, token_ids: list[int], *, through_final: bool = True) -> dict[Place, Node]:
     """Build every edge vector, and keep the nodes from which the output node can be reached."""
     parts = take_apart(model)
     x, angles = embed(parts, token_ids)
@@ -200,6 +200,8 @@ def nodes_of(model: nn.Module, token_ids: list[int]) -> dict[Place, Node]:
                 nodes[2 * layer + 2, t] = Node([middle_edge, mlp_edge], nothing, out[t])
         x = out
     output = max(nodes)  # the highest graph layer, and there the last token
+    if not through_final:
+        return ancestors(nodes, output, parallel=parts.parallel)
     node = nodes[output]
     final = linearised(parts.final_norm, node.held)
     nodes[output] = Node(
@@ -230,6 +232,57 @@ def edge_weights(model: nn.Module, token_ids: list[int], order: int = 1) -> dict
         norms = [torch.linalg.vector_norm(vector.double(), order).item() for _, vector in node.entering]
         weights |= {edge: norm / sum(norms) for (edge, _), norm in zip(node.entering, norms, strict=True)}
     return weights
+
+
+def derivatives(model: nn.Module, token_ids: list[int]) -> tuple[Tensor, dict[Place, Tensor]]:
+    """Return the last position's logits (V,), and their derivatives (V, D) with respect to every node's stream."""
+    parts = take_apart(model)
+    x, angles = embed(parts, token_ids)
+    moved: dict[int, Tensor] = {}  # by graph layer: nothing, added to all its nodes
+
+    def node(graph_layer: int, stream: Tensor) -> Tensor:
+        moved[graph_layer] = torch.zeros_like(stream, requires_grad=True)
+        return stream + moved[graph_layer]
+
+    for layer, block in enumerate(parts.blocks):
+        attended = block.after_attention(true_attention(block, block.before_attention(x), angles))
+        middle = x + attended if parts.parallel else node(2 * layer + 1, x + attended)
+        mlp = block.after_mlp(block.mlp(block.before_mlp(x if parts.parallel else middle)))
+        x = node(layer + 1 if parts.parallel else 2 * layer + 2, middle + mlp)
+    logits = parts.head(parts.final_norm(x[-1]))
+    rows = [torch.autograd.grad(logit, list(moved.values()), retain_graph=True) for logit in logits]
+    by_layer = {layer: torch.stack(found) for layer, found in zip(moved, zip(*rows, strict=True), strict=True)}
+    return logits.detach(), {(layer, t): rows[:, t] for layer, rows in by_layer.items() for t in range(len(x))}
+
+
+def probed_weights(model: nn.Module, token_ids: list[int], probes: Tensor, constant: float = 0.0) -> dict[Edge, float]:
+    """Return max(F, c G P) of every edge, with probes (K, V) of signs: see `strace_widgets.gradients`."""
+    logits, by_node = derivatives(model, token_ids)
+    p = torch.softmax(logits.double(), dim=-1)
+    # d log p_y = d logit_y - sum_z p_z d logit_z
+    combined = [(sign * p.sqrt()) - (sign * p.sqrt()).sum() * p for sign in probes.double()]
+    weights = {}
+    for place, node in nodes_of(model, token_ids, through_final=False).items():
+        gradients = torch.stack([row @ by_node[place].double() for row in combined])
+        reach = (gradients**2).sum(-1).mean().sqrt()
+        for edge, vector in node.entering:
+            effect = ((gradients @ vector.double()) ** 2).mean().sqrt()
+            share = (vector.double() @ node.held.double()) / node.held.double().norm()
+            share = share.clamp_min(0) if edge[0] == "attention" else share.abs()
+            weights[edge] = max(effect, constant * reach * share).item()
+    return weights
+
+
+def fisher_effects(model: nn.Module, token_ids: list[int]) -> dict[Edge, Tensor]:
+    """Return sqrt(p_y) d log p_y (V,) along every edge's vector: their squares sum to its Fisher effect, squared."""
+    logits, by_node = derivatives(model, token_ids)
+    p = torch.softmax(logits.double(), dim=-1)
+    effects = {}
+    for place, node in nodes_of(model, token_ids, through_final=False).items():
+        for edge, vector in node.entering:
+            along = by_node[place].double() @ vector.double()
+            effects[edge] = (p.sqrt() * (along - p @ along)).detach()
+    return effects
 
 
 @torch.no_grad()

@@ -1,0 +1,149 @@
+"""The measures that ask the prediction, against explicit vectors and derivatives and the exact Fisher metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import families
+import naive_case
+import naive_reference
+import numpy as np
+import pytest
+import tiny_models
+import torch
+
+import strace_widgets as sw
+from strace_widgets import gradients
+from strace_widgets.importance import PROBED
+
+PROMPT = [5, 17, 3, 88, 41, 2]
+KINDS = {
+    "sequential": ("Llama", {"attention_bias": True, "mlp_bias": True}),
+    "post-norm": ("Olmo2", {}),
+    "parallel": ("GPTNeoX", {}),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def pair(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    name, options = KINDS[request.param]
+    module = families.build(name, options, seed=3)
+    return module, sw.load_model(module)
+
+
+def signs(probes: int, seed: int) -> torch.Tensor:
+    """Return the probes' signs (K, V), as they are drawn."""
+    drawn = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randint(0, 2, (tiny_models.VOCABULARY,), generator=drawn) * 2 - 1 for _ in range(probes)])
+
+
+@pytest.mark.parametrize("measure", PROBED)
+def test_separable_and_naive_agree(pair: tuple[Any, Any], measure: str) -> None:
+    module, model = pair
+    trace = sw.trace(model, PROMPT, importance=measure, probes=3, seed=7, constant=0.4)
+    ours = naive_case.as_dict(trace.weights, trace.graph)
+    constant = 0.4 if measure == "fisher+projection" else 0.0
+    naive = naive_reference.probed_weights(module, PROMPT, signs(3, 7), constant)
+    assert ours.keys() == naive.keys()
+    largest = max(naive.values())
+    assert largest > 0
+    for edge, weight in naive.items():
+        assert ours[edge] == pytest.approx(weight, rel=1e-5, abs=1e-5 * largest), edge
+
+
+def test_probes_estimate_the_exact_fisher_effect(pair: tuple[Any, Any]) -> None:
+    """(sum_y e_y a_y)^2 over random signs has mean S = sum a_y^2 and variance 2 (S^2 - sum a_y^4)."""
+    module, model = pair
+    probes = 64
+    trace = sw.trace(model, PROMPT, importance="fisher", probes=probes, seed=1)
+    ours = naive_case.as_dict(trace.weights, trace.graph)
+    deviations = []
+    for edge, effects in naive_reference.fisher_effects(module, PROMPT).items():
+        exact = (effects**2).sum()
+        standard_error = (2 * (exact**2 - (effects**4).sum()) / probes).sqrt()
+        deviations.append(float((ours[edge] ** 2 - exact) / standard_error))
+    deviations = np.array(deviations)
+    assert np.sqrt((deviations**2).mean()) < 1.5  # edges share their probes, so that this is not 1 on the dot
+    assert np.abs(deviations).max() < 6
+
+
+@pytest.mark.parametrize("measure", PROBED)
+def test_the_seed_decides_bit_for_bit(tiny: Any, measure: str) -> None:
+    first, again, other = (sw.trace(tiny, PROMPT, importance=measure, seed=seed) for seed in (5, 5, 6))
+    for kind in sw.Edges._fields:
+        np.testing.assert_array_equal(getattr(first.weights, kind), getattr(again.weights, kind))
+        np.testing.assert_array_equal(getattr(first.ranks, kind), getattr(again.ranks, kind))
+    assert any((a != b).any() for a, b in zip(first.weights, other.weights, strict=True))
+
+
+def test_projection_only_adds(tiny: Any) -> None:
+    fisher = sw.trace(tiny, PROMPT, importance="fisher").weights
+    none = sw.trace(tiny, PROMPT, importance="fisher+projection", constant=0.0).weights
+    both = sw.trace(tiny, PROMPT, importance="fisher+projection").weights
+    for kind in sw.Edges._fields:
+        np.testing.assert_array_equal(getattr(fisher, kind), getattr(none, kind))
+        assert (getattr(both, kind) >= getattr(fisher, kind)).all()
+    assert (both.attention > fisher.attention).any()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "family", families.FAMILIES, ids=lambda family: f"{family.name}-{family.kind}".replace(" ", "-")
+)
+def test_every_family(family: families.Family) -> None:
+    model = sw.load_model(families.build(family.name, family.options))
+    trace = sw.trace(model, PROMPT, importance="fisher+projection", probes=2)
+    exists = trace.graph.exists()
+    assert all(np.isfinite(kind).all() for kind in trace.weights)
+    assert all((kind[there] > 0).any() for kind, there in zip(trace.weights, exists, strict=True) if there.any())
+    assert trace.evaluate([1.0]).total_variation[0] < 1e-5
+    assert all(parameter.grad is None for parameter in model.nnsight._module.parameters())
+
+
+def test_an_imitated_server_and_parts_of_layers_give_the_same(tiny: Any) -> None:
+    simulated = sw.load_model(tiny_models.tiny(), tokenizer=tiny_models.words(), remote="local")
+    here, there = (sw.trace(model, PROMPT, importance="fisher+projection") for model in (tiny, simulated))
+    for ours, theirs in zip(here.weights, there.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    places = tiny.architecture.places()
+    asked = (tiny.nnsight, places, torch.tensor([PROMPT]), here.probing.plain("fisher+projection"))
+    parts = [gradients.capture_probed(*asked, layers) for layers in ((0, 1), (1, places["n_layers"]))]
+    scores, _ = tiny.joined_scores(parts)
+    exists = here.graph.exists()
+    for ours, theirs, there_is in zip(here.weights, scores, exists, strict=True):
+        np.testing.assert_array_equal(ours[there_is], theirs[there_is])
+
+
+def test_a_model_without_gradients_says_so() -> None:
+    """As quantized weights do, whose kernels know no backward pass."""
+    module = tiny_models.tiny()
+    head = module.lm_head
+
+    class Closed(torch.nn.Module):
+        weight = head.weight
+
+        def forward(self, states: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                return head(states)
+
+    module.lm_head = Closed()
+    model = sw.load_model(module)
+    with pytest.raises(sw.NoGradientsError, match=r"gives no gradients.*'fisher'.*choose another measure"):
+        sw.trace(model, PROMPT, importance="fisher")
+    assert sw.trace(model, PROMPT, importance="l2").n_edges
+
+
+@pytest.mark.parametrize(("option", "value"), [("probes", 0), ("constant", -1.0), ("constant", float("nan"))])
+def test_probing_that_makes_no_sense(tiny: Any, option: str, value: float) -> None:
+    with pytest.raises(ValueError, match=r"at least one|number from 0 on"):
+        sw.trace(tiny, PROMPT, importance="fisher", **{option: value})
+
+
+def test_what_was_asked_is_kept(tiny: Any, tmp_path: Path) -> None:
+    trace = sw.trace(tiny, PROMPT, importance="fisher", probes=2, seed=9)
+    assert trace.options == {"probes": 2, "seed": 9}
+    assert sw.load_trace(trace.save(tmp_path / "x.strace")).options == trace.options
+    assert "importance='fisher', probes=2, seed=9)" in trace.explore().code()["strace_widgets"]
+    assert sw.trace(tiny, PROMPT).options == {}
+    assert sw.estimate(tiny, PROMPT, importance="fisher", probes=2).passes == sw.estimate(tiny, PROMPT).passes + 2
