@@ -227,6 +227,15 @@ def test_a_job_of_one_process_is_collected_in_another(
     assert sweep.n_edges_kept.tolist() == expected.n_edges_kept.tolist()
 
 
+def test_a_submitted_sweep_is_the_one_that_is_waited_for(remote_model: Remote, tmp_path: Path) -> None:
+    model = remote_model("tiny-llama")
+    trace = sw.trace(model, PROMPT)
+    for modes in ({"attention": "frozen"}, {"ablation": "mean", "inverse": True}):
+        file = trace.submit([0.1, 0.5], **modes).save(tmp_path / "sweep.json")
+        submitted, waited_for = sw.load_job(file, model).result(), trace.evaluate([0.1, 0.5], **modes)
+        assert submitted.total_variation == pytest.approx(waited_for.total_variation, abs=CLOSE)
+
+
 def test_a_job_file_that_is_none(tmp_path: Path) -> None:
     file = tmp_path / "job.json"
     for text in ("{", "[]", json.dumps({"format": "x"}), json.dumps({"format": jobs.FORMAT, "version": 99})):
