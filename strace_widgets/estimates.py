@@ -121,12 +121,19 @@ def of_capture(model: Model, n_tokens: int, *, vectors: bool = False, probes: in
     )
 
 
-def of_sweep(model: Model, n_tokens: int, n_sizes: int) -> Estimate:
-    """Return what evaluating several sizes costs; a switch is a sweep of one."""
+def of_sweep(model: Model, n_tokens: int, n_sizes: int, *, mean: bool = False) -> Estimate:
+    """Return what evaluating several sizes costs; a switch is a sweep of one.
+
+    With ``mean``, dropped edges carry the reference means: those are asked for once, then travel with every request.
+    """
     a = model.architecture
     passes = math.ceil(n_sizes / rows_a_pass(a.n_heads, n_tokens))
     ranks = a.n_layers * (a.n_heads * n_tokens**2 + 3 * n_tokens)  # a byte each: see `models.coarsened`
-    return Estimate(passes, passes, passes * (OVERHEAD + ranks), n_sizes * model.vocabulary_size * number_bytes(model))
+    sweep = Estimate(passes, passes, passes * (OVERHEAD + ranks), n_sizes * model.vocabulary_size * number_bytes(model))
+    if not mean:
+        return sweep
+    means = 2 * a.n_layers * (model.heads_width + 3 * model.width) * number_bytes(model)
+    return sweep + Estimate(1, 1, OVERHEAD + passes * means, means)
 
 
 def rows_a_pass(n_heads: int, n_tokens: int) -> int:

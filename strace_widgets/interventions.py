@@ -121,6 +121,7 @@ def evaluate(
     modes: dict[str, bool],
     states: bool = False,  # noqa: FBT001, FBT002
     half: bool = False,  # noqa: FBT001, FBT002
+    means: Any = None,
     **run: Any,
 ) -> Any:
     """Run one batched forward pass, one row a size, each row under its own mask, and return the last-position logits.
@@ -144,6 +145,8 @@ def evaluate(
         ``frozen``, take the attention probabilities of the first row everywhere.
     states : bool
         Return what the unembedding reads at the last position instead of what it says.
+    means : four pairs of tensors, optional
+        What dropped edges carry, as `strace_widgets.ablation.reference_means` answers; nothing without.
 
     Returns
     -------
@@ -163,32 +166,38 @@ def evaluate(
             layer = layers[index]
             stream = layer.input
             device, dtype = stream.device, stream.dtype
+            mean_value, mean_residual, mean_mlp, mean_middle = stand_ins(means, index, stream)
 
             residual = carried(layer, places, "attention", stream)
             call = attention_call(layer, places)
             if modes["mask_attention"] or modes["frozen"]:
                 value = call.inputs[0][places["value_argument"]]
                 probabilities, output = attention_probabilities(call), call.output
-                probabilities = probabilities[:1] if modes["frozen"] else probabilities
+                probabilities = (probabilities[:1] if modes["frozen"] else probabilities).to(value.dtype)
+                keep: Any = 1
                 if modes["mask_attention"]:
                     ranks_here = attention_ranks[index].to(device)[None]
                     keep = masked(ranks_here, kept.to(device), forced[0][:, index].to(device), inverse)
-                    probabilities = probabilities * keep
-                value = value.repeat_interleave(places["n_heads"] // value.shape[1], dim=1)
-                heads = probabilities.to(value.dtype) @ value
+                n_shared = places["n_heads"] // value.shape[1]
+                heads = probabilities * keep @ value.repeat_interleave(n_shared, dim=1)
+                if means is not None:
+                    lost = probabilities - probabilities * keep
+                    heads = heads + lost @ mean_value.to(value).repeat_interleave(n_shared, dim=0)
                 call.output = (heads if places["heads_first"] else heads.transpose(1, 2).contiguous(), *output[1:])
 
             added = written(layer, places, "attention", stream)
             if not keep_residual:
-                added = added - drop_attention_residual[:, index, :, None].to(device, dtype) * residual
+                drop = drop_attention_residual[:, index, :, None].to(device, dtype)
+                added = added - drop * (residual - mean_residual)
                 rewrite(layer, places, "attention", added)
 
             dropped: Any = 0
             if not (keep_residual or places["parallel"]):
                 residual = carried(layer, places, "mlp", residual + added)
-                dropped = drop_mlp_residual[:, index, :, None].to(device, dtype) * residual
+                dropped = drop_mlp_residual[:, index, :, None].to(device, dtype) * (residual - mean_middle)
             keep = keep_mlp[:, index, :, None].to(device, dtype)
-            rewrite(layer, places, "mlp", written(layer, places, "mlp", stream) * keep - dropped)
+            added = written(layer, places, "mlp", stream) * keep + mean_mlp * (1 - keep)
+            rewrite(layer, places, "mlp", added - dropped)
         if states and places["final_norm"] is not None:
             last = find(model, places["final_norm"]["path"]).output
         elif states:
@@ -387,6 +396,17 @@ def masked(ranks: Any, sizes: Any, forced: Any = None, inverse: bool = False) ->
         switch = forced.view(*forced.shape, *[1] * (ranks.ndim - 2))
         keep = (keep | (switch > 0)) & (switch >= 0)
     return keep | (sizes < 0).view(shape)
+
+
+def stand_ins(means: Any, index: int, like: Any) -> list[Any]:
+    """Return what dropped edges of a layer carry, in the order of `strace_widgets.edges.Edges`; without means 0.
+
+    Each is (..., T, width) in the number format of ``like`` (B, T, M).
+    """
+    if means is None:
+        return [0.0] * 4
+    positions = torch.arange(like.shape[1]).clamp(max=1)  # the first, then the mean of the others
+    return [(values[index][..., positions, :].float() * factor).to(like) for values, factor in means]
 
 
 def stack(by_layer: list[Any]) -> Any:

@@ -13,6 +13,7 @@ from . import toggles as switches
 from .edges import edges_kept
 from .errors import JobFileError
 from .importance import Probing, measure_named
+from .modes import Modes
 from .request import collect, stage_of
 from .server import Stage
 from .sweep import Sweep, compare
@@ -45,6 +46,8 @@ class Work:
         Of a sweep.
     kept, counted : list of int
         The edges of each size, before and after toggles.
+    modes : dict
+        Of a sweep: see `strace_widgets.modes.Modes`.
     """
 
     kind: str
@@ -55,6 +58,7 @@ class Work:
     sizes: list[float] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     counted: list[int] = field(default_factory=list)
+    modes: dict[str, Any] = field(default_factory=dict)
     probes: int = Probing.probes
     constant: float = Probing.constant
 
@@ -128,8 +132,8 @@ class Job:
         return from_scores(self.model, self.work.prompt, ids, self.work.importance, scores, logits, self.work.probing)
 
     def _sweep(self, saved: list[Any]) -> Sweep:
-        full, *logits = self.model.joined_logits(saved)
         work = self.work
+        full, *logits = self.model.joined_logits(saved, Modes(**work.modes))
         return compare(
             full, np.array(logits), work.sizes, np.array(work.kept), np.array(work.counted), self.model.decode
         )
@@ -187,7 +191,7 @@ def submit(
     return Job(ids, work, model)
 
 
-def submit_sweep(trace: STrace, sizes: Iterable[float], toggles: Mapping[str, str] | None, modes: Any) -> Job:
+def submit_sweep(trace: STrace, sizes: Iterable[float], toggles: Mapping[str, str] | None, modes: Modes) -> Job:
     """Send a sweep and return at once: see `STrace.submit`."""
     _server(trace.model)
     sizes = list(sizes)
@@ -197,7 +201,9 @@ def submit_sweep(trace: STrace, sizes: Iterable[float], toggles: Mapping[str, st
     counted = [trace.mask(size, toggles).n_kept for size in sizes] if toggles else kept
     # The whole model comes along in front, so that the answer can be compared where the trace is not.
     calls = trace.model.sweeps(trace.token_ids, trace.ranks, np.array([-1, *kept]), forced, modes)
-    work = Work("sweep", trace.token_ids.tolist(), trace.prompt, trace.importance, 0, sizes, kept, counted)
+    work = Work(
+        "sweep", trace.token_ids.tolist(), trace.prompt, trace.importance, 0, sizes, kept, counted, asdict(modes)
+    )
     return Job([trace.model.send(call) for call in calls], work, trace.model)
 
 

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from . import estimates, gradients, interventions
+from . import ablation, estimates, gradients, interventions
 from .edges import Edges
 from .errors import NoGradientsError, PromptError, RemoteError
 from .importance import PROBED, Captured, Probing
 from .modes import Modes
+from .reference import reference_ids
 from .request import JobBackend
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ Array = np.ndarray[Any, Any]
 nnsight.register("strace_widgets.interventions")
 nnsight.register("strace_widgets.gradients")
 nnsight.register("strace_widgets.parts")
+nnsight.register("strace_widgets.ablation")
 
 
 class Call(NamedTuple):
@@ -78,6 +80,8 @@ class Model:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     # What a sweep that was cut off had already got, by request.
     _unfinished: dict[bytes, list[Array]] = field(default_factory=dict)
+    # The reference means, once they were asked for.
+    _means: list[Any] = field(default_factory=list)
 
     def __repr__(self) -> str:
         a = self.architecture
@@ -148,6 +152,13 @@ class Model:
         return int(self.nnsight._module.get_input_embeddings().embedding_dim)
 
     @property
+    def heads_width(self) -> int:
+        """H d, the numbers that all heads of a token write before the output projection."""
+        a = self.architecture
+        projection = self.nnsight._module.get_submodule(f"{a.layers}.0.{a.output_projection}")
+        return int(projection.weight.numel()) // self.width
+
+    @property
     def vocabulary_size(self) -> int:
         """How many token ids the model reads."""
         return int(self.nnsight._module.get_input_embeddings().num_embeddings)
@@ -215,6 +226,17 @@ class Model:
         calls = self.sweeps(token_ids, ranks, kept, forced, modes, states=states)
         return self.joined_logits(self._run(calls, token_ids, *ranks, kept, *forced, f"{modes} {states}"), modes)
 
+    def means(self) -> list[Any]:
+        """Return what dropped edges carry under ``ablation="mean"``: see `strace_widgets.ablation.reference_means`.
+
+        One forward pass, the first time only. What comes down from a server goes up again as it is.
+        """
+        with self._lock:
+            if not self._means:
+                row = as_row(reference_ids(self))
+                self._means.extend(self.ask(Call(ablation.reference_means, lambda: (row, self._half))))
+            return self._means
+
     # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
 
     def captures(self, token_ids: Array, score: str | None = None, probing: Probing | None = None) -> list[Call]:
@@ -248,18 +270,21 @@ class Model:
         *,
         states: bool = False,
     ) -> list[Call]:
-        """Return the calls that evaluate masks, a pass each.
+        """Return the calls that evaluate masks, a pass each. The first to need the reference means asks for them.
 
         Raises
         ------
         RequestTooLargeError
         """
-        self._check(estimates.of_sweep(self, len(token_ids), len(kept)))
-        flags = (modes or Modes()).flags()
+        modes = modes or Modes()
+        mean = modes.ablation == "mean"
+        self._check(estimates.of_sweep(self, len(token_ids), len(kept), mean=mean))
+        flags = modes.flags()
         rows = estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens)
         # Frozen attention is that of a row of the whole model, which each pass then carries in front.
         whole = np.full(int(flags["frozen"]), -1)
-        masks = partial(self._masks, token_ids, ranks, (flags, states, self._half))
+        how = (flags, states, self._half, self.means() if mean else None)
+        masks = partial(self._masks, token_ids, ranks, how)
         calls = []
         for start in range(0, len(kept), rows):
             sizes = np.concatenate([whole, kept[start : start + rows]])

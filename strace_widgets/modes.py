@@ -8,6 +8,7 @@ CHOICES = {
     "masks": ("all", "mlp+residual"),
     "residual": ("traced", "kept"),
     "attention": ("recomputed", "frozen"),
+    "ablation": ("zero", "mean"),
 }
 
 
@@ -26,12 +27,16 @@ class Modes:
         Whether residual edges are masked like the others, or all kept.
     attention : {"recomputed", "frozen"}
         Whether the attention probabilities come from the masked run or from the full one.
+    ablation : {"zero", "mean"}
+        Whether a dropped edge carries nothing, or the mean of its kind over a reference text: of the head's values, of
+        what the MLP writes, or of the stream that is passed on, in its layer, at position 0 or at those after it.
     """
 
     masks: str = "all"
     inverse: bool = False
     residual: str = "traced"
     attention: str = "recomputed"
+    ablation: str = "zero"
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -41,7 +46,7 @@ class Modes:
                 )
 
     def flags(self) -> dict[str, bool]:
-        """Return the same as the plain flags that travel to a server."""
+        """Return the plain flags that travel to a server; of ``ablation`` the means themselves do."""
         return {
             "mask_attention": self.masks == "all",
             "inverse": self.inverse,

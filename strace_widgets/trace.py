@@ -134,7 +134,7 @@ class STrace:
         next_token : str or int, optional
             The token that truly came next, as text or id: the sweep then has its ``loss`` and ``rank``.
         **modes
-            ``masks``, ``inverse``, ``residual``, ``attention``: see `strace_widgets.modes.Modes`.
+            ``masks``, ``inverse``, ``residual``, ``attention``, ``ablation``: see `strace_widgets.modes.Modes`.
 
         Returns
         -------
@@ -189,18 +189,20 @@ class STrace:
 
         return submit_sweep(self, self.standard_sizes() if sizes is None else sizes, toggles, _modes(modes))
 
-    def estimate(self, sizes: Iterable[float] | None = None) -> Estimate:
+    def estimate(self, sizes: Iterable[float] | None = None, **modes: Any) -> Estimate:
         """Return what a sweep costs before it is run: forward passes, requests to a server, bytes up and down.
 
         Parameters
         ----------
         sizes : floats in (0, 1], optional
             Those of the standard sweep without.
+        **modes
+            As for `evaluate`.
         """
         from .estimates import of_sweep  # noqa: PLC0415 - needs a model
 
         n_sizes = len(self.standard_sizes() if sizes is None else list(sizes))
-        return of_sweep(self.model, len(self.token_ids), n_sizes)
+        return of_sweep(self.model, len(self.token_ids), n_sizes, mean=_modes(modes).ablation == "mean")
 
     def states(self, sizes: Iterable[float], **modes: Any) -> Array:
         """Return the last hidden states (K + 1, M) float32 of the subgraphs of K sizes, then the full model's.

@@ -59,6 +59,16 @@ class Node:
     held: Tensor
 
 
+@dataclass(frozen=True)
+class Means:
+    """The mean of what each kind of edge carries in a layer: (..., 2, D), at position 0 and over those after it."""
+
+    given: Tensor
+    attention_residual: Tensor
+    mlp: Tensor
+    mlp_residual: Tensor
+
+
 def take_apart(model: nn.Module) -> Parts:
     """Find the modules of a model of one of the three kinds."""
     no = nn.Identity()
@@ -324,6 +334,26 @@ def best_first(weights: dict[Edge, float]) -> list[Edge]:
 
 
 @torch.no_grad()
+def layer_means(model: nn.Module, token_ids: list[int]) -> list[Means]:
+    """Return the means over a text, layer by layer; a head's is that of W_O^h v, which is linear in v."""
+    parts = take_apart(model)
+    x, angles = embed(parts, token_ids)
+
+    def two_rows(vectors: Tensor) -> Tensor:
+        return torch.stack([vectors[..., 0, :], sum(vectors[..., 1:, :].unbind(-2)) / (len(x) - 1)], dim=-2)
+
+    means = []
+    for block in parts.blocks:
+        normed = block.before_attention(x)
+        _, given = attention_pieces(parts, block, normed, angles)
+        middle = x + block.after_attention(true_attention(block, normed, angles))
+        mlp = block.after_mlp(block.mlp(block.before_mlp(x if parts.parallel else middle)))
+        means.append(Means(*map(two_rows, (given, x, mlp, middle))))
+        x = middle + mlp
+    return means
+
+
+@torch.no_grad()
 def masked_logits(
     model: nn.Module,
     token_ids: list[int],
@@ -331,8 +361,9 @@ def masked_logits(
     *,
     mask_attention: bool = True,
     keep_residual: bool = False,
+    means: list[Means] | None = None,
 ) -> Tensor:
-    """Return the logits (V,) at the last position when only the `kept` edges carry anything."""
+    """Return the logits (V,) at the last position when the edges that are not `kept` carry nothing, or the means."""
     parts = take_apart(model)
     x, angles = embed(parts, token_ids)
     tokens = range(len(x))
@@ -345,13 +376,19 @@ def masked_logits(
             for s, h in itertools.product(range(t + 1), range(parts.n_heads)):
                 if not mask_attention or ("attention", layer, t, s, h) in kept:
                     attended[t] += probabilities[h, t, s] * given[h, s]
+                elif means:
+                    attended[t] += probabilities[h, t, s] * means[layer].given[h, min(s, 1)]
 
-        def keep(kind: str, layer: int = layer) -> Tensor:
-            """Return 1 or 0 for each token's one edge of a kind in this layer."""
-            always = keep_residual and kind.endswith("residual")
-            return torch.tensor([[float(always or (kind, layer, t, t, -1) in kept)] for t in tokens])
+        def carry(kind: str, vectors: Tensor, layer: int = layer) -> Tensor:
+            """Return what each token's one edge of a kind carries in this layer."""
+            rows = []
+            for t in tokens:
+                always = keep_residual and kind.endswith("residual")
+                instead = getattr(means[layer], kind)[min(t, 1)] if means else torch.zeros_like(vectors[t])
+                rows.append(vectors[t] if always or (kind, layer, t, t, -1) in kept else instead)
+            return torch.stack(rows)
 
-        middle = x * keep("attention_residual") + block.after_attention(attended)
-        mlp = block.after_mlp(block.mlp(block.before_mlp(x if parts.parallel else middle))) * keep("mlp")
-        x = (middle if parts.parallel else middle * keep("mlp_residual")) + mlp
+        middle = carry("attention_residual", x) + block.after_attention(attended)
+        mlp = carry("mlp", block.after_mlp(block.mlp(block.before_mlp(x if parts.parallel else middle))))
+        x = (middle if parts.parallel else carry("mlp_residual", middle)) + mlp
     return parts.head(parts.final_norm(x[-1]))

@@ -50,6 +50,18 @@ def test_what_a_prompt_will_cost(tiny: Any) -> None:
     assert sw.estimate(half, [1, 2, 3, 4, 5], n_sizes=3).bytes_down < 0.6 * cost.bytes_down
 
 
+def test_what_mean_ablation_will_cost(tiny: Any) -> None:
+    there = replace(tiny, server=Server("http://127.0.0.1:9"))
+    trace = replace(sw.trace(tiny, [1, 2, 3, 4, 5]), model=there)
+    plain, mean = trace.estimate([0.1, 0.5]), trace.estimate([0.1, 0.5], ablation="mean")
+    travels = sum(values.nbytes for values, _ in tiny.means())
+    heads_a_value = 2  # counted as if no two heads shared one
+    counted = travels + (heads_a_value - 1) * tiny.means()[0][0].nbytes
+    assert (mean.passes, mean.requests) == (plain.passes + 1, plain.requests + 1)
+    assert mean.bytes_down - plain.bytes_down == counted
+    assert mean.bytes_up - plain.bytes_up == estimates.OVERHEAD + counted
+
+
 def test_too_large_is_refused_before_anything_is_sent(tiny: Any) -> None:
     there = replace(tiny, server=Server("http://127.0.0.1:9", limit=1000))
     with pytest.raises(sw.RequestTooLargeError, match=r"1 forward pass in 1 request, at most .* limit=\d"):

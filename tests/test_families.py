@@ -12,6 +12,7 @@ import torch
 from conftest import ROOT
 
 import strace_widgets as sw
+from strace_widgets.modes import Modes
 
 README = ROOT / "README.md"
 PROMPT = [5, 17, 3, 88, 41, 2]
@@ -51,6 +52,10 @@ def test_family(family: families.Family) -> None:
     assert trace.mask(1.5 / graph.n_edges).n_kept == 1
     assert trace.ranks.mlp[-1, -1] == 0 or not np.allclose(none, every)
     assert np.isfinite(one).all()
+    sizes, mean = np.array([0, graph.n_edges]), Modes(ablation="mean")
+    means_only, every = model.evaluate(trace.token_ids, ranks, sizes, neutral, mean)
+    np.testing.assert_allclose(every, logits, atol=1e-4)
+    assert np.abs(means_only - none).max() > 1e-2
 
     components = {
         f"{layer}.{part}": "off" for layer in range(graph.n_layers) for part in (*range(graph.n_heads), "mlp")
@@ -75,8 +80,10 @@ def test_half_precision(name: str, dtype: torch.dtype) -> None:
     for kind in sw.Edges._fields:
         np.testing.assert_allclose(getattr(half.weights, kind), getattr(exact.weights, kind), atol=0.02)
     assert max(model.gaps.values()) <= 3e-2
-    assert half.evaluate([1.0]).total_variation[0] <= 1e-6
-    assert abs(half.evaluate([0.5]).total_variation[0] - exact.evaluate([0.5]).total_variation[0]) <= 0.1
+    for ablation in ("zero", "mean"):
+        assert half.evaluate([1.0], ablation=ablation).total_variation[0] <= 1e-6
+        rough, fine = (each.evaluate([0.5], ablation=ablation).total_variation[0] for each in (half, exact))
+        assert abs(rough - fine) <= 0.1
 
 
 def table() -> str:

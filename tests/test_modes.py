@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+import tiny_models
+import torch
 
 import strace_widgets as sw
+from strace_widgets import ablation
+from strace_widgets.prompts import shipped_prompts
+from strace_widgets.reference import N_TOKENS, reference_ids
 from strace_widgets.traversal import entering, output_node
 
 
 def test_modes_change_what_they_say(tiny_trace: sw.STrace) -> None:
     size = [0.5]
     everything = tiny_trace.evaluate(size).probabilities[0]
-    for modes in ({"masks": "mlp+residual"}, {"attention": "frozen"}, {"inverse": True}):
+    for modes in (
+        {"masks": "mlp+residual"},
+        {"attention": "frozen"},
+        {"inverse": True},
+        {"ablation": "mean"},
+    ):
         assert np.abs(tiny_trace.evaluate(size, **modes).probabilities[0] - everything).max() > 1e-4, modes
-    for modes in ({"masks": "mlp+residual"}, {"attention": "frozen"}, {"residual": "kept"}):
+    for modes in (
+        {"masks": "mlp+residual"},
+        {"attention": "frozen"},
+        {"residual": "kept"},
+        {"ablation": "mean"},
+        {"ablation": "mean", "attention": "frozen"},
+    ):
         assert tiny_trace.evaluate([1.0], **modes).total_variation[0] <= 1e-6, modes
 
 
@@ -42,6 +59,86 @@ def test_frozen_attention_is_the_full_models(tiny: Any) -> None:
     recomputed = trace.evaluate_mask(mask)
     assert np.abs(frozen.probabilities - recomputed.probabilities).max() > 1e-5
     assert captured.factors.shape == trace.weights.attention.shape
+
+
+def test_a_head_under_mean_ablation_writes_what_it_writes_on_average(tiny_trace: sw.STrace) -> None:
+    """Against the model itself, with the head's values exchanged before the attention reads them."""
+    model = tiny_trace.model
+    values, _ = model.means()[0]
+    module = model.nnsight._module.model.layers[1].self_attn
+    rows = values[1, 0].repeat_interleave(torch.tensor([1, len(tiny_trace.tokens) - 1]), dim=0)
+
+    def exchanged(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        return torch.cat([rows[None], output[..., 8:]], dim=-1)  # the first of two key-value heads
+
+    hook = module.v_proj.register_forward_hook(exchanged)
+    try:
+        truth = sw.trace(model, tiny_trace.token_ids).full_logits
+    finally:
+        hook.remove()
+    sharing = {"1.0": "off", "1.1": "off"}
+    expected = np.exp(truth - truth.max()) / np.exp(truth - truth.max()).sum()
+    np.testing.assert_allclose(
+        tiny_trace.evaluate([1.0], sharing, ablation="mean").probabilities[0], expected, atol=1e-5
+    )
+
+
+def test_all_ways_to_evaluate_know_mean_ablation(tiny_trace: sw.STrace) -> None:
+    mean: dict[str, Any] = {"ablation": "mean"}
+    size = tiny_trace.standard_sizes()[20]
+    one = tiny_trace.evaluate([size], **mean).probabilities[0]
+    mask = tiny_trace.evaluate_mask(tiny_trace.mask(size), **mean).probabilities[0]
+    np.testing.assert_allclose(mask, one, atol=1e-6)
+    np.testing.assert_allclose(tiny_trace.sweep(**mean).probabilities[20], one, atol=1e-6)
+    head = tiny_trace.model.nnsight._module.lm_head.weight.detach().numpy()
+    logits = tiny_trace.states([size], **mean)[0] @ head.T
+    np.testing.assert_allclose(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum(), one, atol=1e-5)
+    off = {str(layer): "off" for layer in range(3)}
+    for inverse in (False, True):
+        every = tiny_trace.evaluate([1.0], off, inverse=inverse, residual="kept", **mean)
+        nothing = tiny_trace.evaluate([1.0], off, inverse=inverse, residual="kept")
+        assert np.abs(every.probabilities - nothing.probabilities).max() > 1e-4
+
+
+def test_the_whole_model_is_untouched_by_the_means(tiny_trace: sw.STrace) -> None:
+    zero, mean = (tiny_trace.states([0.3], ablation=ablation) for ablation in ("zero", "mean"))
+    assert (zero[0] != mean[0]).any()
+    np.testing.assert_array_equal(zero[1], mean[1])
+
+
+def test_the_reference_text_is_run_once_and_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = sw.load_model(tiny_models.tiny())
+    runs = []
+    means = ablation.reference_means
+    monkeypatch.setattr(ablation, "reference_means", lambda *args, **run: runs.append(1) or means(*args, **run))
+    trace = sw.trace(model, [5, 17, 3, 88])
+    trace.evaluate([0.5])
+    assert not runs
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda _: trace.evaluate([0.5], ablation="mean").probabilities, range(2)))
+    trace.sweep(ablation="mean")
+    assert len(runs) == 1
+    np.testing.assert_array_equal(*answers)
+
+
+def test_the_reference_text_is_the_shipped_prompts_or_random(smollm2: Any) -> None:
+    ids = reference_ids(smollm2)
+    assert len(ids) == N_TOKENS
+    text = "\n".join(prompt["text"] for prompt in shipped_prompts())
+    assert text.startswith(smollm2.tokenizer.decode(ids))
+    model = sw.load_model(tiny_models.tiny())
+    assert model.tokenizer is None
+    ids = reference_ids(model)
+    assert len(ids) == model.architecture.context
+    assert len(set(ids.tolist())) > 10
+    np.testing.assert_array_equal(ids, reference_ids(model))
+
+
+def test_mean_ablation_through_the_imitation_of_a_server() -> None:
+    imitated, here = (sw.load_model(tiny_models.tiny(), remote=remote) for remote in ("local", False))
+    theirs, ours = (sw.trace(model, [5, 17, 3, 88]).evaluate([0.2, 0.6], ablation="mean") for model in (imitated, here))
+    assert imitated.simulated
+    np.testing.assert_allclose(theirs.probabilities, ours.probabilities, atol=1e-6)
 
 
 @pytest.mark.parametrize("like_authors", [False, True])

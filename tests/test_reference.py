@@ -13,6 +13,7 @@ import pytest
 import strace_widgets as sw
 from strace_widgets.importance import MEASURES, weigh
 from strace_widgets.modes import Modes
+from strace_widgets.reference import reference_ids
 
 PROMPT = [5, 17, 3, 88, 41, 2]
 KINDS = {
@@ -45,23 +46,46 @@ def test_weights_and_order_agree(pair: tuple[Any, Any], order: int) -> None:
     assert naive_reference.edge_vectors_gap(module, PROMPT) <= 1e-4
 
 
+@pytest.fixture(scope="module")
+def means(pair: tuple[Any, Any]) -> list[naive_reference.Means]:
+    module, model = pair
+    return naive_reference.layer_means(module, reference_ids(model).tolist())
+
+
+@pytest.mark.parametrize("ablation", ["zero", "mean"])
 @pytest.mark.parametrize("mask_attention", [True, False])
 @pytest.mark.parametrize("keep_residual", [True, False])
 @pytest.mark.parametrize("size", [0.1, 0.4, 0.8, 1.0])
-def test_masked_logits_agree(pair: tuple[Any, Any], mask_attention: bool, keep_residual: bool, size: float) -> None:
+def test_masked_logits_agree(
+    pair: tuple[Any, Any],
+    means: list[naive_reference.Means],
+    mask_attention: bool,
+    keep_residual: bool,
+    size: float,
+    ablation: str,
+) -> None:
     module, model = pair
     trace = sw.trace(model, PROMPT).random(seed=1)  # a random order drops residual edges early, a trace late
     kept = {
         edge for edge, rank in naive_case.as_dict(trace.ranks, trace.graph).items() if rank < int(size * trace.n_edges)
     }
     naive = naive_reference.masked_logits(
-        module, PROMPT, kept, mask_attention=mask_attention, keep_residual=keep_residual
+        module,
+        PROMPT,
+        kept,
+        mask_attention=mask_attention,
+        keep_residual=keep_residual,
+        means=means if ablation == "mean" else None,
     )
-    modes = Modes(masks="all" if mask_attention else "mlp+residual", residual="kept" if keep_residual else "traced")
+    modes = Modes(
+        masks="all" if mask_attention else "mlp+residual",
+        residual="kept" if keep_residual else "traced",
+        ablation=ablation,
+    )
     graph = trace.graph
     neutral = np.zeros((graph.n_layers, graph.n_heads), np.int8), np.zeros(graph.n_layers, np.int8)
     ours = model.evaluate(trace.token_ids, trace.ranks, np.array([int(size * trace.n_edges)]), neutral, modes)[0]
-    np.testing.assert_allclose(ours, naive.numpy(), atol=1e-4)
+    np.testing.assert_allclose(ours, naive.numpy(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("measure", ["l1", "l2", "proximity", "proximity-unclamped", "cosine", "projection"])

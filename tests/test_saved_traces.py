@@ -164,6 +164,28 @@ def test_a_newer_version_says_what_to_do(file: Path) -> None:
         sw.load_trace(rewritten(file, **{"manifest.json": manifest_with(version=2)}))
 
 
+def test_sweeps_of_other_modes_come_back_and_those_of_older_files_are_of_zero_ablation(
+    tiny_trace: sw.STrace, tmp_path: Path
+) -> None:
+    tiny_trace.sweep(ablation="mean")
+    file = tiny_trace.save(tmp_path / "x.strace")
+    loaded, sizes = sw.load_trace(file), tiny_trace.standard_sizes()
+    for ablation in ("zero", "mean"):
+        np.testing.assert_array_equal(
+            loaded.evaluate(sizes, ablation=ablation).total_variation,
+            tiny_trace.sweep(ablation=ablation).total_variation,
+        )
+
+    def older(manifest: bytes) -> bytes:
+        content = json.loads(manifest)
+        assert [sweep["modes"].pop("ablation") for sweep in content["sweeps"]] == ["zero"]
+        return json.dumps(content).encode()
+
+    plain = sw.trace(tiny_trace.model, tiny_trace.token_ids)
+    file = rewritten(plain.save(tmp_path / "older.strace"), **{"manifest.json": older})
+    np.testing.assert_array_equal(sw.load_trace(file).sweep().total_variation, plain.sweep().total_variation)
+
+
 @pytest.mark.parametrize("member", ["ranks/mlp.npy", "full_logits.npy", "view.json", "sweeps/0/kl.npy"])
 def test_an_altered_or_missing_member_is_named(file: Path, member: str) -> None:
     with pytest.raises(sw.TraceFileError, match=f"{member} is not what was saved"):

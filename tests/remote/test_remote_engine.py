@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from served import FAMILIES, Remote
 
 import strace_widgets as sw
 from strace_widgets import estimates, jobs
+from strace_widgets.models import unpacked
 from strace_widgets.modes import Modes
 from strace_widgets.request import listening
 
@@ -71,6 +73,34 @@ def test_one_request_for_a_capture_a_sweep_and_a_toggle(remote_model: Remote, lo
     twin = sw.trace(local_model("tiny-llama"), PROMPT)
     expected = twin.evaluate([0.2], toggles={"1.2": "off", "3.mlp": "on"})
     assert toggled.total_variation == pytest.approx(expected.total_variation, abs=CLOSE)
+
+
+@pytest.mark.parametrize("who", KEYS)
+@pytest.mark.parametrize("name", ["tiny-llama", "tiny-neox"])
+def test_mean_ablation_agrees_and_its_means_come_once(
+    name: str, who: str, server_url: str, local_model: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDIF_API_KEY", KEYS[who])
+    sizes, toggles, mean = [0.05, 0.3, 1], {"1.2": "off"}, {"ablation": "mean"}
+    twin = sw.trace(local_model(name), PROMPT)
+    ours = twin.evaluate(sizes, toggles, **mean)
+    for precision, close in (("float32", CLOSE), ("float16", 1e-2)):
+        there = sw.load_model(f"loopback/{name}", remote=server_url, precision=precision)
+        trace = sw.trace(there, PROMPT)
+        expected, before = trace.estimate(sizes, **mean), replace(there.server.traffic)
+        theirs = trace.evaluate(sizes, toggles, **mean)
+        now = there.server.traffic
+        assert now.requests - before.requests == expected.requests == 2
+        assert now.bytes_up - before.bytes_up <= expected.bytes_up
+        assert now.bytes_down - before.bytes_down <= expected.bytes_down + 2 * estimates.OVERHEAD
+        assert theirs.total_variation == pytest.approx(ours.total_variation, abs=close)
+        trace.evaluate([0.5], **mean)
+        assert there.server.traffic.requests - before.requests == 3
+        for answers in zip(there.means(), twin.model.means(), strict=True):
+            rough, exact = (unpacked(answer) for answer in answers)
+            assert np.abs(rough - exact).max() <= close * max(1, np.abs(exact).max())
+    job = trace.submit(sizes, toggles, **mean)
+    assert job.result().total_variation == pytest.approx(ours.total_variation, abs=close)
 
 
 def test_the_default_model_agrees_and_its_weights_stay_there(
@@ -195,6 +225,15 @@ def test_a_job_of_one_process_is_collected_in_another(
     expected = twin.evaluate([0.1, 1.0], toggles={"0.1": "off"})
     assert sweep.total_variation == pytest.approx(expected.total_variation, abs=CLOSE)
     assert sweep.n_edges_kept.tolist() == expected.n_edges_kept.tolist()
+
+
+def test_a_submitted_sweep_is_the_one_that_is_waited_for(remote_model: Remote, tmp_path: Path) -> None:
+    model = remote_model("tiny-llama")
+    trace = sw.trace(model, PROMPT)
+    for modes in ({"attention": "frozen"}, {"ablation": "mean", "inverse": True}):
+        file = trace.submit([0.1, 0.5], **modes).save(tmp_path / "sweep.json")
+        submitted, waited_for = sw.load_job(file, model).result(), trace.evaluate([0.1, 0.5], **modes)
+        assert submitted.total_variation == pytest.approx(waited_for.total_variation, abs=CLOSE)
 
 
 def test_a_job_file_that_is_none(tmp_path: Path) -> None:
