@@ -8,6 +8,7 @@ CHOICES = {
     "masks": ("all", "mlp+residual"),
     "residual": ("traced", "kept"),
     "attention": ("recomputed", "frozen"),
+    "ablation": ("zero",),
 }
 
 
@@ -26,12 +27,15 @@ class Modes:
         Whether residual edges are masked like the others, or all kept.
     attention : {"recomputed", "frozen"}
         Whether the attention probabilities come from the masked run or from the full one.
+    ablation : {"zero"}
+        What a dropped edge carries: nothing.
     """
 
     masks: str = "all"
     inverse: bool = False
     residual: str = "traced"
     attention: str = "recomputed"
+    ablation: str = "zero"
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
