@@ -6,14 +6,13 @@ eager attention and the same number of rows; medians over alternating repetition
 
 from __future__ import annotations
 
-import statistics
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 import strace_widgets as sw
+from strace_widgets.costs import alternate
 from strace_widgets.importance import MEASURES
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def main() -> None:
     ]
     print(f"{'':40} {'ours':>9} {'plain':>9} {'ratio':>7} {'goal':>7}")
     for name, ours, reference, goal in rows:
-        took, took_plain = alternate(ours, reference)
+        took, took_plain = alternate((ours, reference), REPETITIONS)
         print(f"{name:40} {took * 1e3:6.1f} ms {took_plain * 1e3:6.1f} ms {took / took_plain:7.2f} {f'<= {goal}':>7}")
 
 
@@ -70,18 +69,6 @@ def toggle(trace: STrace) -> Callable[[], object]:
     forced = nothing_forced(trace)
     forced[0][trace.ranks.n_layers // 2, 0] = -1
     return masked(trace, np.array([trace.n_edges // 3]), forced)
-
-
-def alternate(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
-    """Return the median seconds of each, run in turns after a warm-up."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for repetition in range(REPETITIONS + 2):
-        for run, taken in zip((first, second), seconds, strict=True):
-            start = time.perf_counter()
-            run()
-            if repetition > 1:
-                taken.append(time.perf_counter() - start)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .generation import trace_generation
     from .jobs import Job, load_job, submit
     from .loading import load_model
+    from .measure_comparison import MeasureComparison, compare_measures
     from .models import Model
     from .studies import study
     from .study_files import Study, load_study
@@ -73,6 +74,7 @@ __all__ = [
     "JobCancelledError",
     "JobFileError",
     "LayerView",
+    "MeasureComparison",
     "MissingKeyError",
     "MissingPackageError",
     "Model",
@@ -105,6 +107,7 @@ __all__ = [
     "WrongKeyError",
     "carry_over",
     "compare",
+    "compare_measures",
     "estimate",
     "load_job",
     "load_model",
@@ -123,6 +126,7 @@ _ON_FIRST_USE = {
     "load_model": ".loading",
     **dict.fromkeys(("Job", "load_job", "submit"), ".jobs"),
     "load_trace": ".files",
+    **dict.fromkeys(("MeasureComparison", "compare_measures"), ".measure_comparison"),
     "to_html": ".export",
     "Explorer": ".widgets.explorer",
     **dict.fromkeys(("Study", "load_study"), ".study_files"),

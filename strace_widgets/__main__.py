@@ -1,4 +1,4 @@
-"""The shell commands: ``strace-widgets trace``, ``strace-widgets study``, or ``python -m strace_widgets ...``."""
+"""The shell commands: ``strace-widgets trace``, ``study`` and ``compare-measures``, or ``python -m strace_widgets``."""
 
 from __future__ import annotations
 
@@ -71,6 +71,29 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--keep-traces", action="store_true", help="keep the weight and rank of every edge")
     study.add_argument("--hidden", action="store_true", help="keep the last hidden states")
 
+    measures = commands.add_parser(
+        "compare-measures", help="set importance measures against one of them, or go on where that stopped"
+    )
+    measures.set_defaults(run=_compare_measures)
+    measures.add_argument("model", help="a hub id or a folder; 'default' for the embedded SmolLM2-135M-Instruct")
+    measures.add_argument("folder", help="where the results go")
+    measures.add_argument("--prompts", metavar="FILE", help="as for study (default: the package's own)")
+    measures.add_argument("--half", help="of the package's own prompts: tuning, or reporting (default: all of them)")
+    measures.add_argument("--measures", nargs="+", metavar="NAME", help="(default: l1 l2 fisher fisher+projection)")
+    measures.add_argument("--baseline", default="l1", help="what the others are set against (default: l1)")
+    for mode, default, values in (
+        ("masks", "all", "all, mlp+residual"),
+        ("attention", "recomputed", "recomputed, frozen"),
+        ("ablation", "zero", "zero, mean"),
+    ):
+        measures.add_argument(
+            f"--{mode}", nargs="+", default=[default], metavar="NAME", help=f"{values} (default: {default})"
+        )
+    measures.add_argument("--sizes", type=float, nargs="+", metavar="S", help="(default: 37 from 1e-3 to 1)")
+    measures.add_argument("--limit", type=int, metavar="N", help="draw N prompts at random")
+    measures.add_argument("--seed", type=int, default=0, help="of that draw and of the intervals (default: 0)")
+    measures.add_argument("--chart", metavar="FILE", help="write the chart of the first condition: .svg, .png, .html")
+
     for command in (trace, study):
         command.add_argument("--model", help="a hub id or a folder (default: the embedded SmolLM2-135M-Instruct)")
     return parser
@@ -114,6 +137,30 @@ def _study(options: argparse.Namespace) -> None:
     )
     print(result)
     print(result.summary().to_string(float_format="{:.3g}".format, na_rep=""))
+
+
+def _compare_measures(options: argparse.Namespace) -> None:
+    import strace_widgets as sw  # noqa: PLC0415 - as above
+
+    if options.prompts and options.half:
+        raise ValueError("--half is of the package's own prompts: leave out --prompts, or --half.")
+    chosen = {"measures": options.measures} if options.measures else {}
+    result = sw.compare_measures(
+        sw.load_model(None if options.model == "default" else options.model),
+        options.prompts or sw.shipped_prompts(half=options.half),
+        options.folder,
+        baseline=options.baseline,
+        masks=options.masks,
+        attention=options.attention,
+        ablation=options.ablation,
+        sizes=options.sizes,
+        limit=options.limit,
+        seed=options.seed,
+        **chosen,
+    )
+    print(result)
+    if options.chart:
+        result.chart().save(options.chart)
 
 
 if __name__ == "__main__":

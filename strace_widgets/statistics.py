@@ -1,4 +1,4 @@
-"""The statistics of the findings, over plain arrays: rank correlation, a bent line, inequality, likeness of states.
+"""The statistics of the findings, over plain arrays: rank correlation, ratios, a bent line, inequality, likeness.
 
 scipy computes what it has. What it lacks is short, and written out with its formula. Undefined is NaN, with a warning
 that says why.
@@ -7,11 +7,14 @@ that says why.
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .extras import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Array = np.ndarray[Any, Any]
 
@@ -34,6 +37,14 @@ class Correlation(NamedTuple):
     low: float
     high: float
     n: int
+
+
+class Interval(NamedTuple):
+    """A figure, and the interval around it that covers `CONFIDENCE` of what chance would make of it."""
+
+    value: float
+    low: float
+    high: float
 
 
 class Bend(NamedTuple):
@@ -77,12 +88,20 @@ def spearman(x: Array, y: Array, *, seed: int = 0) -> Correlation:
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         warnings.warn(f"A rank correlation is undefined where all {len(x)} values of one side are equal.", stacklevel=2)
         return Correlation(np.nan, np.nan, np.nan, len(x))
+    low, high = _bootstrapped(_rank_correlation, x, y, seed)
+    return Correlation(float(stats.spearmanr(x, y).statistic), low, high, len(x))
+
+
+def _bootstrapped(statistic: Callable[..., Array], x: Array, y: Array, seed: int) -> tuple[float, float]:
+    """Return the percentile interval of a statistic of N pairs, over resamples of the pairs; NaN below two."""
+    if len(x) < 2:  # noqa: PLR2004 - one pair has nothing to vary
+        return np.nan, np.nan
     with warnings.catch_warnings():
-        # In a small sample a resample may be constant: its correlation is undefined, and the interval with it.
+        # In a small sample a resample may be constant: a correlation is then undefined, and the interval with it.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         interval = stats.bootstrap(
             (x, y),
-            _rank_correlation,
+            statistic,
             paired=True,
             vectorized=True,
             method="percentile",
@@ -91,7 +110,7 @@ def spearman(x: Array, y: Array, *, seed: int = 0) -> Correlation:
             batch=_AT_A_TIME,
             rng=np.random.default_rng(seed),
         ).confidence_interval
-    return Correlation(float(stats.spearmanr(x, y).statistic), float(interval.low), float(interval.high), len(x))
+    return float(interval.low), float(interval.high)
 
 
 def _rank_correlation(x: Array, y: Array, axis: int = -1) -> Array:
@@ -101,6 +120,56 @@ def _rank_correlation(x: Array, y: Array, axis: int = -1) -> Array:
     with np.errstate(invalid="ignore"):  # 0 / 0 for a constant resample
         result: Array = (first * second).sum(axis) / np.sqrt((first**2).sum(axis) * (second**2).sum(axis))
     return result
+
+
+def ratio_of_medians(x: Array, y: Array, *, seed: int = 0) -> Interval:
+    """Return median(x) / median(y) of N pairs, with a percentile bootstrap interval over the pairs.
+
+    Parameters
+    ----------
+    x, y : (N,) arrays
+        Positive.
+    seed : int
+        Of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+
+    def ratio(x: Array, y: Array, axis: int = -1) -> Array:
+        result: Array = np.median(x, axis=axis) / np.median(y, axis=axis)
+        return result
+
+    return Interval(float(ratio(x, y)), *_bootstrapped(ratio, x, y, seed))
+
+
+def median_ratio(x: Array, y: Array, *, seed: int = 0) -> Interval:
+    """Return median(x / y) of N pairs, with a percentile bootstrap interval over the pairs.
+
+    Parameters
+    ----------
+    x, y : (N,) arrays
+        Positive.
+    seed : int
+        Of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+
+    def ratio(x: Array, y: Array, axis: int = -1) -> Array:
+        result: Array = np.median(x / y, axis=axis)
+        return result
+
+    return Interval(float(ratio(x, y)), *_bootstrapped(ratio, x, y, seed))
+
+
+def share(count: int, n: int) -> Interval:
+    """Return count / n with Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22), by scipy.
+
+    Parameters
+    ----------
+    count, n : int
+        How many of how many; n is 1 or more.
+    """
+    found = stats.binomtest(int(count), int(n)).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(count / n, float(found.low), float(found.high))
 
 
 def two_segments(x: Array, curves: Array) -> Bend:

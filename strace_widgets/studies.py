@@ -61,6 +61,8 @@ def study(
     importance: Iterable[str] | str = ("l1",),
     masks: Iterable[str] | str = ("all",),
     baselines: Iterable[str] | str = ("inverse", "random"),
+    attention: str = "recomputed",
+    ablation: str = "zero",
     sizes: Iterable[float] | None = None,
     positions: str = "last",
     seed: int = 0,
@@ -84,6 +86,8 @@ def study(
     importance, masks, baselines : str or several
         Measures by name, masks modes, and "inverse", "random" or "random-residual-kept" (the authors': random nodes,
         all residual edges kept). Everything is evaluated under each masks mode.
+    attention, ablation : str
+        The other modes of every sweep: see `strace_widgets.modes.Modes`.
     sizes : floats in (0, 1], optional
         The grid, with 1 added where it lacks; `SIZES` unless given.
     positions : {"last", "all"}
@@ -125,6 +129,8 @@ def study(
         seed=int(seed),
         keep_traces=keep_traces,
         hidden=hidden,
+        attention=attention,
+        ablation=ablation,
     )
     _check(settings)
     asked: dict[str, Prompt] = {}
@@ -168,7 +174,7 @@ def _check(settings: Settings) -> None:
     for name in settings.importance:
         measure_named(name)
     for name in settings.masks:
-        Modes(masks=name)
+        Modes(masks=name, **settings.modes())
     for name in settings.baselines:
         if name not in BASELINES:
             raise ValueError(f"There is no baseline {name!r}: choose among {', '.join(map(repr, BASELINES))}.")
@@ -247,15 +253,16 @@ def _run(
     first = next(iter(traces.values()))
     names = {"prompt_id": prompt.id}
     points, necessary = [], []
+    modes = settings.modes()
     for masks in settings.masks:
         for name, traced in traces.items():
             where = names | {"importance": name, "masks": masks}
-            sweep = traced.evaluate(settings.sizes, masks=masks)
+            sweep = traced.evaluate(settings.sizes, masks=masks, **modes)
             points.append(where | {"subgraph": "trace"} | _points(sweep, words))
             necessary.append(where | _necessary(sweep))
         for baseline in settings.baselines:
             traced = _baseline(first, baseline, seed)
-            sweep = traced.evaluate(settings.sizes, masks=masks, **BASELINES[baseline])
+            sweep = traced.evaluate(settings.sizes, masks=masks, **modes, **BASELINES[baseline])
             where = names | {"importance": traced.importance, "masks": masks, "subgraph": baseline}
             points.append(where | _points(sweep, words))
     components = [names | {"importance": name} | _components(traced, settings.sizes) for name, traced in traces.items()]
@@ -267,7 +274,7 @@ def _run(
     }
     arrays: dict[str, Any] = {}
     if settings.hidden:
-        arrays["states.npy"] = first.states(settings.sizes, masks=settings.masks[0])
+        arrays["states.npy"] = first.states(settings.sizes, masks=settings.masks[0], **modes)
     if settings.keep_traces:
         for name, traced in traces.items():
             kept = {"weights": traced.weights, "ranks": traced.ranks}

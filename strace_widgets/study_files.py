@@ -104,6 +104,8 @@ class Settings:
     positions : str
     seed : int
     keep_traces, hidden : bool
+    attention, ablation : str
+        The other modes of every sweep; studies from before there was a choice do not name them.
     """
 
     model: str
@@ -117,6 +119,12 @@ class Settings:
     seed: int
     keep_traces: bool
     hidden: bool
+    attention: str = "recomputed"
+    ablation: str = "zero"
+
+    def modes(self) -> dict[str, Any]:
+        """Return what every sweep is evaluated with, beside its masks mode."""
+        return {"attention": self.attention, "ablation": self.ablation}
 
 
 @dataclass(frozen=True, repr=False)
@@ -230,8 +238,8 @@ class Study:
         s = self.settings
         return (
             f"Study of {s.model}: {self._progress()}; importance {', '.join(s.importance)}, "
-            f"masks {', '.join(s.masks)}, {len(s.sizes)} sizes, baselines {', '.join(s.baselines) or 'none'}; "
-            f"in {self.folder}"
+            f"masks {', '.join(s.masks)}, attention {s.attention}, ablation {s.ablation}, {len(s.sizes)} sizes, "
+            f"baselines {', '.join(s.baselines) or 'none'}; in {self.folder}"
         )
 
     def _repr_html_(self) -> str:
@@ -297,9 +305,10 @@ def load_study(folder: str | Path) -> Study:
             f"The study in {str(folder)!r} has version {told.get('version')!r}; this package reads version {VERSION}."
         )
     try:
-        plain: dict[str, Any] = {field.name: told["settings"][field.name] for field in fields(Settings)}
+        plain: dict[str, Any] = told["settings"]
+        known = [field.name for field in fields(Settings) if field.name in plain]
         settings: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+            name: tuple(plain[name]) if isinstance(plain[name], list) else plain[name] for name in known
         }
         return Study(folder, Settings(**settings), int(told["n_prompts"]))
     except (KeyError, TypeError, ValueError) as reason:

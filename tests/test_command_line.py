@@ -63,6 +63,25 @@ def test_the_shipped_prompts_by_name(model_folder: str, tmp_path: Path) -> None:
     assert set(sw.load_study(tmp_path / "s").prompts["prompt_id"]) < known
 
 
+def test_measures_compared_in_a_shell(model_folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chart = tmp_path / "measures.svg"
+    command = ["compare-measures", model_folder, str(tmp_path / "m"), "--half", "tuning", "--limit", "3"]
+    command += ["--measures", "l1", "l2", "--sizes", "0.1", "0.5", "--attention", "recomputed", "frozen"]
+    assert main([*command, "--chart", str(chart)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("Measures l1, l2 on 3 prompts of")
+    assert "area_log10_s" in told
+    assert "l2 ÷ l1" in chart.read_text(encoding="utf-8")
+    done = sw.load_study(tmp_path / "m" / "all-frozen-zero").prompts["prompt_id"]
+    assert set(done) < {prompt["id"] for prompt in sw.shipped_prompts(half="tuning")}
+    (tmp_path / "prompts.txt").write_text("w1 w2 w3\nw4 w5\n", encoding="utf-8")
+    command = ["compare-measures", model_folder, str(tmp_path / "n"), "--prompts", str(tmp_path / "prompts.txt")]
+    assert main([*command, "--measures", "l1", "l2", "--baseline", "l2", "--sizes", "0.5"]) == 0
+    assert "set against l2" in capsys.readouterr().out
+    assert main([*command, "--half", "tuning"]) == 2
+    assert "leave out --prompts, or --half" in capsys.readouterr().err
+
+
 def test_mistakes_are_sentences(tmp_path: Path, model_folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "w1 w2", "--model", str(tmp_path / "nowhere")]) == 2
     assert "No model could be loaded" in capsys.readouterr().err

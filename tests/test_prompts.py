@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import polars as pl
 import pytest
 
 import strace_widgets as sw
+from strace_widgets import prompts as room
 from strace_widgets.prompts import read_prompts
 
 KINDS = {
@@ -57,6 +59,36 @@ def test_shipped_prompts_keep_their_conventions(smollm2: Any) -> None:
 def test_shipped_prompts_are_copies() -> None:
     sw.shipped_prompts()[0]["text"] = "changed"
     assert sw.shipped_prompts()[0]["text"] != "changed"
+
+
+def test_the_halves_are_balanced_and_share_nothing() -> None:
+    halves = {half: sw.shipped_prompts(half=half) for half in ("tuning", "reporting")}
+    for prompts in halves.values():
+        assert Counter(prompt["kind"] for prompt in prompts) == dict.fromkeys(KINDS, 10)
+    ids = [prompt["id"] for prompts in halves.values() for prompt in prompts]
+    assert len(set(ids)) == 200
+    assert set(ids) < {prompt["id"] for prompt in sw.shipped_prompts()}
+    assert len(sw.shipped_prompts("code", half="reporting")) == 10
+    with pytest.raises(ValueError, match="half='better' does not exist: choose 'tuning' or 'reporting'"):
+        sw.shipped_prompts(half="better")
+
+
+def test_the_halves_are_frozen() -> None:
+    told = {
+        half: zlib.crc32(
+            "\n".join(sorted(prompt["id"] + prompt["text"] for prompt in sw.shipped_prompts(half=half))).encode()
+        )
+        for half in ("tuning", "reporting")
+    }
+    # Figures are reported on them: another draw, or another text, would make those of before incomparable.
+    assert told == {"tuning": 1589161501, "reporting": 2962484833}
+
+
+def test_the_halves_do_not_depend_on_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = room._half("tuning")
+    backwards = room._shipped()[::-1]
+    monkeypatch.setattr(room, "_shipped", lambda: backwards)
+    assert room._half.__wrapped__("tuning") == before
 
 
 def test_the_default_model_knows_most_facts(smollm2: Any, tmp_path: Path) -> None:

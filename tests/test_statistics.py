@@ -50,6 +50,30 @@ def test_spearman_says_why_it_is_undefined(x: Any, y: Any, n: int, says: str) ->
     assert found.n == n
 
 
+def test_ratios_are_of_pairs_and_their_intervals_what_all_resamples_say() -> None:
+    x, y = np.array([0.2, 0.5, 0.9, 0.4]), np.array([0.4, 0.5, 0.3, 0.8])
+    draws = np.array(list(itertools.product(range(4), repeat=4)))
+    of_medians, of_pairs = statistics.ratio_of_medians(x, y), statistics.median_ratio(x, y)
+    assert of_medians.value == pytest.approx(0.45 / 0.45)
+    assert of_pairs.value == pytest.approx(np.median([0.5, 1, 3, 0.5]))
+    every = np.median(x[draws], axis=1) / np.median(y[draws], axis=1)
+    assert of_medians[1:] == pytest.approx(tuple(np.quantile(every, [0.025, 0.975])), rel=0.1)
+    every = np.median((x / y)[draws], axis=1)
+    assert of_pairs[1:] == pytest.approx(tuple(np.quantile(every, [0.025, 0.975])), rel=0.1)
+    assert of_pairs == statistics.median_ratio(x, y)
+    alone = statistics.ratio_of_medians(x[:1], y[:1])
+    assert alone.value == 0.5
+    assert np.isnan(alone[1:]).all()
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 10), (7, 10), (100, 100)])
+def test_a_share_has_wilsons_interval(count: int, n: int) -> None:
+    z = stats.norm.ppf(0.975)
+    middle, half = (count / n + z**2 / (2 * n)), z * np.sqrt(count * (n - count) / n**3 + z**2 / (4 * n**2))
+    expected = (count / n, *((middle + side * half) / (1 + z**2 / n) for side in (-1, 1)))
+    assert statistics.share(count, n) == pytest.approx(expected)
+
+
 def test_two_segments_find_the_bend_that_brute_force_finds() -> None:
     x = np.linspace(-4, 0, 25)
     exact = 0.9 - 0.3 * (x + 4) + 0.25 * np.maximum(0, x + 1.7)

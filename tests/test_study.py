@@ -233,6 +233,29 @@ def test_a_folder_of_other_settings_is_refused(tiny: Any, tmp_path: Path) -> Non
         small(renamed, ["w1 w2 w3"], tmp_path / "s")
 
 
+def test_modes_hold_for_every_sweep(tiny: Any, tmp_path: Path) -> None:
+    result = small(tiny, [PROMPTS[0]], tmp_path / "s", attention="frozen", baselines="inverse", importance="l2")
+    traced = sw.trace(tiny, PROMPTS[0]["text"], "l2")
+    assert points(result, "trace")["total_variation"].tolist() == [
+        *traced.evaluate([0.5, 1], attention="frozen").total_variation
+    ]
+    assert points(result, "inverse")["total_variation"].tolist() == [
+        *traced.evaluate([0.5, 1], attention="frozen", inverse=True).total_variation
+    ]
+    assert "attention frozen, ablation zero" in repr(result)
+    with pytest.raises(sw.StudyError, match="attention was 'frozen' and is now 'recomputed'"):
+        small(tiny, [PROMPTS[0]], tmp_path / "s", baselines="inverse", importance="l2")
+
+
+def test_a_study_from_before_there_were_modes_goes_on(tiny: Any, tmp_path: Path) -> None:
+    small(tiny, ["w1 w2 w3"], tmp_path / "s")
+    told = json.loads((tmp_path / "s" / "study.json").read_text())
+    del told["settings"]["attention"], told["settings"]["ablation"]
+    (tmp_path / "s" / "study.json").write_text(json.dumps(told))
+    assert sw.load_study(tmp_path / "s").settings.modes() == {"attention": "recomputed", "ablation": "zero"}
+    assert len(small(tiny, ["w1 w2 w3", "w4 w5"], tmp_path / "s").prompts) == 2
+
+
 def test_a_folder_of_other_prompts_is_refused(tiny: Any, tmp_path: Path) -> None:
     small(tiny, ["w1 w2 w3", "w4 w5 w6"], tmp_path / "s")
     with pytest.raises(sw.StudyError, match="other prompts: 000001-1 is 'w4 w5 w6' there, and this study has 'w4 w5'"):
@@ -274,6 +297,7 @@ def test_choices_that_do_not_exist(tiny: Any, tmp_path: Path) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"importance": "l3"}, "'l1', 'l2'"),
         ({"masks": "some"}, "masks='some'"),
+        ({"attention": "thawed"}, "attention='thawed'"),
         ({"baselines": "best"}, "'inverse', 'random'"),
         ({"sizes": [0.5, 2]}, "0 < s <= 1"),
         ({"positions": "first"}, "'last' or 'all'"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .components import component_use, composition, use_inequality
 from .curves import error_by_size, geometry, nucleus_sizes, reconstruction, savings, shallow_statistics
+from .measures import measure_comparison
 from .pairs import comparison
 from .prompts import agreement, extremes, groups, uncertainty
 from .tokens import generated_text, generation, transfer
@@ -25,6 +26,7 @@ __all__ = [
     "generation",
     "geometry",
     "groups",
+    "measure_comparison",
     "nucleus_sizes",
     "reconstruction",
     "savings",

@@ -24,6 +24,8 @@ from .style import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from ..sweep import Sweep
@@ -107,7 +109,7 @@ def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, ma
     """
     rows, which = chosen(plain(table), masks=masks)
     layers = []
-    subtitle = [f"{which}; {_prompts(rows)}; line: mean, band: quartiles over prompts"]
+    subtitle = [f"{which}; {prompt_count(rows)}; line: mean, band: quartiles over prompts"]
     smallest = float(rows["size"].min())
     if phases is not None:
         bend = chosen(plain(phases), masks=which.removeprefix("masks "), subgraph="trace")[0].iloc[0]
@@ -131,7 +133,7 @@ def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, ma
         .mark_text(fontSize=13, fontStyle="italic", color="#44484e", baseline="bottom")
         .encode(x="size:Q", text="phase:N", y=alt.value(-3))
     )
-    drawn = alt.layer(*layers, *_bands(rows, "total variation from the full model", [0, 1]))
+    drawn = alt.layer(*layers, *bands(rows, "total variation from the full model", [0, 1]))
     return styled(drawn.properties(width=WIDTH, height=HEIGHT), "Reconstruction error against size", subtitle)
 
 
@@ -147,12 +149,14 @@ def shallow_statistics(table: pd.DataFrame, *, masks: str | None = None) -> Any:
     rows, which = chosen(plain(table), masks=masks)
     panels = [
         alt.layer(
-            *_bands(rows[rows["with"] == name].drop(columns="with"), "Spearman correlation", [-0.25, 1])
+            *bands(rows[rows["with"] == name].drop(columns="with"), "Spearman correlation", [-0.25, 1])
         ).properties(width=WIDTH * 0.62, height=HEIGHT, title=alt.TitleParams(f"with {words}", fontSize=15))
         for name, words in SHALLOW_AND_FULL.items()
     ]
     title = "What sparse subgraphs know"
-    return styled(alt.hconcat(*panels, spacing=30), title, f"{which}; {_prompts(rows)}; line: mean, band: quartiles")
+    return styled(
+        alt.hconcat(*panels, spacing=30), title, f"{which}; {prompt_count(rows)}; line: mean, band: quartiles"
+    )
 
 
 def nucleus_sizes(table: pd.DataFrame, *, masks: str | None = None) -> Any:
@@ -185,7 +189,7 @@ def nucleus_sizes(table: pd.DataFrame, *, masks: str | None = None) -> Any:
     return styled(
         (spans + points).properties(width=WIDTH, height=HEIGHT),
         "Size needed for each nucleus",
-        f"{which}; {_prompts(rows)}; point: median, bar: quartiles over prompts",
+        f"{which}; {prompt_count(rows)}; point: median, bar: quartiles over prompts",
     )
 
 
@@ -211,7 +215,7 @@ def geometry(table: pd.DataFrame) -> Any:
     return styled(
         columns,
         "The last hidden state on its way to the full model's",
-        f"{_prompts(table)}; line: median, band: quartiles",
+        f"{prompt_count(table)}; line: median, band: quartiles",
     )
 
 
@@ -255,8 +259,10 @@ def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
     )
 
 
-def _bands(rows: pd.DataFrame, title: str, domain: list[float]) -> list[alt.Chart]:
-    """Return the bands and lines of several subgraphs, told apart by colour and dash."""
+def bands(
+    rows: pd.DataFrame, title: str, domain: list[float], traces: Sequence[tuple[str, tuple[int, ...]]] = SERIES
+) -> list[alt.Chart]:
+    """Return the bands and lines of several subgraphs, told apart by colour and dash: of the traces, those given."""
     of = {"trace": "trace by {}", "inverse": "inverse of {}"}
     rows = rows.assign(
         series=[
@@ -265,7 +271,7 @@ def _bands(rows: pd.DataFrame, title: str, domain: list[float]) -> list[alt.Char
     )
     looks: dict[str, tuple[str, tuple[int, ...]]] = {}
     for name, kind in rows[["series", "subgraph"]].drop_duplicates().itertuples(index=False):
-        looks[name] = BASELINES.get(kind) or SERIES[len([n for n in looks if n.startswith("trace")]) % len(SERIES)]
+        looks[name] = BASELINES.get(kind) or traces[len([n for n in looks if n.startswith("trace")]) % len(traces)]
     # Traces first in the legend, baselines after.
     names = sorted(looks, key=lambda name: not name.startswith("trace"))
     legend = line_legend(orient="bottom", title=None, columns=4)
@@ -286,7 +292,8 @@ def _row(row: pd.Series, *names: str) -> alt.InlineData:
     return alt.InlineData(values=[{name: float(row[name]) for name in names}])
 
 
-def _prompts(rows: pd.DataFrame) -> str:
+def prompt_count(rows: pd.DataFrame) -> str:
+    """Return how many prompts the rows are of, in words."""
     most = int(rows["n_prompts"].max())
     return f"{most:,} prompt" + ("" if most == 1 else "s")
 

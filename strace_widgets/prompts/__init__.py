@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import StudyError
+
+HALVES = ("tuning", "reporting")
+"""What the shipped prompts are split for: choosing among methods, and saying how good the chosen one is."""
+
+HALF = 10
+"""Prompts of each kind in either half."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def _shipped() -> tuple[dict[str, str], ...]:
     return tuple(json.loads(line) for line in lines)
 
 
-def shipped_prompts(kind: str | None = None) -> list[dict[str, str]]:
+def shipped_prompts(kind: str | None = None, *, half: str | None = None) -> list[dict[str, str]]:
     """Return the prompts that come with the package, written for it: dicts that `strace_widgets.study` takes.
 
     Parameters
@@ -95,6 +102,10 @@ def shipped_prompts(kind: str | None = None) -> list[dict[str, str]]:
     kind : str, optional
         One of the ten kinds: ``"facts"``, ``"syntax"``, ``"agreement"``, ``"arithmetic"``, ``"code"``,
         ``"repetition"``, ``"rare words"``, ``"names"``, ``"other languages"``, ``"open-ended"``.
+    half : {"tuning", "reporting"}, optional
+        One of two sets without a common prompt, `HALF` of each kind: choose a method on the one and report its figures
+        on the other, which then were not what it was chosen for. Prompts are drawn by a hash of their ids, so the
+        halves depend on no order; what is left over belongs to neither.
 
     Returns
     -------
@@ -107,12 +118,26 @@ def shipped_prompts(kind: str | None = None) -> list[dict[str, str]]:
     ------
     StudyError
         When there is no such kind.
+    ValueError
+        When there is no such half.
     """
+    if half not in {None, *HALVES}:
+        raise ValueError(f"half={half!r} does not exist: choose {' or '.join(map(repr, HALVES))}.")
     prompts = [dict(prompt) for prompt in _shipped() if kind in {None, prompt["kind"]}]
     if not prompts:
         kinds = ", ".join(repr(name) for name in dict.fromkeys(prompt["kind"] for prompt in _shipped()))
         raise StudyError(f"There is no kind of prompts {kind!r}: choose one of {kinds}.")
-    return prompts
+    return prompts if half is None else [prompt for prompt in prompts if prompt["id"] in _half(half)]
+
+
+@cache
+def _half(half: str) -> frozenset[str]:
+    """Return the ids of one half: of each kind, the first by the hash of their ids, or the next as many."""
+    by_kind: dict[str, list[str]] = {}
+    for prompt in sorted(_shipped(), key=lambda prompt: hashlib.sha256(prompt["id"].encode()).digest()):
+        by_kind.setdefault(prompt["kind"], []).append(prompt["id"])
+    start = HALF * HALVES.index(half)
+    return frozenset(name for ids in by_kind.values() for name in ids[start : start + HALF])
 
 
 def _read_file(path: Path) -> list[Any]:
