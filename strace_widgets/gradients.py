@@ -52,8 +52,6 @@ def capture_probed(
         added = [output for *_, outputs in vectors for output in outputs]
         logits = model.output.logits[0, -1].float()
 
-        if not logits.requires_grad:
-            raise RuntimeError(REFUSED)
         log_p = torch.log_softmax(logits, dim=-1)
         root_p = torch.exp(log_p / 2).detach()
         signs = torch.Generator().manual_seed(probing["seed"])
@@ -61,7 +59,14 @@ def capture_probed(
         for _ in range(probing["probes"]):
             # Drawn where every machine draws alike.
             probe = torch.randint(0, 2, log_p.shape, generator=signs).mul(2).sub(1).to(root_p)
-            gradients.append(torch.autograd.grad((root_p * probe * log_p).sum(), added, retain_graph=True))
+            phi = (root_p * probe * log_p).sum()
+            # In a server's sandbox tensors arrive without what they were made from, whatever they say of themselves.
+            drawn: Any = (
+                torch.autograd.grad(phi, added, retain_graph=True, allow_unused=True) if phi.requires_grad else [None]
+            )
+            if any(gradient is None for gradient in drawn):
+                raise RuntimeError(REFUSED)
+            gradients.append(drawn)
 
         scores: list[Any] = []
         with torch.no_grad():

@@ -17,6 +17,7 @@ from served import FAMILIES, Remote
 
 import strace_widgets as sw
 from strace_widgets import estimates, jobs
+from strace_widgets.importance import PROBED
 from strace_widgets.models import unpacked
 from strace_widgets.modes import Modes
 from strace_widgets.request import listening
@@ -58,6 +59,32 @@ def test_trace_and_sweep_agree(
         # Where attention is not masked, the server's own kernel computes it, and rounds otherwise.
         bound = CLOSE if not modes else CLOSE * max(1, np.abs(ours).max())
         assert np.abs(theirs - ours).max() <= bound, modes
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_measures_with_gradients_agree(
+    name: str, remote_model: Remote, local_model: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDIF_API_KEY", rig.TRUSTED_KEY)
+    there, here = remote_model(name), local_model(name)
+    for measure in PROBED:
+        before = there.server.traffic.requests
+        trace = sw.trace(there, PROMPT, measure)
+        assert there.server.traffic.requests == before + 1
+        same_trace(trace, sw.trace(here, PROMPT, measure), ties=1e-5)
+    submitted = sw.submit(there, PROMPT, "fisher", probes=2, seed=3).result()
+    assert submitted.options == {"probes": 2, "seed": 3}
+    same_trace(submitted, sw.trace(here, PROMPT, "fisher", probes=2, seed=3), ties=1e-5)
+
+
+def test_a_sandbox_gives_no_gradients_and_everything_else(
+    remote_model: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDIF_API_KEY", rig.KEY)
+    model = remote_model("tiny-llama")
+    with pytest.raises(sw.GradientsRefusedError, match=r"gives your requests no gradients.*Choose another measure"):
+        sw.trace(model, PROMPT, "fisher+projection")
+    assert sw.trace(model, PROMPT, "l2").n_edges
 
 
 def test_one_request_for_a_capture_a_sweep_and_a_toggle(remote_model: Remote, local_model: Remote) -> None:
