@@ -97,7 +97,9 @@ def capture_probed(
 
 
 def weigh_probed(factors: Any, vectors: Any, node: Any, gradients: Any, constant: float) -> Any:
-    """Weigh edges by max(F, constant G P): what matters to the output, and what the node is made of.
+    """Weigh edges by F + constant G P: what matters to the output, and what the node is made of.
+
+    The first sees one edge at a time, and to first order; the second sees many small edges that agree.
 
     F = sqrt(mean_j (g_j . v)^2), the edge's effect on the output distribution; G = sqrt(mean_j ||g_j||^2), the node's;
     P = v . x / ||x||, the edge's share in the length of its node x: set to 0 where negative for attention edges,
@@ -126,4 +128,4 @@ def weigh_probed(factors: Any, vectors: Any, node: Any, gradients: Any, constant
         share = (factors * (node @ vectors.T) / length[:, None]).clamp_min(0)
     fisher = effect.pow(2).mean(0).sqrt()
     reach = gradients.pow(2).sum(-1).mean(0).sqrt()
-    return torch.maximum(fisher, constant * (reach if factors is None else reach[:, None]) * share)
+    return fisher + constant * (reach if factors is None else reach[:, None]) * share

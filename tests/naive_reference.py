@@ -266,7 +266,7 @@ def derivatives(model: nn.Module, token_ids: list[int]) -> tuple[Tensor, dict[Pl
 
 
 def probed_weights(model: nn.Module, token_ids: list[int], probes: Tensor, constant: float = 0.0) -> dict[Edge, float]:
-    """Return max(F, c G P) of every edge, with probes (K, V) of signs: see `strace_widgets.gradients`."""
+    """Return F + c G P of every edge, with probes (K, V) of signs: see `strace_widgets.gradients`."""
     logits, by_node = derivatives(model, token_ids)
     p = torch.softmax(logits.double(), dim=-1)
     # d log p_y = d logit_y - sum_z p_z d logit_z
@@ -279,7 +279,7 @@ def probed_weights(model: nn.Module, token_ids: list[int], probes: Tensor, const
             effect = ((gradients @ vector.double()) ** 2).mean().sqrt()
             share = (vector.double() @ node.held.double()) / node.held.double().norm()
             share = share.clamp_min(0) if edge[0] == "attention" else share.abs()
-            weights[edge] = max(effect, constant * reach * share).item()
+            weights[edge] = (effect + constant * reach * share).item()
     return weights
 
 
