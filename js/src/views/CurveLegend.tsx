@@ -39,7 +39,7 @@ export function CurveLegend({ bundle, nEdges, own, curves, onMeasure, onEmphasis
               onClick={() => onMeasure?.(curve.name)}
               onPointerEnter={() => onEmphasise(index)}
               onPointerLeave={() => onEmphasise(null)}
-              onFocus={() => onEmphasise(index)}
+              onFocus={(event) => event.currentTarget.matches(":focus-visible") && onEmphasise(index)}
               onBlur={() => onEmphasise(null)}
             >
               <CurveName curve={curve} index={index} />
