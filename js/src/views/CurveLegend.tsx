@@ -16,8 +16,10 @@ interface Props {
 /** The lines of the plot with their numbers at the present size. A measure's name shows everything by it. */
 export function CurveLegend({ bundle, nEdges, own, curves, onMeasure, onEmphasise }: Props) {
   const returns = bundle.landmarks.find(({ key }) => key === "top1")?.n_edges;
+  // One width for all names: after a switch, the way back is still under the pointer.
+  const longest = Math.max(...[bundle.importance, ...curves.map(({ name }) => curveName(name))].map(({ length }) => length));
   return (
-    <ul class="sw-curves" aria-label="Curves" data-testid="curve-legend">
+    <ul class="sw-curves" aria-label="Curves" data-testid="curve-legend" style={{ "--name": `${longest}ch` }}>
       <li>
         <span class="sw-curve-name" aria-current="true">
           <Sample class="sw-line" />

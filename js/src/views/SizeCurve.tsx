@@ -2,7 +2,7 @@ import { area, line } from "d3-shape";
 import type { ComponentChildren } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { curveAt, curveName } from "../curves";
-import { placeLandmarks } from "../landmarks";
+import { placeLandmarks, type PlacedLandmark } from "../landmarks";
 import { locate, valueAt } from "../levels";
 import type { Reading } from "../reading";
 import { formatCount, formatDistance, formatSize, sizeScale, sizeTicks } from "../scales";
@@ -40,7 +40,7 @@ export function SizeCurve({ bundle, size, reading, switched, curves, onMeasure, 
   const width = Math.max(120, outerWidth - margin.left - margin.right);
   const scale = useMemo(() => sizeScale(bundle.n_edges, width), [bundle, width]);
   const landmarks = useMemo(() => placeLandmarks(bundle.landmarks, scale, width, labelWidth(caption), labelWidth), [bundle, scale, width]);
-  const top = 8 + labelHeight * Math.max(1, ...landmarks.map((landmark) => landmark.line + 1));
+  const top = 8 + labelHeight * useLines(landmarks, `${width} ${bundle.position} ${bundle.prompt}`);
   const toY = (totalVariation: number) => plotHeight * (1 - totalVariation);
   const curve = useMemo(() => curvePaths(bundle, scale, toY), [bundle, scale]);
 
@@ -149,6 +149,14 @@ export function SizeCurve({ bundle, size, reading, switched, curves, onMeasure, 
       <AsTable title={<>{legend}{tools}</>} of="Curve" data={data} text={tableText} />
     </>
   );
+}
+
+/** How many lines the labels have: as many as under another measure before, so that a switch moves nothing below. */
+function useLines(landmarks: readonly PlacedLandmark[], place: string): number {
+  const most = useRef({ place, lines: 1 });
+  const before = most.current.place === place ? most.current.lines : 1;
+  most.current = { place, lines: Math.max(before, ...landmarks.map(({ line }) => line + 1)) };
+  return most.current.lines;
 }
 
 /** How far the switches move the error from the curve. */
