@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "strace-session", 1
 BASELINES = ("inverse", "random")
+KEPT, KEPT_BYTES = 4, 2**30
+"""How many sessions can be returned to at once, and what their weights and ranks may take together."""
 LAST = -1
 """The position of the last token, for who does not know how many there are."""
 
@@ -59,7 +61,7 @@ class Settings:
 
 @dataclass
 class Session:
-    """A trace under exploration; it remembers exact results, so that going back gives the same numbers at once."""
+    """A trace under exploration; it remembers exact results and other traces, so that going back takes no new pass."""
 
     trace: STrace
     masks: str = "all"
@@ -67,6 +69,8 @@ class Session:
     _prompt: str = ""
     _token_ids: Any = None
     _evaluations: dict[tuple[int, tuple[tuple[str, str], ...]], dict[str, Any]] = field(default_factory=dict)
+    # All that grew from the same first one, the last used at the end; they share this.
+    _kept: dict[Settings, Session] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self._token_ids is None:
@@ -88,9 +92,7 @@ class Session:
 
     def start_size(self) -> int:
         """Return the number of edges to open at: where the top token returns for good."""
-        sweep = self.sweep()
-        row = sweep.lasting(sweep.top1)
-        return self.trace.n_edges if row is None else int(sweep.n_edges[row])
+        return _lasting_top1(self.sweep()) or self.trace.n_edges
 
     def evaluate(self, n_edges: int, toggles: Mapping[str, str]) -> dict[str, Any]:
         """Return the exact result for one size and set of toggles, in the form that the views read.
@@ -109,7 +111,7 @@ class Session:
         return self._evaluations[key]
 
     def with_settings(self, settings: Settings, progress: Progress = lambda *_: None) -> Session:
-        """Return a new session on the same model under other settings; this one stays as it is.
+        """Return a session on the same model under other settings, made anew or kept from before; this one stays.
 
         ``progress`` is told each stage and how far it is, 0 to 1. It may raise: that ends the work.
 
@@ -127,15 +129,35 @@ class Session:
         position = len(token_ids) - 1 if settings.position == LAST else settings.position
         if not 0 <= position < len(token_ids):
             raise ValueError(f"The prompt's positions are 0 to {len(token_ids) - 1}; {position} is not one of them.")
+        self._keep(self)
+        kept = self._kept.get(replace(settings, position=position))
+        if kept is not None:
+            return self._keep(kept)
         progress("weighing and ranking every edge", 0.1)
         trace = trace_prompt(model, token_ids[: position + 1], settings.importance)
-        session = Session(trace, settings.masks, settings.prompt, token_ids)
+        session = Session(trace, settings.masks, settings.prompt, token_ids, _kept=self._kept)
         progress(f"running {len(trace.standard_sizes())} subgraphs", 0.4)
         session.sweep()
+        return self._keep(session)
+
+    def _keep(self, session: Session) -> Session:
+        """Keep a session as the last used, and let go of the first until the rest are few and small."""
+        kept = self._kept
+        kept.pop(session.settings, None)
+        kept[session.settings] = session
+        while len(kept) > 1 and (len(kept) > KEPT or sum(each.n_bytes for each in kept.values()) > KEPT_BYTES):
+            del kept[next(iter(kept))]
         return session
+
+    @property
+    def n_bytes(self) -> int:
+        """What the trace's weights and ranks take."""
+        return sum(kind.nbytes for kind in (*self.trace.weights, *self.trace.ranks))
 
     def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[dict[str, Any]]:
         """Return the curves of other measures and baselines at the levels' sizes, for one picture.
+
+        The sessions under those measures are kept as by `with_settings`.
 
         Raises
         ------
@@ -150,15 +172,8 @@ class Session:
             elif name == "random":
                 sweep = self.trace.random().evaluate(sizes, masks=self.masks)
             else:
-                sweep = trace_prompt(self.trace.model, self.trace.token_ids, name).evaluate(sizes, masks=self.masks)
-            curves.append(
-                {
-                    "name": name,
-                    "kind": "baseline" if name in BASELINES else "measure",
-                    "n_edges": sweep.n_edges.tolist(),
-                    "total_variation": np.round(sweep.total_variation, 5).tolist(),
-                }
-            )
+                sweep = self.with_settings(replace(self.settings, importance=name)).sweep()
+            curves.append(curve(name, sweep))
         return curves
 
     def node(self, node: str) -> dict[str, Any]:
@@ -183,6 +198,41 @@ class Session:
     def code_note(self) -> str:
         """Return what those programs need besides themselves; empty where that is nothing."""
         return note(self.trace.model)
+
+
+def curve(name: str, sweep: Sweep) -> dict[str, Any]:
+    """Return one error curve as the views read it: a measure's, or a baseline's."""
+    return {
+        "name": name,
+        "kind": "baseline" if name in BASELINES else "measure",
+        "n_edges": sweep.n_edges.tolist(),
+        "total_variation": np.round(sweep.total_variation, 5).tolist(),
+        "lasting_top1": _lasting_top1(sweep),
+    }
+
+
+def curves_after(curves: list[dict[str, Any]], before: Session, after: Session) -> list[dict[str, Any]]:
+    """Return the other curves that hold once a session stands in another's place.
+
+    They belong to a prompt, a position and a masks mode. The inverse trace belongs to a measure as well, a random order
+    to none. The measure that was shown takes the place of the one that now is.
+    """
+    if before.settings == after.settings:
+        return curves
+    now = after.settings.importance
+    if replace(before.settings, importance=now) != after.settings:
+        return []
+    former = curve(before.settings.importance, before.sweep())
+    others = [each for each in curves if each["name"] not in ("inverse", former["name"])]
+    if now in (each["name"] for each in others):
+        return [former if each["name"] == now else each for each in others]
+    return [*others, former]
+
+
+def _lasting_top1(sweep: Sweep) -> int | None:
+    """Return from how many edges on the top token is the full model's."""
+    row = sweep.lasting(sweep.top1)
+    return None if row is None else int(sweep.n_edges[row])
 
 
 def choices() -> dict[str, list[str]]:

@@ -113,10 +113,12 @@ def test_axe_finds_nothing_in_what_is_opened(page: Page, live: Locator, theme: s
     live.get_by_test_id("tried-chip").first.press("F2")
     check("renaming")
     live.get_by_test_id("compare-measures").click()
-    live.get_by_test_id("measure-l1").check()
+    live.get_by_test_id("measure-cosine").check()
     check("measures")
     live.get_by_test_id("draw-measures").click()
-    expect(live.get_by_test_id("other-curves").locator("path")).to_have_count(1)
+    expect(live.get_by_test_id("other-curves").locator("path")).to_have_count(
+        2
+    )  # the one that was switched from stayed
     live.get_by_test_id("code").click()
     expect(live.get_by_test_id("code-dialog")).to_be_visible()
     check("code")

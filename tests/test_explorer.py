@@ -12,6 +12,7 @@ from explorer_steps import Front, settings, settled, wait_for
 from ipywidgets.widgets.widget import _remove_buffers
 
 import strace_widgets as sw
+from strace_widgets import session as sessions
 from strace_widgets.widgets.worker import worker
 
 
@@ -191,8 +192,45 @@ def test_other_curves_are_computed_on_request(front: Front) -> None:
     assert inverse[-1] > 0.01
     assert random != l2
     assert "no importance measure" in front.ask("compare", names=["nothing"])["error"]
-    front.ask("trace", settings=settings(explorer, importance="l2"))
-    assert explorer.curves == []  # they belonged to another trace
+    front.ask("trace", settings=settings(explorer, position=3))
+    assert explorer.curves == []  # they belonged to another prediction
+
+
+def test_two_measures_change_places_and_keep_size_and_switches(front: Front) -> None:
+    explorer = front.explorer
+    explorer.n_edges, explorer.toggles = 100, {"1.2": "off"}
+    before = settled(explorer), explorer.session
+    front.ask("compare", names=["l2", "random"])
+    drawn = explorer.curves
+    kept = {"n_edges": 100, "toggles": {"1.2": "off"}}
+    assert front.ask("trace", settings=settings(explorer, importance="l2"), **kept)["ok"]
+    assert [curve["name"] for curve in explorer.curves] == ["l1", "random"]
+    after = settled(explorer)
+    assert {name: after[name] for name in kept} == kept
+    assert after["total_variation"] != before[0]["total_variation"]
+    assert front.ask("trace", settings=settings(explorer, importance="l1"), **kept)["ok"]
+    assert (settled(explorer), explorer.session) == before
+    assert explorer.curves == drawn
+
+
+@pytest.mark.parametrize("kind", ["trace", "compare"])
+def test_a_measure_that_is_refused_leaves_everything_as_it_was(
+    front: Front, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    explorer = front.explorer
+    front.ask("compare", names=["l2"])
+    before = settled(explorer), settings(explorer), explorer.n_edges, explorer.curves, explorer.session
+
+    def refuse(*_: Any) -> sw.STrace:
+        raise sw.StraceError("The server computes no gradients: choose a measure without them.")
+
+    monkeypatch.setattr(sessions, "trace_prompt", refuse)
+    answer = front.ask(kind, settings=settings(explorer, importance="cosine"), names=["l2", "cosine"])
+    assert answer["error"] == "The server computes no gradients: choose a measure without them."
+    assert explorer.status["message"] == answer["error"]
+    assert explorer.status["kind"] == kind
+    now = dict(explorer.evaluation), settings(explorer), explorer.n_edges, explorer.curves, explorer.session
+    assert now == before
 
 
 def test_only_a_newer_trace_takes_the_place_of_a_trace(front: Front) -> None:

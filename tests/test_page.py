@@ -87,6 +87,23 @@ def test_switches_say_that_they_need_a_kernel(page: Page) -> None:
     expect(explorer).to_contain_text(re.compile("no kernel", re.IGNORECASE))
 
 
+def test_other_measures_are_drawn_and_say_that_they_need_a_kernel(
+    show: Callable[..., Page], tiny_trace: sw.STrace, tmp_path: Path
+) -> None:
+    explorer = tiny_trace.explore()
+    explorer.curves = explorer.session.compare(["l2"])
+    page = show(explorer.to_html(tmp_path / "measures.html"))
+    explorer.close()
+    button = page.get_by_test_id("switch-l2")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    expect(button).to_have_attribute("title", "Switching to another measure needs a kernel that answers.")
+    button.press("Enter")
+    expect(page.get_by_test_id("other-curves")).to_have_text("l2")
+    expect(page.get_by_test_id("strace-explorer")).to_contain_text("importance l1")
+    page.screenshot(path=SCREENSHOTS / "page-measures.png")
+    assert axe(page) == []
+
+
 def test_shown_sizes_are_the_sweep(page: Page, tiny_trace: sw.STrace) -> None:
     """What the page says at a computed level is what Python computed there."""
     explorer = page.get_by_test_id("strace-explorer")

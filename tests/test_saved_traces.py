@@ -141,6 +141,26 @@ def test_a_replay_is_moved_in_the_browser(page: Page, tiny_trace: sw.STrace, fil
     replay.close()
 
 
+@pytest.mark.browser
+def test_other_measures_are_replayed_and_say_that_they_need_a_kernel(
+    page: Page, tiny_trace: sw.STrace, tmp_path: Path
+) -> None:
+    explorer = tiny_trace.explore()
+    explorer.curves = explorer.session.compare(["l2", "inverse"])
+    replay = sw.load_trace(explorer.save_trace(tmp_path / "x.strace")).explore()
+    card = mount_live(page, replay)
+    expect(card.get_by_test_id("other-curves").locator("path")).to_have_count(2)
+    expect(card.get_by_test_id("curve-legend")).to_contain_text("inverse trace")
+    button = card.get_by_test_id("switch-l2")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    expect(button).to_have_attribute("title", "Switching to another measure needs a kernel that answers.")
+    button.press("Enter")
+    expect(card).to_contain_text("importance l1")
+    assert replay.status["state"] == "ready"
+    for widget in (explorer, replay):
+        widget.close()
+
+
 def rewritten(file: Path, **changes: Callable[[bytes], bytes | None]) -> Path:
     """Write the file again with some members changed or left out, and the checksums made to fit."""
     with zipfile.ZipFile(file) as archive:

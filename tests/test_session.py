@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import strace_widgets as sw
+from strace_widgets import session as sessions
 from strace_widgets.bundle import DETAILED, STRIP_BYTES, STRONGEST, bundle, position_shares
 from strace_widgets.edges import NOT_IN_GRAPH, Edges, Graph
-from strace_widgets.session import Session
+from strace_widgets.session import BASELINES, KEPT, Session, curves_after
 from strace_widgets.sweep import compare
 from strace_widgets.trace import STrace
 
@@ -176,3 +178,89 @@ def test_going_back_gives_the_same_numbers_without_a_new_pass(tiny_trace: sw.STr
     assert switched["total_variation"] != before["total_variation"]
     assert session.evaluate(100, {"1.2": "auto"}) is before
     json.dumps(switched)  # plain data: it travels and is saved as it is
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The measures that were traced, one entry a trace."""
+    done: list[str] = []
+    honest = sessions.trace_prompt
+
+    def noted(model: Any, prompt: Any, importance: str) -> STrace:
+        done.append(importance)
+        return honest(model, prompt, importance)
+
+    monkeypatch.setattr(sessions, "trace_prompt", noted)
+    return done
+
+
+def other(session: Session, **changes: Any) -> Session:
+    return session.with_settings(replace(session.settings, **changes))
+
+
+def test_a_measure_that_was_shown_or_compared_is_not_traced_again(tiny_trace: sw.STrace, traced: list[str]) -> None:
+    first = Session(tiny_trace)
+    before = first.evaluate(100, {"1.2": "off"})
+    first.compare(["l2", "inverse", "random"])
+    second = other(first, importance="l2")
+    assert second.trace.importance == "l2"
+    assert other(second, importance="l1") is first
+    assert first.evaluate(100, {"1.2": "off"}) is before
+    assert other(first, importance="l2", position=-1) is second  # the last token, whatever its number
+    assert traced == ["l2"]
+    assert other(first, masks="mlp+residual").settings.masks == "mlp+residual"
+    assert traced == ["l2", "l1"]
+
+
+def test_the_sessions_kept_are_few_and_small(
+    tiny_trace: sw.STrace, traced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Session(tiny_trace)
+    names = ["l2", "proximity", "cosine", "projection"]
+    first.compare(names)
+    assert traced == names
+    first.compare(names[-KEPT + 1 :])
+    assert traced == names  # the present one is kept as well, whatever was computed since
+    first.compare(names[:1])
+    assert traced == [*names, "l2"]
+    monkeypatch.setattr(sessions, "KEPT_BYTES", 2 * first.n_bytes)
+    second = other(first, importance="l2")
+    assert other(second, importance="l1") is first
+    assert traced == [*names, "l2"]
+    other(first, importance="cosine")
+    assert traced[-1] == "cosine"  # two are as much as may be kept
+    monkeypatch.setattr(sessions, "KEPT_BYTES", 0)
+    assert other(first, importance="l2").trace.importance == "l2"
+
+
+def test_a_measure_that_fails_leaves_those_that_are_kept(tiny_trace: sw.STrace, traced: list[str]) -> None:
+    first = Session(tiny_trace)
+    with pytest.raises(ValueError, match="no importance measure 'l7'"):
+        first.compare(["l2", "l7"])
+    assert other(other(first, importance="l2"), importance="l1") is first
+    assert traced == ["l2", "l7"]
+
+
+def test_a_curve_says_from_where_on_the_top_token_lasts(tiny_trace: sw.STrace) -> None:
+    (curve,) = Session(tiny_trace).compare(["l2"])
+    sweep = sw.trace(tiny_trace.model, tiny_trace.token_ids, "l2").sweep()
+    assert curve["n_edges"] == sweep.n_edges.tolist()
+    np.testing.assert_allclose(curve["total_variation"], sweep.total_variation, atol=1e-5)
+    row = curve["n_edges"].index(curve["lasting_top1"])
+    assert sweep.top1[row:].all()
+    assert not sweep.top1[row - 1]
+
+
+def test_curves_outlive_a_change_of_measure_alone(tiny_trace: sw.STrace) -> None:
+    first = Session(tiny_trace)
+    drawn = first.compare(["l2", *BASELINES, "cosine"])
+    second = other(first, importance="l2")
+    names = [curve["name"] for curve in curves_after(drawn, first, second)]
+    assert names == ["l1", "random", "cosine"]  # the inverse was that of l1
+    back = curves_after(curves_after(drawn, first, second), second, first)
+    assert back == [curve for curve in drawn if curve["name"] != "inverse"]
+    (former,) = curves_after([], first, second)
+    assert former["total_variation"] == np.round(first.sweep().total_variation, 5).tolist()
+    assert curves_after(drawn, first, first) == drawn
+    for change in ({"masks": "mlp+residual"}, {"position": 3}, {"prompt": "w9 w8 w7 w6 w5 w4"}):
+        assert curves_after(drawn, first, other(first, **change)) == []

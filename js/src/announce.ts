@@ -1,23 +1,26 @@
-// What a screen reader is told of a switch, once its answer is there. The slider speaks for itself.
+// What a screen reader is told of a switch and of another measure, once its answer is there. The slider speaks for itself.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isFlat, topToken, type Reading } from "./reading";
 import { formatDistance, formatProbability, visibleToken } from "./scales";
+import { importanceName } from "./settings";
 import type { Toggles } from "./state";
 import { describeChange } from "./toggles";
 
-export function useAnnouncement(toggles: Toggles, reading: Reading, heads: number): string {
+export function useAnnouncement(toggles: Toggles, importance: string, reading: Reading, heads: number): string {
   const [announcement, setAnnouncement] = useState("");
-  const announced = useRef(toggles);
+  const announced = useRef({ toggles, importance });
   const answered = reading.state !== "stale";
   useEffect(() => {
-    if (!answered || announced.current === toggles) return;
-    const change = describeChange(announced.current, toggles, heads);
-    announced.current = toggles;
+    const before = announced.current;
+    if (!answered || (before.toggles === toggles && before.importance === importance)) return;
+    const measure = before.importance === importance ? "" : importanceName(importance);
+    const change = [measure, describeChange(before.toggles, toggles, heads)].filter(Boolean).join(", ");
+    announced.current = { toggles, importance };
     const top = topToken(reading);
     const token = top.token.trim() || visibleToken(top.token);
     if (!change) return;
     const says = isFlat(top.probability) ? "no token above 0.001" : `top token ${token} ${formatProbability(top.probability)}`;
     setAnnouncement(`${change}: TV ${formatDistance(reading.totalVariation)}, ${says}`);
-  }, [toggles, answered, reading]);
+  }, [toggles, importance, answered, reading]);
   return announcement;
 }

@@ -43,10 +43,10 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   const place = usePlace(bundle, shown);
 
   const reading = useMemo(() => (tracing ? { ...shown.reading, state: "stale" as const } : shown.reading), [shown.reading, tracing]);
-  const announcement = useAnnouncement(toggles, reading, bundle.n_heads);
+  const announcement = useAnnouncement(toggles, bundle.importance, reading, bundle.n_heads);
 
   const present: Step = { settings: settingsOf(bundle), n_edges: size.nEdges, toggles };
-  const { go, move, load } = travel(model, conversation, live, switchable);
+  const { go, move, load, measure } = travel(model, conversation, live, switchable);
   const pressKey = (event: KeyboardEvent) => {
     const by = historyKey(event);
     if (by === 0) return;
@@ -59,7 +59,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   // With few layers the grid leaves room below it.
   const fewLayers = bundle.n_layers <= 8;
   const detail = <NodeDetail model={model} bundle={bundle} shown={shown} node={place.node} />;
-  const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} nEdges={size.nEdges} conversation={conversation} />;
+  const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} conversation={conversation} />;
 
   return (
     <div onKeyDown={pressKey}>
@@ -75,6 +75,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
             reading={reading}
             switched={switched}
             curves={curves}
+            onMeasure={live ? measure : undefined}
             tools={measures}
           />
         </div>

@@ -17,10 +17,17 @@ export function curveAt({ n_edges, total_variation }: Curve, nEdges: number): nu
   return total_variation[upper - 1] * (1 - mix) + total_variation[upper] * mix;
 }
 
+/** What is worth laying over another measure: the first of these that there is, else any other. */
+const counterparts = ["fisher+projection", "l1"];
+
+export const counterpartOf = (shown: string, importance: readonly string[]): string | undefined =>
+  [...counterparts.filter((name) => importance.includes(name)), ...importance].find((name) => name !== shown);
+
 type Point = [x: number, y: number];
 
 export interface PlacedCurve {
   name: string;
+  kind: Curve["kind"];
   points: Point[];
   dash: string;
   labelX: number;
@@ -59,6 +66,7 @@ export function placeCurves(
     const places = cross([side, -side], crossings);
     const candidates = cross(lifts, places, (lift, [towards, [x, y]]): PlacedCurve => ({
       name: curveName(curve.name),
+      kind: curve.kind,
       points,
       dash: dashes[index % dashes.length],
       labelX: x + towards * labelGap,

@@ -8,6 +8,7 @@ import { useShown, type Shown } from "./shown";
 import { decodeBundle, type Bundle, type ExplorerModel, type Status } from "./state";
 import { useTrait } from "./store";
 import { useTheme, type Theme } from "./theme";
+import { travel } from "./travel";
 import { CompareMeasures } from "./views/CompareMeasures";
 import { ErrorBar } from "./views/ErrorBar";
 import { LayerView } from "./views/LayerView";
@@ -45,10 +46,19 @@ function SizeSlider(props: PartProps) {
 function CurveView({ model, bundle, shown, conversation }: PartProps) {
   const { size, reading, switched, curves, live } = shown;
   const choices = useTrait(model, "choices");
-  const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} nEdges={size.nEdges} conversation={conversation} />;
+  const { measure } = travel(model, conversation, live);
+  const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} conversation={conversation} />;
   return (
     <div class="sw-top">
-      <SizeCurve bundle={bundle} size={size} reading={reading} switched={switched} curves={curves} tools={measures} />
+      <SizeCurve
+        bundle={bundle}
+        size={size}
+        reading={reading}
+        switched={switched}
+        curves={curves}
+        onMeasure={live ? measure : undefined}
+        tools={measures}
+      />
     </div>
   );
 }

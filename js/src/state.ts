@@ -57,6 +57,8 @@ export interface Curve {
   kind: "measure" | "baseline";
   n_edges: number[];
   total_variation: number[];
+  /** From here on the top token is the full model's; files from before this was known have none. */
+  lasting_top1?: number | null;
 }
 
 /** What a trace was computed from; `position` is the index of the explained token in the whole prompt. */

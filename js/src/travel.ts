@@ -11,6 +11,8 @@ import { writeTraits } from "./store";
 export interface Travel {
   /** Another trace; true once it is there. */
   trace(settings: Settings): Promise<boolean>;
+  /** The same by another measure. */
+  measure(importance: string): Promise<boolean>;
   /** A state, which becomes a new step. */
   go(step: Step): Promise<boolean>;
   /** A step of the history, which becomes the present one. */
@@ -28,12 +30,17 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
     writeTraits(model, { n_edges, toggles, ...(at !== undefined && { history: { ...readHistory(model.get("history")), at } }) });
     return true;
   };
+  // Under another measure or mode the graph is the same: so are its sizes and switches.
+  const trace = (settings: Settings) => {
+    const present = presentStep(model);
+    const sameGraph = present?.settings.prompt === settings.prompt && present.settings.position === settings.position;
+    return ask(settings, sameGraph ? { n_edges: present.n_edges, toggles: present.toggles } : {});
+  };
   return {
-    // Under another measure or mode the graph is the same: so are its sizes and switches.
-    trace: (settings) => {
+    trace,
+    measure: async (importance) => {
       const present = presentStep(model);
-      const sameGraph = present?.settings.prompt === settings.prompt && present.settings.position === settings.position;
-      return ask(settings, sameGraph ? { n_edges: present.n_edges, toggles: present.toggles } : {});
+      return present !== null && asking !== "trace" && trace({ ...present.settings, importance });
     },
     go: (step) => jump(step),
     move: (at) => {

@@ -1,7 +1,7 @@
 import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { EncodedBundle } from "../src/state";
+import type { Curve, EncodedBundle } from "../src/state";
 import { makeEvaluation, makeState } from "./fixture";
 import { choose, clear, click, enter, press, settle, show, traced, write, type View } from "./render";
 
@@ -240,16 +240,61 @@ describe("other curves", () => {
     const curve = { kind: "measure" as const, n_edges: [1, bundle.n_edges], total_variation: [1, 0] };
     write(model, { curves: [{ ...curve, name: "l2" }, { ...curve, name: "random", kind: "baseline" }] });
     expect(get("other-curves").textContent).toBe("l2random order");
-    expect(get("measure-l2").closest("label")?.textContent).toBe("l2TV 1.000");
+    expect([...get("curve-legend").children].map(({ textContent }) => textContent)).toEqual(["l1TV 0.938top-1 returns at 0.205", "l2TV 1.000", "random orderTV 1.000"]);
     click(find('[aria-label="Curve as table"]'));
     const row = (place: string) => [...find(`.sw-table ${place}`).children].slice(-2).map((cell) => cell.textContent);
     expect(row("thead tr")).toEqual(["TV l2", "TV random order"]);
     expect([row("tbody tr:first-child"), row("tbody tr:last-child")]).toEqual([["1.000", "1.000"], ["0.000", "0.000"]]);
   });
 
-  it("are shown without a kernel, where they were computed", () => {
-    const { get, seek } = show({ live: false, curves: [{ name: "l2", kind: "measure", n_edges: [1, 9], total_variation: [1, 0] }] });
+  const l2: Curve = { name: "l2", kind: "measure", n_edges: [1, 9], total_variation: [1, 0], lasting_top1: 9 };
+  const random: Curve = { ...l2, name: "random", kind: "baseline" };
+
+  it("are shown without a kernel, where they were computed; another measure needs one", () => {
+    const { model, get, seek } = show({ live: false, curves: [l2] });
     expect(get("other-curves").textContent).toBe("l2");
     expect(seek("compare-measures")).toBeNull();
+    expect(get("switch-l2").getAttribute("aria-disabled")).toBe("true");
+    expect(get("switch-l2").title).toBe("Switching to another measure needs a kernel that answers.");
+    click(get("switch-l2"));
+    expect(model.sent).toEqual([]);
+  });
+
+  it("are offered one at once, until a measure is drawn", () => {
+    const { model, get, seek } = show({ curves: [random] });
+    expect(get("counterpart").textContent).toBe("vs l2");
+    click(get("counterpart"));
+    expect(model.sentOf("compare")[0].names).toEqual(["l2", "random"]);
+    write(model, { curves: [l2, random] });
+    expect(seek("counterpart")).toBeNull();
+  });
+
+  it("lead to their measure at the same size and switches, and back from the same place", async () => {
+    const { model, get, seek } = show({ n_edges: 7, toggles: { "1.0": "off" }, curves: [l2, random] });
+    expect(seek("switch-random")).toBeNull(); // an order, but no measure
+    const button = get("switch-l2");
+    act(() => button.focus());
+    expect(get("other-curves").querySelectorAll("[data-emphasised=true]")).toHaveLength(2); // the line and its name
+    click(button);
+    expect(model.sentOf("trace")[0]).toMatchObject({ settings: { ...settings, importance: "l2" }, n_edges: 7, toggles: { "1.0": "off" } });
+    await traced(model, { ...bundle, importance: "l2" }, { curves: [{ ...l2, name: "l1" }, random] });
+    expect(get("switch-l1")).toBe(button);
+    click(button);
+    expect(model.sentOf("trace")[1].settings).toEqual(settings);
+  });
+
+  it("read the error of every line at the present size, and say which is interpolated", () => {
+    const { model, get } = show({ n_edges: 3, curves: [l2] });
+    const numbers = () => get("curve-legend").lastElementChild?.textContent;
+    expect(numbers()).toBe(`l2TV ≈ 0.500top-1 returns at ${(9 / bundle.n_edges).toFixed(3)}`);
+    write(model, { n_edges: 9 });
+    expect(numbers()).toContain("l2TV 0.000");
+  });
+
+  it("are told when the measure is another", async () => {
+    const { model, get } = show({ curves: [l2] });
+    click(get("switch-l2"));
+    await traced(model, { ...bundle, importance: "l2" }, { evaluation: makeEvaluation(bundle, { n_edges: 1, toggles: {} }) });
+    expect(get("announcement").textContent).toMatch(/^importance l2: TV 0\.610, top token/);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { curveAt, labelSpan, placeCurves } from "../src/curves";
+import { counterpartOf, curveAt, labelSpan, placeCurves } from "../src/curves";
 import type { Curve } from "../src/state";
 
 const curve = (name: string, total_variation: number[]): Curve => ({ name, kind: "measure", n_edges: [1, 10, 100], total_variation });
@@ -9,6 +9,19 @@ describe("curveAt", () => {
     const l2 = curve("l2", [1, 0.5, 0]);
     expect([1, 10, 100, 500].map((size) => curveAt(l2, size))).toEqual([1, 0.5, 0, 0]);
     expect(curveAt(l2, Math.sqrt(1000))).toBeCloseTo(0.25);
+  });
+});
+
+describe("counterpartOf", () => {
+  const names = ["l1", "l2", "cosine", "fisher", "fisher+projection"];
+  it("is the recommended measure, or the paper's beside that one", () => {
+    expect(names.map((shown) => counterpartOf(shown, names))).toEqual([...Array(4).fill("fisher+projection"), "l1"]);
+  });
+
+  it("is any other where those are not known, and none where there is no other", () => {
+    expect(counterpartOf("l1", ["l1", "l2", "cosine"])).toBe("l2");
+    expect(counterpartOf("mine", ["cosine"])).toBe("cosine");
+    expect(counterpartOf("l1", ["l1"])).toBeUndefined();
   });
 });
 

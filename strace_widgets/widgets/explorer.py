@@ -139,9 +139,8 @@ class Explorer(anywidget.AnyWidget):
             When it is no session file, or of another version or model.
         """
         state = sessions.read_file(Path(path), self.trace.model.name)
-        self._show(
-            self._with_settings(state["settings"], self._progress), state["n_edges"], state["toggles"], state["history"]
-        )
+        session = self.session.with_settings(state["settings"], self._progress)
+        self._show(session, state["n_edges"], state["toggles"], state["history"])
 
     def code(self) -> dict[str, str]:
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
@@ -365,7 +364,7 @@ class Explorer(anywidget.AnyWidget):
         self._post(lambda: self.set_trait("status", {"state": "running", "message": message, "progress": progress}))
 
     def _retrace(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
-        session = self._with_settings(Settings(**content["settings"]), progress)
+        session = self.session.with_settings(Settings(**content["settings"]), progress)
         return lambda: self._show(session, content.get("n_edges"), content.get("toggles"), None)
 
     def _compare(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
@@ -379,11 +378,6 @@ class Explorer(anywidget.AnyWidget):
 
         return show
 
-    def _with_settings(self, settings: Settings, progress: Progress) -> Session:
-        if settings == self.session.settings:
-            return self.session
-        return self.session.with_settings(settings, progress)
-
     def _show(self, session: Session, n_edges: int | None, toggles: dict[str, str] | None, history: Any) -> None:
         """Replace the session; sizes and toggles that the new graph does not have are left behind."""
         anew = session is not self.session
@@ -391,11 +385,12 @@ class Explorer(anywidget.AnyWidget):
             n_edges = session.start_size()
         toggles = normalise(toggles, session.trace.graph.n_layers, session.trace.graph.n_heads)
         bundle = session.bundle() if anew else self.bundle
+        curves = sessions.curves_after(self.curves, self.session, session)
         with self.hold_sync():
             self.session = session
             if anew:
                 self.set_trait("bundle", bundle)
-                self.curves = []
+                self.curves = curves
                 self.set_trait("evaluation", None)
             self.set_trait("toggles", toggles)
             self.n_edges = n_edges

@@ -1,21 +1,19 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { curveAt, curveName } from "../curves";
+import { counterpartOf, curveName } from "../curves";
 import type { Conversation } from "../kernel";
-import { formatDistance } from "../scales";
 import type { Bundle, Choices, Curve } from "../state";
 
 interface Props {
   bundle: Bundle;
   choices: Choices;
   curves: readonly Curve[];
-  nEdges: number;
   conversation: Conversation;
 }
 
 const baselines = ["inverse", "random"];
 
-/** Which other measures and baselines to draw, and what those drawn read at the present size. */
-export function CompareMeasures({ bundle, choices, curves, nEdges, conversation }: Props) {
+/** Which other measures and baselines to draw; where no other measure is, one that is worth it at once. */
+export function CompareMeasures({ bundle, choices, curves, conversation }: Props) {
   const waiting = conversation.asking !== null;
   const drawn = curves.map(({ name }) => name);
   const [chosen, setChosen] = useState(drawn);
@@ -31,44 +29,56 @@ export function CompareMeasures({ bundle, choices, curves, nEdges, conversation 
     fold();
     details.current?.querySelector("summary")?.focus();
   };
+  const ask = (wanted: string[]) => void conversation.request("compare", { names: names.filter((name) => wanted.includes(name)) });
   const draw = () => {
     close();
-    void conversation.request("compare", { names: names.filter((name) => chosen.includes(name)) });
+    ask(chosen);
   };
+  const counterpart = curves.some(({ kind }) => kind === "measure") ? undefined : counterpartOf(bundle.importance, choices.importance);
   const pressKey = (event: KeyboardEvent) => {
     if (event.key !== "Escape" || !details.current?.open) return;
     event.stopPropagation();
     close();
   };
   return (
-    <details
-      ref={details}
-      class="sw-measures"
-      onKeyDown={pressKey}
-      onFocusOut={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && fold()}
-    >
-      <summary class="sw-quiet" data-testid="compare-measures">
-        Compare measures
-      </summary>
-      <div tabIndex={-1}>
-        <ul>
-          {names.map((name) => {
-            const curve = curves.find((other) => other.name === name);
-            return (
+    <>
+      {counterpart && (
+        <button
+          type="button"
+          class="sw-quiet"
+          data-testid="counterpart"
+          title={`Draws the curve of ${counterpart} over this one`}
+          disabled={waiting}
+          onClick={() => ask([...drawn, counterpart])}
+        >
+          vs {counterpart}
+        </button>
+      )}
+      <details
+        ref={details}
+        class="sw-measures"
+        onKeyDown={pressKey}
+        onFocusOut={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && fold()}
+      >
+        <summary class="sw-quiet" data-testid="compare-measures">
+          Compare measures
+        </summary>
+        <div tabIndex={-1}>
+          <ul>
+            {names.map((name) => (
               <li key={name}>
                 <label>
                   <input type="checkbox" data-testid={`measure-${name}`} checked={chosen.includes(name)} onChange={() => choose(name)} />
                   {curveName(name)}
-                  {curve && <span class="sw-note">TV {formatDistance(curveAt(curve, nEdges))}</span>}
                 </label>
               </li>
-            );
-          })}
-        </ul>
-        <button type="button" class="sw-button" data-testid="draw-measures" disabled={waiting || same} onClick={draw}>
-          {waiting ? "At work" : "Draw"}
-        </button>
-      </div>
-    </details>
+            ))}
+          </ul>
+          <button type="button" class="sw-button" data-testid="draw-measures" disabled={waiting || same} onClick={draw}>
+            {waiting ? "At work" : "Draw"}
+          </button>
+        </div>
+      </details>
+    </>
   );
 }

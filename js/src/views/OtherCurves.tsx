@@ -10,16 +10,27 @@ interface Props {
   scale(nEdges: number): number;
   toY(totalVariation: number): number;
   width: number;
+  /** Which of them is pointed at in the legend. */
+  emphasised: number | null;
 }
 
-/** Errors of other measures and baselines: thin, dashed, and named on the line. */
-export function OtherCurves({ curves, main, scale, toY, width }: Props) {
+/** Errors of other measures and baselines: dashed, and named on the line. */
+export function OtherCurves({ curves, main, scale, toY, width, emphasised }: Props) {
   const placed = useMemo(() => placeCurves(curves, scale, toY, width, main), [curves, main, scale, width]);
   return (
     <g data-testid="other-curves">
-      {placed.map(({ name, points, dash }) => <path key={name} class="sw-other" d={line()(points) ?? undefined} stroke-dasharray={dash} />)}
-      {placed.map(({ name, labelX, labelY, anchor }) => (
-        <text key={name} class="sw-other-label" x={labelX} y={labelY} text-anchor={anchor}>
+      {placed.map(({ name, kind, points, dash }, index) => (
+        <path
+          key={name}
+          class="sw-other"
+          data-kind={kind}
+          data-emphasised={index === emphasised}
+          d={line()(points) ?? undefined}
+          stroke-dasharray={dash}
+        />
+      ))}
+      {placed.map(({ name, kind, labelX, labelY, anchor }, index) => (
+        <text key={name} class="sw-other-label" data-kind={kind} data-emphasised={index === emphasised} x={labelX} y={labelY} text-anchor={anchor}>
           {name}
         </text>
       ))}

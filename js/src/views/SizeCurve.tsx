@@ -1,8 +1,8 @@
 import { area, line } from "d3-shape";
 import type { ComponentChildren } from "preact";
-import { useMemo, useRef } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { curveAt, curveName } from "../curves";
-import { placeLandmarks } from "../landmarks";
+import { placeLandmarks, type PlacedLandmark } from "../landmarks";
 import { locate, valueAt } from "../levels";
 import type { Reading } from "../reading";
 import { formatCount, formatDistance, formatSize, sizeScale, sizeTicks } from "../scales";
@@ -10,6 +10,7 @@ import type { Bundle, Curve, Evaluation } from "../state";
 import type { SizeHandle } from "../store";
 import { useWidth } from "../width";
 import { AsTable, type TableText } from "./AsTable";
+import { CurveLegend } from "./CurveLegend";
 import { OtherCurves } from "./OtherCurves";
 import { SizeSlider } from "./SizeSlider";
 
@@ -21,6 +22,8 @@ interface Props {
   switched: Evaluation | null;
   /** Other measures and baselines. */
   curves: readonly Curve[];
+  /** Shows everything by another measure; without a kernel that is not possible. */
+  onMeasure?(name: string): void;
   /** What stands below the plot. */
   tools?: ComponentChildren;
 }
@@ -32,12 +35,12 @@ const labelWidth = (label: string): number => label.length * 6.3;
 const caption = "Error against size: drag the line";
 
 /** Error against size: the curve is the slider. */
-export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Props) {
+export function SizeCurve({ bundle, size, reading, switched, curves, onMeasure, tools }: Props) {
   const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
   const width = Math.max(120, outerWidth - margin.left - margin.right);
   const scale = useMemo(() => sizeScale(bundle.n_edges, width), [bundle, width]);
   const landmarks = useMemo(() => placeLandmarks(bundle.landmarks, scale, width, labelWidth(caption), labelWidth), [bundle, scale, width]);
-  const top = 8 + labelHeight * Math.max(1, ...landmarks.map((landmark) => landmark.line + 1));
+  const top = 8 + labelHeight * useLines(landmarks, `${width} ${bundle.position} ${bundle.prompt}`);
   const toY = (totalVariation: number) => plotHeight * (1 - totalVariation);
   const curve = useMemo(() => curvePaths(bundle, scale, toY), [bundle, scale]);
 
@@ -46,6 +49,11 @@ export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Pr
   const totalVariation = switched || reading.state === "stale" ? onLine(size.nEdges) : reading.totalVariation;
 
   const data = useMemo(() => ({ bundle, curves }), [bundle, curves]);
+  const [emphasised, setEmphasised] = useState<number | null>(null);
+  const own = { totalVariation, exact: reading.state === "exact" && !switched };
+  const legend = curves.length > 0 && (
+    <CurveLegend bundle={bundle} nEdges={size.nEdges} own={own} curves={curves} onMeasure={onMeasure} onEmphasise={setEmphasised} />
+  );
   const moved = useRef({ x: 0, frame: 0 });
   const follow = () => {
     moved.current.frame = 0;
@@ -127,7 +135,7 @@ export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Pr
         <svg width={outerWidth} height={top + plotHeight + margin.bottom} aria-hidden="true">
           <g transform={`translate(${margin.left},${top})`}>
             {picture}
-            {curves.length > 0 && <OtherCurves curves={curves} main={curve.points} scale={scale} toY={toY} width={width} />}
+            {curves.length > 0 && <OtherCurves curves={curves} main={curve.points} scale={scale} toY={toY} width={width} emphasised={emphasised} />}
             <g class="sw-handle" transform={`translate(${scale(size.nEdges)},0)`}>
               <line y1={-4} y2={plotHeight} />
               <circle class="sw-handle-focus" cy={toY(totalVariation)} r={11} />
@@ -138,9 +146,17 @@ export function SizeCurve({ bundle, size, reading, switched, curves, tools }: Pr
           </g>
         </svg>
       </div>
-      <AsTable title={tools} of="Curve" data={data} text={tableText} />
+      <AsTable title={<>{legend}{tools}</>} of="Curve" data={data} text={tableText} />
     </>
   );
+}
+
+/** How many lines the labels have: as many as under another measure before, so that a switch moves nothing below. */
+function useLines(landmarks: readonly PlacedLandmark[], place: string): number {
+  const most = useRef({ place, lines: 1 });
+  const before = most.current.place === place ? most.current.lines : 1;
+  most.current = { place, lines: Math.max(before, ...landmarks.map(({ line }) => line + 1)) };
+  return most.current.lines;
 }
 
 /** How far the switches move the error from the curve. */
