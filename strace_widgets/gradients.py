@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from .interventions import layer_vectors, packed, stack
+from .edge_vectors import layer_vectors
+from .interventions import packed, stack
 from .parts import find
 
 REFUSED = "The output of the model has no derivatives"

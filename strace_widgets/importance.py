@@ -21,7 +21,7 @@ class Measure(NamedTuple):
     """One importance measure: what is scored inside the model, and how scores become weights."""
 
     score: str
-    """What `strace_widgets.interventions.score_vectors` computes."""
+    """What `strace_widgets.edge_vectors.score_vectors` computes."""
     normalise: str
     """``share``: over the sum entering the node. ``clamp``, ``lift``: the same after setting negative scores to 0, or
     adding the size of the smallest. ``half``: (1 + score) / 2. ``none``: as it is. ``random``: drawn instead."""

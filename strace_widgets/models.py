@@ -30,6 +30,7 @@ Array = np.ndarray[Any, Any]
 
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")
+nnsight.register("strace_widgets.edge_vectors")
 nnsight.register("strace_widgets.gradients")
 nnsight.register("strace_widgets.parts")
 nnsight.register("strace_widgets.ablation")

@@ -91,6 +91,11 @@ def attention_probabilities(call: Any) -> Any:
     return torch.softmax(scores.float(), dim=-1).to(query.dtype)
 
 
+def replace_heads(call: Any, places: dict[str, Any], heads: Any) -> None:
+    """Let an attention call say other heads' outputs (B, H, T, d)."""
+    call.output = (heads if places["heads_first"] else heads.transpose(1, 2).contiguous(), *call.output[1:])
+
+
 # Linear maps.
 
 
