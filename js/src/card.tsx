@@ -1,7 +1,7 @@
 // The card on one trace: from the model's traits to the views.
 import { useMemo } from "preact/hooks";
 import { useAnnouncement } from "./announce";
-import type { Conversation } from "./kernel";
+import { missing, type Conversation } from "./kernel";
 import { usePlace } from "./place";
 import { useHistory } from "./recorder";
 import { sessionFile } from "./sessionFile";
@@ -89,7 +89,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
             {fewLayers && detail}
           </div>
         </div>
-        <FootLine bundle={bundle} shown={shown} onToggles={(next) => writeToggles(model, next)}>
+        <FootLine bundle={bundle} shown={shown} missing={missing(model)} onToggles={(next) => writeToggles(model, next)}>
           <HistoryBar history={history} present={present} live={live} switchable={switchable} onMove={move} onGo={go} />
           <SessionBar
             bundle={bundle}
