@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from conftest import ROOT, SCREENSHOTS
 from hosts import jupyter_server
+from live_page import new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -42,7 +43,7 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def page(browser: Browser, jupyterlab: str) -> Iterator[Page]:
     """The notebook, open and run to its end."""
-    page = browser.new_page(viewport={"width": 1440, "height": 1500})
+    page = new_page(browser, viewport={"width": 1440, "height": 1500})
     page.goto(f"{jupyterlab}/lab/tree/01_quickstart.ipynb")
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
     page.locator(".lm-MenuBar-item", has_text="Run").click()
