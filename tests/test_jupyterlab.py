@@ -139,6 +139,19 @@ def test_the_keyboard_moves_the_same_slider(page: Page) -> None:
     assert smaller["head"] != whole["head"]
 
 
+def test_keys_pressed_in_the_card_are_no_commands_of_the_notebook(page: Page) -> None:
+    """On a cell "b" adds another below it, and an arrow goes to the next one."""
+    explorer = explorer_of(page)
+    cells = page.locator(".jp-Notebook-cell")
+    before = cells.count()
+    for control in (explorer.get_by_test_id("slider"), explorer.get_by_test_id("tour")):
+        for key in ("b", "ArrowDown"):
+            control.press(key)
+            expect(control).to_be_focused()
+    wait_exact(explorer)
+    assert cells.count() == before
+
+
 def test_a_head_is_switched_off_on_and_back_to_the_same_numbers(page: Page) -> None:
     explorer = explorer_of(page)
     wait_exact(explorer)
