@@ -105,13 +105,15 @@ def test_the_prompt_is_edited_in_place(page: Page, live: Locator, explorer: sw.E
     expect(edit).to_be_focused()
 
 
-def test_keys_in_the_prompt_belong_to_the_prompt(page: Page, live: Locator, explorer: sw.Explorer) -> None:
+def test_keys_in_the_card_and_its_prompt_stay_there(page: Page, live: Locator, explorer: sw.Explorer) -> None:
     """Jupyter's keys for cells, the grid's and the history's are letters and arrows here."""
     heard = page.evaluate_handle(
         """() => { const heard = [];
                    document.addEventListener("keydown", ({ key }) => heard.push(key)); return heard; }"""
     )
+    page.keyboard.press("x")  # the focus is not in the card yet
     live.locator("[data-component='1.2']").press("Enter")
+    live.get_by_test_id("save").press("d")
     wait_answered(live)
     before = explorer.n_edges, explorer.toggles
     live.get_by_test_id("prompt-edit").click()
@@ -120,7 +122,7 @@ def test_keys_in_the_prompt_belong_to_the_prompt(page: Page, live: Locator, expl
         page.keyboard.press(key)
     expect(live.get_by_test_id("prompt-input")).to_be_focused()
     page.keyboard.press("Escape")
-    assert heard.json_value() == ["Enter"]  # the one on the grid
+    assert heard.json_value() == ["x"]  # and nothing from the card
     assert (explorer.n_edges, explorer.toggles) == before
     # A host that looks for this attribute leaves all keys in the card to the card.
     assert live.evaluate("card => card.dataset.lmSuppressShortcuts") == "true"
