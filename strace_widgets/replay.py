@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .models import Model
     from .trace import STrace
 
+NO_MODEL = "This trace was loaded from a file and has no model: give it one with trace.with_model(model)."
+
 TOLERANCE, HALF_TOLERANCE = 1e-3, 5e-2
 """Largest total variation between two runs of one model: where both are at least float32, and otherwise."""
 
@@ -42,9 +44,7 @@ class ReplayModel:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        raise NoModelError(
-            "This trace was loaded from a file and has no model: give it one with trace.with_model(model)."
-        )
+        raise NoModelError(NO_MODEL)
 
 
 def check_same(trace: STrace, model: Model) -> None:

@@ -171,10 +171,18 @@ def with_tokens(recording: Recording, tokens: list[str]) -> Recording:
     return Recording(recording.state | {"bundle": changed}, {})
 
 
+def new_page(browser: Browser, *, toured: bool = True, **options: Any) -> Page:
+    """Return an empty page, of somebody who has seen the Explorer's tour unless said otherwise."""
+    page = browser.new_page(**options)
+    if toured:
+        page.add_init_script("try { localStorage.setItem('strace-widgets-tour', 'shown') } catch {}")
+    return page
+
+
 def open_page(browser: Browser, file: Path, **options: Any) -> tuple[Page, list[str]]:
     """Return the bare page, and the troubles in it: requests, errors, exceptions. It stays empty if all is well."""
     file.write_text(page_text(), encoding="utf-8")
-    page = browser.new_page(**({"viewport": {"width": 1100, "height": 1100}} | options))
+    page = new_page(browser, **({"viewport": {"width": 1100, "height": 1100}} | options))
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from conftest import SCREENSHOTS
 from hosts import jupyter_environment, jupyter_server, marimo_server
+from live_page import new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -96,7 +97,7 @@ def run_all(page: Page) -> None:
 def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
     write_notebook(tmp_path / "smoke.ipynb", MAKE, "explorer")
     with jupyter_server(tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1300, "height": 1400})
+        page = new_page(browser, viewport={"width": 1300, "height": 1400})
         page.goto(f"{address}/notebooks/smoke.ipynb")
         expect(page.locator(".jp-NotebookKernelStatus, .jp-Notebook-ExecutionIndicator").first).to_be_attached()
         page.wait_for_timeout(3000)  # Notebook 7 says nowhere in the page that its kernel is ready
@@ -110,7 +111,7 @@ def test_marimo(browser: Browser, tmp_path: Path) -> None:
     app = tmp_path / "app.py"
     app.write_text(MARIMO_APP)
     with marimo_server(app) as address:
-        page = browser.new_page(viewport={"width": 1300, "height": 1400})
+        page = new_page(browser, viewport={"width": 1300, "height": 1400})
         page.goto(address)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
         page.screenshot(path=SCREENSHOTS / "marimo.png")
@@ -125,7 +126,7 @@ def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(browser: Brows
     )
     write_notebook(tmp_path / "two.ipynb", MAKE, "explorer", "explorer", single)
     with jupyter_server(tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1300, "height": 3600})
+        page = new_page(browser, viewport={"width": 1300, "height": 3600})
         page.goto(f"{address}/lab/tree/two.ipynb")
         page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
         run_all(page)
@@ -154,7 +155,7 @@ def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(browser: Brows
 def test_a_restarted_kernel_leaves_no_dead_widget_without_a_message(browser: Browser, tmp_path: Path) -> None:
     write_notebook(tmp_path / "restart.ipynb", MAKE, "explorer")
     with jupyter_server(tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1300, "height": 1500})
+        page = new_page(browser, viewport={"width": 1300, "height": 1500})
         page.goto(f"{address}/lab/tree/restart.ipynb")
         page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
         run_all(page)
@@ -178,7 +179,7 @@ def test_a_reloaded_page_is_alive_again_and_linked_widgets_follow(browser: Brows
     """The notebook is saved, its kernel goes on; the page is opened anew."""
     write_notebook(tmp_path / "reload.ipynb", MAKE, "explorer", LINKED)
     with jupyter_server(tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1300, "height": 1500})
+        page = new_page(browser, viewport={"width": 1300, "height": 1500})
         page.goto(f"{address}/lab/tree/reload.ipynb")
         page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
         run_all(page)
@@ -215,7 +216,7 @@ def test_a_saved_notebook_reopened_without_its_kernel_shows_the_last_state(brows
     trust = [sys.executable, "-m", "jupyter", "trust", "saved.ipynb"]
     subprocess.run(trust, check=True, cwd=tmp_path, env=jupyter_environment(tmp_path))
     with jupyter_server(tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1300, "height": 1500})
+        page = new_page(browser, viewport={"width": 1300, "height": 1500})
         page.goto(f"{address}/lab/tree/saved.ipynb")
         explorer = page.get_by_test_id("strace-explorer").first
         explorer.wait_for(timeout=60_000)

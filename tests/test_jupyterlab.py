@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from conftest import ROOT, SCREENSHOTS
 from hosts import jupyter_server
+from live_page import new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -42,7 +43,7 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def page(browser: Browser, jupyterlab: str) -> Iterator[Page]:
     """The notebook, open and run to its end."""
-    page = browser.new_page(viewport={"width": 1440, "height": 1500})
+    page = new_page(browser, viewport={"width": 1440, "height": 1500})
     page.goto(f"{jupyterlab}/lab/tree/01_quickstart.ipynb")
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
     page.locator(".lm-MenuBar-item", has_text="Run").click()
@@ -136,6 +137,19 @@ def test_the_keyboard_moves_the_same_slider(page: Page) -> None:
     smaller = shown(explorer)
     assert int(smaller["edges"] or 0) < int(whole["edges"] or 0)
     assert smaller["head"] != whole["head"]
+
+
+def test_keys_pressed_in_the_card_are_no_commands_of_the_notebook(page: Page) -> None:
+    """On a cell "b" adds another below it, and an arrow goes to the next one."""
+    explorer = explorer_of(page)
+    cells = page.locator(".jp-Notebook-cell")
+    before = cells.count()
+    for control in (explorer.get_by_test_id("slider"), explorer.get_by_test_id("tour")):
+        for key in ("b", "ArrowDown"):
+            control.press(key)
+            expect(control).to_be_focused()
+    wait_exact(explorer)
+    assert cells.count() == before
 
 
 def test_a_head_is_switched_off_on_and_back_to_the_same_numbers(page: Page) -> None:

@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect
 
 import strace_widgets as sw
 from strace_widgets.edges import Edges
+from strace_widgets.export import shown
 
 NO_MODEL = "loaded from a file and has no model: give it one with trace.with_model"
 
@@ -102,6 +103,8 @@ def test_an_explorer_is_saved_as_it_stands_and_replayed(tiny: Any, tiny_trace: s
     replay = loaded.explore()
     assert not replay.live
     assert replay.status["state"] == "ready"
+    assert "has no model" in replay.status["message"]
+    assert shown(replay)["status"]["message"] == ""  # on a page the kernel is missing as well
     assert (replay.n_edges, replay.curves, replay.history) == (40, explorer.curves, explorer.history)
     assert replay.bundle["tokens"] == tiny_trace.tokens
     replay.n_edges = 50
@@ -132,7 +135,7 @@ def test_a_replay_is_moved_in_the_browser(page: Page, tiny_trace: sw.STrace, fil
     expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", str(tiny_trace.n_edges))
     expect(card.get_by_test_id("state")).to_have_attribute("data-state", "exact")
     expect(card.locator("[data-component='1.2']")).to_have_attribute("aria-disabled", "true")
-    expect(card).to_contain_text("switches need a kernel")
+    expect(card.get_by_test_id("without-kernel")).to_contain_text(NO_MODEL)
     page.wait_for_function("n => mounted[0].model.get('n_edges') === n", arg=tiny_trace.n_edges)
     page.evaluate("toPython({ method: 'custom', content: {} })")  # behind the size in the queue
     assert replay.n_edges == tiny_trace.n_edges

@@ -2,7 +2,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isFlat, topToken, type Reading } from "./reading";
 import { formatDistance, formatProbability, visibleToken } from "./scales";
-import { importanceName } from "./settings";
 import type { Toggles } from "./state";
 import { describeChange } from "./toggles";
 
@@ -13,7 +12,7 @@ export function useAnnouncement(toggles: Toggles, importance: string, reading: R
   useEffect(() => {
     const before = announced.current;
     if (!answered || (before.toggles === toggles && before.importance === importance)) return;
-    const measure = before.importance === importance ? "" : importanceName(importance);
+    const measure = before.importance === importance ? "" : `importance ${importance}`;
     const change = [measure, describeChange(before.toggles, toggles, heads)].filter(Boolean).join(", ");
     announced.current = { toggles, importance };
     const top = topToken(reading);

@@ -1,7 +1,7 @@
 // The card on one trace: from the model's traits to the views.
 import { useMemo } from "preact/hooks";
 import { useAnnouncement } from "./announce";
-import type { Conversation } from "./kernel";
+import { missing, type Conversation } from "./kernel";
 import { usePlace } from "./place";
 import { useHistory } from "./recorder";
 import { sessionFile } from "./sessionFile";
@@ -24,6 +24,7 @@ import { ServerLine } from "./views/ServerLine";
 import { SessionBar } from "./views/SessionBar";
 import { SizeCurve } from "./views/SizeCurve";
 import { TokenView } from "./views/TokenView";
+import { TourButton, TourCallout, useTour } from "./views/Tour";
 import { TriedList } from "./views/TriedList";
 
 interface Props {
@@ -41,6 +42,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   const tracing = conversation.asking === "trace";
   const history = useHistory(model, tracing);
   const place = usePlace(bundle, shown);
+  const tour = useTour(shown.kernel);
 
   const reading = useMemo(() => (tracing ? { ...shown.reading, state: "stale" as const } : shown.reading), [shown.reading, tracing]);
   const announcement = useAnnouncement(toggles, bundle.importance, reading, bundle.n_heads);
@@ -48,6 +50,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   const present: Step = { settings: settingsOf(bundle), n_edges: size.nEdges, toggles };
   const { go, move, load, measure } = travel(model, conversation, live, switchable);
   const pressKey = (event: KeyboardEvent) => {
+    if (event.key === "Escape" && !event.defaultPrevented && tour.step !== null) tour.end();
     const by = historyKey(event);
     if (by === 0) return;
     event.preventDefault();
@@ -62,7 +65,8 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} conversation={conversation} />;
 
   return (
-    <div onKeyDown={pressKey}>
+    <div class="sw-whole" onKeyDown={pressKey}>
+      {tour.step !== null && <TourCallout tour={tour} step={tour.step} live={live} />}
       <PromptLine model={model} bundle={bundle} shown={shown} status={status} conversation={conversation} />
       <ServerLine model={model} server={bundle.server} status={status} conversation={conversation} />
       <ErrorBar status={status} conversation={conversation} />
@@ -90,7 +94,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
             {fewLayers && detail}
           </div>
         </div>
-        <FootLine bundle={bundle} shown={shown} onToggles={(next) => writeToggles(model, next)}>
+        <FootLine bundle={bundle} shown={shown} missing={missing(model)} onToggles={(next) => writeToggles(model, next)}>
           <HistoryBar history={history} present={present} live={live} switchable={switchable} onMove={move} onGo={go} />
           <SessionBar
             bundle={bundle}
@@ -99,6 +103,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
             onSave={() => sessionFile(bundle, size.nEdges, toggles, model.get("history"))}
             onLoad={load}
           />
+          <TourButton tour={tour} />
         </FootLine>
         <TriedList history={history} present={present} live={live} switchable={switchable} onGo={go} onHistory={(next) => writeTrait(model, "history", next)} />
       </div>

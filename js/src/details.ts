@@ -1,6 +1,6 @@
 // What a node does at full detail: asked of Python once the pointer or the focus rests on it, and kept for its trace.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { patience } from "./kernel";
+import { atNextWord, patience } from "./kernel";
 import { ask, NoAnswer, type NodeDetails } from "./messages";
 import type { Bundle, ExplorerModel } from "./state";
 
@@ -27,7 +27,11 @@ export function useDetails(model: ExplorerModel, bundle: Bundle, key: string, li
           known.set(key, details);
           errors.delete(key);
         })
-        .catch((reason: Error) => void errors.set(key, reason instanceof NoAnswer ? "no answer yet" : reason.message))
+        .catch((reason: Error) => {
+          const late = reason instanceof NoAnswer;
+          errors.set(key, late ? "no answer yet" : reason.message);
+          if (late) atNextWord(model, left.signal, fetch); // a kernel that was busy, and is ready again
+        })
         .finally(() => left.signal.aborted || redraw({}));
     const timer = setTimeout(fetch, rest);
     return () => {

@@ -2,7 +2,7 @@
 import { render as renderTree } from "preact";
 import { useMemo, useRef } from "preact/hooks";
 import { Card } from "./card";
-import { useKeptFocus } from "./focus";
+import { keepKey, useKeptFocus } from "./focus";
 import { useConversation } from "./kernel";
 import { mountPage, pageModel } from "./page";
 import { mountView, type ViewName } from "./single";
@@ -20,7 +20,7 @@ function Explorer({ model, el }: { model: ExplorerModel; el: HTMLElement }) {
   const card = useRef<HTMLDivElement>(null);
   useKeptFocus(card);
   return (
-    <div ref={card} class="strace-widgets" data-theme={theme} data-testid="strace-explorer" data-lm-suppress-shortcuts="true">
+    <div ref={card} class="strace-widgets" data-theme={theme} data-testid="strace-explorer" data-lm-suppress-shortcuts="true" onKeyDown={keepKey}>
       <article class="sw-card" aria-label="s-Trace Explorer">
         {bundle ? (
           <Card key={`${bundle.n_layers} ${bundle.n_heads}`} model={model} bundle={bundle} theme={theme} status={status} conversation={conversation} />

@@ -43,3 +43,8 @@ export function useKeptFocus(card: RefObject<HTMLElement | null>): void {
     };
   }, []);
 }
+
+/** A key pressed in the card is the card's: a notebook would take a letter for a command on its cells, and "x" cuts one. */
+export function keepKey(event: KeyboardEvent): void {
+  if (!(event.ctrlKey || event.metaKey)) event.stopPropagation();
+}

@@ -4,7 +4,8 @@ import { ask, Cancelled, NoAnswer, Refused, type Answer, type Kind, type Questio
 import type { ExplorerModel } from "./state";
 import { useTrait } from "./store";
 
-export type Kernel = "live" | "silent" | "none";
+/** "awaited" is live on trust: greeted, and not yet heard. */
+export type Kernel = "awaited" | "live" | "silent" | "none";
 
 const greetingPatience = 4000; // ms
 const requestPatience = 2000; // ms
@@ -16,17 +17,17 @@ const requests = ["change:n_edges", "change:toggles"] as const;
 /** Whether a kernel answers; a silent one is live again with its first word. */
 export function useKernel(model: ExplorerModel): Kernel {
   const live = useTrait(model, "live");
-  const [silent, setSilent] = useState(false);
+  const [answers, setAnswers] = useState<boolean | null>(null);
   useEffect(() => {
     if (!live) return;
     const gone = new AbortController();
     let waiting: ReturnType<typeof setTimeout> | undefined;
     const greet = () => {
-      ask(model, "hello", {}, greetingPatience, gone.signal).catch(() => gone.signal.aborted || setSilent(true));
+      ask(model, "hello", {}, greetingPatience, gone.signal).catch(() => gone.signal.aborted || setAnswers(false));
     };
     const hear = () => {
       clearTimeout(waiting);
-      setSilent(false);
+      setAnswers(true);
     };
     // A kernel that was there may be gone: it says at once that it took up a request.
     const expectAnswer = () => {
@@ -44,7 +45,27 @@ export function useKernel(model: ExplorerModel): Kernel {
     };
   }, [model, live]);
   if (!live) return "none";
-  return silent ? "silent" : "live";
+  return answers === null ? "awaited" : answers ? "live" : "silent";
+}
+
+/** Calls back at Python's next word, unless the signal aborts before. */
+export function atNextWord(model: ExplorerModel, signal: AbortSignal, hear: () => void): void {
+  const stop = () => {
+    for (const sign of signs) model.off(sign, heard);
+    signal.removeEventListener("abort", stop);
+  };
+  const heard = () => {
+    stop();
+    hear();
+  };
+  for (const sign of signs) model.on(sign, heard);
+  signal.addEventListener("abort", stop);
+}
+
+/** What Python says is missing where it has no model, such as in a notebook that loaded a trace; "" elsewhere. */
+export function missing(model: ExplorerModel): string {
+  const status = model.get("status");
+  return !model.get("live") && status?.state === "ready" ? status.message : "";
 }
 
 export const patience: Record<Kind, number> = {

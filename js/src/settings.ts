@@ -12,13 +12,15 @@ export const sameSettings = (first: Settings, second: Settings): boolean =>
 /** The last token of a prompt whose tokens are not known yet. */
 export const lastPosition = -1;
 
-const maskNames: Record<string, string> = {
-  all: "all edges masked",
-  "mlp+residual": "MLP and residual edges masked",
+const maskedEdges: Record<string, string> = {
+  all: "all edges",
+  "mlp+residual": "MLP and residual edges",
 };
 
-export const maskName = (masks: string): string => maskNames[masks] ?? `masks ${masks}`;
-export const importanceName = (importance: string): string => `importance ${importance}`;
+/** What a list of modes says beside the word "masks". */
+export const maskedName = (masks: string): string => maskedEdges[masks] ?? masks;
+/** A mode that stands by itself. */
+export const maskName = (masks: string): string => (masks in maskedEdges ? `${maskedEdges[masks]} masked` : `masks ${masks}`);
 
 /** The choices, with the present one among them even when Python offers it no more. */
 export const withPresent = (choices: readonly string[], present: string): string[] =>

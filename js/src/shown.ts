@@ -33,7 +33,7 @@ export function useShown(model: ExplorerModel, bundle: Bundle): Shown {
   const curves = useTrait(model, "curves");
   const known = useTrait(model, "evaluations") ?? nothing;
   const kernel = useKernel(model);
-  const live = kernel === "live";
+  const live = kernel === "live" || kernel === "awaited";
   const switchable = live || known.length > 0;
   const reading = useMemo(() => read(bundle, size.nEdges, toggles, evaluation), [bundle, size.nEdges, toggles, evaluation]);
   const trace = useMemo(() => traceAt(bundle, size.nEdges), [bundle, size.nEdges]);

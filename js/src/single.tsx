@@ -1,7 +1,7 @@
 // The Explorer's views one by one: each a card of its own over the same model.
 import { render as renderTree } from "preact";
 import { useMemo, useRef } from "preact/hooks";
-import { useKeptFocus } from "./focus";
+import { keepKey, useKeptFocus } from "./focus";
 import { useConversation, type Conversation } from "./kernel";
 import { usePlace } from "./place";
 import { useShown, type Shown } from "./shown";
@@ -115,7 +115,7 @@ function SingleView({ model, el, view }: { model: ExplorerModel; el: HTMLElement
   const card = useRef<HTMLDivElement>(null);
   useKeptFocus(card);
   return (
-    <div ref={card} class="strace-widgets" data-theme={theme} data-testid={`strace-${view}`} data-lm-suppress-shortcuts="true">
+    <div ref={card} class="strace-widgets" data-theme={theme} data-testid={`strace-${view}`} data-lm-suppress-shortcuts="true" onKeyDown={keepKey}>
       <article class="sw-card" aria-label={`s-Trace ${view}`}>
         {bundle && <ServerLine model={model} server={bundle.server} status={status} conversation={conversation} />}
         <ErrorBar status={status} conversation={conversation} />

@@ -1,6 +1,6 @@
 // Going to a state: at once within a trace, by a question to Python where it belongs to another one.
-import type { Conversation } from "./kernel";
 import { isReachable, readHistory } from "./history";
+import { missing, type Conversation } from "./kernel";
 import { presentStep } from "./recorder";
 import { formatCount } from "./scales";
 import type { SessionFile } from "./sessionFile";
@@ -53,7 +53,8 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
       const present = presentStep(model);
       const allEdges = model.get("bundle")?.n_edges ?? 0;
       if (!present || !isReachable(session, present, live, switchable)) {
-        throw new Error("This session needs a kernel: it holds switches or belongs to another trace.");
+        const needs = missing(model) ? "model" : "kernel";
+        throw new Error(`This session needs a ${needs}: it holds switches or belongs to another trace.`);
       }
       if (!sameSettings(settings, present.settings)) {
         void ask(settings, { n_edges, toggles }).then((there) => there && writeTraits(model, { history }));

@@ -94,9 +94,20 @@ describe("settings", () => {
     expect(asked).toEqual([[7, { "1.0": "off" }], [7, { "1.0": "off" }], [undefined, undefined]]);
   });
 
-  it("say masks in words, and a token's button explains it", () => {
+  it("are lists whose options begin with what tells them apart, beside a word", () => {
+    const texts = (id: string) => [...view.get<HTMLSelectElement>(id).options].map(({ text }) => text);
+    const view = show();
+    expect(texts("importance")).toEqual(view.model.get("choices").importance);
+    expect(texts("masks")).toEqual(["all edges", "MLP and residual edges"]);
+    const beside = (id: string) => view.get(id).parentElement?.firstChild?.textContent;
+    expect([beside("importance"), beside("masks")]).toEqual(["importance", "masks"]);
+    view.unmount();
+    const replay = show({ live: false });
+    expect(replay.find(".sw-about").textContent).toContain("importance l1all edges masked");
+  });
+
+  it("explain a token by its button", () => {
     const { model, get } = show({ bundle: { ...bundle, all_tokens: [...bundle.tokens, " on"] } });
-    expect([...get<HTMLSelectElement>("masks").options].map(({ text }) => text)).toEqual(["all edges masked", "MLP and residual edges masked"]);
     expect(get("token-2").getAttribute("aria-pressed")).toBe("true");
     click(get("token-2"));
     expect(model.sentOf("trace")).toEqual([]);

@@ -77,6 +77,41 @@ describe("a node's details", () => {
     expect(view.seek("node-error")).toBeNull();
   });
 
+  it("that a busy kernel leaves unanswered are asked for again at its next word", async () => {
+    const view = show();
+    const { model, get, seek } = view;
+    point(view, "1.0");
+    await rest(10_200);
+    expect(get("node-error").textContent).toContain("no answer yet");
+    const asked = model.sentOf("node").length;
+    await rest(60_000);
+    expect(model.sentOf("node")).toHaveLength(asked);
+    model.replies.node = () => ({ ok: true, shares, edges });
+    write(model, { status: { state: "ready", message: "", progress: 0 } });
+    await rest(0);
+    expect(model.sentOf("node")).toHaveLength(asked + 1);
+    expect(get("node-detail").dataset).toMatchObject({ nodeKey: "1.0", detailed: "true" });
+    expect(seek("node-error")).toBeNull();
+  });
+
+  it("are not asked for again once the pointer has moved on, nor by a view that has gone", async () => {
+    const view = show();
+    const { model } = view;
+    point(view, "1.0");
+    await rest(10_200);
+    point(view, "1.1");
+    model.replies.node = () => ({ ok: true, shares, edges });
+    await rest();
+    write(model, { status: { state: "ready", message: "", progress: 0 } });
+    await rest();
+    expect(model.sentOf("node").filter(({ node }) => node === "1.0")).toHaveLength(1);
+    model.replies = {};
+    point(view, "0.0");
+    await rest(10_200);
+    view.unmount();
+    expect(model.listeners).toBe(0);
+  });
+
   it("need a kernel: without one the view says how many edges are shown", async () => {
     const view = show({ live: false, bundle: makeState({ layers: 2, heads: 2, tokens: ["a", "b", "c", "d"], levels: 6 }).bundle });
     point(view, "0.0");

@@ -311,6 +311,20 @@ describe("a page without a kernel", () => {
     expect(byTestId("size").textContent).toBe("s = 1");
   });
 
+  it("says in a notebook what Python says is missing: the model", () => {
+    const message = "This trace was loaded from a file.";
+    const status = { state: "ready" as const, message, progress: 0 };
+    show({ live: false, status });
+    const note = `${message} Until then sizes are interpolated between computed levels.`;
+    expect(byTestId("without-kernel").textContent).toBe(note);
+    act(() => unmount?.());
+    const evaluations = [makeEvaluation(bundle, { n_edges: 4, toggles: { "1.0": "off" } })];
+    show({ live: false, status, n_edges: 4, evaluations });
+    expect(byTestId("known-switches").textContent).toContain(note);
+    click(cell("0.1"));
+    expect(byTestId("known-switches").textContent).toContain("needs a model");
+  });
+
   it("answers the switches that it knows, and says which it does not", () => {
     const evaluations = [makeEvaluation(bundle, { n_edges: 4, toggles: { "1.0": "off" } })];
     const model = pageModel({ ...state, live: false, n_edges: 4, evaluations });

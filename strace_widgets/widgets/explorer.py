@@ -19,6 +19,7 @@ import traitlets
 from .. import session as sessions
 from ..edges import edges_kept, size_of
 from ..errors import CancelledError, RemoteError, StraceError, ToggleError
+from ..replay import NO_MODEL
 from ..session import Session, Settings
 from ..toggles import normalise
 from .worker import last_line, post_to_kernel, worker
@@ -100,6 +101,7 @@ class Explorer(anywidget.AnyWidget):
             size=size_of(start, trace.n_edges),
             choices=sessions.choices(),
             live=not trace.replayed,
+            status=READY | {"message": NO_MODEL if trace.replayed else ""},
             **{name: saved[name] for name in RESTORED if name in saved},
             **kwargs,
         )

@@ -7,17 +7,19 @@ import { setSwitches, switchGroups } from "../toggles";
 interface Props {
   bundle: Bundle;
   shown: Shown;
+  /** What Python says is missing where it has no model. */
+  missing: string;
   onToggles(toggles: Toggles): void;
   children: ComponentChildren;
 }
 
 /** The active switches, each removable, and what can be done with the view as a whole. */
-export function FootLine({ bundle, shown, onToggles, children }: Props) {
+export function FootLine({ bundle, shown, missing, onToggles, children }: Props) {
   const { toggles, kernel, live, switchable } = shown;
   const groups = switchGroups(toggles, bundle.n_heads);
   return (
     <footer class="sw-foot">
-      {kernel === "none" && <WithoutKernel bundle={bundle} shown={shown} />}
+      {kernel === "none" && <WithoutKernel bundle={bundle} shown={shown} missing={missing} />}
       {kernel === "silent" && (
         <p class="sw-note" role="status" data-testid="read-only">
           No answer yet: the kernel is busy with a cell, or gone. What is shown is the last state; it goes on when the kernel
@@ -49,21 +51,23 @@ export function FootLine({ bundle, shown, onToggles, children }: Props) {
   );
 }
 
-/** What can be seen here, and what would need a kernel that holds the model. */
-function WithoutKernel({ bundle, shown }: Pick<Props, "bundle" | "shown">) {
+/** What can be seen here, and what would need a kernel that holds the model: or, in a notebook, the model alone. */
+function WithoutKernel({ bundle, shown, missing }: Pick<Props, "bundle" | "shown" | "missing">) {
   const { known, reading, size, toggles } = shown;
+  const sizes = "sizes are interpolated between computed levels";
+  const without = missing ? `${missing} Until then ${sizes}.` : `No kernel: ${sizes}.`;
   if (known.length === 0) {
-    return <p class="sw-note">No kernel: sizes are interpolated between computed levels; switches need a kernel.</p>;
+    return <p class="sw-note" data-testid="without-kernel">{missing ? without : `No kernel: ${sizes}; switches need a kernel.`}</p>;
   }
   const computed = known[0].n_edges;
   const unknown = reading.state === "stale";
   return (
     <p class="sw-note" role="status" data-testid="known-switches">
       {unknown ? (
-        <b class="sw-loss">This combination was not computed: it needs a kernel. </b>
+        <b class="sw-loss">This combination was not computed: it needs a {missing ? "model" : "kernel"}.</b>
       ) : (
-        "No kernel: sizes are interpolated between computed levels. "
-      )}
+        without
+      )}{" "}
       Known are single switches at s = {formatSize(computed / bundle.n_edges)}.{" "}
       {unknown && size.nEdges !== computed && Object.keys(toggles).length === 1 && (
         <button

@@ -1,6 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { stageName } from "../job";
-import { importanceName, maskName, settingsOf, withPresent } from "../settings";
+import { maskedName, maskName, settingsOf, withPresent } from "../settings";
 import type { Bundle, Choices, Settings, Status } from "../state";
 
 interface Props {
@@ -25,7 +25,7 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
     return (
       <p class="sw-about">
         <strong>{bundle.model}</strong>
-        <span>{importanceName(bundle.importance)}</span>
+        <span>importance {bundle.importance}</span>
         <span>{maskName(bundle.masks)}</span>
       </p>
     );
@@ -43,18 +43,19 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
         <strong>{bundle.model}</strong>
         <Choice
           id="importance"
+          word="importance"
           label="Importance measure"
           options={choices.importance}
           present={bundle.importance}
-          name={importanceName}
           onChoose={(importance) => change({ importance })}
         />
         <Choice
           id="masks"
+          word="masks"
           label="Masks mode"
           options={choices.masks}
           present={bundle.masks}
-          name={maskName}
+          name={maskedName}
           onChoose={(masks) => change({ masks })}
         />
         {!working && outcome && <span role="status" data-testid="outcome">{outcome}</span>}
@@ -81,32 +82,31 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
 
 interface ChoiceProps {
   id: string;
+  /** What stands before the list; an option that began with it could not be found by its first letter. */
+  word: string;
   label: string;
   options: string[];
   present: string;
-  name(option: string): string;
+  name?(option: string): string;
   onChoose(option: string): void;
 }
 
-function Choice({ id, label, options, present, name, onChoose }: ChoiceProps) {
+function Choice({ id, word, label, options, present, name = (option) => option, onChoose }: ChoiceProps) {
   const choose = (select: HTMLSelectElement) => {
     const chosen = select.value;
     select.value = present; // until the trace is there, it is what it was
     onChoose(chosen);
   };
   return (
-    <select
-      class="sw-choice"
-      data-testid={id}
-      aria-label={label}
-      value={present}
-      onChange={(event) => choose(event.currentTarget)}
-    >
-      {withPresent(options, present).map((option) => (
-        <option key={option} value={option}>
-          {name(option)}
-        </option>
-      ))}
-    </select>
+    <label class="sw-choice">
+      {word}
+      <select data-testid={id} aria-label={label} value={present} onChange={(event) => choose(event.currentTarget)}>
+        {withPresent(options, present).map((option) => (
+          <option key={option} value={option}>
+            {name(option)}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
