@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .edges import Graph
-from .importance import measure_named, weigh
+from .tracing import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +21,7 @@ REPETITIONS = 5
 
 
 def weighing_costs(model: Model, prompts: Iterable[Array], measures: Sequence[str]) -> dict[str, float]:
-    """Return how long each measure takes to weigh every edge, in plain forward passes.
+    """Return how long each measure takes to weigh and rank every edge, in plain forward passes.
 
     The plain pass is the Hugging Face module's own, without nnsight, of the same prompt. All take turns, so that a busy
     moment hits all; the ratio of a prompt is that of medians over `REPETITIONS`, the result the median over prompts.
@@ -56,9 +55,7 @@ def _plain(model: Model, token_ids: Array) -> Callable[[], object]:
 
 
 def _weighing(model: Model, token_ids: Array, name: str) -> Callable[[], object]:
-    measure, a = measure_named(name), model.architecture
-    graph = Graph(a.n_layers, a.n_heads, len(token_ids), a.parallel)
-    return lambda: weigh(model.capture(token_ids, measure.score)[0], graph, measure)
+    return lambda: trace(model, token_ids, name)
 
 
 def alternate(runs: Sequence[Callable[[], object]], repetitions: int = REPETITIONS) -> list[float]:

@@ -17,6 +17,8 @@ from .parts import (
     linear_map,
     linearised,
     norm_bias,
+    replace_heads,
+    rewrite,
     sublayer_output,
     through_norm,
     written,
@@ -28,10 +30,13 @@ def layer_vectors(
     places: dict[str, Any],
     index: int,
     through_final: bool = True,  # noqa: FBT001, FBT002
+    keep: Any = None,
 ) -> tuple[Any, ...]:
     """Return what the edges of one layer carry, and the nodes that they enter, in float32.
 
-    Those of the last layer are read through the final norm unless ``through_final`` says no.
+    Those of the last layer are read through the final norm unless ``through_final`` says no. With ``keep``, masks of
+    this layer's edges, (H, T, T) and three (T,), the run goes on without the others; their vectors are read all the
+    same, and a node is then what the kept ones add up to.
 
     Returns
     -------
@@ -42,20 +47,36 @@ def layer_vectors(
     attention_residual, mlp, mlp_residual : (T, M) tensors
     attention_node, mlp_node : (T, M) tensors
         In a parallel block both are its one node.
-    outputs : two tensors
-        What attention and MLP say, as the model has it: before any scale, and with its derivatives.
+    handles : two pairs of a tensor and a number
+        What attention and MLP add to their nodes, as the run has it, with its derivatives, and the scale that follows.
     """
     layer = find(model, places["layers"])[index]
     residual = carried(layer, places, "attention", layer.input)
     call = attention_call(layer, places)
-    value, probabilities = call.inputs[0][places["value_argument"]][0], attention_probabilities(call)[0]
+    value, probabilities = call.inputs[0][places["value_argument"]], attention_probabilities(call)
+    keep_attention, keep_residual, keep_mlp, keep_mlp_residual = (
+        (1, 1, 1, 1) if keep is None else [mask.to(residual) for mask in (keep[0], *[one[:, None] for one in keep[1:]])]
+    )
+    if keep is not None:
+        by_head = value.repeat_interleave(places["n_heads"] // value.shape[1], dim=1)
+        replace_heads(call, places, (probabilities * keep_attention).to(value.dtype) @ by_head)
     chain = attention_chain(layer, places)
-    middle = residual + written(layer, places, "attention", residual)
-    attention_output = sublayer_output(layer, places, "attention")
+    added = written(layer, places, "attention", residual)
+    if keep is not None:
+        added = added - (1 - keep_residual) * residual
+        rewrite(layer, places, "attention", added)
+    # What moves a node as the node itself moves: by how much, the scale says.
+    handles = [(sublayer_output(layer, places, "attention"), places["attention_scale"]) if keep is None else (added, 1)]
+    middle = residual + added
     mlp_residual = middle if places["parallel"] else carried(layer, places, "mlp", middle)
-    mlp = written(layer, places, "mlp", residual)
-    outputs = attention_output, sublayer_output(layer, places, "mlp")
-    after = mlp_residual + mlp
+    mlp = added = written(layer, places, "mlp", residual)
+    if keep is not None:
+        dropped = 0 if places["parallel"] else (1 - keep_mlp_residual) * mlp_residual
+        added = mlp * keep_mlp - dropped
+        rewrite(layer, places, "mlp", added)
+    handles.append((sublayer_output(layer, places, "mlp"), places["mlp_scale"]) if keep is None else (added, 1))
+    after = mlp_residual + added
+    value, probabilities = value[0], probabilities[0]
     final = None
     if through_final and index == places["n_layers"] - 1 and places["final_norm"] is not None:
         # The output node is read through the final norm, linearised at the true output.
@@ -71,7 +92,7 @@ def layer_vectors(
         vectors = head_vectors(value, chain, head)
         return through_norm(vectors, final) if places["parallel"] and final is not None else vectors
 
-    return probabilities.float() * chain["row"], heads, residual, mlp, mlp_residual, middle, after, outputs
+    return probabilities.float() * chain["row"], heads, residual, mlp, mlp_residual, middle, after, handles
 
 
 def attention_chain(layer: Any, places: dict[str, Any]) -> dict[str, Any]:

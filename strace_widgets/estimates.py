@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .errors import RequestTooLargeError
-from .importance import PROBED, Probing
+from .importance import PROBED, RESCORED_AT, probing_of
 
 if TYPE_CHECKING:
     from .models import Model
@@ -81,7 +81,7 @@ def estimate(
     n_sizes: int = 48,
     *,
     importance: str = "l1",
-    probes: int = Probing.probes,
+    probes: int | None = None,
 ) -> Estimate:
     """Return what tracing a prompt and a sweep over its sizes will cost, from the model's configuration alone.
 
@@ -99,8 +99,11 @@ def estimate(
     PromptError
         When the prompt is empty or longer than the model's context.
     """
-    n_tokens, probed = len(model.encode(prompt)), importance in PROBED
-    return of_capture(model, n_tokens, probes=probes if probed else 0) + of_sweep(model, n_tokens, n_sizes)
+    n_tokens, asked = len(model.encode(prompt)), importance in PROBED
+    found = of_capture(model, n_tokens, probes=probing_of(importance, probes).probes if asked else 0)
+    for _ in RESCORED_AT if importance == "rescored" else ():
+        found += of_gains(model, n_tokens)
+    return found + of_sweep(model, n_tokens, n_sizes)
 
 
 def of_capture(model: Model, n_tokens: int, *, vectors: bool = False, probes: int = 0) -> Estimate:
@@ -119,6 +122,14 @@ def of_capture(model: Model, n_tokens: int, *, vectors: bool = False, probes: in
         requests * OVERHEAD,
         down + requests * model.vocabulary_size * number_bytes(model),
     )
+
+
+def of_gains(model: Model, n_tokens: int) -> Estimate:
+    """Return what asking every edge's gain costs: a forward and a backward pass of one subgraph, in one request."""
+    a = model.architecture
+    edges = a.n_layers * (a.n_heads * n_tokens**2 + 3 * n_tokens)
+    logits = model.vocabulary_size * number_bytes(model)
+    return Estimate(2, 1, OVERHEAD + edges + model.vocabulary_size * 4, edges * number_bytes(model) + logits)
 
 
 def of_sweep(model: Model, n_tokens: int, n_sizes: int, *, mean: bool = False) -> Estimate:

@@ -45,56 +45,123 @@ def capture_probed(
         As `strace_widgets.interventions.capture`.
     """
     captured: Any = None
+
+    def score(factors: Any, vectors: Any, node: Any, gradients: Any) -> Any:
+        return weigh_probed(factors, vectors, node, gradients, probing["constant"])
+
     with model.trace(token_ids, use_cache=False, **run):
         # Where the weights want no gradients, as on a server, the graph of derivatives begins here.
         find(model, places["layers"])[0].input.requires_grad_()
         chosen = range(*(layers or (0, places["n_layers"])))
         vectors = [layer_vectors(model, places, index, through_final=False) for index in chosen]
-        added = [output for *_, outputs in vectors for output in outputs]
         logits = model.output.logits[0, -1].float()
-
         log_p = torch.log_softmax(logits, dim=-1)
         root_p = torch.exp(log_p / 2).detach()
         signs = torch.Generator().manual_seed(probing["seed"])
-        gradients = []
+        drawn = []
         for _ in range(probing["probes"]):
             # Drawn where every machine draws alike.
             probe = torch.randint(0, 2, log_p.shape, generator=signs).mul(2).sub(1).to(root_p)
-            phi = (root_p * probe * log_p).sum()
-            # In a server's sandbox tensors arrive without what they were made from, whatever they say of themselves.
-            drawn: Any = (
-                torch.autograd.grad(phi, added, retain_graph=True, allow_unused=True) if phi.requires_grad else [None]
-            )
-            if any(gradient is None for gradient in drawn):
-                raise RuntimeError(REFUSED)
-            gradients.append(drawn)
-
-        scores: list[Any] = []
+            drawn.append(into_nodes((root_p * probe * log_p).sum(), vectors))
         with torch.no_grad():
-            for place in range(len(chosen)):
-                factors, heads, residual, mlp, mlp_residual, middle, after, _ = vectors[place]
-                # What a sublayer adds to a node moves as the node does, up to its scale.
-                into_middle, into_after = [
-                    torch.stack([drawn[2 * place + kind].reshape(residual.shape).float() for drawn in gradients])
-                    / places[f"{name}_scale"]
-                    for kind, name in enumerate(("attention", "mlp"))
-                ]
-                constant = probing["constant"]
-                attention = [
-                    weigh_probed(factors[h], heads(h), middle, into_middle, constant) for h in range(places["n_heads"])
-                ]
-                own = [
-                    weigh_probed(None, *edge, constant)
-                    for edge in (
-                        (residual, middle, into_middle),
-                        (mlp, after, into_after),
-                        (mlp_residual, after, into_after),
-                    )
-                ]
-                scores.append((torch.stack(attention), *own))
-            attention, *tokens = [stack([layer[kind] for layer in scores]) for kind in range(4)]
-            captured = [packed(attention, half), *tokens, packed(logits.detach(), half)].save()  # type: ignore[attr-defined]
+            weights = []
+            for index, layer in enumerate(vectors):
+                into = [torch.stack([probe[index][kind] for probe in drawn]) for kind in (0, 1)]
+                weights.append(over_edges(layer, into, places, score))
+            captured = answer(weights, logits, half).save()
     return captured
+
+
+def capture_gains(
+    model: Any,
+    places: dict[str, Any],
+    token_ids: Any,
+    keep: tuple[Any, ...],
+    full_logits: Any,
+    layers: tuple[int, int] | None = None,
+    half: bool = False,  # noqa: FBT001, FBT002
+    **run: Any,
+) -> Any:
+    """Run a subgraph forward and backward once, and return what each edge's presence gains there, to first order.
+
+    The gain is -dD/dx . v for D = sqrt(2 KL(full || subgraph)): how much nearer to the full model's distribution the
+    subgraph's is with the edge. Edges that it drops are asked as well, with what they would carry.
+
+    Parameters
+    ----------
+    model, places, token_ids, layers, half, **run
+        As for `strace_widgets.interventions.capture`.
+    keep : four bool tensors
+        The subgraph, in the order and shapes of `strace_widgets.edges.Edges`.
+    full_logits : (V,) tensor
+        The full model's.
+
+    Returns
+    -------
+    tensors
+        As `strace_widgets.interventions.capture`; the logits are the subgraph's.
+    """
+    captured: Any = None
+    with model.trace(token_ids, use_cache=False, **run):
+        find(model, places["layers"])[0].input.requires_grad_()
+        vectors = [
+            layer_vectors(model, places, index, through_final=False, keep=[kind[index] for kind in keep])
+            for index in range(places["n_layers"])
+        ]
+        vectors = vectors[slice(*(layers or (0, places["n_layers"])))]
+        logits = model.output.logits[0, -1].float()
+        log_p = torch.log_softmax(full_logits.to(logits), dim=-1)
+        kl = (log_p.exp() * (log_p - torch.log_softmax(logits, dim=-1))).sum()
+        into = into_nodes(-torch.sqrt(2 * kl.clamp_min(1e-12)), vectors)
+        with torch.no_grad():
+            gains = [over_edges(*each, places, gain) for each in zip(vectors, into, strict=True)]
+            captured = answer(gains, logits, half).save()
+    return captured
+
+
+def into_nodes(figure: Any, vectors: list[Any]) -> list[Any]:
+    """Return the gradients (T, M) of a figure with respect to each layer's attention node and MLP node, in pairs."""
+    handles = [tensor for *_, pair in vectors for tensor, _ in pair]
+    # In a server's sandbox tensors arrive without what they were made from, whatever they say of themselves.
+    found: Any = [None]
+    if figure.requires_grad:
+        found = torch.autograd.grad(figure, handles, retain_graph=True, allow_unused=True)
+    if any(gradient is None for gradient in found):
+        raise RuntimeError(REFUSED)
+    pairs = []
+    for index, (_, _, residual, *_, (attention, mlp)) in enumerate(vectors):
+        pairs.append(
+            [
+                found[2 * index + kind].reshape(residual.shape).float() / scale
+                for kind, (_, scale) in enumerate((attention, mlp))
+            ]
+        )
+    return pairs
+
+
+def over_edges(vectors: Any, into: Any, places: dict[str, Any], score: Any) -> Any:
+    """Score the edges of one layer by the gradients into its nodes: (H, T, T), and three (T,)."""
+    factors, heads, residual, mlp, mlp_residual, middle, after, _ = vectors
+    into_middle, into_after = into
+    return (
+        torch.stack([score(factors[h], heads(h), middle, into_middle) for h in range(places["n_heads"])]),
+        score(None, residual, middle, into_middle),
+        score(None, mlp, after, into_after),
+        score(None, mlp_residual, after, into_after),
+    )
+
+
+def answer(by_layer: list[Any], logits: Any, half: bool) -> Any:  # noqa: FBT001
+    """Return the scores of all layers and the logits as `strace_widgets.interventions.capture` does."""
+    attention, *tokens = [stack([layer[kind] for layer in by_layer]) for kind in range(4)]
+    return [packed(attention, half), *tokens, packed(logits.detach(), half)]
+
+
+def gain(factors: Any, vectors: Any, _node: Any, gradients: Any) -> Any:
+    """Return g . v of each edge; shapes as for `weigh_probed`, with one gradient (T, M)."""
+    if factors is None:
+        return (gradients * vectors).sum(-1)
+    return factors * (gradients @ vectors.T)
 
 
 def weigh_probed(factors: Any, vectors: Any, node: Any, gradients: Any, constant: float) -> Any:

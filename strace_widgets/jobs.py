@@ -12,7 +12,7 @@ import numpy as np
 from . import toggles as switches
 from .edges import edges_kept
 from .errors import JobFileError
-from .importance import Probing, measure_named
+from .importance import Probing, measure_named, probing_of
 from .modes import Modes
 from .request import collect, stage_of
 from .server import Stage
@@ -163,8 +163,8 @@ def submit(
     importance: str = "l1",
     *,
     seed: int = 0,
-    probes: int = Probing.probes,
-    constant: float = Probing.constant,
+    probes: int | None = None,
+    constant: float | None = None,
 ) -> Job:
     """Send a prompt to be traced and return at once, with the job; `Job.result` is what `trace` would return.
 
@@ -178,15 +178,21 @@ def submit(
     Raises
     ------
     ValueError
-        When the model runs on this machine.
+        When the model runs on this machine, or the measure takes several requests.
     RemoteError
         When the server does not take the request; of the type that says why.
     """
     _server(model)
     measure = measure_named(importance)
+    if importance == "rescored":
+        raise ValueError(
+            "'rescored' takes several requests, each of which waits for the one before: use sw.trace, which waits, or "
+            "submit another measure, such as 'fisher+projection'."
+        )
     token_ids = model.encode(prompt)
     text = prompt if isinstance(prompt, str) else "".join(model.decode(int(i)) for i in token_ids)
-    work = Work("trace", token_ids.tolist(), text, importance, seed, probes=probes, constant=constant)
+    probing = probing_of(importance, probes, seed, constant)
+    work = Work("trace", token_ids.tolist(), text, importance, **asdict(probing))
     ids = [model.send(call) for call in model.captures(token_ids, measure.score, work.probing)]
     return Job(ids, work, model)
 

@@ -203,6 +203,16 @@ class Model:
         calls = self.captures(token_ids, score, probing)
         return self.joined_scores(self._run(calls, "scores", token_ids, f"{score} {probing}"))
 
+    def capture_gains(self, token_ids: Array, mask: Edges, full_logits: Array) -> Edges:
+        """Return what each edge's presence gains a subgraph: see `strace_widgets.gradients.capture_gains`."""
+        self._check(estimates.of_gains(self, len(token_ids)))
+
+        def args() -> tuple[Any, ...]:
+            keep = tuple(torch.from_numpy(kind) for kind in mask)
+            return as_row(token_ids), keep, torch.from_numpy(full_logits), None, self._half
+
+        return self.joined_scores([self.ask(Call(gradients.capture_gains, args, gradients=True))])[0]
+
     def capture_vectors(self, token_ids: Array) -> tuple[Captured, Array]:
         """Return what every edge carries, and the full model's last logits (V,), in one forward pass."""
         parts = self._run(self.captures(token_ids), "vectors", token_ids)

@@ -97,7 +97,7 @@ class STrace:
     @property
     def options(self) -> dict[str, Any]:
         """What `strace_widgets.trace` was given besides the measure, where that is not the default."""
-        return self.probing.options() if self.probing else {}
+        return self.probing.options(self.importance) if self.probing else {}
 
     @property
     def entropy(self) -> float:

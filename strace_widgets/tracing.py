@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .edges import Edges, Graph
-from .importance import PROBED, Importance, Probing, in_graph, measure_named, weigh
+from .edges import Edges, Graph, edges_kept
+from .importance import (
+    PROBED,
+    RESCORED_AT,
+    Importance,
+    Probing,
+    in_graph,
+    measure_named,
+    mended,
+    probing_of,
+    weigh,
+)
 from .trace import STrace
 from .traversal import rank_edges
 
@@ -25,8 +35,8 @@ def trace(
     importance: Importance = "l1",
     *,
     seed: int = 0,
-    probes: int = Probing.probes,
-    constant: float = Probing.constant,
+    probes: int | None = None,
+    constant: float | None = None,
 ) -> STrace:
     """Trace the prediction of the token after a prompt.
 
@@ -37,11 +47,14 @@ def trace(
     prompt : str or token ids
     importance : str or callable
         How an edge is weighed: a name of `strace_widgets.importance.MEASURES` (``"l1"``, the paper's, ``"l2"``,
-        ``"proximity"``, ``"cosine"``, ``"projection"``, ``"fisher"``, ``"fisher+projection"``, ``"random"``), or a
-        function from `strace_widgets.importance.Captured` to `Edges` of weights.
-    seed, probes, constant
-        For ``"fisher"`` and ``"fisher+projection"``: see `strace_widgets.importance.Probing`; the seed for
-        ``"random"``, too.
+        ``"proximity"``, ``"cosine"``, ``"projection"``, ``"fisher"``, ``"fisher+projection"``, ``"rescored"``,
+        ``"random"``), or a function from `strace_widgets.importance.Captured` to `Edges` of weights.
+    seed : int
+        For ``"random"``, and for the three measures that ask the prediction.
+    probes : int, optional
+        K of these three; 4 unless given, and 2 for ``"rescored"``.
+    constant : float, optional
+        c of the last two: see `strace_widgets.importance.Probing`.
 
     Returns
     -------
@@ -72,9 +85,10 @@ def trace(
             stacklevel=2,
         )
     if isinstance(importance, str):
-        probing = Probing(probes, seed, constant)
+        probing = probing_of(importance, probes, seed, constant)
         scores, logits = model.capture(token_ids, measure_named(importance).score, probing)
-        return from_scores(model, prompt, token_ids, importance, scores, logits, probing)
+        found = from_scores(model, prompt, token_ids, importance, scores, logits, probing)
+        return rescored(found) if importance == "rescored" else found
     captured, logits = model.capture_vectors(token_ids)
     graph = _graph(model, len(token_ids))
     weights = _checked(importance(captured), graph)
@@ -95,6 +109,17 @@ def from_scores(
     weights = weigh(scores, graph, measure_named(importance), probing.seed)
     ranked = _ranked(model, prompt, token_ids, importance, graph, weights, logits)
     return replace(ranked, probing=probing) if importance in PROBED else ranked
+
+
+def rescored(trace: STrace) -> STrace:
+    """Return a trace whose weights are mended by what edges gain its own subgraphs (`RESCORED_AT`)."""
+    weights, graph = trace.weights, trace.graph
+    for size in RESCORED_AT:
+        kept = edges_kept(size, graph.n_edges)
+        mask = Edges(*(kind < kept for kind in rank_edges(weights, graph)))
+        gains = trace.model.capture_gains(trace.token_ids, mask, trace.full_logits)
+        weights = in_graph(mended(weights, gains), graph.exists())
+    return replace(trace, weights=weights, ranks=rank_edges(weights, graph))
 
 
 def _graph(model: Model, n_tokens: int) -> Graph:

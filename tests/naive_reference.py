@@ -295,6 +295,57 @@ def fisher_effects(model: nn.Module, token_ids: list[int]) -> dict[Edge, Tensor]
     return effects
 
 
+def gains(model: nn.Module, token_ids: list[int], kept: set[Edge], full_logits: Tensor) -> dict[Edge, float]:
+    """Return -dD/dx . v of every edge in the run of a subgraph, D = sqrt(2 KL(full || subgraph))."""
+    parts = take_apart(model)
+    x, angles = embed(parts, token_ids)
+    tokens = range(len(x))
+    moved: dict[Place, Tensor] = {}
+    vectors: dict[Edge, Tensor] = {}
+
+    def node(graph_layer: int, rows: list[Tensor]) -> Tensor:
+        for t, row in enumerate(rows):
+            moved[graph_layer, t] = torch.zeros_like(row, requires_grad=True)
+        return torch.stack([row + moved[graph_layer, t] for t, row in enumerate(rows)])
+
+    def passed(edge: Edge, vector: Tensor) -> Tensor:
+        vectors[edge] = vector
+        return vector * float(edge in kept)
+
+    for layer, block in enumerate(parts.blocks):
+        probabilities, given = attention_pieces(parts, block, block.before_attention(x), angles)
+        bias = bias_of(output_projection(block.attention), x[0])
+        attended = []
+        for t in tokens:
+            pieces = {
+                ("attention", layer, t, s, h): probabilities[h, t, s] * given[h, s]
+                for s, h in itertools.product(range(t + 1), range(parts.n_heads))
+            }
+            attended.append(bias + sum(piece for edge, piece in pieces.items() if edge in kept))
+            after = linearised(block.after_attention, attended[t])
+            vectors |= {edge: after(piece) for edge, piece in pieces.items()}
+        written = block.after_attention(torch.stack(attended))
+        middle = [passed(("attention_residual", layer, t, t, -1), x[t]) + written[t] for t in tokens]
+        if not parts.parallel:
+            middle = list(node(2 * layer + 1, middle))
+        mlp = block.after_mlp(block.mlp(block.before_mlp(x if parts.parallel else torch.stack(middle))))
+        rows = [passed(("mlp", layer, t, t, -1), mlp[t]) for t in tokens]
+        if parts.parallel:
+            x = node(layer + 1, [middle[t] + rows[t] for t in tokens])
+        else:
+            x = node(2 * layer + 2, [passed(("mlp_residual", layer, t, t, -1), middle[t]) + rows[t] for t in tokens])
+    log_q = torch.log_softmax(parts.head(parts.final_norm(x[-1])), dim=-1)
+    log_p = torch.log_softmax(full_logits, dim=-1)
+    distance = torch.sqrt(2 * (log_p.exp() * (log_p - log_q)).sum())
+    slopes = torch.autograd.grad(distance, list(moved.values()), allow_unused=True)
+    by_node = dict(zip(moved, slopes, strict=True))
+    return {
+        edge: float(-(by_node[target_of(edge, parallel=parts.parallel)] @ vector).detach())
+        for edge, vector in vectors.items()
+        if by_node[target_of(edge, parallel=parts.parallel)] is not None
+    }
+
+
 @torch.no_grad()
 def edge_vectors_gap(model: nn.Module, token_ids: list[int]) -> float:
     """Return the largest relative distance between the sum of a node's edge vectors, with bias, and the node."""
