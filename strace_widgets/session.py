@@ -134,7 +134,8 @@ class Session:
         if kept is not None:
             return self._keep(kept)
         progress("weighing and ranking every edge", 0.1)
-        trace = trace_prompt(model, token_ids[: position + 1], settings.importance)
+        options = self.trace.options if settings.importance == self.trace.importance else {}
+        trace = trace_prompt(model, token_ids[: position + 1], settings.importance, **options)
         session = Session(trace, settings.masks, settings.prompt, token_ids, _kept=self._kept)
         progress(f"running {len(trace.standard_sizes())} subgraphs", 0.4)
         session.sweep()

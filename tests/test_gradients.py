@@ -183,4 +183,8 @@ def test_what_was_asked_is_kept(tiny: Any, tmp_path: Path) -> None:
     assert sw.load_trace(trace.save(tmp_path / "x.strace")).options == trace.options
     assert "importance='fisher', probes=2, seed=9)" in trace.explore().code()["strace_widgets"]
     assert sw.trace(tiny, PROMPT).options == {}
+    assert sw.trace(tiny, PROMPT, importance="rescored").options == {}
+    session = trace.explore().session
+    earlier = session.with_settings(replace(session.settings, position=3))
+    assert earlier.trace.options == trace.options
     assert sw.estimate(tiny, PROMPT, importance="fisher", probes=2).passes == sw.estimate(tiny, PROMPT).passes + 2

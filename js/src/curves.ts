@@ -18,7 +18,7 @@ export function curveAt({ n_edges, total_variation }: Curve, nEdges: number): nu
 }
 
 /** What is worth laying over another measure: the first of these that there is, else any other. */
-const counterparts = ["fisher+projection", "l1"];
+const counterparts = ["rescored", "l1"];
 
 export const counterpartOf = (shown: string, importance: readonly string[]): string | undefined =>
   [...counterparts.filter((name) => importance.includes(name)), ...importance].find((name) => name !== shown);

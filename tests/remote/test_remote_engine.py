@@ -70,8 +70,10 @@ def test_measures_with_gradients_agree(
     for measure in PROBED:
         before = there.server.traffic.requests
         trace = sw.trace(there, PROMPT, measure)
-        assert there.server.traffic.requests == before + 1
+        assert there.server.traffic.requests == before + (3 if measure == "rescored" else 1)
         same_trace(trace, sw.trace(here, PROMPT, measure), ties=1e-5)
+    with pytest.raises(ValueError, match="takes several requests"):
+        sw.submit(there, PROMPT, "rescored")
     submitted = sw.submit(there, PROMPT, "fisher", probes=2, seed=3).result()
     assert submitted.options == {"probes": 2, "seed": 3}
     same_trace(submitted, sw.trace(here, PROMPT, "fisher", probes=2, seed=3), ties=1e-5)
