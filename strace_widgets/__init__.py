@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .generation import trace_generation
     from .jobs import Job, load_job, submit
     from .loading import load_model
-    from .measure_comparison import MeasureComparison, compare_measures
+    from .measure_comparison import MeasureComparison, compare_measures, load_measure_comparison
     from .models import Model
     from .studies import study
     from .study_files import Study, load_study
@@ -110,6 +110,7 @@ __all__ = [
     "compare_measures",
     "estimate",
     "load_job",
+    "load_measure_comparison",
     "load_model",
     "load_study",
     "load_trace",
@@ -126,7 +127,7 @@ _ON_FIRST_USE = {
     "load_model": ".loading",
     **dict.fromkeys(("Job", "load_job", "submit"), ".jobs"),
     "load_trace": ".files",
-    **dict.fromkeys(("MeasureComparison", "compare_measures"), ".measure_comparison"),
+    **dict.fromkeys(("MeasureComparison", "compare_measures", "load_measure_comparison"), ".measure_comparison"),
     "to_html": ".export",
     "Explorer": ".widgets.explorer",
     **dict.fromkeys(("Study", "load_study"), ".study_files"),

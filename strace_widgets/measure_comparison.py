@@ -19,10 +19,11 @@ import numpy as np
 
 from . import findings, metrics, statistics
 from .costs import weighing_costs
+from .errors import StudyError
 from .extras import pd
 from .modes import Modes
 from .prompts import read_prompts
-from .studies import Study, study
+from .studies import Study, load_study, study
 
 if TYPE_CHECKING:
     from .models import Model
@@ -48,6 +49,9 @@ INTERVAL = "{:.3g} [{:.3g}, {:.3g}]"
 
 COSTED = 5
 """Prompts that costs are measured on."""
+
+COSTS = "costs.json"
+"""The file of them."""
 
 
 class Condition(NamedTuple):
@@ -192,7 +196,7 @@ def compare_measures(
         As for `strace_widgets.study`; ``sw.shipped_prompts(half="tuning")`` to choose a measure with.
     folder : str or Path
         Where the results go: a study in a folder of its own for each condition, which `strace_widgets.load_study`
-        opens, and ``costs.json``.
+        opens, and ``costs.json``. `strace_widgets.load_measure_comparison` reads them all.
     measures : iterable of str
         Names of `strace_widgets.importance.MEASURES`.
     baseline : str
@@ -248,13 +252,49 @@ def compare_measures(
         )
         for condition in conditions
     }
+    costs = _costs(model, prompts, Path(folder), next(iter(studies.values())))
+    return _compared(studies, baseline, costs, seed)
+
+
+def load_measure_comparison(folder: str | Path, *, baseline: str = "l1", seed: int = 0) -> MeasureComparison:
+    """Return what `strace_widgets.compare_measures` left in a folder, whole or as far as it has come.
+
+    Parameters
+    ----------
+    folder : str or Path
+    baseline : str
+        What the others are set against.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    StudyError
+        When no condition has a prompt with results, or a study in the folder cannot be read.
+    ValueError
+        When the baseline was not compared.
+    """
+    folder = Path(folder)
+    begun = {
+        Condition(*file.parent.name.split("-")): load_study(file.parent) for file in sorted(folder.glob("*/study.json"))
+    }
+    studies = {condition: each for condition, each in begun.items() if (each.prompts["status"] == "ok").any()}
+    if not studies:
+        raise StudyError(f"There are no results of a comparison in {str(folder)!r}: run `compare_measures` into it.")
+    measures = next(iter(studies.values())).settings.importance
+    if baseline not in measures:
+        raise ValueError(f"The baseline {baseline!r} is not among the measures {', '.join(map(repr, measures))}.")
+    return _compared(studies, baseline, _read_costs(folder) or dict.fromkeys(measures, np.nan), seed)
+
+
+def _compared(studies: dict[Condition, Study], baseline: str, costs: dict[str, float], seed: int) -> MeasureComparison:
     return MeasureComparison(
-        model=model.name,
+        model=next(iter(studies.values())).settings.model,
         baseline=baseline,
         prompts=_by_condition(studies, _figures),
         curves=_by_condition(studies, findings.error_by_size),
         failed=_by_condition(studies, _failed),
-        costs=_costs(model, prompts, Path(folder), next(iter(studies.values()))),
+        costs=costs,
         seed=seed,
     )
 
@@ -298,15 +338,20 @@ def _costs(model: Model, prompts: Any, folder: Path, done: Study) -> dict[str, f
     measures = done.settings.importance
     if model.server:
         return dict.fromkeys(measures, np.nan)
-    file = folder / "costs.json"
-    if file.exists():
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+    if measured := _read_costs(folder):
+        return measured
     traced = set(done.prompts.loc[done.prompts["status"] == "ok", "prompt_id"])
     contents = [prompt.content for prompt in read_prompts(prompts) if prompt.id in traced]
     chosen = contents[:: -(-len(contents) // COSTED)]
     costs = weighing_costs(model, map(model.encode, chosen), measures)
-    file.write_text(json.dumps(costs, indent=1) + "\n", encoding="utf-8")
+    (folder / COSTS).write_text(json.dumps(costs, indent=1) + "\n", encoding="utf-8")
     return costs
+
+
+def _read_costs(folder: Path) -> dict[str, float] | None:
+    """Return what was measured; None where nothing was yet."""
+    file = folder / COSTS
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
 
 
 def _spread(figures: pd.Series) -> dict[str, float]:

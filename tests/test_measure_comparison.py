@@ -135,6 +135,28 @@ def test_it_goes_on_where_it_stopped(tiny: Any, compared: tuple[sw.MeasureCompar
     assert json.loads((stopped / "costs.json").read_text()) == resumed.costs
 
 
+def test_what_is_in_a_folder_is_read_back(compared: tuple[sw.MeasureComparison, Path], tmp_path: Path) -> None:
+    comparison, whole = compared
+    read = sw.load_measure_comparison(whole)
+    pd.testing.assert_frame_equal(
+        *(each.summary().sort_values([*CONDITION, "importance"], ignore_index=True) for each in (read, comparison))
+    )
+    assert read.model == comparison.model
+    assert not read.failed.empty
+    # As a stop within the second condition's first prompt leaves it: no results there, and no costs yet.
+    shutil.copytree(whole, tmp_path / "stopped")
+    (tmp_path / "stopped" / "costs.json").unlink()
+    for part in (tmp_path / "stopped" / "all-frozen-zero" / "parts").iterdir():
+        shutil.rmtree(part)
+    begun = sw.load_measure_comparison(tmp_path / "stopped", baseline="l2").summary()
+    assert begun["attention"].unique().tolist() == ["recomputed"]
+    assert begun["cost"].isna().all()
+    with pytest.raises(sw.StudyError, match="no results of a comparison"):
+        sw.load_measure_comparison(tmp_path)
+    with pytest.raises(ValueError, match="'cosine' is not among the measures"):
+        sw.load_measure_comparison(whole, baseline="cosine")
+
+
 def test_every_measure_has_a_cost_and_all_take_turns(compared: tuple[sw.MeasureComparison, Path]) -> None:
     comparison, _ = compared
     assert list(comparison.costs) == ["l1", "l2", "projection"]
