@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[1] / "docs"
 START, END = "<!-- comparison -->\n", "<!-- /comparison -->"
 
-BASELINE, OURS = "l1", "fisher+projection"
+BASELINE, OURS = "l1", "rescored"
 CONDITIONS = [
     Condition(*modes) for modes in product(("all", "mlp+residual"), ("recomputed", "frozen"), ("zero", "mean"))
 ]

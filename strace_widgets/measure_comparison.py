@@ -28,7 +28,7 @@ from .studies import Study, load_study, study
 if TYPE_CHECKING:
     from .models import Model
 
-MEASURES = ("l1", "l2", "fisher", "fisher+projection")
+MEASURES = ("l1", "l2", "fisher", "fisher+projection", "rescored")
 """The measures that are compared unless others are named."""
 
 SIZES = tuple(float(f"{size:.4g}") for size in np.geomspace(1e-3, 1, 37))
