@@ -139,7 +139,7 @@ def of_sweep(model: Model, n_tokens: int, n_sizes: int, *, mean: bool = False) -
     """
     a = model.architecture
     passes = math.ceil(n_sizes / rows_a_pass(a.n_heads, n_tokens))
-    ranks = a.n_layers * (a.n_heads * n_tokens**2 + 3 * n_tokens)  # a byte each: see `models.coarsened`
+    ranks = a.n_layers * (a.n_heads * n_tokens**2 + 3 * n_tokens)  # a byte each: see `packing.coarsened`
     sweep = Estimate(passes, passes, passes * (OVERHEAD + ranks), n_sizes * model.vocabulary_size * number_bytes(model))
     if not mean:
         return sweep

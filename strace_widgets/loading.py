@@ -17,7 +17,8 @@ from . import blueprint, embedded, interventions, parts
 from .edges import Edges
 from .errors import ModelNotFoundError, RemoteError, RemoteRunError, UnsupportedArchitectureError
 from .inspection import inspect_model
-from .models import Call, Model, as_row
+from .models import Call, Model
+from .packing import as_row
 from .server import server_at
 from .toggles import forced
 

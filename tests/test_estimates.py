@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import strace_widgets as sw
 from strace_widgets import estimates
 from strace_widgets.edges import Edges
-from strace_widgets.models import coarsened
+from strace_widgets.packing import coarsened
 from strace_widgets.server import Server
 
 

@@ -18,8 +18,8 @@ from served import FAMILIES, Remote
 import strace_widgets as sw
 from strace_widgets import estimates, jobs
 from strace_widgets.importance import PROBED
-from strace_widgets.models import unpacked
 from strace_widgets.modes import Modes
+from strace_widgets.packing import unpacked
 from strace_widgets.request import listening
 
 pytestmark = pytest.mark.remote
