@@ -135,6 +135,18 @@ def test_every_family(family: families.Family) -> None:
     assert all(parameter.grad is None for parameter in model.nnsight._module.parameters())
 
 
+@pytest.mark.parametrize("measure", PROBED)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(dtype: torch.dtype, measure: str) -> None:
+    """Gradients neither vanish nor overflow; what is lost is the model's own rounding."""
+    exact, half = (
+        sw.trace(sw.load_model(tiny_models.tiny().to(kind)), PROMPT, importance=measure).weights
+        for kind in (torch.float32, dtype)
+    )
+    gap = np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(exact, half, strict=True)))
+    assert gap <= 0.1 * np.sqrt(sum((kind**2).sum() for kind in exact))
+
+
 def test_an_imitated_server_and_parts_of_layers_give_the_same(tiny: Any) -> None:
     simulated = sw.load_model(tiny_models.tiny(), tokenizer=tiny_models.words(), remote="local")
     rescored = [sw.trace(model, PROMPT, importance="rescored") for model in (tiny, simulated)]
