@@ -104,12 +104,13 @@ def by_condition(comparisons: list[sw.MeasureComparison]) -> str:
         for modes, rows in ours.groupby(list(Condition._fields)):
             found = rows.set_index("criterion")
             here = compared.curves[list(Condition._fields)].eq(list(modes)).all(axis=1)
-            n = f"{int(rows['n_prompts'].iloc[0])}, {compared.curves.loc[here, 'size'].nunique()}"
+            n = f"{int(rows['n_prompts'].iloc[0])} prompts, {compared.curves.loc[here, 'size'].nunique()} sizes"
             cells = [against(found.loc[name]) for name in TOLD_OF_OTHERS]
-            lines[Condition(*modes)] = table_row(", ".join(modes), n, *cells)
+            lines[Condition(*modes)] = table_row(f"{', '.join(modes)}<br>{n}", *cells)
     heading = [
-        table_row("masks, attention, ablation", "prompts, sizes", *(CRITERIA[name] for name in TOLD_OF_OTHERS)),
-        "|---" * (2 + len(TOLD_OF_OTHERS)) + "|",
+        f"`{OURS}` against `{BASELINE}` by [modes](#evaluation-modes): ratio of medians, lower / equal / higher.\n",
+        table_row("masks, attention, ablation", *(CRITERIA[name] for name in TOLD_OF_OTHERS)),
+        "|---" * (1 + len(TOLD_OF_OTHERS)) + "|",
     ]
     return "\n".join(heading + [lines[condition] for condition in CONDITIONS if condition in lines]) + "\n"
 
@@ -120,13 +121,13 @@ def table_row(*cells: str) -> str:
 
 def figures(row: pd.Series) -> str:
     """Return median and quartiles, and below them how they compare with the baseline's, if it is another measure."""
-    own = f"{row['median']:.2g} [{row['lower']:.2g}, {row['upper']:.2g}]"
-    return own if math.isnan(row["ratio"]) else f"{own}<br>÷ {BASELINE}: {against(row)}"
+    own = f"{row['median']:.2g} [{row['lower']:.2g},&nbsp;{row['upper']:.2g}]"
+    return own if math.isnan(row["ratio"]) else f"{own}<br>{against(row)}"
 
 
 def against(row: pd.Series) -> str:
     """Return the ratio to the baseline, and on how many prompts the figure is lower, equal, higher."""
-    ratio = f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
+    ratio = f"**{row['ratio']:.2f}** [{row['ratio_low']:.2f},&nbsp;{row['ratio_high']:.2f}]"
     return f"{ratio}<br>{row['wins']} / {row['ties']} / {row['losses']}"
 
 

@@ -37,7 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     trace = commands.add_parser("trace", help="trace one prompt and print a table of sizes")
     trace.set_defaults(run=_trace)
     trace.add_argument("prompt")
-    trace.add_argument("--importance", default="l1", help="the importance measure (default: l1)")
+    trace.add_argument(
+        "--importance",
+        default="l1",
+        metavar="NAME",
+        help="how an edge is weighed: l1 (the paper's), l2, fisher+projection, ... (default: l1)",
+    )
     trace.add_argument("--masks", default="all", help="all, or mlp+residual (default: all)")
     trace.add_argument("--sizes", type=float, nargs="+", default=TRACE_SIZES, metavar="S", help="shares of the edges")
     trace.add_argument("--html", metavar="FILE", help="write the Explorer as a page that needs no kernel")
@@ -49,7 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     study.add_argument("--out", required=True, metavar="FOLDER", help="where the results go")
     study.add_argument(
-        "--importance", nargs="+", default=["l1"], metavar="NAME", help="importance measures (default: l1)"
+        "--importance",
+        nargs="+",
+        default=["l1"],
+        metavar="NAME",
+        help="importance measures, as for trace (default: l1)",
     )
     study.add_argument("--masks", nargs="+", default=["all"], metavar="NAME", help="all, mlp+residual (default: all)")
     study.add_argument(

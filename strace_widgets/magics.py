@@ -38,7 +38,7 @@ class StraceMagics(Magics):
 
     @magic_arguments()
     @argument("--model", help="a hub id, a folder, or a variable that holds a model; kept for the calls that follow")
-    @argument("--importance", default="l1", help="how an edge is weighed, such as l1 or l2")
+    @argument("--importance", default="l1", help="how an edge is weighed, such as l1, l2 or fisher+projection")
     @argument("--size", type=float, help="run the subgraph of this size, such as 0.05, and return its result")
     @line_cell_magic
     def strace(self, line: str, cell: str | None = None) -> STrace | Sweep | None:
