@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     measures.add_argument("folder", help="where the results go")
     measures.add_argument("--prompts", metavar="FILE", help="as for study (default: the package's own)")
     measures.add_argument("--half", help="of the package's own prompts: tuning, or reporting (default: all of them)")
-    measures.add_argument("--measures", nargs="+", metavar="NAME", help="(default: l1 l2 fisher fisher+projection)")
+    measures.add_argument(
+        "--measures", nargs="+", metavar="NAME", help="(default: l1 l2 fisher fisher+projection rescored)"
+    )
     measures.add_argument("--baseline", default="l1", help="what the others are set against (default: l1)")
     for mode, default, values in (
         ("masks", "all", "all, mlp+residual"),

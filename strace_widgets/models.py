@@ -370,7 +370,7 @@ class Model:
                 if gradients.REFUSED not in str(reason) or isinstance(reason, RemoteError):
                     raise
                 raise NoGradientsError(
-                    f"{self.name} gives no gradients here, which the measures {' and '.join(map(repr, PROBED))} need "
+                    f"{self.name} gives no gradients here, which the measures {', '.join(map(repr, PROBED))} need "
                     "(quantized weights often give none): choose another measure, such as 'l2'."
                 ) from reason
 

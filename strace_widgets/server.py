@@ -30,6 +30,7 @@ from .errors import (
     WrongKeyError,
 )
 from .gradients import REFUSED
+from .importance import PROBED
 
 KEY_PAGE = "https://login.ndif.us"
 CONNECT_SECONDS, READ_SECONDS = 10.0, 600.0
@@ -217,8 +218,8 @@ class Server:
             )
         if REFUSED in text:
             return GradientsRefusedError(
-                f"The server {self.url} gives your requests no gradients, which the measures 'fisher' and "
-                "'fisher+projection' need: it runs the code of people whom it has no reason to trust in a sandbox, and "
+                f"The server {self.url} gives your requests no gradients, which the measures "
+                f"{', '.join(map(repr, PROBED))} need: it runs the code of people whom it has no reason to trust in a sandbox, and "
                 "none pass its wall. Choose another measure, such as 'l2', or ask who runs the server.",
                 text,
             )
