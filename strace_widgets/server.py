@@ -219,8 +219,8 @@ class Server:
         if REFUSED in text:
             return GradientsRefusedError(
                 f"The server {self.url} gives your requests no gradients, which the measures "
-                f"{', '.join(map(repr, PROBED))} need: it runs the code of people whom it has no reason to trust in a sandbox, and "
-                "none pass its wall. Choose another measure, such as 'l2', or ask who runs the server.",
+                f"{', '.join(map(repr, PROBED))} need: it runs the code of people whom it has no reason to trust in a "
+                "sandbox, and none pass its wall. Choose another measure, such as 'l2', or ask who runs the server.",
                 text,
             )
         if "cancelled" in text and "Traceback" not in text:
