@@ -49,7 +49,7 @@ def capture_probed(
     def score(factors: Any, vectors: Any, node: Any, gradients: Any) -> Any:
         return weigh_probed(factors, vectors, node, gradients, probing["constant"])
 
-    with model.trace(token_ids, use_cache=False, **run):
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
         # Where the weights want no gradients, as on a server, the graph of derivatives begins here.
         find(model, places["layers"])[0].input.requires_grad_()
         chosen = range(*(layers or (0, places["n_layers"])))
@@ -102,7 +102,7 @@ def capture_gains(
         As `strace_widgets.interventions.capture`; the logits are the subgraph's.
     """
     captured: Any = None
-    with model.trace(token_ids, use_cache=False, **run):
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
         find(model, places["layers"])[0].input.requires_grad_()
         vectors = [
             layer_vectors(model, places, index, through_final=False, keep=[kind[index] for kind in keep])

@@ -64,7 +64,7 @@ def capture(
         and the last as `packed`, the others in float32. None when the run was only sent.
     """
     captured: Any = None
-    with model.trace(token_ids, use_cache=False, **run):
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
         scores: list[Any] = []
         for index in range(*(layers or (0, places["n_layers"]))):
             vectors = layer_vectors(model, places, index)
@@ -100,7 +100,7 @@ def capture_vectors(
     (L, T, M), and logits (V,) : tensors, each as `packed`
     """
     captured: Any = None
-    with model.trace(token_ids, use_cache=False, **run):
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
         vectors = []
         for index in range(*(layers or (0, places["n_layers"]))):
             factors, heads, *others, _ = layer_vectors(model, places, index)
@@ -221,7 +221,7 @@ def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any
         In the number format of the model.
     """
     gaps: Any = None
-    with model.trace(token_ids, use_cache=False, **run):
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
         attention_gaps, block_gaps = [], []
         layers = find(model, places["layers"])
         for index in range(places["n_layers"]):
