@@ -30,7 +30,7 @@ CONDITIONS = [
 ]
 SETS: dict[str, dict[str, Any]] = {
     "main": {"conditions": CONDITIONS[:1], "measures": MEASURES, "every": 1},
-    "others": {"conditions": CONDITIONS[1:], "measures": (BASELINE, OURS), "every": 3},
+    "others": {"conditions": CONDITIONS[1:], "measures": (BASELINE, "fisher+projection", OURS), "every": 3},
 }
 """A folder of its own for each, since a study is of one set of measures and sizes."""
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--conditions", choices=[*SETS, "all"], default="all")
-    parser.add_argument("--measures", nargs="+", metavar="NAME", help="(default: four in main, two in the others)")
+    parser.add_argument("--measures", nargs="+", metavar="NAME", help="(default: all five in main, three in the others)")
     parser.add_argument(
         "--every", type=int, metavar="N", help="every Nth of the 37 sizes (default: 1; 3 in the others)"
     )
