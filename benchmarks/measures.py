@@ -41,7 +41,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--conditions", choices=[*SETS, "all"], default="all")
-    parser.add_argument("--measures", nargs="+", metavar="NAME", help="(default: all five in main, three in the others)")
+    parser.add_argument(
+        "--measures", nargs="+", metavar="NAME", help="(default: all five in main, three in the others)"
+    )
     parser.add_argument(
         "--every", type=int, metavar="N", help="every Nth of the 37 sizes (default: 1; 3 in the others)"
     )

@@ -13,7 +13,7 @@ import torch
 
 import strace_widgets as sw
 from strace_widgets.costs import alternate
-from strace_widgets.importance import MEASURES
+from strace_widgets.importance import MEASURES, PROBED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,8 @@ def main() -> None:
     trace = sw.trace(model, PROMPT)
     print(f"{model.name}, {len(trace.tokens)} tokens, {trace.n_edges:,} edges, {torch.get_num_threads()} threads\n")
     rows = [
-        ("capture / plain forward", lambda: model.capture(trace.token_ids, MEASURES["l1"]), plain(trace, 1), 1.8),
+        ("capture / plain forward", lambda: model.capture(trace.token_ids, MEASURES["l1"].score), plain(trace, 1), 1.8),
+        *((f"trace by {name} / plain forward", traced(trace, name), plain(trace, 1), 8) for name in PROBED),
         (f"{ROWS}-size sweep / plain batch of {ROWS}", sweep(trace), plain(trace, ROWS), 1.25),
         ("toggle / plain forward", toggle(trace), plain(trace, 1), 1.3),
     ]
@@ -54,6 +55,10 @@ def plain(trace: STrace, n_rows: int) -> Callable[[], object]:
 
 def masked(trace: STrace, n_kept: np.ndarray, forced: tuple[np.ndarray, np.ndarray]) -> Callable[[], object]:
     return lambda: trace.model.evaluate(trace.token_ids, trace.ranks, n_kept, forced)
+
+
+def traced(trace: STrace, importance: str) -> Callable[[], object]:
+    return lambda: sw.trace(trace.model, trace.token_ids, importance)
 
 
 def nothing_forced(trace: STrace) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import tiny_models
 from live_page import SCREENSHOTS, Recording, mount, mount_live, open_page, record
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 import strace_widgets as sw
 from strace_widgets.session import Session
@@ -23,6 +23,8 @@ from strace_widgets.session import Session
 ROOT = Path(__file__).parent.parent
 PROMPT = "w5 w17 w3 w88 w41 w2"
 LAYER_2 = ("2.0", "2.1", "2.2", "2.3", "2.mlp")
+# A busy machine is slow, not wrong: what comes at all comes within this.
+expect.set_options(timeout=30_000)
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
