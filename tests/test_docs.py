@@ -17,7 +17,7 @@ from pathlib import Path
 import griffe
 import pytest
 from conftest import ROOT, SCREENSHOTS
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 import strace_widgets as sw
 from strace_widgets import charts, findings
@@ -133,6 +133,8 @@ def test_every_page_opens_without_a_network(reader: Page, site: Path, address: s
 @pytest.mark.browser
 def test_the_search_finds_a_function(reader: Page, address: str) -> None:
     reader.goto(f"{address}/index.html")
+    reader.locator("input.md-search__input").click()
+    expect(reader.locator(".md-search-result__meta")).to_have_text("Type to start searching")  # the index is there
     reader.locator("input.md-search__input").fill("recovered_nuclei")
     found = reader.locator(".md-search-result__link").first
     found.wait_for()
