@@ -133,9 +133,10 @@ def test_every_page_opens_without_a_network(reader: Page, site: Path, address: s
 @pytest.mark.browser
 def test_the_search_finds_a_function(reader: Page, address: str) -> None:
     reader.goto(f"{address}/index.html")
-    reader.locator("input.md-search__input").click()
+    field = reader.locator("input.md-search__input")
+    field.click()
     expect(reader.locator(".md-search-result__meta")).to_have_text("Type to start searching")  # the index is there
-    reader.locator("input.md-search__input").fill("recovered_nuclei")
+    field.press_sequentially("recovered_nuclei")  # it listens to keys
     found = reader.locator(".md-search-result__link").first
     found.wait_for()
     assert "api/numbers.html" in str(found.get_attribute("href"))
