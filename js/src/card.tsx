@@ -8,21 +8,20 @@ import { sessionFile } from "./sessionFile";
 import { settingsOf } from "./settings";
 import { useShown } from "./shown";
 import type { Bundle, ExplorerModel, Status, Step } from "./state";
-import { useTrait, writeToggles, writeTrait } from "./store";
+import { writeToggles, writeTrait } from "./store";
 import type { Theme } from "./theme";
 import { historyKey, travel } from "./travel";
-import { CompareMeasures } from "./views/CompareMeasures";
 import { ErrorBar } from "./views/ErrorBar";
 import { FootLine } from "./views/FootLine";
 import { HistoryBar } from "./views/HistoryBar";
 import { LayerView } from "./views/LayerView";
+import { MeasuredCurve } from "./views/MeasuredCurve";
 import { NextToken } from "./views/NextToken";
 import { NodeDetail } from "./views/NodeDetail";
 import { PromptLine } from "./views/PromptLine";
 import { ReadingLine } from "./views/ReadingLine";
 import { ServerLine } from "./views/ServerLine";
 import { SessionBar } from "./views/SessionBar";
-import { SizeCurve } from "./views/SizeCurve";
 import { TokenView } from "./views/TokenView";
 import { TourButton, TourCallout, useTour } from "./views/Tour";
 import { TriedList } from "./views/TriedList";
@@ -37,8 +36,7 @@ interface Props {
 
 export function Card({ model, bundle, theme, status, conversation }: Props) {
   const shown = useShown(model, bundle);
-  const { size, toggles, curves, live, switchable, trace, switched } = shown;
-  const choices = useTrait(model, "choices");
+  const { size, toggles, live, switchable, trace } = shown;
   const tracing = conversation.asking === "trace";
   const history = useHistory(model, tracing);
   const place = usePlace(bundle, shown);
@@ -48,7 +46,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   const announcement = useAnnouncement(toggles, bundle.importance, reading, bundle.n_heads);
 
   const present: Step = { settings: settingsOf(bundle), n_edges: size.nEdges, toggles };
-  const { go, move, load, measure } = travel(model, conversation, live, switchable);
+  const { go, move, load } = travel(model, conversation, live, switchable);
   const pressKey = (event: KeyboardEvent) => {
     if (event.key === "Escape" && !event.defaultPrevented && tour.step !== null) tour.end();
     const by = historyKey(event);
@@ -62,7 +60,6 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   // With few layers the grid leaves room below it.
   const fewLayers = bundle.n_layers <= 8;
   const detail = <NodeDetail model={model} bundle={bundle} shown={shown} node={place.node} />;
-  const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} conversation={conversation} />;
 
   return (
     <div class="sw-whole" onKeyDown={pressKey}>
@@ -73,15 +70,7 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
       <div class="sw-body" inert={tracing} aria-busy={tracing}>
         <div class="sw-top">
           <ReadingLine bundle={bundle} nEdges={size.nEdges} reading={reading} status={status} />
-          <SizeCurve
-            bundle={bundle}
-            size={size}
-            reading={reading}
-            switched={switched}
-            curves={curves}
-            onMeasure={live ? measure : undefined}
-            tools={measures}
-          />
+          <MeasuredCurve model={model} bundle={bundle} shown={shown} reading={reading} conversation={conversation} />
         </div>
         <div class="sw-columns">
           <div class="sw-column">

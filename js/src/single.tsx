@@ -8,10 +8,9 @@ import { useShown, type Shown } from "./shown";
 import { decodeBundle, type Bundle, type ExplorerModel, type Status } from "./state";
 import { useTrait } from "./store";
 import { useTheme, type Theme } from "./theme";
-import { travel } from "./travel";
-import { CompareMeasures } from "./views/CompareMeasures";
 import { ErrorBar } from "./views/ErrorBar";
 import { LayerView } from "./views/LayerView";
+import { MeasuredCurve } from "./views/MeasuredCurve";
 import { NextToken } from "./views/NextToken";
 import { NodeDetail } from "./views/NodeDetail";
 import { PromptLine } from "./views/PromptLine";
@@ -44,21 +43,9 @@ function SizeSlider(props: PartProps) {
 }
 
 function CurveView({ model, bundle, shown, conversation }: PartProps) {
-  const { size, reading, switched, curves, live } = shown;
-  const choices = useTrait(model, "choices");
-  const { measure } = travel(model, conversation, live);
-  const measures = live && <CompareMeasures bundle={bundle} choices={choices} curves={curves} conversation={conversation} />;
   return (
     <div class="sw-top">
-      <SizeCurve
-        bundle={bundle}
-        size={size}
-        reading={reading}
-        switched={switched}
-        curves={curves}
-        onMeasure={live ? measure : undefined}
-        tools={measures}
-      />
+      <MeasuredCurve model={model} bundle={bundle} shown={shown} reading={shown.reading} conversation={conversation} />
     </div>
   );
 }
