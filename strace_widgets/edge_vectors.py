@@ -54,10 +54,9 @@ def layer_vectors(
     residual = carried(layer, places, "attention", layer.input)
     call = attention_call(layer, places)
     value, probabilities = call.inputs[0][places["value_argument"]], attention_probabilities(call)
-    keep_attention, keep_residual, keep_mlp, keep_mlp_residual = (
-        (1, 1, 1, 1) if keep is None else [mask.to(residual) for mask in (keep[0], *[one[:, None] for one in keep[1:]])]
-    )
     if keep is not None:
+        keep_attention = keep[0].to(residual)
+        keep_residual, keep_mlp, keep_mlp_residual = [mask[:, None].to(residual) for mask in keep[1:]]
         by_head = value.repeat_interleave(places["n_heads"] // value.shape[1], dim=1)
         replace_heads(call, places, (probabilities * keep_attention).to(value.dtype) @ by_head)
     chain = attention_chain(layer, places)

@@ -126,8 +126,7 @@ def of_capture(model: Model, n_tokens: int, *, vectors: bool = False, probes: in
 
 def of_gains(model: Model, n_tokens: int) -> Estimate:
     """Return what asking every edge's gain costs: a forward and a backward pass of one subgraph, in one request."""
-    a = model.architecture
-    edges = a.n_layers * (a.n_heads * n_tokens**2 + 3 * n_tokens)
+    edges = _entries(model, n_tokens)
     logits = model.vocabulary_size * number_bytes(model)
     return Estimate(2, 1, OVERHEAD + edges + model.vocabulary_size * 4, edges * number_bytes(model) + logits)
 
@@ -139,7 +138,7 @@ def of_sweep(model: Model, n_tokens: int, n_sizes: int, *, mean: bool = False) -
     """
     a = model.architecture
     passes = math.ceil(n_sizes / rows_a_pass(a.n_heads, n_tokens))
-    ranks = a.n_layers * (a.n_heads * n_tokens**2 + 3 * n_tokens)  # a byte each: see `packing.coarsened`
+    ranks = _entries(model, n_tokens)  # a byte each: see `packing.coarsened`
     sweep = Estimate(passes, passes, passes * (OVERHEAD + ranks), n_sizes * model.vocabulary_size * number_bytes(model))
     if not mean:
         return sweep
@@ -161,6 +160,12 @@ def parts(n_layers: int, n_parts: int) -> list[tuple[int, int]]:
 def number_bytes(model: Model) -> int:
     """Return the bytes of a number in a large array of an answer."""
     return 2 if model.server and model.server.precision == "float16" else 4
+
+
+def _entries(model: Model, n_tokens: int) -> int:
+    """Return how many numbers `Edges` of a prompt hold."""
+    a = model.architecture
+    return int(a.n_layers * (a.n_heads * n_tokens**2 + 3 * n_tokens))
 
 
 def _amount(n_bytes: float) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from .edge_vectors import layer_vectors
-from .interventions import packed, stack
+from .edge_vectors import layer_vectors, score_factored, score_vectors
+from .interventions import answer
 from .parts import find
 
 REFUSED = "The output of the model has no derivatives"
@@ -78,7 +78,6 @@ def capture_gains(
     token_ids: Any,
     keep: tuple[Any, ...],
     full_logits: Any,
-    layers: tuple[int, int] | None = None,
     half: bool = False,  # noqa: FBT001, FBT002
     **run: Any,
 ) -> Any:
@@ -89,7 +88,7 @@ def capture_gains(
 
     Parameters
     ----------
-    model, places, token_ids, layers, half, **run
+    model, places, token_ids, half, **run
         As for `strace_widgets.interventions.capture`.
     keep : four bool tensors
         The subgraph, in the order and shapes of `strace_widgets.edges.Edges`.
@@ -108,7 +107,6 @@ def capture_gains(
             layer_vectors(model, places, index, through_final=False, keep=[kind[index] for kind in keep])
             for index in range(places["n_layers"])
         ]
-        vectors = vectors[slice(*(layers or (0, places["n_layers"])))]
         logits = model.output.logits[0, -1].float()
         log_p = torch.log_softmax(full_logits.to(logits), dim=-1)
         kl = (log_p.exp() * (log_p - torch.log_softmax(logits, dim=-1))).sum()
@@ -151,14 +149,8 @@ def over_edges(vectors: Any, into: Any, places: dict[str, Any], score: Any) -> A
     )
 
 
-def answer(by_layer: list[Any], logits: Any, half: bool) -> Any:  # noqa: FBT001
-    """Return the scores of all layers and the logits as `strace_widgets.interventions.capture` does."""
-    attention, *tokens = [stack([layer[kind] for layer in by_layer]) for kind in range(4)]
-    return [packed(attention, half), *tokens, packed(logits.detach(), half)]
-
-
 def gain(factors: Any, vectors: Any, _node: Any, gradients: Any) -> Any:
-    """Return g . v of each edge; shapes as for `weigh_probed`, with one gradient (T, M)."""
+    """Return g . v of each edge; shapes as for `weigh_probed`, with one gradient (T, M) or several."""
     if factors is None:
         return (gradients * vectors).sum(-1)
     return factors * (gradients @ vectors.T)
@@ -187,13 +179,8 @@ def weigh_probed(factors: Any, vectors: Any, node: Any, gradients: Any, constant
     -------
     (T, T) or (T,) tensor
     """
-    length = torch.linalg.vector_norm(node, dim=-1).clamp_min(1e-30)
-    if factors is None:
-        effect = (gradients * vectors).sum(-1)
-        share = ((vectors * node).sum(-1) / length).abs()
-    else:
-        effect = factors * (gradients @ vectors.T)
-        share = (factors * (node @ vectors.T) / length[:, None]).clamp_min(0)
-    fisher = effect.pow(2).mean(0).sqrt()
+    fisher = gain(factors, vectors, node, gradients).pow(2).mean(0).sqrt()
     reach = gradients.pow(2).sum(-1).mean(0).sqrt()
-    return fisher + constant * (reach if factors is None else reach[:, None]) * share
+    if factors is None:
+        return fisher + constant * reach * score_vectors("projection", vectors, node).abs()
+    return fisher + constant * reach[:, None] * score_factored("projection", factors, vectors, node).clamp_min(0)

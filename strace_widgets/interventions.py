@@ -78,9 +78,7 @@ def capture(
                     score_vectors(score, mlp_residual, after),
                 )
             )
-        attention, *tokens = [stack([layer[kind] for layer in scores]) for kind in range(4)]
-        logits = model.output.logits[0, -1].float()
-        captured = [packed(attention, half), *tokens, packed(logits, half)].save()  # type: ignore[attr-defined]
+        captured = answer(scores, model.output.logits[0, -1].float(), half).save()
     return captured
 
 
@@ -278,6 +276,12 @@ def stand_ins(means: Any, index: int, like: Any) -> list[Any]:
         return [0.0] * 4
     positions = torch.arange(like.shape[1]).clamp(max=1)  # the first, then the mean of the others
     return [(values[index][..., positions, :].float() * factor).to(like) for values, factor in means]
+
+
+def answer(by_layer: list[Any], logits: Any, half: bool) -> Any:  # noqa: FBT001
+    """Return the scores of all layers, of four kinds each, and the logits as `capture` answers."""
+    attention, *tokens = [stack([layer[kind] for layer in by_layer]) for kind in range(4)]
+    return [packed(attention, half), *tokens, packed(logits.detach(), half)]
 
 
 def stack(by_layer: list[Any]) -> Any:

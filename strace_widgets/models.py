@@ -210,7 +210,7 @@ class Model:
 
         def args() -> tuple[Any, ...]:
             keep = tuple(torch.from_numpy(kind) for kind in mask)
-            return as_row(token_ids), keep, torch.from_numpy(full_logits), None, self._half
+            return as_row(token_ids), keep, torch.from_numpy(full_logits), self._half
 
         return self.joined_scores([self.ask(Call(gradients.capture_gains, args, gradients=True))])[0]
 

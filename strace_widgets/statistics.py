@@ -92,6 +92,12 @@ def spearman(x: Array, y: Array, *, seed: int = 0) -> Correlation:
     return Correlation(float(stats.spearmanr(x, y).statistic), low, high, len(x))
 
 
+def _of_pairs(statistic: Callable[..., Array], x: Array, y: Array, seed: int) -> Interval:
+    """Return a statistic of N pairs with its interval."""
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    return Interval(float(statistic(x, y)), *_bootstrapped(statistic, x, y, seed))
+
+
 def _bootstrapped(statistic: Callable[..., Array], x: Array, y: Array, seed: int) -> tuple[float, float]:
     """Return the percentile interval of a statistic of N pairs, over resamples of the pairs; NaN below two."""
     if len(x) < 2:  # noqa: PLR2004 - one pair has nothing to vary
@@ -132,13 +138,7 @@ def ratio_of_medians(x: Array, y: Array, *, seed: int = 0) -> Interval:
     seed : int
         Of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
     """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-
-    def ratio(x: Array, y: Array, axis: int = -1) -> Array:
-        result: Array = np.median(x, axis=axis) / np.median(y, axis=axis)
-        return result
-
-    return Interval(float(ratio(x, y)), *_bootstrapped(ratio, x, y, seed))
+    return _of_pairs(lambda x, y, axis=-1: np.median(x, axis=axis) / np.median(y, axis=axis), x, y, seed)
 
 
 def median_ratio(x: Array, y: Array, *, seed: int = 0) -> Interval:
@@ -151,13 +151,7 @@ def median_ratio(x: Array, y: Array, *, seed: int = 0) -> Interval:
     seed : int
         Of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
     """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-
-    def ratio(x: Array, y: Array, axis: int = -1) -> Array:
-        result: Array = np.median(x / y, axis=axis)
-        return result
-
-    return Interval(float(ratio(x, y)), *_bootstrapped(ratio, x, y, seed))
+    return _of_pairs(lambda x, y, axis=-1: np.median(x / y, axis=axis), x, y, seed)
 
 
 def share(count: int, n: int) -> Interval:

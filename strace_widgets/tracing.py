@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .edges import Edges, Graph, edges_kept
+from .edges import Edges, Graph
 from .importance import (
     PROBED,
     RESCORED_AT,
@@ -113,13 +113,11 @@ def from_scores(
 
 def rescored(trace: STrace) -> STrace:
     """Return a trace whose weights are mended by what edges gain its own subgraphs (`RESCORED_AT`)."""
-    weights, graph = trace.weights, trace.graph
     for size in RESCORED_AT:
-        kept = edges_kept(size, graph.n_edges)
-        mask = Edges(*(kind < kept for kind in rank_edges(weights, graph)))
-        gains = trace.model.capture_gains(trace.token_ids, mask, trace.full_logits)
-        weights = in_graph(mended(weights, gains), graph.exists())
-    return replace(trace, weights=weights, ranks=rank_edges(weights, graph))
+        gains = trace.model.capture_gains(trace.token_ids, trace.mask(size), trace.full_logits)
+        weights = in_graph(mended(trace.weights, gains), trace.graph.exists())
+        trace = replace(trace, weights=weights, ranks=rank_edges(weights, trace.graph))
+    return trace
 
 
 def _graph(model: Model, n_tokens: int) -> Graph:
