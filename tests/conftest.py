@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import families
 import pytest
 import tiny_models
 from live_page import SCREENSHOTS, Recording, mount, mount_live, open_page, record
@@ -22,6 +23,11 @@ from strace_widgets.session import Session
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "w5 w17 w3 w88 w41 w2"
+NAIVE_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sequential": ("Llama", {"attention_bias": True, "mlp_bias": True}),
+    "post-norm": ("Olmo2", {}),
+    "parallel": ("GPTNeoX", {}),
+}
 LAYER_2 = ("2.0", "2.1", "2.2", "2.3", "2.mlp")
 # A busy machine is slow, not wrong: what comes at all comes within this.
 expect.set_options(timeout=30_000)
@@ -48,6 +54,14 @@ def smollm2() -> Any:
 @pytest.fixture(scope="session")
 def tiny() -> Any:
     return sw.load_model(tiny_models.tiny(), tokenizer=tiny_models.words())
+
+
+@pytest.fixture(scope="module", params=NAIVE_KINDS)
+def pair(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    """A tiny module of each kind of block that the naive reference knows, and the model of it."""
+    name, options = NAIVE_KINDS[request.param]
+    module = families.build(name, options, seed=3)
+    return module, sw.load_model(module)
 
 
 @pytest.fixture

@@ -20,18 +20,6 @@ from strace_widgets.importance import PROBED
 from strace_widgets.traversal import rank_edges
 
 PROMPT = [5, 17, 3, 88, 41, 2]
-KINDS = {
-    "sequential": ("Llama", {"attention_bias": True, "mlp_bias": True}),
-    "post-norm": ("Olmo2", {}),
-    "parallel": ("GPTNeoX", {}),
-}
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def pair(request: pytest.FixtureRequest) -> tuple[Any, Any]:
-    name, options = KINDS[request.param]
-    module = families.build(name, options, seed=3)
-    return module, sw.load_model(module)
 
 
 def signs(probes: int, seed: int) -> torch.Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import families
 import naive_case
 import naive_reference
 import numpy as np
@@ -16,18 +15,6 @@ from strace_widgets.modes import Modes
 from strace_widgets.reference import reference_ids
 
 PROMPT = [5, 17, 3, 88, 41, 2]
-KINDS = {
-    "sequential": ("Llama", {"attention_bias": True, "mlp_bias": True}),
-    "post-norm": ("Olmo2", {}),
-    "parallel": ("GPTNeoX", {}),
-}
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def pair(request: pytest.FixtureRequest) -> tuple[Any, Any]:
-    name, options = KINDS[request.param]
-    module = families.build(name, options, seed=3)
-    return module, sw.load_model(module)
 
 
 @pytest.mark.parametrize("order", [1, 2])
