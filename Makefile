@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-BUNDLE := strace_widgets/widgets/static/explorer.js
+BUNDLE := strace_widgets/explorer/static/explorer.js
 SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs
 LABEXTENSION := js/lab/labextension/package.json
 LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tsconfig.json

@@ -9,7 +9,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLE = "strace_widgets/widgets/static"
+BUNDLE = "strace_widgets/explorer/static"
 LABEXTENSION = "js/lab/labextension"
 INSTALLED = "share/jupyter/labextensions/strace_widgets"
 

@@ -21,7 +21,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 import strace_widgets as sw
-from strace_widgets.export import STATIC
+from strace_widgets.explorer.html_page import STATIC
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import strace_widgets as sw
 from strace_widgets.charts.measures import CRITERIA
-from strace_widgets.measure_comparison import MEASURES, SIZES, Condition
+from strace_widgets.findings.measure_comparison import MEASURES, SIZES, Condition
 
 if TYPE_CHECKING:
     import pandas as pd

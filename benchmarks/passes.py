@@ -12,13 +12,13 @@ import numpy as np
 import torch
 
 import strace_widgets as sw
-from strace_widgets.costs import alternate
-from strace_widgets.importance import MEASURES, PROBED
+from strace_widgets.graph.measures import MEASURES, PROBED
+from strace_widgets.studies.timing import alternate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from strace_widgets.trace import STrace
+    from strace_widgets.results.strace import STrace
 
 PROMPT = "The Eiffel Tower is in the city of Paris"
 REPETITIONS = 15

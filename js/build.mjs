@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 
 const limit = 60 * 1024;
-const folder = "../strace_widgets/widgets/static";
+const folder = "../strace_widgets/explorer/static";
 const watching = process.argv.includes("--watch");
 
 const bundle = await context({

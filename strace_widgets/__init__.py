@@ -8,8 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .comparison import Comparison, compare
-from .edges import Edges
 from .errors import (
     FindingError,
     GradientsRefusedError,
@@ -39,25 +37,27 @@ from .errors import (
     VersionMismatchError,
     WrongKeyError,
 )
-from .estimates import Estimate, estimate
-from .prompts import shipped_prompts
-from .sweep import Sweep, TopToken
-from .trace import STrace
-from .tracing import trace
+from .graph.edges import Edges
+from .model.request_estimates import Estimate
+from .results.comparison import Comparison, compare
+from .results.run import estimate, trace
+from .results.strace import STrace
+from .results.sweep import Sweep, TopToken
+from .studies.prompts import shipped_prompts
 
 if TYPE_CHECKING:
-    from .export import to_html
-    from .files import load_trace
-    from .generation import trace_generation
-    from .jobs import Job, load_job, submit
-    from .loading import load_model
-    from .measure_comparison import MeasureComparison, compare_measures, load_measure_comparison
-    from .models import Model
-    from .studies import study
-    from .study_files import Study, load_study
-    from .transfer import carry_over
-    from .widgets.explorer import Explorer
-    from .widgets.views import CurveView, HeadView, LayerView, SizeSlider, TokenView
+    from .explorer.html_page import to_html
+    from .explorer.views import CurveView, HeadView, LayerView, SizeSlider, TokenView
+    from .explorer.widget import Explorer
+    from .findings.measure_comparison import MeasureComparison, compare_measures, load_measure_comparison
+    from .model.loading import load_model
+    from .model.model import Model
+    from .results.generation import trace_generation
+    from .results.jobs import Job, load_job, submit
+    from .results.trace_file import load_trace
+    from .results.transfer import carry_over
+    from .studies.run import study
+    from .studies.store import Study, load_study
 
 __version__ = "0.1.0"
 
@@ -123,18 +123,20 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = {
-    "Model": ".models",
-    "load_model": ".loading",
-    **dict.fromkeys(("Job", "load_job", "submit"), ".jobs"),
-    "load_trace": ".files",
-    **dict.fromkeys(("MeasureComparison", "compare_measures", "load_measure_comparison"), ".measure_comparison"),
-    "to_html": ".export",
-    "Explorer": ".widgets.explorer",
-    **dict.fromkeys(("Study", "load_study"), ".study_files"),
-    "carry_over": ".transfer",
-    "study": ".studies",
-    "trace_generation": ".generation",
-    **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".widgets.views"),
+    "Model": ".model.model",
+    "load_model": ".model.loading",
+    **dict.fromkeys(("Job", "load_job", "submit"), ".results.jobs"),
+    "load_trace": ".results.trace_file",
+    **dict.fromkeys(
+        ("MeasureComparison", "compare_measures", "load_measure_comparison"), ".findings.measure_comparison"
+    ),
+    "to_html": ".explorer.html_page",
+    "Explorer": ".explorer.widget",
+    **dict.fromkeys(("Study", "load_study"), ".studies.store"),
+    "carry_over": ".results.transfer",
+    "study": ".studies.run",
+    "trace_generation": ".results.generation",
+    **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"),
 }
 
 

@@ -14,12 +14,12 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from .errors import StraceError
-from .tracing import trace
+from .results.run import trace
 
 if TYPE_CHECKING:
-    from .models import Model
-    from .sweep import Sweep
-    from .trace import STrace
+    from .model.model import Model
+    from .results.strace import STrace
+    from .results.sweep import Sweep
 
 # Options come first, and what follows is the prompt as it stands: quotes and dashes in it mean themselves.
 OPTIONS = re.compile(r"\s*((?:--\w+(?:=\S*|\s+\S+)\s*)*)")

@@ -19,7 +19,7 @@ from live_page import SCREENSHOTS, Recording, mount, mount_live, open_page, reco
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 import strace_widgets as sw
-from strace_widgets.session import Session
+from strace_widgets.explorer.session import Session
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "w5 w17 w3 w88 w41 w2"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from strace_widgets.edges import NOT_IN_GRAPH, Edges, Graph
+from strace_widgets.graph.edges import NOT_IN_GRAPH, Edges, Graph
 
 FOLDER = Path(__file__).parent / "golden"
 KINDS = ("attention_residual", "attention", "mlp_residual", "mlp")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from strace_widgets.edges import Edges, Graph
+from strace_widgets.graph.edges import Edges, Graph
 
 
 def as_dict(values: Edges, graph: Graph) -> dict[Any, float]:

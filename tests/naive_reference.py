@@ -266,7 +266,7 @@ def derivatives(model: nn.Module, token_ids: list[int]) -> tuple[Tensor, dict[Pl
 
 
 def probed_weights(model: nn.Module, token_ids: list[int], probes: Tensor, constant: float = 0.0) -> dict[Edge, float]:
-    """Return F + c G P of every edge, with probes (K, V) of signs: see `strace_widgets.gradients`."""
+    """Return F + c G P of every edge, with probes (K, V) of signs: see `strace_widgets.interventions.gradients`."""
     logits, by_node = derivatives(model, token_ids)
     p = torch.softmax(logits.double(), dim=-1)
     # d log p_y = d logit_y - sum_z p_z d logit_z

@@ -9,8 +9,9 @@ import transformers
 from families import FAMILIES, Family, build
 
 import strace_widgets as sw
-from strace_widgets import blueprint, parts
-from strace_widgets.inspection import inspect_model
+from strace_widgets.interventions import access
+from strace_widgets.model import discovery_from_config as blueprint
+from strace_widgets.model.discovery import inspect_model
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: f"{family.name} {family.kind}")
@@ -18,7 +19,7 @@ def test_the_blueprint_is_the_model(family: Family) -> None:
     module = build(family.name, family.options)
     module.set_attn_implementation("eager")
     wrapped = nnsight.NNsight(module)
-    found = inspect_model(module, lambda path: parts.find(wrapped, path).source.names)
+    found = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
     assert blueprint.describe(module.config) == found
 
 

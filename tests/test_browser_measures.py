@@ -18,7 +18,7 @@ from live_page import SCREENSHOTS, axe
 from playwright.sync_api import Locator, Page, expect
 
 import strace_widgets as sw
-from strace_widgets import session as sessions
+from strace_widgets.explorer import session as sessions
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ from live_page import axe
 from playwright.sync_api import Locator, Page, expect
 
 import strace_widgets as sw
-from strace_widgets import session as sessions
+from strace_widgets.explorer import session as sessions
 
 pytestmark = pytest.mark.browser
 

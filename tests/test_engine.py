@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import strace_widgets as sw
-from strace_widgets.edges import NOT_IN_GRAPH, Graph, edges_kept, size_of
-from strace_widgets.traversal import rank_edges
+from strace_widgets.graph.edges import NOT_IN_GRAPH, Graph, edges_kept, size_of
+from strace_widgets.graph.ranking import rank_edges
 
 graphs = st.builds(Graph, st.integers(1, 4), st.integers(1, 4), st.integers(1, 6), st.booleans())
 
@@ -144,7 +144,7 @@ def test_sliding_windows_keep_the_identities() -> None:
 
 def test_many_rows_in_several_passes_give_the_same(tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = tiny_trace.evaluate([0.1, 0.3, 0.7, 1.0])
-    monkeypatch.setattr("strace_widgets.estimates.PROBABILITIES_A_PASS", 1)
+    monkeypatch.setattr("strace_widgets.model.request_estimates.PROBABILITIES_A_PASS", 1)
     one_by_one = tiny_trace.evaluate([0.1, 0.3, 0.7, 1.0])
     np.testing.assert_allclose(one_by_one.probabilities, at_once.probabilities, atol=1e-6)
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import strace_widgets as sw
-from strace_widgets import estimates
-from strace_widgets.edges import Edges
-from strace_widgets.packing import coarsened
-from strace_widgets.server import Server
+from strace_widgets.graph.edges import Edges
+from strace_widgets.model import request_estimates as estimates
+from strace_widgets.model.tensors import coarsened
+from strace_widgets.remote.server import Server
 
 
 @given(

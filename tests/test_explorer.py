@@ -12,8 +12,8 @@ from explorer_steps import Front, settings, settled, wait_for
 from ipywidgets.widgets.widget import _remove_buffers
 
 import strace_widgets as sw
-from strace_widgets import session as sessions
-from strace_widgets.widgets.worker import worker
+from strace_widgets.explorer import session as sessions
+from strace_widgets.explorer.worker import worker
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_kernel_error_is_shown_and_the_last_good_result_stays(
         raise RuntimeError("the accelerator caught fire")
 
     with monkeypatch.context() as patched:
-        patched.setattr("strace_widgets.interventions.evaluate", broken)
+        patched.setattr("strace_widgets.interventions.masked.evaluate", broken)
         explorer.toggles = {"0.1": "off"}
         wait_for(lambda: explorer.status["state"] == "error")
     assert "the accelerator caught fire" in explorer.status["message"]

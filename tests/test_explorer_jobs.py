@@ -10,9 +10,9 @@ import pytest
 from explorer_steps import Front, settings, settled, wait_for
 
 import strace_widgets as sw
-from strace_widgets import request
 from strace_widgets.errors import RemoteRunError
-from strace_widgets.server import Stage
+from strace_widgets.remote import backend as request
+from strace_widgets.remote.server import Stage
 
 
 @pytest.fixture

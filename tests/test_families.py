@@ -12,7 +12,7 @@ import torch
 from conftest import ROOT
 
 import strace_widgets as sw
-from strace_widgets.modes import Modes
+from strace_widgets.graph.modes import Modes
 
 README = ROOT / "README.md"
 PROMPT = [5, 17, 3, 88, 41, 2]

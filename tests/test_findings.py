@@ -15,7 +15,7 @@ import tiny_models
 
 import strace_widgets as sw
 from strace_widgets import findings
-from strace_widgets.dimensions import dimensions
+from strace_widgets.studies.model_sizes import dimensions
 
 SIZES = np.geomspace(1e-4, 1, 9)
 

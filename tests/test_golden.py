@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import strace_widgets as sw
-from strace_widgets import metrics
-from strace_widgets.edges import NOT_IN_GRAPH
-from strace_widgets.modes import Modes
-from strace_widgets.traversal import rank_edges
+from strace_widgets.graph.edges import NOT_IN_GRAPH
+from strace_widgets.graph.modes import Modes
+from strace_widgets.graph.ranking import rank_edges
+from strace_widgets.results import metrics
 
 CASES = ("tiny_llama", "smollm2_france", "smollm2_eiffel")
 WEIGHT_TOLERANCE = {"tiny_llama": 1e-6, "smollm2_france": 1e-5, "smollm2_eiffel": 1e-5}

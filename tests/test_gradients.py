@@ -15,9 +15,9 @@ import tiny_models
 import torch
 
 import strace_widgets as sw
-from strace_widgets import gradients
-from strace_widgets.importance import PROBED
-from strace_widgets.traversal import rank_edges
+from strace_widgets.graph.measures import PROBED
+from strace_widgets.graph.ranking import rank_edges
+from strace_widgets.interventions import gradients
 
 PROMPT = [5, 17, 3, 88, 41, 2]
 

@@ -14,8 +14,8 @@ import pytest
 import vl_convert
 
 import strace_widgets as sw
-from strace_widgets.costs import alternate
-from strace_widgets.measure_comparison import CRITERIA, SIZES
+from strace_widgets.findings.measure_comparison import CRITERIA, SIZES
+from strace_widgets.studies.timing import alternate
 
 PROMPTS = ["w5 w17 w3 w88", "w41 w2 w9", "", "w8 w9 w7 w61 w50", [1, 2, 3, 4, 9, 61]]  # the third fails
 GRID = (0.003, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7)

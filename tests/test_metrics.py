@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from strace_widgets import metrics
-from strace_widgets.sweep import NUCLEUS, Sweep, compare, top_tokens
+from strace_widgets.results import metrics
+from strace_widgets.results.sweep import NUCLEUS, Sweep, compare, top_tokens
 
 V = 12
 logits = arrays(np.float32, V, elements=st.floats(-8, 8, width=32))

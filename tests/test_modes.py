@@ -11,10 +11,10 @@ import tiny_models
 import torch
 
 import strace_widgets as sw
-from strace_widgets import ablation
-from strace_widgets.prompts import shipped_prompts
-from strace_widgets.reference import N_TOKENS, reference_ids
-from strace_widgets.traversal import entering, output_node
+from strace_widgets.graph.ranking import entering, output_node
+from strace_widgets.interventions import mean_ablation
+from strace_widgets.model.reference_text import N_TOKENS, reference_ids
+from strace_widgets.studies.prompts import shipped_prompts
 
 
 def test_modes_change_what_they_say(tiny_trace: sw.STrace) -> None:
@@ -109,8 +109,8 @@ def test_the_whole_model_is_untouched_by_the_means(tiny_trace: sw.STrace) -> Non
 def test_the_reference_text_is_run_once_and_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     model = sw.load_model(tiny_models.tiny())
     runs = []
-    means = ablation.reference_means
-    monkeypatch.setattr(ablation, "reference_means", lambda *args, **run: runs.append(1) or means(*args, **run))
+    means = mean_ablation.reference_means
+    monkeypatch.setattr(mean_ablation, "reference_means", lambda *args, **run: runs.append(1) or means(*args, **run))
     trace = sw.trace(model, [5, 17, 3, 88])
     trace.evaluate([0.5])
     assert not runs

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-BUNDLE = ("strace_widgets/widgets/static/explorer.js", "strace_widgets/widgets/static/explorer.css")
+BUNDLE = ("strace_widgets/explorer/static/explorer.js", "strace_widgets/explorer/static/explorer.css")
 LABEXTENSION = ".data/data/share/jupyter/labextensions/strace_widgets/"
 
 
@@ -73,7 +73,7 @@ def test_the_wheel_works_in_a_clean_environment(packages: tuple[Path, Path], tmp
 import sys
 import strace_widgets as sw
 assert not {"torch", "nnsight", "numba"} & set(sys.modules), "importing the package imported what needs a model"
-from strace_widgets.widgets.explorer import Explorer
+from strace_widgets.explorer.widget import Explorer
 assert "export" in str(Explorer._esm)
 try:
     sw.study

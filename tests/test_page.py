@@ -13,8 +13,8 @@ from live_page import axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
-from strace_widgets.export import page as page_text
-from strace_widgets.session import Session
+from strace_widgets.explorer.html_page import page as page_text
+from strace_widgets.explorer.session import Session
 
 pytestmark = pytest.mark.browser
 

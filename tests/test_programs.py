@@ -12,7 +12,7 @@ import pytest
 import tiny_models
 
 import strace_widgets as sw
-from strace_widgets.session import Session
+from strace_widgets.explorer.session import Session
 
 KINDS = {
     "sequential": ("Llama", {"attention_bias": True}),

@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 
 import strace_widgets as sw
-from strace_widgets import prompts as room
-from strace_widgets.prompts import read_prompts
+from strace_widgets.studies import prompts as room
+from strace_widgets.studies.prompts import read_prompts
 
 KINDS = {
     *("facts", "syntax", "agreement", "arithmetic", "code", "repetition"),

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import strace_widgets as sw
-from strace_widgets.importance import MEASURES, weigh
-from strace_widgets.modes import Modes
-from strace_widgets.reference import reference_ids
+from strace_widgets.graph.measures import MEASURES, weigh
+from strace_widgets.graph.modes import Modes
+from strace_widgets.model.reference_text import reference_ids
 
 PROMPT = [5, 17, 3, 88, 41, 2]
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import strace_widgets as sw
-from strace_widgets import session as sessions
-from strace_widgets.bundle import DETAILED, STRIP_BYTES, STRONGEST, bundle, position_shares
-from strace_widgets.edges import NOT_IN_GRAPH, Edges, Graph
-from strace_widgets.session import BASELINES, KEPT, Session, curves_after
-from strace_widgets.sweep import compare
-from strace_widgets.trace import STrace
+from strace_widgets.explorer import session as sessions
+from strace_widgets.explorer.session import BASELINES, KEPT, Session, curves_after
+from strace_widgets.explorer.view_state import DETAILED, STRIP_BYTES, STRONGEST, bundle, position_shares
+from strace_widgets.graph.edges import NOT_IN_GRAPH, Edges, Graph
+from strace_widgets.results.strace import STrace
+from strace_widgets.results.sweep import compare
 
 
 def array(state: dict[str, Any], name: str) -> Any:

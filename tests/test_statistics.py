@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from strace_widgets import statistics
+from strace_widgets.findings import statistics
 
 RANDOM = np.random.default_rng(3)
 

@@ -15,7 +15,7 @@ import torch
 import wordfreq
 
 import strace_widgets as sw
-from strace_widgets.unigram import unigram
+from strace_widgets.studies.word_frequency import unigram
 
 PROMPTS = [
     {"id": "first", "text": "w5 w17 w3 w88 w41 w2", "kind": "words", "expected": " w7", "language": "en"},

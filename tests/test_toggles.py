@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import strace_widgets as sw
-from strace_widgets import toggles as switches
+from strace_widgets.graph import toggles as switches
 
 COMPONENTS = [f"{layer}.{part}" for layer in range(3) for part in (*range(4), "mlp")]
 some_toggles = st.dictionaries(st.sampled_from(COMPONENTS), st.sampled_from(["on", "off"]))
@@ -85,7 +85,7 @@ def test_a_head_that_is_switched_off_contributes_nothing(tiny_trace: sw.STrace) 
 def test_switches_of_a_row_are_those_of_the_row_alone(
     tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch, attention: str
 ) -> None:
-    monkeypatch.setattr("strace_widgets.estimates.rows_a_pass", lambda *_: 2)
+    monkeypatch.setattr("strace_widgets.model.request_estimates.rows_a_pass", lambda *_: 2)
     sizes, toggles = [0.3, 0.6, 0.6], [{"1.2": "off"}, {}, {"0.mlp": "on", "2": "off"}]
     together = tiny_trace.evaluate(sizes, toggles, attention=attention)
     for row, (size, each) in enumerate(zip(sizes, toggles, strict=True)):

@@ -17,7 +17,7 @@ if (evaluate) whole.evaluation = makeEvaluation(whole.bundle, { n_edges: whole.n
 const asText = (_, value) => (value instanceof DataView ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") : value);
 const json = JSON.stringify(whole, asText).replaceAll("<", "\\u003c");
 
-const folder = "../strace_widgets/widgets/static";
+const folder = "../strace_widgets/explorer/static";
 const page = `<!doctype html>
 <html lang="en" data-theme="${theme}"><meta charset="utf-8"><title>Explorer</title>
 <style>body { margin: 24px; background: ${theme === "dark" ? "#0b0e11" : "#ffffff"} }

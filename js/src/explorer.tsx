@@ -40,7 +40,7 @@ function render({ model, el }: { model: ExplorerModel; el: HTMLElement }): () =>
   return () => renderTree(null, el);
 }
 
-/** What single views ask of the Explorer's model: see `strace_widgets/widgets/views.py`. */
+/** What single views ask of the Explorer's model: see `strace_widgets/explorer/views.py`. */
 function initialize({ model }: { model: ExplorerModel }) {
   return { mount: (view: ViewName, el: HTMLElement) => mountView(model, view, el) };
 }

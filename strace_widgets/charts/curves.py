@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ..sweep import Sweep
+    from ..results.sweep import Sweep
 
 SERIES = (
     (BLUE, SOLID),

@@ -13,7 +13,7 @@ from .style import ORANGE, SOLID, WIDTH, chosen, plain, styled
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..measure_comparison import MeasureComparison
+    from ..findings.measure_comparison import MeasureComparison
 
 CRITERIA = {
     "top1": "size for top-1",

@@ -11,7 +11,7 @@ from .curves import reconstruction
 from .style import BLUE, ORANGE, size_axis, styled
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
+    from ..results.comparison import Comparison
 
 PANEL = 380
 LABEL_LENGTH = 46

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Mapping  # noqa: TC003 - as in every signature here
 from itertools import combinations, product
 
-from .. import statistics
 from ..errors import FindingError
 from ..extras import pd
+from . import statistics
 from .composition import use_of
 from .tables import Tables, chosen, spread, table
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence  # noqa: TC003 - as in every signature here
 
 import numpy as np
 
-from .. import statistics
 from ..extras import pd
+from . import statistics
 from .tables import Tables, nearest_size, table
 
 SIZES = (0.001, 0.01, 0.1)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .. import statistics
 from ..errors import FindingError
 from ..extras import pd
+from . import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

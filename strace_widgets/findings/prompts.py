@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import statistics
 from ..extras import pd
+from . import statistics
 from .tables import Tables, chosen, spread, table
 
 _RUN = ["importance", "masks", "criterion"]

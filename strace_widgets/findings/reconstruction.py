@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import statistics
 from ..errors import FindingError
 from ..extras import pd
+from . import statistics
 from .tables import Tables, spread, table
 
 CONSTRUCTION = (1e-4, 1e-2)

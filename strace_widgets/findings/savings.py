@@ -21,7 +21,7 @@ def savings(study: Tables, dimensions: Mapping[str, int] | None = None) -> pd.Da
     ----------
     study : Study
     dimensions : dict, optional
-        From `strace_widgets.dimensions.dimensions`; without it, the study's own.
+        From `strace_widgets.studies.model_sizes.dimensions`; without it, the study's own.
 
     Returns
     -------
@@ -54,7 +54,8 @@ def savings(study: Tables, dimensions: Mapping[str, int] | None = None) -> pd.Da
     if not dimensions or "mlp_weights" not in dimensions:
         raise FindingError(
             "The study does not hold how many weights its model's parts have: pass "
-            "dimensions=strace_widgets.dimensions.dimensions(model), which also says so of a model it cannot count."
+            "dimensions=strace_widgets.studies.model_sizes.dimensions(model), which also says so of a model that it "
+            "cannot count."
         )
     columns = ["prompt_id", "importance", "size", "layer", "kind", "head", "n_edges", "n_total"]
     components = table(study, "components", columns)

@@ -16,11 +16,12 @@ import rig
 from served import FAMILIES, Remote
 
 import strace_widgets as sw
-from strace_widgets import estimates, jobs
-from strace_widgets.importance import PROBED
-from strace_widgets.modes import Modes
-from strace_widgets.packing import unpacked
-from strace_widgets.request import listening
+from strace_widgets.graph.measures import PROBED
+from strace_widgets.graph.modes import Modes
+from strace_widgets.model import request_estimates as estimates
+from strace_widgets.model.tensors import unpacked
+from strace_widgets.remote.backend import listening
+from strace_widgets.results import jobs
 
 pytestmark = pytest.mark.remote
 KEYS = {"stranger": rig.KEY, "trusted": rig.TRUSTED_KEY}

@@ -1,0 +1,1 @@
+"""The widget, the data that it shows, and pages that show the same without a kernel."""

@@ -1,0 +1,281 @@
+"""One prompt under exploration: the settings of its trace, the subgraphs that were run, and what can be asked of them.
+
+Nothing here knows of a widget: `strace_widgets.explorer.widget` shows a session, and a program can drive one as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import SessionFileError, ToggleError
+from ..graph.edges import size_of
+from ..graph.measures import MEASURES
+from ..graph.modes import CHOICES
+from ..graph.toggles import normalise
+from ..results.run import trace as trace_prompt
+from . import view_state as view
+from .code_export import note, programs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..results.strace import STrace
+    from ..results.sweep import Sweep
+
+FORMAT, VERSION = "strace-session", 1
+BASELINES = ("inverse", "random")
+KEPT, KEPT_BYTES = 4, 2**30
+"""How many sessions can be returned to at once, and what their weights and ranks may take together."""
+LAST = -1
+"""The position of the last token, for who does not know how many there are."""
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a trace was made from, besides the model.
+
+    Attributes
+    ----------
+    prompt : str
+        The whole prompt.
+    importance : str
+    masks : str
+        See `strace_widgets.graph.modes.Modes`.
+    position : int
+        Index of the explained token: the trace explains the prediction after it and sees the tokens up to it. -1 asks
+        for the last.
+    """
+
+    prompt: str
+    importance: str
+    masks: str
+    position: int
+
+
+@dataclass
+class Session:
+    """A trace under exploration; it remembers exact results and other traces, so that going back takes no new pass."""
+
+    trace: STrace
+    masks: str = "all"
+    # Position and tokens of the whole prompt, when the trace explains an earlier token of it.
+    _prompt: str = ""
+    _token_ids: Any = None
+    _evaluations: dict[tuple[int, tuple[tuple[str, str], ...]], dict[str, Any]] = field(default_factory=dict)
+    # All that grew from the same first one, the last used at the end; they share this.
+    _kept: dict[Settings, Session] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._token_ids is None:
+            self._prompt, self._token_ids = self.trace.prompt, self.trace.token_ids
+
+    @property
+    def settings(self) -> Settings:
+        """What the present trace was made from."""
+        return Settings(self._prompt, self.trace.importance, self.masks, len(self.trace.tokens) - 1)
+
+    def sweep(self) -> Sweep:
+        """Return the levels: the standard sizes under the session's masks mode."""
+        return self.trace.sweep(masks=self.masks)
+
+    def bundle(self) -> dict[str, Any]:
+        """Return what the views read before the first request."""
+        all_tokens = [self.trace.model.decode(int(i)) for i in self._token_ids]
+        return view.bundle(self.trace, self.sweep(), asdict(self.settings), all_tokens)
+
+    def start_size(self) -> int:
+        """Return the number of edges to open at: where the top token returns for good."""
+        return _lasting_top1(self.sweep()) or self.trace.n_edges
+
+    def evaluate(self, n_edges: int, toggles: Mapping[str, str]) -> dict[str, Any]:
+        """Return the exact result for one size and set of toggles, in the form that the views read.
+
+        Raises
+        ------
+        ToggleError, ValueError
+            When a component or a size does not exist.
+        """
+        toggles = normalise(toggles, self.trace.graph.n_layers, self.trace.graph.n_heads)
+        key = (n_edges, tuple(sorted(toggles.items())))
+        if key not in self._evaluations:
+            size = size_of(n_edges, self.trace.n_edges)
+            sweep = self.trace.evaluate([size], toggles, masks=self.masks)
+            self._evaluations[key] = view.evaluation(sweep, self.trace, toggles)
+        return self._evaluations[key]
+
+    def with_settings(self, settings: Settings, progress: Progress = lambda *_: None) -> Session:
+        """Return a session on the same model under other settings, made anew or kept from before; this one stays.
+
+        ``progress`` is told each stage and how far it is, 0 to 1. It may raise: that ends the work.
+
+        Raises
+        ------
+        PromptError, ValueError
+            When the prompt, position, measure or mode does not exist.
+        """
+        model = self.trace.model
+        if settings.masks not in CHOICES["masks"]:
+            raise ValueError(
+                f"masks={settings.masks!r} does not exist: choose {' or '.join(map(repr, CHOICES['masks']))}."
+            )
+        token_ids = self._token_ids if settings.prompt == self._prompt else model.encode(settings.prompt)
+        position = len(token_ids) - 1 if settings.position == LAST else settings.position
+        if not 0 <= position < len(token_ids):
+            raise ValueError(f"The prompt's positions are 0 to {len(token_ids) - 1}; {position} is not one of them.")
+        self._keep(self)
+        kept = self._kept.get(replace(settings, position=position))
+        if kept is not None:
+            return self._keep(kept)
+        progress("weighing and ranking every edge", 0.1)
+        options = self.trace.options if settings.importance == self.trace.importance else {}
+        trace = trace_prompt(model, token_ids[: position + 1], settings.importance, **options)
+        session = Session(trace, settings.masks, settings.prompt, token_ids, _kept=self._kept)
+        progress(f"running {len(trace.standard_sizes())} subgraphs", 0.4)
+        session.sweep()
+        return self._keep(session)
+
+    def _keep(self, session: Session) -> Session:
+        """Keep a session as the last used, and let go of the first until the rest are few and small."""
+        kept = self._kept
+        kept.pop(session.settings, None)
+        kept[session.settings] = session
+        while len(kept) > 1 and (len(kept) > KEPT or sum(each.n_bytes for each in kept.values()) > KEPT_BYTES):
+            del kept[next(iter(kept))]
+        return session
+
+    @property
+    def n_bytes(self) -> int:
+        """What the trace's weights and ranks take."""
+        return sum(kind.nbytes for kind in (*self.trace.weights, *self.trace.ranks))
+
+    def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[dict[str, Any]]:
+        """Return the curves of other measures and baselines at the levels' sizes, for one picture.
+
+        The sessions under those measures are kept as by `with_settings`.
+
+        Raises
+        ------
+        ValueError
+            When a name is neither a measure nor a baseline.
+        """
+        curves, sizes = [], self.sweep().sizes
+        for done, name in enumerate(names):
+            progress(f"running {name}", done / len(names))
+            if name == "inverse":
+                sweep = self.trace.evaluate(sizes, masks=self.masks, inverse=True)
+            elif name == "random":
+                sweep = self.trace.random().evaluate(sizes, masks=self.masks)
+            else:
+                sweep = self.with_settings(replace(self.settings, importance=name)).sweep()
+            curves.append(curve(name, sweep))
+        return curves
+
+    def node(self, node: str) -> dict[str, Any]:
+        """Return what one head (``"21.4"``) or MLP (``"21.mlp"``) does at full detail.
+
+        See `strace_widgets.explorer.view_state.node_details`.
+
+        Raises
+        ------
+        ToggleError
+            When it does not exist, or is a whole layer.
+        """
+        components = list(normalise({node: "on"}, self.trace.graph.n_layers, self.trace.graph.n_heads))
+        if len(components) > 1:
+            raise ToggleError(f"{node!r} is a whole layer: ask for one of its heads, '{node}.0', or its MLP.")
+        return view.node_details(self.trace, components[0])
+
+    def code(self, n_edges: int, toggles: Mapping[str, str]) -> dict[str, str]:
+        """Return two programs that reproduce one evaluation: with this package, and with nnsight alone."""
+        return programs(self.trace, n_edges, dict(toggles), self.masks)
+
+    def code_note(self) -> str:
+        """Return what those programs need besides themselves; empty where that is nothing."""
+        return note(self.trace.model)
+
+
+def curve(name: str, sweep: Sweep) -> dict[str, Any]:
+    """Return one error curve as the views read it: a measure's, or a baseline's."""
+    return {
+        "name": name,
+        "kind": "baseline" if name in BASELINES else "measure",
+        "n_edges": sweep.n_edges.tolist(),
+        "total_variation": np.round(sweep.total_variation, 5).tolist(),
+        "lasting_top1": _lasting_top1(sweep),
+    }
+
+
+def curves_after(curves: list[dict[str, Any]], before: Session, after: Session) -> list[dict[str, Any]]:
+    """Return the other curves that hold once a session stands in another's place.
+
+    They belong to a prompt, a position and a masks mode. The inverse trace belongs to a measure as well, a random order
+    to none. The measure that was shown takes the place of the one that now is.
+    """
+    if before.settings == after.settings:
+        return curves
+    now = after.settings.importance
+    if replace(before.settings, importance=now) != after.settings:
+        return []
+    former = curve(before.settings.importance, before.sweep())
+    others = [each for each in curves if each["name"] not in ("inverse", former["name"])]
+    if now in (each["name"] for each in others):
+        return [former if each["name"] == now else each for each in others]
+    return [*others, former]
+
+
+def _lasting_top1(sweep: Sweep) -> int | None:
+    """Return from how many edges on the top token is the full model's."""
+    row = sweep.lasting(sweep.top1)
+    return None if row is None else int(sweep.n_edges[row])
+
+
+def choices() -> dict[str, list[str]]:
+    """Return what a person can switch to."""
+    return {"importance": [name for name in MEASURES if name != "random"], "masks": list(CHOICES["masks"])}
+
+
+def write_file(path: Path, session: Session, n_edges: int, toggles: Mapping[str, str], history: Any) -> None:
+    """Write a session file: everything that a person did, none of the model."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": session.trace.model.name,
+        "settings": asdict(session.settings),
+        "n_edges": n_edges,
+        "toggles": dict(toggles),
+        "history": history,
+    }
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def read_file(path: Path, model_name: str) -> dict[str, Any]:
+    """Read a session file.
+
+    Raises
+    ------
+    SessionFileError
+        When it is not one, of another version, or of another model; says which.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        settings = Settings(**content["settings"])
+        kind, version, model = content["format"], content["version"], content["model"]
+        state = {"settings": settings, **{key: content[key] for key in ("n_edges", "toggles", "history")}}
+    except (ValueError, KeyError, TypeError) as reason:
+        raise SessionFileError(
+            f"{path} is no session file of strace_widgets ({type(reason).__name__}: {reason})."
+        ) from reason
+    if kind != FORMAT:
+        raise SessionFileError(f"{path} is no session file of strace_widgets: its format is {kind!r}.")
+    if version != VERSION:
+        raise SessionFileError(f"{path} is a session file of version {version}; this package reads version {VERSION}.")
+    if model != model_name:
+        raise SessionFileError(f"{path} was saved with the model {model}, but this session runs {model_name}.")
+    return state

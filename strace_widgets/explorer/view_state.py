@@ -1,0 +1,228 @@
+"""What the views read, as plain data: one bundle before the first drag, one evaluation after each request.
+
+The shapes are described in ``docs/explorer-state.md``, which the TypeScript side shares.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ..graph.counts import component_counts
+from ..graph.edges import NOT_IN_GRAPH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..results.strace import STrace
+    from ..results.sweep import Sweep
+
+Array = np.ndarray[Any, Any]
+
+STRONGEST = 8
+"""How many of a node's strongest edges are listed up front."""
+
+DETAILED = 32
+"""How many are listed when one node is asked for."""
+
+STRIP_BYTES = 2_000_000
+"""What the shares of edges kept into each position may take, however long the prompt is."""
+
+FEWEST_LEVELS = 8
+"""Tokens share cells of the strip rather than leave it fewer levels than these."""
+
+
+def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int = 0) -> dict[str, Any]:
+    """Return one row of a sweep as the views read it; the head is the union of both top lists."""
+    subgraph, full = sweep.probabilities[row], sweep.full_probabilities
+    ids = sorted({token.id for token in (*sweep.top[row], *trace.top)}, key=lambda i: (-float(subgraph[i]), i))
+    return {
+        "n_edges": int(sweep.n_edges[row]),
+        "toggles": dict(toggles),
+        "edges_kept": int(sweep.n_edges_kept[row]),
+        "total_variation": float(sweep.total_variation[row]),
+        "kl": float(sweep.kl[row]),
+        "entropy": float(sweep.entropy[row]),
+        "top1": bool(sweep.top1[row]),
+        "nucleus": int(sweep.nucleus[row]),
+        "head": [
+            {
+                "id": i,
+                "token": trace.model.decode(i),
+                "probability": float(subgraph[i]),
+                "full_probability": float(full[i]),
+            }
+            for i in ids
+        ],
+    }
+
+
+def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens: list[str]) -> dict[str, Any]:
+    """Return everything that the views need before the first request, arrays as little-endian bytes.
+
+    Parameters
+    ----------
+    trace : STrace
+    sweep : Sweep
+        The levels between which the views interpolate.
+    settings : dict
+        ``prompt``, ``importance``, ``masks`` and ``position``.
+    all_tokens : list of str
+        The whole prompt's tokens; the trace explains the one at ``position`` and sees those before it.
+    """
+    vocabulary = sorted({token.id for row in (*sweep.top, trace.top) for token in row})
+    counts, position_edges = component_counts(trace.ranks, sweep.n_edges)
+    tokens_per_cell, strip = position_shares(position_edges, sweep.n_edges)
+    arrays: dict[str, Array] = {
+        "level_n_edges": sweep.n_edges.astype(np.int32),
+        "total_variation": sweep.total_variation.astype(np.float32),
+        "kl": sweep.kl.astype(np.float32),
+        "entropy": sweep.entropy.astype(np.float32),
+        "top1": sweep.top1.astype(np.uint8),
+        "nucleus": sweep.nucleus.astype(np.float32),
+        "probabilities": sweep.probabilities[:, vocabulary],
+        "full_probabilities": sweep.full_probabilities[vocabulary],
+        **counts,
+        **strip,
+        **strongest_edges(trace),
+    }
+    return {
+        "version": 1,
+        "model": trace.model.name,
+        # Without the user and password that an address may have.
+        "server": urlsplit(trace.model.server.url).netloc.rpartition("@")[2] if trace.model.server else "",
+        **settings,
+        "tokens": trace.tokens,
+        "all_tokens": all_tokens,
+        "n_layers": trace.graph.n_layers,
+        "n_heads": trace.graph.n_heads,
+        "n_tokens": trace.graph.n_tokens,
+        "n_edges": trace.n_edges,
+        "tokens_per_cell": tokens_per_cell,
+        "full_entropy": trace.entropy,
+        "vocabulary": [trace.model.decode(i) for i in vocabulary],
+        "vocabulary_ids": vocabulary,
+        "landmarks": landmarks(sweep),
+        "arrays": {name: _as_bytes(array) for name, array in arrays.items()},
+    }
+
+
+def landmarks(sweep: Sweep) -> list[dict[str, Any]]:
+    """Return from where on the top token, the five leading tokens, TV <= 0.1 and the 60 % nucleus hold for good."""
+    criteria = {
+        "top1": sweep.top1,
+        "top5": sweep.top_agreement(5) == 1,
+        "tv": sweep.total_variation <= 0.1,  # noqa: PLR2004 - these figures are the landmarks' definition
+        "nucleus60": sweep.nucleus >= 60,  # noqa: PLR2004
+    }
+    rows = {key: sweep.lasting(criterion) for key, criterion in criteria.items()}
+    return [{"key": key, "n_edges": int(sweep.n_edges[row])} for key, row in rows.items() if row is not None]
+
+
+def position_shares(
+    position_edges: Array, level_n_edges: Array, most_bytes: int = STRIP_BYTES
+) -> tuple[int, dict[str, Array]]:
+    """Return the shares of edges kept into each position, and into each token, in 255ths.
+
+    Where all of it would take more than ``most_bytes``, fewer levels are sent, and in the end neighbouring tokens share
+    a cell. A share differs from the true one by less than 1/255, and is 0 only where no edge is kept.
+
+    Parameters
+    ----------
+    position_edges : (K, L, T) array
+        From `component_counts`.
+    level_n_edges : (K,) array
+    most_bytes : int
+
+    Returns
+    -------
+    int
+        How many tokens share a cell.
+    dict of arrays
+        ``strip_n_edges`` (J,) int32, the levels that are sent, the first and the last among them; ``strip_shares``
+        (J, L, cells) uint8; ``token_shares`` (K, T) uint8.
+    """
+    n_levels, n_layers, n_tokens = position_edges.shape
+    cells = max(1, most_bytes // (n_layers * min(FEWEST_LEVELS, n_levels)))
+    tokens_per_cell = -(-n_tokens // cells)
+    folded = np.add.reduceat(position_edges, np.arange(0, n_tokens, tokens_per_cell), axis=2)
+    sent = max(2, min(n_levels, most_bytes // folded[0].size))
+    rows = np.unique(np.linspace(0, n_levels - 1, sent).round().astype(int))
+    into_tokens = position_edges.sum(axis=1)
+    return tokens_per_cell, {
+        "strip_n_edges": level_n_edges[rows].astype(np.int32),
+        "strip_shares": _shares(folded[rows], folded[-1]),
+        "token_shares": _shares(into_tokens, into_tokens[-1]),
+    }
+
+
+def _shares(counts: Array, total: Array) -> Array:
+    return np.maximum(np.rint(255 * counts / np.maximum(total, 1)), counts > 0).astype(np.uint8)
+
+
+def strongest_edges(trace: STrace) -> dict[str, Array]:
+    """List the strongest edges, by weight, of each head and, after the heads, of the MLP of each layer; -1 pads."""
+    n_layers, n_heads, _, _ = trace.graph
+    shape = (n_layers, n_heads + 1, STRONGEST)
+    listed = {
+        "strongest_source": np.full(shape, -1, dtype=np.int32),
+        "strongest_target": np.full(shape, -1, dtype=np.int32),
+        "strongest_weight": np.zeros(shape, dtype=np.float32),
+        "strongest_rank": np.full(shape, NOT_IN_GRAPH, dtype=np.int32),
+    }
+    for layer in range(n_layers):
+        for node in range(n_heads + 1):
+            edges = _node_edges(trace, layer, None if node == n_heads else node, STRONGEST)
+            for array, values in zip(listed.values(), edges, strict=True):
+                array[layer, node, : len(values)] = values
+    return listed
+
+
+def node_details(trace: STrace, node: str) -> dict[str, Any]:
+    """Return what one head or MLP does at full detail.
+
+    Parameters
+    ----------
+    trace : STrace
+    node : str
+        ``"21.4"`` or ``"21.mlp"``, as `strace_widgets.graph.toggles` has checked it.
+
+    Returns
+    -------
+    dict
+        ``shares``, a number a token: the share of the node's weight, signs aside, that comes from it. ``edges``: the
+        strongest, by weight, each ``{"source", "target", "weight", "rank"}``.
+    """
+    layer, part = node.split(".")
+    head = None if part == "mlp" else int(part)
+    weights = trace.weights.mlp[int(layer), None] if head is None else trace.weights.attention[int(layer), head]
+    by_source = np.abs(weights).sum(axis=0, dtype=np.float64)
+    edges = _node_edges(trace, int(layer), head, DETAILED)
+    return {
+        "shares": np.round(by_source / (by_source.sum() or 1.0), 6).tolist(),
+        "edges": [
+            dict(zip(("source", "target", "weight", "rank"), edge, strict=True))
+            for edge in zip(*(values.tolist() for values in edges), strict=True)
+        ],
+    }
+
+
+def _node_edges(trace: STrace, layer: int, head: int | None, listed: int) -> tuple[Array, Array, Array, Array]:
+    """Return source, target, weight and rank of the strongest edges of a head, or of a layer's MLP."""
+    weights, ranks = (
+        (edges.mlp[layer] if head is None else edges.attention[layer, head].ravel())
+        for edges in (trace.weights, trace.ranks)
+    )
+    strength = np.where(ranks == NOT_IN_GRAPH, -np.inf, weights)
+    listed = min(listed, int((ranks != NOT_IN_GRAPH).sum()))
+    leading = np.argpartition(-strength, min(listed, len(strength) - 1))[:listed]
+    order = leading[np.lexsort((leading, -strength[leading]))]
+    target, source = (order, order) if head is None else np.divmod(order, trace.graph.n_tokens)
+    return source, target, weights[order], ranks[order]
+
+
+def _as_bytes(array: Array) -> dict[str, Any]:
+    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "data": little.tobytes()}

@@ -1,0 +1,105 @@
+"""The Explorer's views one by one, for a layout of one's own.
+
+Each shows a part of one Explorer's session, which need not be displayed itself. They hold no data of their own: the
+bundle stays with the Explorer, and all of them are in step with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from ..results.strace import STrace
+from .widget import Explorer
+
+# The views' own module is a few lines: it asks the Explorer's, which holds the bundle, to draw into this cell.
+_MOUNT = """
+async function render({ model, el, host, signal }) {
+  const explorer = await host.getWidget(model.get("explorer"), { signal });
+  return explorer.exports.mount(model.get("view"), el);
+}
+export default { render };
+"""
+
+
+class View(anywidget.AnyWidget):
+    """A part of an Explorer.
+
+    Parameters
+    ----------
+    session : Explorer, View or STrace
+        Whose session to share; a trace gets a session of its own.
+
+    Attributes
+    ----------
+    size, n_edges, toggles, top_tokens, total_variation
+        Those of the session, in step with it: see `strace_widgets.explorer.widget.Explorer`. They can be observed, and
+        linked with ``ipywidgets.jslink`` or ``traitlets.link``.
+    """
+
+    VIEW: ClassVar[str]
+    _links: tuple[Any, ...] = ()
+
+    _esm = _MOUNT
+    explorer = anywidget.WidgetTrait().tag(sync=True)
+    view = traitlets.Unicode().tag(sync=True)
+    size = traitlets.Float(1.0).tag(sync=True)
+    n_edges = traitlets.Int(1).tag(sync=True)
+    toggles: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
+    top_tokens: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    total_variation = traitlets.Float(default_value=None, allow_none=True).tag(sync=True)
+
+    def __init__(self, session: Explorer | View | STrace, **kwargs: Any) -> None:
+        if isinstance(session, STrace):
+            session = Explorer(session)
+        explorer = session.explorer if isinstance(session, View) else session
+        if not isinstance(explorer, Explorer):
+            raise TypeError(
+                f"A view shares the session of an Explorer, a view or a trace; {type(session).__name__} has none."
+            )
+        # A view is as wide as it is given: in a row of boxes it has to ask for its share.
+        kwargs.setdefault("layout", {"flex": "1 1 0%", "min_width": "0"})
+        super().__init__(explorer=explorer, view=self.VIEW, **kwargs)
+        self._links = (
+            *(traitlets.link((explorer, name), (self, name)) for name in ("n_edges", "size", "toggles")),
+            *(traitlets.dlink((explorer, name), (self, name)) for name in ("top_tokens", "total_variation")),
+        )
+
+    def close(self) -> None:
+        """Let go of the session and close the view."""
+        links, self._links = self._links, ()
+        for link in links:
+            link.unlink()
+        super().close()
+
+
+class SizeSlider(View):
+    """The size, on the reconstruction curve."""
+
+    VIEW = "SizeSlider"
+
+
+class CurveView(View):
+    """Error against size with all curves that were computed."""
+
+    VIEW = "CurveView"
+
+
+class HeadView(View):
+    """The next token: the subgraph's probabilities beside the full model's."""
+
+    VIEW = "HeadView"
+
+
+class LayerView(View):
+    """The heads and MLPs of every layer, and their switches."""
+
+    VIEW = "LayerView"
+
+
+class TokenView(View):
+    """The prompt, each token's share of the trace, and tokens by layers."""
+
+    VIEW = "TokenView"

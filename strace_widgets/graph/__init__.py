@@ -1,0 +1,1 @@
+"""The computation graph and what is said of its edges: weights, ranks, toggles. numpy only."""

@@ -1,0 +1,241 @@
+"""Scores of edges to weights: how much each edge matters to the node that it enters.
+
+`MEASURES` is the whole choice in one table. Most compare an edge's vector with its node; the two of `PROBED` ask what
+the prediction makes of it, which takes gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .edges import Edges, Graph
+
+Array = np.ndarray[Any, Any]
+
+
+class Measure(NamedTuple):
+    """One importance measure: what is scored inside the model, and how scores become weights."""
+
+    score: str
+    """What `strace_widgets.interventions.edge_vectors.score_vectors` computes."""
+    normalise: str
+    """``share``: over the sum entering the node. ``clamp``, ``lift``: the same after setting negative scores to 0, or
+    adding the size of the smallest. ``half``: (1 + score) / 2. ``none``: as it is. ``random``: drawn instead."""
+    meaning: str
+    cost: str
+
+
+MEASURES = {
+    "l1": Measure("l1", "share", "size of the vector, sum of absolute values (the paper's)", "factors: (T, H) norms"),
+    "l2": Measure("l2", "share", "size of the vector, Euclidean", "factors: (T, H) norms"),
+    "proximity": Measure(
+        "proximity",
+        "clamp",
+        "how much smaller the node's L1 norm becomes without the edge; 0 if larger (information-flow routes)",
+        "does not factor: every edge's vector, one head and target at a time",
+    ),
+    "proximity-unclamped": Measure(
+        "proximity",
+        "lift",
+        "the same, shifted to be positive instead of clamped (the published code)",
+        "as proximity",
+    ),
+    "cosine": Measure(
+        "cosine", "half", "direction only: 1 along the node, 0 against it", "factors: (T, T, H) products"
+    ),
+    "projection": Measure("projection", "none", "signed length along the node", "factors: (T, T, H) products"),
+    "fisher": Measure(
+        "fisher", "none", "how far the prediction moves without the edge, to first order", "a backward pass a probe"
+    ),
+    "fisher+projection": Measure(
+        "fisher+projection",
+        "none",
+        "the same, and the edge's share in the length of its node where the prediction hangs on that node",
+        "as fisher",
+    ),
+    "rescored": Measure(
+        "fisher+projection",
+        "none",
+        "fisher+projection, then mended twice by what an edge gains where the subgraph stands",
+        "as fisher, and two passes for each mending",
+    ),
+    "random": Measure("l1", "random", "uniform: a random connected order of every size", "none"),
+}
+"""Each importance measure by name."""
+
+PROBED = ("fisher", "fisher+projection", "rescored")
+"""The measures that need gradients: see `strace_widgets.interventions.gradients`."""
+
+RESCORED_AT = (0.2, 0.1)
+"""The sizes of the subgraphs on which ``rescored`` mends its weights, one after the other."""
+
+GAIN, HARM = 1.2, 0.5
+"""What ``rescored`` adds to a weight: so much of what the edge gains the subgraph, or of what it does it harm."""
+
+
+@dataclass(frozen=True)
+class Probing:
+    """How the measures of `PROBED` ask the prediction.
+
+    Attributes
+    ----------
+    probes : int
+        K, how many random probes, at a backward pass each. More make the estimate steadier.
+    seed : int
+        Of the probes' signs: the same seed gives the same weights, bit for bit.
+    constant : float
+        c of ``fisher+projection`` and ``rescored``: the say of an edge's share in its node against its effect on the
+        prediction.
+    """
+
+    probes: int = 4
+    seed: int = 0
+    constant: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.probes < 1:
+            raise ValueError(f"A measure with probes needs at least one of them; probes={self.probes!r} is none.")
+        if not 0 <= self.constant < float("inf"):
+            raise ValueError(f"The constant of a measure is a number from 0 on; this is {self.constant!r}.")
+
+    def options(self, importance: str) -> dict[str, Any]:
+        """Return what differs from a measure's defaults, as keyword arguments of `strace_widgets.trace`."""
+        usual = asdict(probing_of(importance))
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+
+    def plain(self, score: str) -> dict[str, Any]:
+        """Return the same as plain data for `strace_widgets.interventions.gradients.capture_probed`."""
+        return asdict(self) | ({"constant": 0.0} if score == "fisher" else {})
+
+
+def probing_of(importance: str, probes: int | None = None, seed: int = 0, constant: float | None = None) -> Probing:
+    """Return how a measure asks, where nothing else is said as it does by default.
+
+    Raises
+    ------
+    ValueError
+        When a number makes no sense.
+    """
+    # Two probes leave ``rescored`` passes for its mending, so that it costs as much as three more would.
+    usual = 2 if importance == "rescored" else Probing.probes
+    return Probing(usual if probes is None else probes, seed, Probing.constant if constant is None else constant)
+
+
+def mended(weights: Edges, gains: Edges) -> Edges:
+    """Return weights with what each edge gains a subgraph added: `GAIN` of a gain, `HARM` of a loss, both positive.
+
+    An edge that harms where some others are missing sways the prediction as well, and is missed later.
+    """
+    return Edges(
+        *(weight + np.where(gain > 0, GAIN * gain, -HARM * gain) for weight, gain in zip(weights, gains, strict=True))
+    )
+
+
+class Captured(NamedTuple):
+    """What every edge of a prompt's graph carries, for a measure of one's own; arrays of float32.
+
+    Head h of layer l carries ``factors[l, h, t, s] * heads[l, h, s]`` from token s to token t.
+
+    Attributes
+    ----------
+    factors : (L, H, T, T)
+    heads : (L, H, T, M)
+    attention_residual, mlp, mlp_residual : (L, T, M)
+        The vectors themselves. In the last layer those into the output node are read through the final norm.
+    attention_node, mlp_node : (L, T, M)
+        The nodes that they enter; in a parallel block both are its one node.
+    """
+
+    factors: Array
+    heads: Array
+    attention_residual: Array
+    mlp: Array
+    mlp_residual: Array
+    attention_node: Array
+    mlp_node: Array
+
+
+Importance = str | Callable[[Captured], Edges]
+
+
+def measure_named(name: str) -> Measure:
+    """Return a measure, or say which there are.
+
+    Parameters
+    ----------
+    name : str
+        A key of `MEASURES`.
+
+    Raises
+    ------
+    ValueError
+        When there is none of that name.
+    """
+    if name not in MEASURES:
+        raise ValueError(f"There is no importance measure {name!r}: choose one of {', '.join(map(repr, MEASURES))}.")
+    return MEASURES[name]
+
+
+def weigh(scores: Edges, graph: Graph, measure: Measure, seed: int = 0) -> Edges:
+    """Turn the scores of all edges into weights, node by node.
+
+    Parameters
+    ----------
+    scores : Edges of float32
+        From `strace_widgets.interventions.capture.capture`.
+    graph : Graph
+    measure : Measure
+    seed : int
+        For ``random`` only.
+
+    Returns
+    -------
+    Edges of float32
+        An edge that is not in the graph weighs 0. Where a measure divides by the sum (arXiv 2605.27033 for l1), the
+        weights that enter a node sum to 1.
+    """
+    exists = graph.exists()
+    if measure.normalise == "random":
+        random = np.random.default_rng(seed)
+        scores = Edges(*(random.random(kind.shape, dtype=np.float32) for kind in scores))
+    elif measure.normalise == "half":
+        scores = Edges(*((1 + kind) / 2 for kind in scores))
+    elif measure.normalise == "clamp":
+        scores = Edges(*(np.maximum(kind, 0) for kind in scores))
+    elif measure.normalise == "lift":
+        scores = _by_node(np.add, scores, _entering(np.minimum, scores, exists, np.float32(np.inf), graph), np.abs)
+    if measure.normalise in {"share", "clamp", "lift"}:
+        total = _entering(np.add, in_graph(scores, exists), exists, np.float32(0), graph)
+        # A node whose vectors are all zero, or that is not in the graph, has no share to give: its edges weigh 0.
+        scores = _by_node(np.divide, scores, total, lambda sums: np.where(sums == 0, np.float32(1), sums))
+    return in_graph(scores, exists)
+
+
+def in_graph(values: Edges, exists: Edges) -> Edges:
+    """Return the values with 0 where there is no edge."""
+    return Edges(*(np.where(there, value, np.float32(0)) for value, there in zip(values, exists, strict=True)))
+
+
+def _entering(combine: np.ufunc, scores: Edges, exists: Edges, empty: np.float32, graph: Graph) -> tuple[Array, Array]:
+    """Combine the scores of all edges that enter each attention node and each MLP node, both (L, T)."""
+    present = Edges(*(np.where(there, score, empty) for score, there in zip(scores, exists, strict=True)))
+    attention = combine(combine.reduce(present.attention, axis=(1, 3)), present.attention_residual)
+    mlp = combine(present.mlp, present.mlp_residual)
+    if graph.parallel:
+        attention = mlp = combine(attention, mlp)
+    return attention, mlp
+
+
+def _by_node(combine: np.ufunc, scores: Edges, nodes: tuple[Array, Array], prepare: Callable[[Array], Array]) -> Edges:
+    """Combine each edge's score with a value of the node that it enters."""
+    attention, mlp = (prepare(node) for node in nodes)
+    return Edges(
+        combine(scores.attention, attention[:, None, :, None]),
+        combine(scores.attention_residual, attention),
+        combine(scores.mlp, mlp),
+        combine(scores.mlp_residual, mlp),
+    )

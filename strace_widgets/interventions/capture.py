@@ -1,0 +1,91 @@
+"""Score every edge in one forward pass, or return what every edge carries.
+
+What an edge carries factors: ``A[h, t, s] r[t] u[h, s]``, an attention probability, a scalar of the target (1, or that
+of a linearised norm), and a vector of the source alone; so the (T, T, H, d) tensor of edge vectors is never built.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .edge_vectors import layer_vectors, score_factored, score_vectors
+from .packing import answer, packed, stack
+
+
+def capture(
+    model: Any,
+    places: dict[str, Any],
+    token_ids: Any,
+    score: str,
+    layers: tuple[int, int] | None = None,
+    half: bool = False,  # noqa: FBT001, FBT002
+    **run: Any,
+) -> Any:
+    """Run one forward pass and return a score of every edge.
+
+    Parameters
+    ----------
+    model : nnsight model
+    places : dict
+    token_ids : (1, T) int64 tensor
+    score : {"l1", "l2", "proximity", "cosine", "projection"}
+        See `score_vectors`.
+    layers : (int, int), optional
+        The first layer, and that after the last; all of them by default. A large answer comes in several parts.
+    half : bool
+        Whether to return the large arrays in float16.
+    **run
+        How nnsight is to run it: nothing for here, ``backend=`` for a server.
+
+    Returns
+    -------
+    attention (L, H, T, T), attention_residual (L, T), mlp (L, T), mlp_residual (L, T), logits (V,) : tensors
+        The scores in the order of `Edges`, then the full model's last-position logits. The first
+        and the last as `packed`, the others in float32. None when the run was only sent.
+    """
+    captured: Any = None
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+        scores: list[Any] = []
+        for index in range(*(layers or (0, places["n_layers"]))):
+            vectors = layer_vectors(model, places, index)
+            factors, heads, residual, mlp, mlp_residual, middle, after, _ = vectors
+            attention = [score_factored(score, factors[h], heads(h), middle) for h in range(places["n_heads"])]
+            scores.append(
+                (
+                    torch.stack(attention),
+                    score_vectors(score, residual, middle),
+                    score_vectors(score, mlp, after),
+                    score_vectors(score, mlp_residual, after),
+                )
+            )
+        captured = answer(scores, model.output.logits[0, -1].float(), half).save()
+    return captured
+
+
+def capture_vectors(
+    model: Any,
+    places: dict[str, Any],
+    token_ids: Any,
+    layers: tuple[int, int] | None = None,
+    half: bool = False,  # noqa: FBT001, FBT002
+    **run: Any,
+) -> Any:
+    """Run one forward pass and return what every edge carries, factored, for a measure of the user's own.
+
+    Returns
+    -------
+    factors (L, H, T, T), heads (L, H, T, M), then attention_residual, mlp, mlp_residual, attention_node and mlp_node
+    (L, T, M), and logits (V,) : tensors, each as `packed`
+    """
+    captured: Any = None
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+        vectors = []
+        for index in range(*(layers or (0, places["n_layers"]))):
+            factors, heads, *others, _ = layer_vectors(model, places, index)
+            vectors.append((factors, torch.stack([heads(h) for h in range(places["n_heads"])]), *others))
+        logits = model.output.logits[0, -1].float()
+        kinds = [stack([layer[kind] for layer in vectors]) for kind in range(7)]
+        captured = [packed(kind, half) for kind in [*kinds, logits]].save()  # type: ignore[attr-defined]
+    return captured

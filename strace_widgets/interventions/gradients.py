@@ -1,0 +1,186 @@
+"""Scores of edges by what the prediction makes of them: gradients of random probes of the output distribution.
+
+With p the model's distribution, held constant, and probes e of random signs over the vocabulary,
+phi = sum_y sqrt(p_y) e_y log p_y has gradients g whose products with a vector v average, squared, to v' F v: F is the
+Fisher information of the output distribution, read at the node that v enters, and v' F v is twice the KL divergence
+that a small share of v costs, to second order. One backward pass a probe gives g at every node.
+
+Like `strace_widgets.interventions`, this travels to a server as source.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .access import find
+from .edge_vectors import layer_vectors, score_factored, score_vectors
+from .packing import answer
+
+REFUSED = "The output of the model has no derivatives"
+
+
+def capture_probed(
+    model: Any,
+    places: dict[str, Any],
+    token_ids: Any,
+    probing: dict[str, Any],
+    layers: tuple[int, int] | None = None,
+    half: bool = False,  # noqa: FBT001, FBT002
+    **run: Any,
+) -> Any:
+    """Run one forward pass and a backward pass a probe, and return a weight of every edge.
+
+    Parameters
+    ----------
+    model, places, token_ids, layers, half, **run
+        As for `capture`.
+    probing : dict
+        ``probes``, how many; ``seed``, of their signs; ``constant``, see `weigh_probed`.
+
+    Returns
+    -------
+    tensors
+        As `capture`.
+    """
+    captured: Any = None
+
+    def score(factors: Any, vectors: Any, node: Any, gradients: Any) -> Any:
+        return weigh_probed(factors, vectors, node, gradients, probing["constant"])
+
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+        # Where the weights want no gradients, as on a server, the graph of derivatives begins here.
+        find(model, places["layers"])[0].input.requires_grad_()
+        chosen = range(*(layers or (0, places["n_layers"])))
+        vectors = [layer_vectors(model, places, index, through_final=False) for index in chosen]
+        logits = model.output.logits[0, -1].float()
+        log_p = torch.log_softmax(logits, dim=-1)
+        root_p = torch.exp(log_p / 2).detach()
+        signs = torch.Generator().manual_seed(probing["seed"])
+        drawn = []
+        for _ in range(probing["probes"]):
+            # Drawn where every machine draws alike.
+            probe = torch.randint(0, 2, log_p.shape, generator=signs).mul(2).sub(1).to(root_p)
+            drawn.append(into_nodes((root_p * probe * log_p).sum(), vectors))
+        with torch.no_grad():
+            weights = []
+            for index, layer in enumerate(vectors):
+                into = [torch.stack([probe[index][kind] for probe in drawn]) for kind in (0, 1)]
+                weights.append(over_edges(layer, into, places, score))
+            captured = answer(weights, logits, half).save()
+    return captured
+
+
+def capture_gains(
+    model: Any,
+    places: dict[str, Any],
+    token_ids: Any,
+    keep: tuple[Any, ...],
+    full_logits: Any,
+    half: bool = False,  # noqa: FBT001, FBT002
+    **run: Any,
+) -> Any:
+    """Run a subgraph forward and backward once, and return what each edge's presence gains there, to first order.
+
+    The gain is -dD/dx . v for D = sqrt(2 KL(full || subgraph)): how much nearer to the full model's distribution the
+    subgraph's is with the edge. Edges that it drops are asked as well, with what they would carry.
+
+    Parameters
+    ----------
+    model, places, token_ids, half, **run
+        As for `capture`.
+    keep : four bool tensors
+        The subgraph, in the order and shapes of `Edges`.
+    full_logits : (V,) tensor
+        The full model's.
+
+    Returns
+    -------
+    tensors
+        As `capture`; the logits are the subgraph's.
+    """
+    captured: Any = None
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+        find(model, places["layers"])[0].input.requires_grad_()
+        vectors = [
+            layer_vectors(model, places, index, through_final=False, keep=[kind[index] for kind in keep])
+            for index in range(places["n_layers"])
+        ]
+        logits = model.output.logits[0, -1].float()
+        log_p = torch.log_softmax(full_logits.to(logits), dim=-1)
+        kl = (log_p.exp() * (log_p - torch.log_softmax(logits, dim=-1))).sum()
+        into = into_nodes(-torch.sqrt(2 * kl.clamp_min(1e-12)), vectors)
+        with torch.no_grad():
+            gains = [over_edges(*each, places, gain) for each in zip(vectors, into, strict=True)]
+            captured = answer(gains, logits, half).save()
+    return captured
+
+
+def into_nodes(figure: Any, vectors: list[Any]) -> list[Any]:
+    """Return the gradients (T, M) of a figure with respect to each layer's attention node and MLP node, in pairs."""
+    handles = [tensor for *_, pair in vectors for tensor, _ in pair]
+    # In a server's sandbox tensors arrive without what they were made from, whatever they say of themselves.
+    found: Any = [None]
+    if figure.requires_grad:
+        found = torch.autograd.grad(figure, handles, retain_graph=True, allow_unused=True)
+    if any(gradient is None for gradient in found):
+        raise RuntimeError(REFUSED)
+    pairs = []
+    for index, (_, _, residual, *_, (attention, mlp)) in enumerate(vectors):
+        pairs.append(
+            [
+                found[2 * index + kind].reshape(residual.shape).float() / scale
+                for kind, (_, scale) in enumerate((attention, mlp))
+            ]
+        )
+    return pairs
+
+
+def over_edges(vectors: Any, into: Any, places: dict[str, Any], score: Any) -> Any:
+    """Score the edges of one layer by the gradients into its nodes: (H, T, T), and three (T,)."""
+    factors, heads, residual, mlp, mlp_residual, middle, after, _ = vectors
+    into_middle, into_after = into
+    return (
+        torch.stack([score(factors[h], heads(h), middle, into_middle) for h in range(places["n_heads"])]),
+        score(None, residual, middle, into_middle),
+        score(None, mlp, after, into_after),
+        score(None, mlp_residual, after, into_after),
+    )
+
+
+def gain(factors: Any, vectors: Any, _node: Any, gradients: Any) -> Any:
+    """Return g . v of each edge; shapes as for `weigh_probed`, with one gradient (T, M) or several."""
+    if factors is None:
+        return (gradients * vectors).sum(-1)
+    return factors * (gradients @ vectors.T)
+
+
+def weigh_probed(factors: Any, vectors: Any, node: Any, gradients: Any, constant: float) -> Any:
+    """Weigh edges by F + constant G P: what matters to the output, and what the node is made of.
+
+    The first sees one edge at a time, and to first order; the second sees many small edges that agree.
+
+    F = sqrt(mean_j (g_j . v)^2), the edge's effect on the output distribution; G = sqrt(mean_j ||g_j||^2), the node's;
+    P = v . x / ||x||, the edge's share in the length of its node x: set to 0 where negative for attention edges,
+    without its sign for the others.
+
+    Parameters
+    ----------
+    factors : (T, T) tensor or None
+        The edges carry ``factors[t, s] * vectors[s]`` into node t; without, ``vectors[t]``, one each.
+    vectors, node : (T, M) tensors
+    gradients : (K, T, M) tensor
+        g_j at the nodes.
+    constant : float
+        0 leaves F alone.
+
+    Returns
+    -------
+    (T, T) or (T,) tensor
+    """
+    fisher = gain(factors, vectors, node, gradients).pow(2).mean(0).sqrt()
+    reach = gradients.pow(2).sum(-1).mean(0).sqrt()
+    if factors is None:
+        return fisher + constant * reach * score_vectors("projection", vectors, node).abs()
+    return fisher + constant * reach[:, None] * score_factored("projection", factors, vectors, node).clamp_min(0)

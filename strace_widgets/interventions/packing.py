@@ -1,0 +1,26 @@
+"""What a run gives back, in as few bytes as say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+def answer(by_layer: list[Any], logits: Any, half: bool) -> Any:  # noqa: FBT001
+    """Return the scores of all layers, of four kinds each, and the logits as `capture` answers."""
+    attention, *tokens = [stack([layer[kind] for layer in by_layer]) for kind in range(4)]
+    return [packed(attention, half), *tokens, packed(logits.detach(), half)]
+
+
+def stack(by_layer: list[Any]) -> Any:
+    """Return a list of one tensor a layer as one tensor."""
+    return torch.stack([tensor.to(by_layer[0].device) for tensor in by_layer])
+
+
+def packed(values: Any, half: bool) -> tuple[Any, Any]:  # noqa: FBT001
+    """Return values and the factor to multiply them with: in half precision scaled so that small ones survive."""
+    if not half:
+        return values, torch.ones(())
+    largest = values.abs().max().clamp_min(1e-30) / 32768  # half the range, for rounding
+    return (values / largest).half(), largest

@@ -1,0 +1,420 @@
+"""A proved model, here or on a server, and the interventions on it: numpy outside, torch inside."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable  # noqa: TC003 - a NamedTuple's field
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import nnsight
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from ..errors import NoGradientsError, PromptError, RemoteError
+from ..graph.edges import Edges
+from ..graph.measures import PROBED, Captured, Probing
+from ..graph.modes import Modes
+from ..interventions import capture, gradients, masked, mean_ablation
+from . import request_estimates as estimates
+from .reference_text import N_TOKENS, reference_ids
+from .tensors import as_row, coarsened, forced_rows, unpacked
+
+if TYPE_CHECKING:
+    from .architecture import Architecture, Norm
+
+Array = np.ndarray[Any, Any]
+
+# The functions travel to a server as source, since this package is not installed there.
+nnsight.register("strace_widgets.interventions")
+
+
+class Server(Protocol):
+    """Where a model runs that is not here; `strace_widgets.remote.server.Server` is one."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+
+    @property
+    def precision(self) -> str:
+        """The number format of large arrays in its answers."""
+
+    @property
+    def limit(self) -> float:
+        """Bytes that a request or an answer may have."""
+
+
+class Call(NamedTuple):
+    """One of `strace_widgets.interventions`, and what makes its arguments, which are large: one call at a time runs."""
+
+    function: Callable[..., Any]
+    args: Callable[[], tuple[Any, ...]]
+    gradients: bool = False
+    """Whether the run keeps what derivatives need."""
+
+
+@dataclass(frozen=True, repr=False)
+class Model:
+    """A proved model: what `strace_widgets.trace` takes.
+
+    Attributes
+    ----------
+    name : str
+    source : str
+        What it was loaded from: a hub id or a folder. Empty for a model that you hold.
+    nnsight : nnsight model
+    tokenizer : Hugging Face tokenizer or None
+        Without one, prompts are token ids.
+    architecture : Architecture
+    gaps : dict of float
+        The largest relative gap that each identity showed in the proof.
+    dtype : str
+        The weights' number format, such as ``float32``.
+    server : Server or None
+        Where it runs, if not here.
+    backend : callable or None
+        What sends a request there: `strace_widgets.remote.backend.JobBackend`.
+    simulated : bool
+        Whether every run goes through nnsight's in-process imitation of a server.
+    """
+
+    name: str
+    source: str
+    nnsight: Any
+    tokenizer: Any
+    architecture: Architecture
+    gaps: dict[str, float] = field(default_factory=dict)
+    dtype: str = ""
+    server: Server | None = None
+    backend: Callable[..., Any] | None = None
+    simulated: bool = False
+    # One pass at a time: a trace rewires the model while it runs, and a widget evaluates on a thread of its own.
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    # What a sweep that was cut off had already got, by request.
+    _unfinished: dict[bytes, list[Array]] = field(default_factory=dict)
+    # The reference means, once they were asked for.
+    _means: list[Any] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        a = self.architecture
+        where = f" on {self.server.url}" if self.server else ""
+        sizes = f"{a.n_layers} layers of {a.n_heads} heads, up to {a.context:,} tokens"
+        return f"Model {self.name}{where}: {a.name}, {sizes}"
+
+    def encode(self, prompt: str | list[int] | Array) -> Array:
+        """Return the prompt's token ids (T,), int64. Text gets whatever special tokens the tokenizer itself adds.
+
+        Parameters
+        ----------
+        prompt : str or token ids
+
+        Raises
+        ------
+        PromptError
+            When the prompt is empty, too long for the model, or holds ids outside the vocabulary.
+        """
+        if isinstance(prompt, str):
+            if self.tokenizer is None:
+                raise PromptError(
+                    f"{self.name} has no tokenizer, so give the prompt as token ids, or load it with tokenizer=...."
+                )
+            if not prompt.strip():
+                raise PromptError("The prompt is empty: give at least one word to continue.")
+            prompt = self.tokenizer(prompt)["input_ids"]
+        ids = np.atleast_1d(np.asarray(prompt)).squeeze()
+        ids = np.atleast_1d(ids)
+        if ids.ndim != 1 or len(ids) == 0:
+            raise PromptError(f"The prompt is one non-empty sequence of token ids; this has shape {ids.shape}.")
+        if not np.issubdtype(ids.dtype, np.integer):
+            raise PromptError(f"The prompt is text or token ids (whole numbers); these are {ids.dtype}.")
+        if len(ids) > self.architecture.context:
+            raise PromptError(
+                f"The prompt has {len(ids):,} tokens, but {self.name} reads at most "
+                f"{self.architecture.context:,}: shorten it."
+            )
+        if ids.min() < 0 or ids.max() >= self.vocabulary_size:
+            raise PromptError(
+                f"Token ids of {self.name} are 0 to {self.vocabulary_size - 1}; "
+                f"the prompt has {ids.min()} to {ids.max()}."
+            )
+        return ids.astype(np.int64)
+
+    def encode_one(self, token: str | int) -> int:
+        """Return the id of a single token, given as text or id.
+
+        Parameters
+        ----------
+        token : str or int
+
+        Raises
+        ------
+        PromptError
+            When the text is not exactly one token.
+        """
+        if not isinstance(token, str):
+            return int(self.encode([token])[0])
+        ids = [] if self.tokenizer is None else self.tokenizer(token, add_special_tokens=False)["input_ids"]
+        if len(ids) != 1:
+            raise PromptError(f"The next token is one token, but {token!r} is {len(ids)} of {self.name}: give its id.")
+        return int(ids[0])
+
+    @property
+    def d_model(self) -> int:
+        """M, the width of the residual stream."""
+        return int(self.nnsight._module.get_input_embeddings().embedding_dim)
+
+    @property
+    def d_heads(self) -> int:
+        """H d, the numbers that all heads of a token write before the output projection."""
+        a = self.architecture
+        projection = self.nnsight._module.get_submodule(f"{a.layers}.0.{a.output_projection}")
+        return int(projection.weight.numel()) // self.d_model
+
+    @property
+    def sizes(self) -> estimates.ModelSizes:
+        """What the cost of a request is counted with."""
+        a = self.architecture
+        number_bytes = 2 if self._half else 4
+        return estimates.ModelSizes(
+            a.n_layers,
+            a.n_heads,
+            self.d_model,
+            self.d_heads,
+            self.vocabulary_size,
+            number_bytes,
+            self.server is not None,
+        )
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many token ids the model reads."""
+        return int(self.nnsight._module.get_input_embeddings().num_embeddings)
+
+    def decode(self, token_id: int) -> str:
+        """Return one token's text, or its raw form where it is only part of a character.
+
+        Parameters
+        ----------
+        token_id : int
+        """
+        if self.tokenizer is None:
+            return f"<{token_id}>"
+        text = str(self.tokenizer.decode([token_id], clean_up_tokenization_spaces=False))
+        if text and "\ufffd" not in text:
+            return text
+        return str(self.tokenizer.convert_ids_to_tokens(token_id))
+
+    def describe(self) -> str:
+        """Return what was found and proved about the model, a line a part."""
+        a = self.architecture
+        block = "attention and MLP in parallel" if a.parallel else "attention, then MLP"
+        parts = {
+            "model": f"{self.name} ({a.name}), {self.dtype}",
+            "sizes": f"{a.n_layers} layers of {a.n_heads} heads, up to {a.context:,} tokens",
+            "block": f"{block}; attention added by {a.attention_write!r}, MLP by {a.mlp_write!r}",
+            "norms": f"inside the attention: {_named(a.inner_norm)}; after it: {_named(a.outer_norm)}; "
+            f"final: {_named(a.final_norm)}",
+            "scales": f"attention {a.attention_scale:g}, MLP {a.mlp_scale:g}, residual "
+            f"{a.attention_residual_scale:g} and {a.mlp_residual_scale:g}",
+        }
+        gaps = {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
+        return "\n".join(f"{name:40} {text}" for name, text in (parts | gaps).items())
+
+    def capture(self, token_ids: Array, score: str, probing: Probing | None = None) -> tuple[Edges, Array]:
+        """Return a score of every edge and the full model's last logits (V,), in one forward pass.
+
+        The scores of `PROBED` take a backward pass a probe as well. A server's answer that
+        would be large comes in several parts, a few layers each, at these passes a part.
+        """
+        calls = self.captures(token_ids, score, probing)
+        return self.joined_scores(self._run(calls, "scores", token_ids, f"{score} {probing}"))
+
+    def capture_gains(self, token_ids: Array, mask: Edges, full_logits: Array) -> Edges:
+        """Return what each edge's presence gains a subgraph: see `gradients.capture_gains`."""
+        self._check(estimates.of_gains(self.sizes, len(token_ids)))
+
+        def args() -> tuple[Any, ...]:
+            keep = tuple(torch.from_numpy(kind) for kind in mask)
+            return as_row(token_ids), keep, torch.from_numpy(full_logits), self._half
+
+        return self.joined_scores([self.ask(Call(gradients.capture_gains, args, gradients=True))])[0]
+
+    def capture_vectors(self, token_ids: Array) -> tuple[Captured, Array]:
+        """Return what every edge carries, and the full model's last logits (V,), in one forward pass."""
+        parts = self._run(self.captures(token_ids), "vectors", token_ids)
+        kinds = (np.concatenate([unpacked(part[kind]) for part in parts]) for kind in range(7))
+        return Captured(*kinds), unpacked(parts[0][7])
+
+    def evaluate(
+        self,
+        token_ids: Array,
+        ranks: Edges,
+        kept: Array,
+        forced: tuple[Array, Array],
+        modes: Modes | None = None,
+        *,
+        states: bool = False,
+    ) -> Array:
+        """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows.
+
+        ``forced`` (see `strace_widgets.graph.toggles.forced`) is for all masks, or has one more axis in front: K, or 1.
+        With ``states``, the last hidden states (K, M) that the unembedding reads instead.
+        """
+        calls = self.sweeps(token_ids, ranks, kept, forced, modes, states=states)
+        return self.joined_logits(self._run(calls, token_ids, *ranks, kept, *forced, f"{modes} {states}"), modes)
+
+    def means(self) -> list[Any]:
+        """Return what dropped edges carry under ``ablation="mean"``: see `mean_ablation.reference_means`.
+
+        One forward pass, the first time only. What comes down from a server goes up again as it is.
+        """
+        with self._lock:
+            if not self._means:
+                row = as_row(self._reference_ids())
+                self._means.extend(self.ask(Call(mean_ablation.reference_means, lambda: (row, self._half))))
+            return self._means
+
+    def _reference_ids(self) -> Array:
+        return reference_ids(self.tokenizer, min(self.architecture.context, N_TOKENS), self.vocabulary_size)
+
+    # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
+
+    def captures(self, token_ids: Array, score: str | None = None, probing: Probing | None = None) -> list[Call]:
+        """Return the calls that score every edge, or without a score capture what every edge carries.
+
+        Raises
+        ------
+        RequestTooLargeError
+        """
+        estimate = estimates.of_capture(self.sizes, len(token_ids), vectors=score is None)
+        self._check(estimate)
+        function: Callable[..., Any] = capture.capture
+        how: tuple[Any, ...] = (score,)
+        if score is None:
+            function, how = capture.capture_vectors, ()
+        elif score in PROBED:
+            function, how = gradients.capture_probed, ((probing or Probing()).plain(score),)
+        parts = estimates.parts(self.architecture.n_layers, estimate.requests)
+        return [
+            Call(function, partial(tuple, (as_row(token_ids), *how, part, self._half)), score in PROBED)
+            for part in parts
+        ]
+
+    def sweeps(
+        self,
+        token_ids: Array,
+        ranks: Edges,
+        kept: Array,
+        forced: tuple[Array, Array],
+        modes: Modes | None = None,
+        *,
+        states: bool = False,
+    ) -> list[Call]:
+        """Return the calls that evaluate masks, a pass each. The first to need the reference means asks for them.
+
+        Raises
+        ------
+        RequestTooLargeError
+        """
+        modes = modes or Modes()
+        mean = modes.ablation == "mean"
+        self._check(estimates.of_sweep(self.sizes, len(token_ids), len(kept), mean=mean))
+        flags = modes.flags()
+        rows = estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens)
+        # Frozen attention is that of a row of the whole model, which each pass then carries in front.
+        whole = np.full(int(flags["frozen"]), -1)
+        how = (flags, states, self._half, self.means() if mean else None)
+        arguments = partial(self._masks, token_ids, ranks, how)
+        calls = []
+        for start in range(0, len(kept), rows):
+            sizes = np.concatenate([whole, kept[start : start + rows]])
+            forced_here = forced_rows(forced, start, len(sizes), len(whole))
+            calls.append(Call(masked.evaluate, partial(arguments, forced_here, sizes)))
+        return calls
+
+    def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
+        """Return the scores and logits of the answers to `captures`."""
+        attention = np.concatenate([unpacked(part[0]) for part in parts])
+        others = (np.concatenate([part[kind].numpy(force=True) for part in parts]) for kind in (1, 2, 3))
+        return Edges(attention, *others), unpacked(parts[0][4])
+
+    def joined_logits(self, parts: list[Any], modes: Modes | None = None) -> Array:
+        """Return the logits (K, V) of the answers to `sweeps`."""
+        whole = int((modes or Modes()).flags()["frozen"])
+        return np.concatenate([unpacked(part)[whole:] for part in parts])
+
+    def _run(self, calls: list[Call], *what: Any) -> list[Any]:
+        """Return the answers to several calls; those before one that fails are kept until the same is asked again."""
+        if len(calls) == 1:
+            return [self.ask(calls[0])]
+        key = _digest(*what)
+        answers = self._unfinished.pop(key, [])  # taken out, so that two threads never share one list
+        try:
+            for call in tqdm(calls[len(answers) :], desc="passes", leave=False):
+                answers.append(self.ask(call))
+        except RemoteError:
+            self._unfinished[key] = answers
+            raise
+        return answers
+
+    def _check(self, estimate: estimates.Estimate) -> None:
+        if self.server:
+            estimate.check(self.server.limit)
+
+    def _masks(
+        self, token_ids: Array, ranks: Edges, how: tuple[Any, ...], forced: tuple[Array, Array], kept: Array
+    ) -> tuple[Any, ...]:
+        """Return the arguments of `masked.evaluate`: to a server, as few bytes as say the same."""
+        if self.server:
+            ranks, kept = coarsened(ranks, kept, attention=how[0]["mask_attention"])
+        tensors = tuple(torch.from_numpy(kind) for kind in ranks)
+        heads, mlps = (torch.from_numpy(kind) for kind in forced)
+        switches = heads.reshape(-1, *heads.shape[-2:]), mlps.reshape(-1, mlps.shape[-1])
+        return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), switches, *how
+
+    @property
+    def _half(self) -> bool:
+        return self.server is not None and self.server.precision == "float16"
+
+    def ask(self, call: Call) -> Any:
+        """Run one of `strace_widgets.interventions`, here or on the server, and return its answer."""
+        if self.server and self.backend:
+            return self._trace(call, backend=self.backend(self.server, self.nnsight, self.name))
+        return self._trace(call, **({"remote": "local"} if self.simulated else {}))
+
+    def send(self, call: Call) -> str:
+        """Send a call to the server and return at once, with the job's id."""
+        if self.backend is None:
+            raise ValueError(f"{self.name} runs on this machine: there is no server to send to.")
+        backend = self.backend(self.server, self.nnsight, self.name, wait=False)
+        self._trace(call, backend=backend)
+        return str(backend.job_id)
+
+    def _trace(self, call: Call, **run: Any) -> Any:
+        with self._lock, torch.set_grad_enabled(call.gradients):
+            try:
+                return call.function(self.nnsight, self.architecture.places(), *call.args(), **run)
+            except Exception as reason:
+                if gradients.REFUSED not in str(reason) or isinstance(reason, RemoteError):
+                    raise
+                raise NoGradientsError(
+                    f"{self.name} gives no gradients here, which the measures {', '.join(map(repr, PROBED))} need "
+                    "(quantized weights often give none): choose another measure, such as 'l2'."
+                ) from reason
+
+
+def _digest(*parts: Any) -> bytes:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
+    return found.digest()
+
+
+def _named(norm: Norm | None) -> str:
+    if norm is None:
+        return "none"
+    return f"{'LayerNorm' if norm.centred else 'RMSNorm'} {norm.path!r}"

@@ -1,0 +1,50 @@
+"""Arrays as a run inside the model takes and gives them: tensors, in as few bytes as say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..graph.edges import Edges
+
+Array = np.ndarray[Any, Any]
+
+
+def coarsened(ranks: Edges, kept: Array, *, attention: bool = True) -> tuple[Edges, Array]:
+    """Return ranks and thresholds that give the same masks in a quarter of the bytes or less, before compression.
+
+    An edge's rank matters only as far as it falls below some thresholds and not below others: it becomes the number of
+    thresholds that it does not fall below. Attention ranks that no mask looks at are left out.
+    """
+    bounds = np.unique(kept[kept >= 0])
+    kind = np.uint8 if len(bounds) < np.iinfo(np.uint8).max else np.int16
+
+    def below(rank: Array) -> Array:
+        return np.searchsorted(bounds, rank, side="right").astype(kind)
+
+    coarse = [below(rank) for rank in ranks[1:]]
+    whole = below(ranks.attention) if attention else np.zeros((len(ranks.attention), 1, 1, 1), dtype=kind)
+    return Edges(whole, *coarse), np.where(kept < 0, -1, np.searchsorted(bounds, kept) + 1)
+
+
+def unpacked(packed: tuple[Any, Any]) -> Array:
+    """Return what `interventions.packed` packed, in float32."""
+    values, factor = packed
+    return np.asarray((values.float() * factor).numpy(force=True))
+
+
+def as_row(token_ids: Array) -> torch.Tensor:
+    """Return token ids as a batch of one."""
+    return torch.from_numpy(np.asarray(token_ids, dtype=np.int64))[None]
+
+
+def forced_rows(forced: tuple[Array, Array], start: int, n_rows: int, n_whole: int) -> tuple[Array, Array]:
+    """Return the forced components of the rows of one pass; those of the whole model, in front, have none."""
+    if forced[1].ndim == 1 or len(forced[1]) == 1:
+        return forced
+    heads, mlps = (
+        np.concatenate([np.zeros_like(kind[:n_whole]), kind[start : start + n_rows - n_whole]]) for kind in forced
+    )
+    return heads, mlps

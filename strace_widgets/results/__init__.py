@@ -1,0 +1,1 @@
+"""From a prompt to what users hold: traces, sweeps, comparisons, files."""

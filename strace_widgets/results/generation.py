@@ -1,0 +1,78 @@
+"""A generated text, token by token: how much of the model each token needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..errors import PromptError
+from ..extras import pd
+from .run import trace
+
+if TYPE_CHECKING:
+    from ..graph.measures import Importance
+    from ..model.model import Model
+    from .strace import Array
+
+
+def trace_generation(
+    model: Model,
+    prompt: str | list[int] | Array,
+    n_tokens: int,
+    importance: Importance = "l1",
+    *,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Generate text greedily, and trace the prediction of every token.
+
+    Parameters
+    ----------
+    model : Model
+    prompt : str or token ids
+    n_tokens : int
+        How many tokens to generate, each the full model's most probable one.
+    importance : str or callable
+        As for `strace_widgets.trace`.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a generated token: ``step``, from 0; ``position``, its place in the whole text; ``token_id``, ``token``;
+        ``probability`` and ``entropy`` (nats) of the full model's prediction; ``size``, the smallest share of edges
+        from which on the subgraph predicts the same token; ``n_edges``, the whole graph's at that step.
+
+    Raises
+    ------
+    PromptError
+        When there is no token to generate, or the text would outgrow the model's context.
+    """
+    token_ids = model.encode(prompt)
+    context = model.architecture.context
+    if n_tokens < 1:
+        raise PromptError(f"There is no token to generate: n_tokens is {n_tokens}, give 1 or more.")
+    if len(token_ids) + n_tokens - 1 > context:
+        raise PromptError(
+            f"{len(token_ids):,} tokens and {n_tokens:,} generated ones are more than the {context:,} that "
+            f"{model.name} reads: shorten either."
+        )
+    rows = []
+    for step in tqdm(range(n_tokens), desc="tokens", disable=not progress):
+        traced = trace(model, token_ids, importance)
+        rows.append(
+            {
+                "step": step,
+                "position": len(token_ids),
+                "token_id": traced.top[0].id,
+                "token": traced.top[0].token,
+                "probability": traced.top[0].probability,
+                "entropy": traced.entropy,
+                "size": traced.smallest(top1=True),
+                "n_edges": traced.n_edges,
+            }
+        )
+        token_ids = np.append(token_ids, traced.top[0].id)
+    return pd.DataFrame(rows)

@@ -1,0 +1,250 @@
+"""Work that is sent to a server now and collected later: after a long queue, or from another process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import JobFileError
+from ..graph import toggles as switches
+from ..graph.edges import edges_kept
+from ..graph.measures import Probing, measure_named, probing_of
+from ..graph.modes import Modes
+from ..remote.backend import collect, stage_of
+from ..remote.server import Stage
+from .run import from_scores
+from .sweep import Sweep, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..model.model import Model
+    from .strace import STrace
+
+FORMAT, VERSION = "strace-job", 1
+ORDER = ("error", "received", "queued", "provisioning", "deploying", "dispatched", "running", "completed")
+"""Of the stages of several requests, the one to tell is the first here."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was asked for, as plain data: enough to make sense of the answer anywhere.
+
+    Attributes
+    ----------
+    kind : {"trace", "sweep"}
+    token_ids : list of int
+    prompt, importance : str
+    seed : int
+    probes, constant
+        See `strace_widgets.graph.measures.Probing`.
+    sizes : list of float
+        Of a sweep.
+    kept, counted : list of int
+        The edges of each size, before and after toggles.
+    modes : dict
+        Of a sweep: see `strace_widgets.graph.modes.Modes`.
+    """
+
+    kind: str
+    token_ids: list[int]
+    prompt: str = ""
+    importance: str = "l1"
+    seed: int = 0
+    sizes: list[float] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    counted: list[int] = field(default_factory=list)
+    modes: dict[str, Any] = field(default_factory=dict)
+    probes: int = Probing.probes
+    constant: float = Probing.constant
+
+    @property
+    def probing(self) -> Probing:
+        """How the prediction is asked."""
+        return Probing(self.probes, self.seed, self.constant)
+
+
+@dataclass
+class Job:
+    """Requests that a server has taken; the server keeps their answers for a while.
+
+    There is no way to call a request back: a job that is not wanted any more is left alone.
+
+    Attributes
+    ----------
+    ids : list of str
+        The server's names for the requests; usually one.
+    work : Work
+    model : Model
+    """
+
+    ids: list[str]
+    work: Work
+    model: Model
+    _result: STrace | Sweep | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Job {', '.join(self.ids)}: a {self.work.kind} of {self.work.prompt!r} on {self.model.name}"
+
+    @property
+    def stage(self) -> Stage:
+        """Where the job is, with the server's words for it; of several requests, the one furthest behind."""
+        found = [stage_of(_server(self.model), one)[0] or Stage("received", job_id=one) for one in self.ids]
+        return min(found, key=lambda stage: ORDER.index(stage.name))
+
+    @property
+    def status(self) -> str:
+        """Where the job is, in a word: see `strace_widgets.remote.server.Stage`."""
+        return self.stage.name
+
+    def result(self, timeout: float | None = None) -> STrace | Sweep:
+        """Wait for the answer and return it: a trace, or a sweep.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; by default the server's.
+
+        Returns
+        -------
+        STrace or Sweep
+
+        Raises
+        ------
+        RemoteError
+            When the job failed or its answer is gone; of the type that says why.
+        """
+        if self._result is None:
+            server = _server(self.model)
+            answers = [collect(server, one, self.model.name, timeout) for one in self.ids]
+            # Each request saved one value, under the name that its function gave it.
+            saved = [next(iter(answer.values())) for answer in answers]
+            self._result = self._trace(saved) if self.work.kind == "trace" else self._sweep(saved)
+        return self._result
+
+    def _trace(self, saved: list[Any]) -> STrace:
+        scores, logits = self.model.joined_scores(saved)
+        ids = np.array(self.work.token_ids, dtype=np.int64)
+        return from_scores(self.model, self.work.prompt, ids, self.work.importance, scores, logits, self.work.probing)
+
+    def _sweep(self, saved: list[Any]) -> Sweep:
+        work = self.work
+        full, *logits = self.model.joined_logits(saved, Modes(**work.modes))
+        return compare(
+            full, np.array(logits), work.sizes, np.array(work.kept), np.array(work.counted), self.model.decode
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write where the job is and what it was, as JSON, without a key; return the path. See `load_job`.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "server": _server(self.model).url,
+            "model": self.model.source,
+            "ids": self.ids,
+            "work": asdict(self.work),
+        }
+        Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        return Path(path)
+
+
+def submit(
+    model: Model,
+    prompt: str | list[int],
+    importance: str = "l1",
+    *,
+    seed: int = 0,
+    probes: int | None = None,
+    constant: float | None = None,
+) -> Job:
+    """Send a prompt to be traced and return at once, with the job; `Job.result` is what `trace` would return.
+
+    Parameters
+    ----------
+    model : Model
+        On a server.
+    prompt, importance, seed, probes, constant
+        As for `strace_widgets.trace`; a measure by name.
+
+    Raises
+    ------
+    ValueError
+        When the model runs on this machine, or the measure takes several requests.
+    RemoteError
+        When the server does not take the request; of the type that says why.
+    """
+    _server(model)
+    measure = measure_named(importance)
+    if importance == "rescored":
+        raise ValueError(
+            "'rescored' takes several requests, each of which waits for the one before: use sw.trace, which waits, or "
+            "submit another measure, such as 'fisher+projection'."
+        )
+    token_ids = model.encode(prompt)
+    text = prompt if isinstance(prompt, str) else "".join(model.decode(int(i)) for i in token_ids)
+    probing = probing_of(importance, probes, seed, constant)
+    work = Work("trace", token_ids.tolist(), text, importance, **asdict(probing))
+    ids = [model.send(call) for call in model.captures(token_ids, measure.score, work.probing)]
+    return Job(ids, work, model)
+
+
+def submit_sweep(trace: STrace, sizes: Iterable[float], toggles: Mapping[str, str] | None, modes: Modes) -> Job:
+    """Send a sweep and return at once: see `STrace.submit`."""
+    _server(trace.model)
+    sizes = list(sizes)
+    toggles = switches.normalise(toggles, trace.graph.n_layers, trace.graph.n_heads)
+    forced = switches.forced(toggles, trace.graph.n_layers, trace.graph.n_heads)
+    kept = [edges_kept(size, trace.n_edges) for size in sizes]
+    counted = [trace.mask(size, toggles).n_kept for size in sizes] if toggles else kept
+    # The whole model comes along in front, so that the answer can be compared where the trace is not.
+    calls = trace.model.sweeps(trace.token_ids, trace.ranks, np.array([-1, *kept]), forced, modes)
+    work = Work(
+        "sweep", trace.token_ids.tolist(), trace.prompt, trace.importance, 0, sizes, kept, counted, asdict(modes)
+    )
+    return Job([trace.model.send(call) for call in calls], work, trace.model)
+
+
+def load_job(path: str | Path, model: Model | None = None) -> Job:
+    """Return a job that was saved, here or elsewhere, to go on with.
+
+    Parameters
+    ----------
+    path : str or Path
+    model : Model, optional
+        The model that it runs on, if you have it at hand; else it is reached for on the job's server.
+
+    Raises
+    ------
+    JobFileError
+        When the file is no job of this package, or of another version.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}")  # noqa: TRY301
+        if content["version"] != VERSION:
+            raise ValueError(f"it has version {content['version']}, and this package reads {VERSION}")  # noqa: TRY301
+        work, ids = Work(**content["work"]), [str(one) for one in content["ids"]]
+        url, source = str(content["server"]), str(content["model"])
+    except (ValueError, KeyError, TypeError) as reason:
+        raise JobFileError(f"{path} is no job file of strace_widgets that can be read ({reason}).") from reason
+    if model is None:
+        from ..model.loading import load_model  # noqa: PLC0415 - loading is above the jobs' own needs
+
+        model = load_model(source, remote=url)
+    return Job(ids, work, model)
+
+
+def _server(model: Model) -> Any:
+    if model.server is None:
+        raise ValueError(f"{model.name} runs on this machine, so nothing can be submitted: use sw.trace and evaluate.")
+    return model.server

@@ -1,0 +1,215 @@
+"""What the subgraphs of several sizes predict, against the full model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Array = np.ndarray[Any, Any]
+
+TOP = 10
+"""How many leading tokens a result lists."""
+
+NUCLEUS = 60
+"""The nucleus whose size a sweep reports, in per cent."""
+
+PAPER_SIZES = (
+    *(1e-5, 2e-5, 4e-5, 8e-5, 1e-4, 2e-4, 4e-4, 8e-4, 1e-3, 1.2e-3, 1.4e-3, 2e-3, 3e-3, 4e-3, 6e-3, 8e-3),
+    *(0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0),
+)
+"""The sizes at which the paper's published pipeline evaluates."""
+
+
+class TopToken(NamedTuple):
+    """One of the most probable next tokens."""
+
+    id: int
+    token: str
+    probability: float
+
+
+@dataclass(frozen=True, repr=False)
+class Sweep:
+    """One row a size, ascending as given; every figure is at the last position, against the full model.
+
+    Attributes
+    ----------
+    sizes : (K,) float64
+        Relative sizes s as asked for.
+    n_edges : (K,) int64
+        Edges of the trace, int(s E), before any toggles.
+    n_edges_kept : (K,) int64
+        Edges of the mask that was evaluated, after toggles.
+    total_variation, kl, jensen_shannon, entropy : (K,) float64
+        TV in [0, 1]; KL(full || subgraph), the Jensen-Shannon divergence (at most ln 2) and the subgraph's entropy in
+        nats.
+    top1 : (K,) bool
+        Whether the most probable token is the full model's.
+    nucleus : (K,) int64
+        Recovered nucleus in per cent, 0 for none.
+    nucleus_size : (K,) int64
+        Tokens in the subgraph's nucleus of 60 %.
+    top : list of list of TopToken
+        The subgraph's most probable tokens, a list a size.
+    probabilities, full_probabilities : (K, V) and (V,) float32
+    loss, rank : (K,) float64 and (K,) int64, or None
+        Of the token that really comes next, where it was given: the loss in nats, and its place by falling
+        probability, 0 for the most probable.
+
+    Notes
+    -----
+    `strace_widgets.results.metrics` has the formulas.
+    """
+
+    sizes: Array
+    n_edges: Array
+    n_edges_kept: Array
+    total_variation: Array
+    kl: Array
+    jensen_shannon: Array
+    entropy: Array
+    top1: Array
+    nucleus: Array
+    nucleus_size: Array
+    top: list[list[TopToken]]
+    probabilities: Array
+    full_probabilities: Array
+    loss: Array | None = None
+    rank: Array | None = None
+
+    def columns(self) -> dict[str, Array]:
+        """Return the figures of each size by name, as columns of a table.
+
+        Returns
+        -------
+        dict of (K,) arrays
+        """
+        names = ("n_edges", "total_variation", "kl", "entropy", "top1", "nucleus")
+        return {"size": self.sizes, **{name: getattr(self, name) for name in names}}
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __repr__(self) -> str:
+        return (
+            f"Sweep of {len(self)} sizes, s = {self.sizes[0]:.3g} to {self.sizes[-1]:.3g}, "
+            f"TV {self.total_variation[0]:.3g} to {self.total_variation[-1]:.3g}"
+        )
+
+    def _repr_html_(self) -> str:
+        from .display import sweep_html  # noqa: PLC0415 - a display of results is above them
+
+        return sweep_html(self)
+
+    def rows(self, rows: Sequence[int]) -> Sweep:
+        """Return the results of some rows only, in the order given.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        """
+        per_row = {
+            column.name: value[np.asarray(rows)]
+            for column in fields(self)
+            if isinstance(value := getattr(self, column.name), np.ndarray) and column.name != "full_probabilities"
+        }
+        return replace(self, top=[self.top[row] for row in rows], **per_row)
+
+    def lasting(self, criterion: Array) -> int | None:
+        """Return the row from which on a criterion holds at every larger size too; None if it fails at the largest.
+
+        Parameters
+        ----------
+        criterion : (K,) array of bool
+            Whether it holds at each size.
+        """
+        order = np.argsort(self.n_edges, kind="stable")
+        holds = np.asarray(criterion, dtype=bool)[order]
+        failures = np.flatnonzero(~holds)
+        first = int(failures[-1]) + 1 if len(failures) else 0
+        return int(order[first]) if first < len(holds) else None
+
+    def top_agreement(self, k: int) -> Array:
+        """Return the share (K,) of the full model's k leading tokens that are among the subgraph's k leading tokens.
+
+        Parameters
+        ----------
+        k : int
+
+        Raises
+        ------
+        ValueError
+            When k is below 1.
+        """
+        return metrics.top_agreement(self.full_probabilities, self.probabilities, k)
+
+    def area(self, axis: metrics.Axis = "log10 s", lower: float | None = None, upper: float | None = None) -> float:
+        """Return the area under total variation: one figure for the error at all sizes, smaller is better.
+
+        Parameters
+        ----------
+        axis : {"log10 s", "s"}
+            In decades of s, which gives the small sizes their say, or in s itself.
+        lower, upper : float, optional
+            The range of s; without them, from the smallest to the largest size evaluated.
+
+        Raises
+        ------
+        ValueError
+            When the axis is unknown, or the sizes do not cover the range with at least two of them in it.
+        """
+        return metrics.area(self.sizes, self.total_variation, axis, lower, upper)
+
+
+def compare(
+    full_logits: Array,
+    logits: Array,
+    sizes: Sequence[float],
+    n_edges: Array,
+    n_edges_kept: Array,
+    decode: Callable[[int], str],
+    *,
+    next_token: int | None = None,
+) -> Sweep:
+    """Compare the logits (K, V) of K subgraphs with the full model's (V,), and with the true next token if given.
+
+    Raises
+    ------
+    ValueError
+        When the next token is not in the vocabulary.
+    """
+    if next_token is not None and not 0 <= next_token < len(full_logits):
+        raise ValueError(f"There is no token {next_token}: the model's ids go from 0 to {len(full_logits) - 1}.")
+    log_p, log_q = metrics.log_probabilities(full_logits), metrics.log_probabilities(logits)
+    p, q = np.exp(log_p), np.exp(log_q)
+    order = metrics.ranked(q)
+    return Sweep(
+        sizes=np.asarray(sizes, dtype=np.float64),
+        n_edges=np.asarray(n_edges),
+        n_edges_kept=np.asarray(n_edges_kept),
+        total_variation=metrics.total_variation(p, q),
+        kl=metrics.kl_divergence(log_p, log_q),
+        jensen_shannon=metrics.jensen_shannon(log_p, log_q),
+        entropy=metrics.entropy(log_q),
+        top1=q.argmax(axis=-1) == p.argmax(),
+        nucleus=metrics.recovered_nuclei(p, q, order),
+        nucleus_size=metrics.nucleus_size(q, NUCLEUS, order),
+        top=[top_tokens(row, decode) for row in q],
+        probabilities=q.astype(np.float32),
+        full_probabilities=p.astype(np.float32),
+        loss=None if next_token is None else metrics.token_loss(log_q, next_token),
+        rank=None if next_token is None else metrics.token_rank(q, next_token),
+    )
+
+
+def top_tokens(probabilities: Array, decode: Callable[[int], str], n_tokens: int = TOP) -> list[TopToken]:
+    """Return the most probable tokens of one distribution (V,), most probable first; ties go to the smaller id."""
+    ids = metrics.leading(probabilities, n_tokens)
+    return [TopToken(int(i), decode(int(i)), float(probabilities[i])) for i in ids]

@@ -1,0 +1,1 @@
+"""Many prompts, resumable, into tables."""

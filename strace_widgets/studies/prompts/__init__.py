@@ -1,0 +1,192 @@
+"""Prompts by the hundred: read from files, tables and data sets, sampled, and those that come with the package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import StudyError
+
+HALVES = ("tuning", "reporting")
+"""What the shipped prompts are split for: choosing among methods, and saying how good the chosen one is."""
+
+HALF = 10
+"""Prompts of each kind in either half."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt of a study.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the source, from 0.
+    id : str
+        Unique in a study; the number, where none was given.
+    content : str or list of int
+        Text, or token ids.
+    kind, expected, language : str or None
+        What sort of prompt it is; how its text should go on, with the space that comes first (``" Paris"``); and the
+        language, as in BCP 47 (``"en"``).
+    """
+
+    number: int
+    id: str
+    content: Any
+    kind: str | None = None
+    expected: str | None = None
+    language: str | None = None
+
+
+def read_prompts(source: Any, *, column: str | None = None, limit: int | None = None, seed: int = 0) -> list[Prompt]:
+    """Return the prompts of a source in its order.
+
+    Parameters
+    ----------
+    source : iterable, str or Path, or table
+        Texts, token id lists, or dicts with ``text`` (or ``token_ids``) and, if wanted, ``id``, ``kind``, ``expected``
+        and ``language``; the path of a text file, one prompt a line, or of a ``.jsonl`` file; a `datasets` data set;
+        a pandas or polars column or data frame.
+    column : str, optional
+        Where the texts are, in a table or in dicts: ``"text"`` unless said otherwise.
+    limit : int, optional
+        How many to draw at random. A larger limit with the same seed draws the same ones and more, so that a study
+        can grow.
+    seed : int
+        Of that draw.
+
+    Raises
+    ------
+    StudyError
+        When the file does not exist or is not what its name says, when a row has no text, when an id is given twice,
+        or when there is nothing to study.
+    """
+    items = _read_file(Path(source)) if isinstance(source, (str, Path)) else _items(source)
+    prompts = [_prompt(number, item, column) for number, item in enumerate(items)]
+    seen: dict[str, int] = {}
+    for prompt in prompts:
+        if prompt.id in seen:
+            raise StudyError(
+                f"Prompts {seen[prompt.id]} and {prompt.number} both have the id {prompt.id!r}: give each its own, "
+                "or leave the ids out."
+            )
+        seen[prompt.id] = prompt.number
+    if limit is not None and limit < len(prompts):
+        drawn = np.random.default_rng(seed).permutation(len(prompts))[: max(limit, 0)]
+        prompts = [prompts[number] for number in sorted(drawn.tolist())]
+    if not prompts:
+        raise StudyError("There is no prompt to study: give at least one.")
+    return prompts
+
+
+@cache
+def _shipped() -> tuple[dict[str, str], ...]:
+    lines = resources.files(__package__).joinpath("shipped.jsonl").read_text(encoding="utf-8").splitlines()
+    return tuple(json.loads(line) for line in lines)
+
+
+def shipped_prompts(kind: str | None = None, *, half: str | None = None) -> list[dict[str, str]]:
+    """Return the prompts that come with the package, written for it: dicts that `strace_widgets.study` takes.
+
+    Parameters
+    ----------
+    kind : str, optional
+        One of the ten kinds: ``"facts"``, ``"syntax"``, ``"agreement"``, ``"arithmetic"``, ``"code"``,
+        ``"repetition"``, ``"rare words"``, ``"names"``, ``"other languages"``, ``"open-ended"``.
+    half : {"tuning", "reporting"}, optional
+        One of two sets without a common prompt, `HALF` of each kind: choose a method on the one and report its figures
+        on the other, which then were not what it was chosen for. Prompts are drawn by a hash of their ids, so the
+        halves depend on no order; what is left over belongs to neither.
+
+    Returns
+    -------
+    list of dict
+        ``id``, ``text``, ``kind``, ``language`` ("zxx", none, for code), and ``expected`` where the next word is well
+        defined. A text never ends in a space; ``expected`` begins with one where the next word does (``" Paris"``), and
+        not where the text goes on without (``"px"`` in code, or Chinese).
+
+    Raises
+    ------
+    StudyError
+        When there is no such kind.
+    ValueError
+        When there is no such half.
+    """
+    if half not in {None, *HALVES}:
+        raise ValueError(f"half={half!r} does not exist: choose {' or '.join(map(repr, HALVES))}.")
+    prompts = [dict(prompt) for prompt in _shipped() if kind in {None, prompt["kind"]}]
+    if not prompts:
+        kinds = ", ".join(repr(name) for name in dict.fromkeys(prompt["kind"] for prompt in _shipped()))
+        raise StudyError(f"There is no kind of prompts {kind!r}: choose one of {kinds}.")
+    return prompts if half is None else [prompt for prompt in prompts if prompt["id"] in _half(half)]
+
+
+@cache
+def _half(half: str) -> frozenset[str]:
+    """Return the ids of one half: of each kind, the first by the hash of their ids, or the next as many."""
+    by_kind: dict[str, list[str]] = {}
+    for prompt in sorted(_shipped(), key=lambda prompt: hashlib.sha256(prompt["id"].encode()).digest()):
+        by_kind.setdefault(prompt["kind"], []).append(prompt["id"])
+    start = HALF * HALVES.index(half)
+    return frozenset(name for ids in by_kind.values() for name in ids[start : start + HALF])
+
+
+def _read_file(path: Path) -> list[Any]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as reason:
+        raise StudyError(
+            f"No prompts could be read from {str(path)!r} ({reason}). Give a text file with one prompt a line, a "
+            ".jsonl file, or a list of texts (a single text goes in a list, too)."
+        ) from reason
+    if path.suffix != ".jsonl":
+        return [line for line in lines if line.strip()]
+    items = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            items += [json.loads(line)] if line.strip() else []
+        except json.JSONDecodeError as reason:
+            raise StudyError(f"Line {number} of {path} is not JSON ({reason}).") from reason
+    return items
+
+
+def _items(source: Any) -> list[Any]:
+    """Return rows as dicts from a data frame, and anything else as it iterates."""
+    if hasattr(source, "columns"):  # a data frame would iterate over the names of its columns
+        names = list(source.columns)
+        return [dict(zip(names, row, strict=True)) for row in zip(*(source[name] for name in names), strict=True)]
+    if not isinstance(source, Iterable):
+        raise StudyError(f"Prompts are texts, token id lists or dicts, or a file of them; {source!r} is none of these.")
+    if isinstance(source, Mapping):
+        raise StudyError(
+            f"These prompts are a dict of {', '.join(map(repr, source))}: choose one of its parts, such as a split."
+        )
+    return list(source)
+
+
+def _prompt(number: int, item: Any, column: str | None) -> Prompt:
+    if not isinstance(item, Mapping):
+        return Prompt(number, str(number), item if isinstance(item, str) else _plain(item))
+    named = column or ("token_ids" if "text" not in item and "token_ids" in item else "text")
+    if named not in item:
+        raise StudyError(
+            f"Prompt {number} has no {named!r}, only {', '.join(map(repr, item))}: name the column of texts."
+        )
+    told = {name: item[name] if isinstance(item.get(name), str) else None for name in ("kind", "expected", "language")}
+    identity = item.get("id")
+    return Prompt(number, str(number if identity is None else identity), _plain(item[named]), **told)
+
+
+def _plain(content: Any) -> Any:
+    """Return token ids as a list; what is neither text nor ids stays, and fails with a reason when it is traced."""
+    is_ids = not isinstance(content, str) and (isinstance(content, Sequence) or hasattr(content, "tolist"))
+    return np.asarray(content).tolist() if is_ids else content

@@ -1,0 +1,76 @@
+"""What it costs to weigh the edges of a prompt, against a plain forward pass."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..results.run import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ..model.model import Model
+
+Array = np.ndarray[Any, Any]
+
+REPETITIONS = 5
+
+
+def weighing_costs(model: Model, prompts: Iterable[Array], measures: Sequence[str]) -> dict[str, float]:
+    """Return how long each measure takes to weigh and rank every edge, in plain forward passes.
+
+    The plain pass is the Hugging Face module's own, without nnsight, of the same prompt. All take turns, so that a busy
+    moment hits all; the ratio of a prompt is that of medians over `REPETITIONS`, the result the median over prompts.
+
+    Parameters
+    ----------
+    model : Model
+        On this machine.
+    prompts : iterable of (T,) int64
+        Token ids; at least one prompt.
+    measures : sequence of str
+    """
+    ratios: dict[str, list[float]] = {name: [] for name in measures}
+    for token_ids in prompts:
+        runs = [_plain(model, token_ids), *(_weighing(model, token_ids, name) for name in measures)]
+        plain, *weighing = alternate(runs)
+        for name, seconds in zip(measures, weighing, strict=True):
+            ratios[name].append(seconds / plain)
+    return {name: float(np.median(found)) for name, found in ratios.items()}
+
+
+def _plain(model: Model, token_ids: Array) -> Callable[[], object]:
+    module = model.nnsight._module
+    row = torch.from_numpy(token_ids)[None].to(module.device)
+
+    def run() -> object:
+        with torch.no_grad():
+            return module(row, use_cache=False, logits_to_keep=1).logits.cpu()  # waits for an accelerator
+
+    return run
+
+
+def _weighing(model: Model, token_ids: Array, name: str) -> Callable[[], object]:
+    return lambda: trace(model, token_ids, name)
+
+
+def alternate(runs: Sequence[Callable[[], object]], repetitions: int = REPETITIONS) -> list[float]:
+    """Return the median seconds of each, run in turns after two rounds of warm-up.
+
+    Parameters
+    ----------
+    runs : sequence of functions without arguments
+    repetitions : int
+    """
+    taken: list[list[float]] = [[] for _ in runs]
+    for repetition in range(2 + repetitions):
+        for run, seconds in zip(runs, taken, strict=True):
+            start = time.perf_counter()
+            run()
+            if repetition > 1:
+                seconds.append(time.perf_counter() - start)
+    return [float(np.median(seconds)) for seconds in taken]
