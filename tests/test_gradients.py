@@ -143,7 +143,7 @@ def test_an_imitated_server_and_parts_of_layers_give_the_same(tiny: Any) -> None
     here, there = (sw.trace(model, PROMPT, importance="fisher+projection") for model in (tiny, simulated))
     for ours, theirs in zip(here.weights, there.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    places = tiny.architecture.places()
+    places = tiny.architecture.plain()
     asked = (tiny.nnsight, places, torch.tensor([PROMPT]), here.probing.plain("fisher+projection"))
     parts = [gradients.capture_probed(*asked, layers) for layers in ((0, 1), (1, places["n_layers"]))]
     scores, _ = tiny.joined_scores(parts)

@@ -13,7 +13,7 @@ import torch
 import strace_widgets as sw
 from strace_widgets.graph.ranking import entering, output_node
 from strace_widgets.interventions import mean_ablation
-from strace_widgets.model.reference_text import N_TOKENS, reference_ids
+from strace_widgets.model.reference_text import N_TOKENS
 from strace_widgets.studies.prompts import shipped_prompts
 
 
@@ -122,16 +122,16 @@ def test_the_reference_text_is_run_once_and_only_where_it_is_wanted(monkeypatch:
 
 
 def test_the_reference_text_is_the_shipped_prompts_or_random(smollm2: Any) -> None:
-    ids = reference_ids(smollm2)
+    ids = smollm2.reference_ids()
     assert len(ids) == N_TOKENS
     text = "\n".join(prompt["text"] for prompt in shipped_prompts())
     assert text.startswith(smollm2.tokenizer.decode(ids))
     model = sw.load_model(tiny_models.tiny())
     assert model.tokenizer is None
-    ids = reference_ids(model)
+    ids = model.reference_ids()
     assert len(ids) == model.architecture.context
     assert len(set(ids.tolist())) > 10
-    np.testing.assert_array_equal(ids, reference_ids(model))
+    np.testing.assert_array_equal(ids, model.reference_ids())
 
 
 def test_mean_ablation_through_the_imitation_of_a_server() -> None:

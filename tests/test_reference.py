@@ -12,7 +12,6 @@ import pytest
 import strace_widgets as sw
 from strace_widgets.graph.measures import MEASURES, weigh
 from strace_widgets.graph.modes import Modes
-from strace_widgets.model.reference_text import reference_ids
 
 PROMPT = [5, 17, 3, 88, 41, 2]
 
@@ -36,7 +35,7 @@ def test_weights_and_order_agree(pair: tuple[Any, Any], order: int) -> None:
 @pytest.fixture(scope="module")
 def means(pair: tuple[Any, Any]) -> list[naive_reference.Means]:
     module, model = pair
-    return naive_reference.layer_means(module, reference_ids(model).tolist())
+    return naive_reference.layer_means(module, model.reference_ids().tolist())
 
 
 @pytest.mark.parametrize("ablation", ["zero", "mean"])

@@ -1,12 +1,8 @@
-"""What a traced run reads and writes of a model: its modules, its attention, its norms as linear maps.
-
-Like `strace_widgets.interventions`, which is made of these, it travels to a server as source: plain functions, torch
-only.
-"""
+"""How the parts of a model are reached in a run: modules by path, the attention call, projections and norms as maps."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,52 +14,20 @@ def find(root: Any, path: str) -> Any:
     return root
 
 
-# What a sublayer adds to the stream, and what is carried past it.
-
-
 def first(output: Any, in_tuple: bool) -> Any:  # noqa: FBT001
     """Return a module's output, or the first of several."""
     return output[0] if in_tuple else output
 
 
-def carried(layer: Any, places: dict[str, Any], sublayer: str, stream: Any) -> Any:
-    """Return what a block carries on as the residual stream past a sublayer."""
-    path, scale = places[f"{sublayer}_residual"], places[f"{sublayer}_residual_scale"]
-    if path is not None:
-        stream = find(layer, path).output
-    return stream if scale == 1 else stream * scale
-
-
-def written(layer: Any, places: dict[str, Any], sublayer: str, stream: Any) -> Any:
-    """Return what a sublayer adds to the stream, in the stream's shape (some modules flatten batch and tokens)."""
-    output, scale = sublayer_output(layer, places, sublayer), places[f"{sublayer}_scale"]
-    return output.view_as(stream) if scale == 1 else output.view_as(stream) * scale
-
-
-def sublayer_output(layer: Any, places: dict[str, Any], sublayer: str) -> Any:
-    """Return what a sublayer's last module says: what it adds to the stream, before any scale."""
-    return first(find(layer, places[f"{sublayer}_write"]).output, places[f"{sublayer}_write_in_tuple"])
-
-
-def rewrite(layer: Any, places: dict[str, Any], sublayer: str, added: Any) -> None:
-    """Replace what a sublayer adds to the stream."""
-    module, in_tuple = find(layer, places[f"{sublayer}_write"]), places[f"{sublayer}_write_in_tuple"]
-    before = module.output
-    output = first(before, in_tuple)
-    scale = places[f"{sublayer}_scale"]
-    value = (added if scale == 1 else added / scale).view_as(output).to(output.dtype)
-    module.output = (value, *before[1:]) if in_tuple else value
-
-
 # Attention.
 
 
-def attention_call(layer: Any, places: dict[str, Any]) -> Any:
+def attention_call(layer: Any, architecture: dict[str, Any]) -> Any:
     """Return the operation through which Hugging Face calls any attention.
 
     Its inputs are (module, query, key, value, ...), its output is (the heads' output, the probabilities).
     """
-    return getattr(find(layer, places["attention"]).source, places["attention_call"])
+    return getattr(find(layer, architecture["attention"]).source, architecture["attention_call"])
 
 
 def attention_probabilities(call: Any) -> Any:
@@ -91,11 +55,6 @@ def attention_probabilities(call: Any) -> Any:
     return torch.softmax(scores.float(), dim=-1).to(query.dtype)
 
 
-def replace_heads(call: Any, places: dict[str, Any], heads: Any) -> None:
-    """Let an attention call say other heads' outputs (B, H, T, d)."""
-    call.output = (heads if places["heads_first"] else heads.transpose(1, 2).contiguous(), *call.output[1:])
-
-
 # Linear maps.
 
 
@@ -117,8 +76,16 @@ def linear_map(projection: Any, transposed: bool, like: Any) -> tuple[Any, Any]:
     return weight.float(), None if bias is None else bias.float()
 
 
-def linearised(norm: Any, described: dict[str, Any], y: Any) -> tuple[Any, Any, bool]:
-    """Return a norm held fixed at an input y as (scalar of each row, gain of each column, whether it centres)."""
+class LinearNorm(NamedTuple):
+    """A norm held fixed at an input: it centres, or not, and multiplies by a number a row and a number a column."""
+
+    row: Any
+    gain: Any
+    centred: bool
+
+
+def linearised(norm: Any, described: dict[str, Any], y: Any) -> LinearNorm:
+    """Return a norm held fixed at an input y (T, M): ``row`` (T, 1), ``gain`` (M,) or 1."""
     row = normed(y, described)[1]
     gain: Any = 1.0
     if described["gain"] != "none" and norm.weight.is_meta:  # see `linear_map`
@@ -128,7 +95,7 @@ def linearised(norm: Any, described: dict[str, Any], y: Any) -> tuple[Any, Any, 
         gain = (answer if bias is None else answer - bias) / normed(signs, described)[0][0]
     elif described["gain"] != "none":
         gain = norm.weight.float() + (1.0 if described["gain"] == "1 + weight" else 0.0)
-    return row, gain, described["centred"]
+    return LinearNorm(row, gain, described["centred"])
 
 
 def normed(y: Any, described: dict[str, Any]) -> tuple[Any, Any]:
@@ -148,8 +115,7 @@ def norm_bias(norm: Any, like: Any) -> Any:
     return norm(torch.zeros_like(like[:1]))[0].float() if bias.is_meta else bias.float()
 
 
-def through_norm(vectors: Any, linear: tuple[Any, Any, bool]) -> Any:
+def through_norm(vectors: Any, linear: LinearNorm) -> Any:
     """Pass vectors (..., M) through a linearised norm."""
-    row, gain, centred = linear
     vectors = vectors.float()
-    return (vectors - vectors.mean(-1, keepdim=True) if centred else vectors) * gain * row
+    return (vectors - vectors.mean(-1, keepdim=True) if linear.centred else vectors) * linear.gain * linear.row

@@ -16,7 +16,7 @@ from .packing import answer, packed, stack
 
 def capture(
     model: Any,
-    places: dict[str, Any],
+    architecture: dict[str, Any],
     token_ids: Any,
     score: str,
     layers: tuple[int, int] | None = None,
@@ -28,7 +28,7 @@ def capture(
     Parameters
     ----------
     model : nnsight model
-    places : dict
+    architecture : dict
     token_ids : (1, T) int64 tensor
     score : {"l1", "l2", "proximity", "cosine", "projection"}
         See `score_vectors`.
@@ -48,16 +48,16 @@ def capture(
     captured: Any = None
     with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
         scores: list[Any] = []
-        for index in range(*(layers or (0, places["n_layers"]))):
-            vectors = layer_vectors(model, places, index)
-            factors, heads, residual, mlp, mlp_residual, middle, after, _ = vectors
-            attention = [score_factored(score, factors[h], heads(h), middle) for h in range(places["n_heads"])]
+        for index in range(*(layers or (0, architecture["n_layers"]))):
+            layer = layer_vectors(model, architecture, index)
+            heads = range(architecture["n_heads"])
+            attention = [score_factored(score, layer.factors[h], layer.heads(h), layer.attention_node) for h in heads]
             scores.append(
                 (
                     torch.stack(attention),
-                    score_vectors(score, residual, middle),
-                    score_vectors(score, mlp, after),
-                    score_vectors(score, mlp_residual, after),
+                    score_vectors(score, layer.attention_residual, layer.attention_node),
+                    score_vectors(score, layer.mlp, layer.mlp_node),
+                    score_vectors(score, layer.mlp_residual, layer.mlp_node),
                 )
             )
         captured = answer(scores, model.output.logits[0, -1].float(), half).save()
@@ -66,7 +66,7 @@ def capture(
 
 def capture_vectors(
     model: Any,
-    places: dict[str, Any],
+    architecture: dict[str, Any],
     token_ids: Any,
     layers: tuple[int, int] | None = None,
     half: bool = False,  # noqa: FBT001, FBT002
@@ -82,9 +82,11 @@ def capture_vectors(
     captured: Any = None
     with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
         vectors = []
-        for index in range(*(layers or (0, places["n_layers"]))):
-            factors, heads, *others, _ = layer_vectors(model, places, index)
-            vectors.append((factors, torch.stack([heads(h) for h in range(places["n_heads"])]), *others))
+        for index in range(*(layers or (0, architecture["n_layers"]))):
+            layer = layer_vectors(model, architecture, index)
+            heads = torch.stack([layer.heads(h) for h in range(architecture["n_heads"])])
+            # In the order of `Captured`, without the handles.
+            vectors.append((layer.factors, heads, *layer[2:7]))
         logits = model.output.logits[0, -1].float()
         kinds = [stack([layer[kind] for layer in vectors]) for kind in range(7)]
         captured = [packed(kind, half) for kind in [*kinds, logits]].save()  # type: ignore[attr-defined]

@@ -1,45 +1,24 @@
-"""What the edges of a layer carry, and how a vector is scored against its node.
-
-Like `strace_widgets.interventions`, which builds on it, this travels to a server as source.
-"""
+"""What the edges of a layer carry, and how a vector is scored against the node that it enters."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from .access import (
-    attention_call,
-    attention_probabilities,
-    carried,
-    find,
-    linear_map,
-    linearised,
-    norm_bias,
-    replace_heads,
-    rewrite,
-    sublayer_output,
-    through_norm,
-    written,
-)
+from .access import find, linear_map, linearised, norm_bias, through_norm
+from .block import walk
+from .masked import mask_heads, mask_mlp, mask_residual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def layer_vectors(
-    model: Any,
-    places: dict[str, Any],
-    index: int,
-    through_final: bool = True,  # noqa: FBT001, FBT002
-    keep: Any = None,
-) -> tuple[Any, ...]:
-    """Return what the edges of one layer carry, and the nodes that they enter, in float32.
+class LayerVectors(NamedTuple):
+    """What the edges of one layer carry, and the nodes that they enter, in float32.
 
-    Those of the last layer are read through the final norm unless ``through_final`` says no. With ``keep``, masks of
-    this layer's edges, (H, T, T) and three (T,), the run goes on without the others; their vectors are read all the
-    same, and a node is then what the kept ones add up to.
-
-    Returns
-    -------
+    Attributes
+    ----------
     factors : (H, T, T) tensor
         A[h, t, s] r[t].
     heads : callable
@@ -48,92 +27,120 @@ def layer_vectors(
     attention_node, mlp_node : (T, M) tensors
         In a parallel block both are its one node.
     handles : two pairs of a tensor and a number
-        What attention and MLP add to their nodes, as the run has it, with its derivatives, and the scale that follows.
+        `strace_widgets.interventions.block.Addition.handle` of the attention and of the MLP.
     """
-    layer = find(model, places["layers"])[index]
-    residual = carried(layer, places, "attention", layer.input)
-    call = attention_call(layer, places)
-    value, probabilities = call.inputs[0][places["value_argument"]], attention_probabilities(call)
-    if keep is not None:
-        keep_attention = keep[0].to(residual)
-        keep_residual, keep_mlp, keep_mlp_residual = [mask[:, None].to(residual) for mask in keep[1:]]
-        by_head = value.repeat_interleave(places["n_heads"] // value.shape[1], dim=1)
-        replace_heads(call, places, (probabilities * keep_attention).to(value.dtype) @ by_head)
-    chain = attention_chain(layer, places)
-    added = written(layer, places, "attention", residual)
-    if keep is not None:
-        added = added - (1 - keep_residual) * residual
-        rewrite(layer, places, "attention", added)
-    # What moves a node as the node itself moves: by how much, the scale says.
-    handles = [(sublayer_output(layer, places, "attention"), places["attention_scale"]) if keep is None else (added, 1)]
-    middle = residual + added
-    mlp_residual = middle if places["parallel"] else carried(layer, places, "mlp", middle)
-    mlp = added = written(layer, places, "mlp", residual)
-    if keep is not None:
-        dropped = 0 if places["parallel"] else (1 - keep_mlp_residual) * mlp_residual
-        added = mlp * keep_mlp - dropped
-        rewrite(layer, places, "mlp", added)
-    handles.append((sublayer_output(layer, places, "mlp"), places["mlp_scale"]) if keep is None else (added, 1))
-    after = mlp_residual + added
-    value, probabilities = value[0], probabilities[0]
-    final = None
-    if through_final and index == places["n_layers"] - 1 and places["final_norm"] is not None:
-        # The output node is read through the final norm, linearised at the true output.
-        final = linearised(find(model, places["final_norm"]["path"]), places["final_norm"], after[0, -1:])
-    residual, middle, mlp, mlp_residual, after = [x[0].float() for x in (residual, middle, mlp, mlp_residual, after)]
-    if final is not None:
-        mlp, mlp_residual, after = [through_norm(vectors, final) for vectors in (mlp, mlp_residual, after)]
-    if places["parallel"]:
-        middle = after
-        residual = residual if final is None else through_norm(residual, final)
 
-    def heads(head: int) -> Any:
-        vectors = head_vectors(value, chain, head)
-        return through_norm(vectors, final) if places["parallel"] and final is not None else vectors
-
-    return probabilities.float() * chain["row"], heads, residual, mlp, mlp_residual, middle, after, handles
+    factors: Any
+    heads: Callable[[int], Any]
+    attention_residual: Any
+    mlp: Any
+    mlp_residual: Any
+    attention_node: Any
+    mlp_node: Any
+    handles: tuple[Any, Any]
 
 
-def attention_chain(layer: Any, places: dict[str, Any]) -> dict[str, Any]:
-    """Return the linear map from each head's values to the stream, norms on the way held fixed at their true input.
+def layer_vectors(
+    model: Any,
+    architecture: dict[str, Any],
+    index: int,
+    through_final: bool = True,  # noqa: FBT001, FBT002
+    keep: Any = None,
+) -> LayerVectors:
+    """Walk through one layer and return what its edges carry.
 
-    Returns
-    -------
-    dict
-        ``heads`` (M, H, d), ``row`` (T, 1), the scalar of each target, and ``constant`` (T, M) or (M,), what the biases
-        on the way add to the node whatever the heads say.
+    The vectors of the last layer are read through the final norm, linearised at the true output, unless
+    ``through_final`` says no. With ``keep``, masks of this layer's edges, (1, H, T, T) and three (1, T), the run goes
+    on without the others; their vectors are read all the same, and a node is then what the kept ones add up to.
     """
+    steps = walk(find(model, architecture["layers"])[index], architecture)
+    heads = next(steps)
+    value, probabilities = heads.value[0], heads.probabilities()[0].float()
+    if keep is not None:
+        mask_heads(heads, keep[0])
+    to_stream = heads_to_stream(find(model, architecture["layers"])[index], architecture)
+    attention = next(steps)
+    if keep is not None:
+        mask_residual(attention, keep[1])
+    mlp = next(steps)
+    mlp_output, handles = mlp.added, (attention.handle, mlp.handle)
+    if keep is not None:
+        mask_mlp(mlp, keep[2], None if architecture["parallel"] else keep[3])
+        handles = (attention.handle, mlp.handle)
+    after, parallel, final = mlp.node(), architecture["parallel"], None
+    if through_final and index == architecture["n_layers"] - 1 and architecture["final_norm"] is not None:
+        norm = find(model, architecture["final_norm"]["path"])
+        final = linearised(norm, architecture["final_norm"], after[0, -1:])
+
+    def read(vectors: Any, into_output: bool) -> Any:  # noqa: FBT001
+        return through_norm(vectors, final) if final is not None and into_output else vectors.float()
+
+    def head(number: int) -> Any:
+        return read(head_vectors(value, to_stream, number), parallel)
+
+    return LayerVectors(
+        factors=probabilities * to_stream.row,
+        heads=head,
+        attention_residual=read(attention.residual[0], parallel),
+        mlp=read(mlp_output[0], True),  # noqa: FBT003
+        mlp_residual=read(mlp.residual[0], True),  # noqa: FBT003
+        attention_node=read((mlp if parallel else attention).node()[0], parallel),
+        mlp_node=read(after[0], True),  # noqa: FBT003
+        handles=handles,
+    )
+
+
+class HeadsToStream(NamedTuple):
+    """The linear map from each head's values to the stream, norms on the way held fixed at their true input.
+
+    Attributes
+    ----------
+    weights : (M, H, d) tensor
+    row : (T, 1) tensor, or 1
+        The scalar of each target token.
+    constant : (T, M) or (M,) tensor, or 0
+        What the biases on the way add to the node whatever the heads say.
+    """
+
+    weights: Any
+    row: Any
+    constant: Any
+
+
+def heads_to_stream(layer: Any, architecture: dict[str, Any]) -> HeadsToStream:
+    """Return the map from a layer's heads to the stream: inner norm, output projection, outer norm, scale."""
     row, constant = 1.0, 0.0
-    if places["inner_norm"] is not None:
-        norm = find(layer, places["inner_norm"]["path"])
-        inner_row, inner_gain, _ = linearised(norm, places["inner_norm"], norm.input[0])
-        inner_bias, row = norm_bias(norm, norm.input[0]), inner_row
-    projection = find(layer, places["output_projection"])
-    written_before = projection.output[0]
-    weight, bias = linear_map(projection, places["transposed_projection"], written_before)
-    if places["inner_norm"] is not None:
+    inner, outer, scale = (architecture[part] for part in ("inner_norm", "outer_norm", "attention_scale"))
+    if inner is not None:
+        norm = find(layer, inner["path"])
+        inner_linear, inner_bias = linearised(norm, inner, norm.input[0]), norm_bias(norm, norm.input[0])
+        row = inner_linear.row
+    projection = find(layer, architecture["output_projection"])
+    written = projection.output[0]
+    weight, bias = linear_map(projection, architecture["transposed_projection"], written)
+    if inner is not None:
         constant = 0.0 if inner_bias is None else weight @ inner_bias
-        weight = weight * inner_gain
+        weight = weight * inner_linear.gain
     constant = constant if bias is None else constant + bias
-    if places["outer_norm"] is not None:
-        norm = find(layer, places["outer_norm"]["path"])
-        outer_row, gain, centred = linearised(norm, places["outer_norm"], written_before)
-        weight = weight - weight.mean(0, keepdim=True) if centred else weight
-        weight = weight * (gain[:, None] if torch.is_tensor(gain) else gain)
+    if outer is not None:
+        norm = find(layer, outer["path"])
+        linear = linearised(norm, outer, written)
+        weight = weight - weight.mean(0, keepdim=True) if linear.centred else weight
+        weight = weight * (linear.gain[:, None] if torch.is_tensor(linear.gain) else linear.gain)
         if torch.is_tensor(constant):
-            constant = through_norm(constant, (outer_row, gain, centred))
-        bias = norm_bias(norm, written_before)
+            constant = through_norm(constant, linear)
+        bias = norm_bias(norm, written)
         constant = constant if bias is None else constant + bias
-        row = row * outer_row
-    if places["attention_scale"] != 1:
-        weight, constant = weight * places["attention_scale"], constant * places["attention_scale"]
-    return {"heads": weight.reshape(weight.shape[0], places["n_heads"], -1), "row": row, "constant": constant}
+        row = row * linear.row
+    if scale != 1:
+        weight, constant = weight * scale, constant * scale
+    return HeadsToStream(weight.reshape(weight.shape[0], architecture["n_heads"], -1), row, constant)
 
 
-def head_vectors(value: Any, chain: dict[str, Any], head: int) -> Any:
+def head_vectors(value: Any, to_stream: HeadsToStream, head: int) -> Any:
     """Return u[s] (T, M) of one head: one at a time bounds the memory. Values are (key-value heads, T, d)."""
-    by_head = chain["heads"]
-    return value[head // (by_head.shape[1] // value.shape[0])].float() @ by_head[:, head].T
+    weights = to_stream.weights
+    return value[head // (weights.shape[1] // value.shape[0])].float() @ weights[:, head].T
 
 
 # Scores of edges: each needs the vector and the node that it enters.

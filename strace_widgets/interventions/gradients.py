@@ -4,8 +4,6 @@ With p the model's distribution, held constant, and probes e of random signs ove
 phi = sum_y sqrt(p_y) e_y log p_y has gradients g whose products with a vector v average, squared, to v' F v: F is the
 Fisher information of the output distribution, read at the node that v enters, and v' F v is twice the KL divergence
 that a small share of v costs, to second order. One backward pass a probe gives g at every node.
-
-Like `strace_widgets.interventions`, this travels to a server as source.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Any
 import torch
 
 from .access import find
-from .edge_vectors import layer_vectors, score_factored, score_vectors
+from .edge_vectors import LayerVectors, layer_vectors, score_factored, score_vectors
 from .packing import answer
 
 REFUSED = "The output of the model has no derivatives"
@@ -23,7 +21,7 @@ REFUSED = "The output of the model has no derivatives"
 
 def capture_probed(
     model: Any,
-    places: dict[str, Any],
+    architecture: dict[str, Any],
     token_ids: Any,
     probing: dict[str, Any],
     layers: tuple[int, int] | None = None,
@@ -34,7 +32,7 @@ def capture_probed(
 
     Parameters
     ----------
-    model, places, token_ids, layers, half, **run
+    model, architecture, token_ids, layers, half, **run
         As for `capture`.
     probing : dict
         ``probes``, how many; ``seed``, of their signs; ``constant``, see `weigh_probed`.
@@ -51,9 +49,9 @@ def capture_probed(
 
     with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
         # Where the weights want no gradients, as on a server, the graph of derivatives begins here.
-        find(model, places["layers"])[0].input.requires_grad_()
-        chosen = range(*(layers or (0, places["n_layers"])))
-        vectors = [layer_vectors(model, places, index, through_final=False) for index in chosen]
+        find(model, architecture["layers"])[0].input.requires_grad_()
+        chosen = range(*(layers or (0, architecture["n_layers"])))
+        vectors = [layer_vectors(model, architecture, index, through_final=False) for index in chosen]
         logits = model.output.logits[0, -1].float()
         log_p = torch.log_softmax(logits, dim=-1)
         root_p = torch.exp(log_p / 2).detach()
@@ -67,14 +65,14 @@ def capture_probed(
             weights = []
             for index, layer in enumerate(vectors):
                 into = [torch.stack([probe[index][kind] for probe in drawn]) for kind in (0, 1)]
-                weights.append(over_edges(layer, into, places, score))
+                weights.append(over_edges(layer, into, architecture, score))
             captured = answer(weights, logits, half).save()
     return captured
 
 
 def capture_gains(
     model: Any,
-    places: dict[str, Any],
+    architecture: dict[str, Any],
     token_ids: Any,
     keep: tuple[Any, ...],
     full_logits: Any,
@@ -84,11 +82,13 @@ def capture_gains(
     """Run a subgraph forward and backward once, and return what each edge's presence gains there, to first order.
 
     The gain is -dD/dx . v for D = sqrt(2 KL(full || subgraph)): how much nearer to the full model's distribution the
-    subgraph's is with the edge. Edges that it drops are asked as well, with what they would carry.
+    subgraph's is with the edge. Gradient times activation is known as attribution patching (Nanda 2023; for edges,
+    Syed, Rager and Conmy, arXiv 2310.10348). Edges that the subgraph drops are scored as well, with what they would
+    carry.
 
     Parameters
     ----------
-    model, places, token_ids, half, **run
+    model, architecture, token_ids, half, **run
         As for `capture`.
     keep : four bool tensors
         The subgraph, in the order and shapes of `Edges`.
@@ -102,24 +102,24 @@ def capture_gains(
     """
     captured: Any = None
     with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
-        find(model, places["layers"])[0].input.requires_grad_()
+        find(model, architecture["layers"])[0].input.requires_grad_()
         vectors = [
-            layer_vectors(model, places, index, through_final=False, keep=[kind[index] for kind in keep])
-            for index in range(places["n_layers"])
+            layer_vectors(model, architecture, index, through_final=False, keep=[kind[index][None] for kind in keep])
+            for index in range(architecture["n_layers"])
         ]
         logits = model.output.logits[0, -1].float()
         log_p = torch.log_softmax(full_logits.to(logits), dim=-1)
         kl = (log_p.exp() * (log_p - torch.log_softmax(logits, dim=-1))).sum()
         into = into_nodes(-torch.sqrt(2 * kl.clamp_min(1e-12)), vectors)
         with torch.no_grad():
-            gains = [over_edges(*each, places, gain) for each in zip(vectors, into, strict=True)]
+            gains = [over_edges(*each, architecture, gain) for each in zip(vectors, into, strict=True)]
             captured = answer(gains, logits, half).save()
     return captured
 
 
 def into_nodes(figure: Any, vectors: list[Any]) -> list[Any]:
     """Return the gradients (T, M) of a figure with respect to each layer's attention node and MLP node, in pairs."""
-    handles = [tensor for *_, pair in vectors for tensor, _ in pair]
+    handles = [tensor for layer in vectors for tensor, _ in layer.handles]
     # In a server's sandbox tensors arrive without what they were made from, whatever they say of themselves.
     found: Any = [None]
     if figure.requires_grad:
@@ -127,25 +127,24 @@ def into_nodes(figure: Any, vectors: list[Any]) -> list[Any]:
     if any(gradient is None for gradient in found):
         raise RuntimeError(REFUSED)
     pairs = []
-    for index, (_, _, residual, *_, (attention, mlp)) in enumerate(vectors):
-        pairs.append(
-            [
-                found[2 * index + kind].reshape(residual.shape).float() / scale
-                for kind, (_, scale) in enumerate((attention, mlp))
-            ]
-        )
+    for index, layer in enumerate(vectors):
+        both = zip(found[2 * index : 2 * index + 2], layer.handles, strict=True)
+        pairs.append([gradient.reshape(layer.mlp_node.shape).float() / scale for gradient, (_, scale) in both])
     return pairs
 
 
-def over_edges(vectors: Any, into: Any, places: dict[str, Any], score: Any) -> Any:
+def over_edges(layer: LayerVectors, into: Any, architecture: dict[str, Any], score: Any) -> Any:
     """Score the edges of one layer by the gradients into its nodes: (H, T, T), and three (T,)."""
-    factors, heads, residual, mlp, mlp_residual, middle, after, _ = vectors
-    into_middle, into_after = into
+    into_attention, into_mlp = into
+    attention = [
+        score(layer.factors[h], layer.heads(h), layer.attention_node, into_attention)
+        for h in range(architecture["n_heads"])
+    ]
     return (
-        torch.stack([score(factors[h], heads(h), middle, into_middle) for h in range(places["n_heads"])]),
-        score(None, residual, middle, into_middle),
-        score(None, mlp, after, into_after),
-        score(None, mlp_residual, after, into_after),
+        torch.stack(attention),
+        score(None, layer.attention_residual, layer.attention_node, into_attention),
+        score(None, layer.mlp, layer.mlp_node, into_mlp),
+        score(None, layer.mlp_residual, layer.mlp_node, into_mlp),
     )
 
 

@@ -10,17 +10,18 @@ from typing import Any
 
 import torch
 
-from .access import attention_call, attention_probabilities, carried, find, first, replace_heads, rewrite, written
+from .access import find, first
+from .block import walk
 from .packing import packed
 
 
 def evaluate(
     model: Any,
-    places: dict[str, Any],
+    architecture: dict[str, Any],
     token_ids: Any,
     ranks: tuple[Any, ...],
     kept: Any,
-    forced: tuple[Any, ...],
+    toggles: tuple[Any, ...],
     modes: dict[str, bool],
     states: bool = False,  # noqa: FBT001, FBT002
     half: bool = False,  # noqa: FBT001, FBT002
@@ -30,26 +31,20 @@ def evaluate(
     """Run one batched forward pass, one row a size, each row under its own mask, and return the last-position logits.
 
     Attention probabilities come from the masked run's own softmax over all keys and are not renormalised after
-    masking; norms are recomputed; embeddings and biases are never masked (design, section 2).
+    masking; norms are recomputed; embeddings and biases are never masked (arXiv 2605.27033; docs/method.md).
 
     Parameters
     ----------
-    model, places, half, **run
+    model, architecture, half, **run
         As for `capture`.
     token_ids : (1, T) int64 tensor
-    ranks : four integer tensors
-        In the order and shapes of `Edges`; or, smaller, how many of ``kept`` each edge misses.
-    kept : (B,) int32 tensor
-        The number of edges of each row: a mask is ``rank < kept``. A row of -1 is the whole model, forced or not.
-    forced : (R, L, H) and (R, L) int8 tensors, R = 1 or B
-        Heads and MLPs forced on (1), forced off (-1) or left to the trace (0): the same in all rows, or row by row.
-    modes : dict of bool
-        ``mask_attention``; ``inverse``, keep what the trace drops and all residual edges; ``keep_residual``;
-        ``frozen``, take the attention probabilities of the first row everywhere.
+    ranks, kept, toggles, modes
+        See `token_masks`. ``modes`` has ``frozen``, too: take the attention probabilities of the
+        first row everywhere.
     states : bool
-        Return what the unembedding reads at the last position instead of what it says.
+        Return what the unembedding reads at the last position instead of its logits.
     means : four pairs of tensors, optional
-        What dropped edges carry, as `reference_means` answers; nothing without.
+        What dropped edges carry, as `reference_means` returns them; nothing without.
 
     Returns
     -------
@@ -57,81 +52,149 @@ def evaluate(
         With ``states`` (B, M): the last hidden states, which the unembedding reads. None when the run was only sent.
     """
     result: Any = None
-    attention_ranks, *token_ranks = ranks
-    inverse, keep_residual = modes["inverse"], modes["inverse"] or modes["keep_residual"]
     with model.trace(token_ids.expand(len(kept), -1), use_cache=False, logits_to_keep=1, **run):
-        # The masks of single tokens are small: all layers at once. Those of attention are built layer by layer.
-        drop_attention_residual = ~masked(token_ranks[0][None], kept)
-        keep_mlp = masked(token_ranks[1][None], kept, forced[1], inverse)
-        drop_mlp_residual = ~masked(token_ranks[2][None], kept)
-        layers = find(model, places["layers"])
-        for index in range(places["n_layers"]):
-            layer = layers[index]
-            stream = layer.input
-            device, dtype = stream.device, stream.dtype
-            mean_value, mean_residual, mean_mlp, mean_middle = stand_ins(means, index, stream)
-
-            residual = carried(layer, places, "attention", stream)
-            call = attention_call(layer, places)
-            if modes["mask_attention"] or modes["frozen"]:
-                value = call.inputs[0][places["value_argument"]]
-                probabilities = attention_probabilities(call)
-                probabilities = (probabilities[:1] if modes["frozen"] else probabilities).to(value.dtype)
-                keep: Any = 1
-                if modes["mask_attention"]:
-                    ranks_here = attention_ranks[index].to(device)[None]
-                    keep = masked(ranks_here, kept.to(device), forced[0][:, index].to(device), inverse)
-                n_shared = places["n_heads"] // value.shape[1]
-                heads = probabilities * keep @ value.repeat_interleave(n_shared, dim=1)
-                if means is not None:
-                    lost = probabilities - probabilities * keep
-                    heads = heads + lost @ mean_value.to(value).repeat_interleave(n_shared, dim=0)
-                replace_heads(call, places, heads)
-
-            added = written(layer, places, "attention", stream)
-            if not keep_residual:
-                drop = drop_attention_residual[:, index, :, None].to(device, dtype)
-                added = added - drop * (residual - mean_residual)
-                rewrite(layer, places, "attention", added)
-
-            dropped: Any = 0
-            if not (keep_residual or places["parallel"]):
-                residual = carried(layer, places, "mlp", residual + added)
-                dropped = drop_mlp_residual[:, index, :, None].to(device, dtype) * (residual - mean_middle)
-            keep = keep_mlp[:, index, :, None].to(device, dtype)
-            added = written(layer, places, "mlp", stream) * keep + mean_mlp * (1 - keep)
-            rewrite(layer, places, "mlp", added - dropped)
-        if states and places["final_norm"] is not None:
-            last = find(model, places["final_norm"]["path"]).output
+        of_tokens = token_masks(ranks, kept, toggles, modes)  # these are small: all layers at once
+        layers = find(model, architecture["layers"])
+        for index in range(architecture["n_layers"]):
+            attention = attention_mask(ranks, kept, toggles, modes, layers[index], index)
+            keep = [attention, *[mask if mask is None else mask[:, index] for mask in of_tokens]]
+            mask_block(layers[index], architecture, keep, modes["frozen"], means_of_layer(means, index))
+        if states and architecture["final_norm"] is not None:
+            last = find(model, architecture["final_norm"]["path"]).output
         elif states:
-            last = first(layers[-1].output, places["layer_in_tuple"])
+            last = first(layers[-1].output, architecture["layer_in_tuple"])
         else:
             last = model.output.logits
         result = packed(last[:, -1].float(), half).save()  # type: ignore[attr-defined]
     return result
 
 
-def masked(ranks: Any, sizes: Any, forced: Any = None, inverse: bool = False) -> Any:  # noqa: FBT001, FBT002
-    """Return which edges each row keeps: by rank, then by force; rows of size -1 keep everything.
+# One block under masks.
 
-    Ranks are (1, N, ...), sizes (B,), forced (1 or B, N): heads of a layer, or layers. Returns (B, N, ...) bool.
+
+def mask_block(
+    layer: Any,
+    architecture: dict[str, Any],
+    keep: Any,
+    frozen: bool = False,  # noqa: FBT001, FBT002
+    means: Any = None,
+) -> None:
+    """Run one block without some of its edges.
+
+    Parameters
+    ----------
+    keep : four masks
+        Of attention (B, H, T, T), attention residual, MLP and MLP residual (B, T), True where an edge is kept; None
+        where all of a kind are (not of the MLP).
+    frozen : bool
+        Take the attention probabilities of the first row everywhere.
+    means : four tensors, optional
+        What dropped edges of each kind carry.
+    """
+    steps = walk(layer, architecture)
+    heads = next(steps)
+    if frozen or keep[0] is not None:
+        mask_heads(heads, keep[0], frozen, means and means[0])
+    attention = next(steps)
+    if keep[1] is not None:
+        mask_residual(attention, keep[1], means and means[1])
+    mlp = next(steps)
+    # In a parallel block one residual edge a token stands for both, the attention's.
+    mask_mlp(mlp, keep[2], None if architecture["parallel"] else keep[3], means and means[2:])
+
+
+def mask_heads(heads: Any, keep: Any, frozen: bool = False, mean: Any = None) -> None:  # noqa: FBT001, FBT002
+    """Let each head sum its values without the edges that are dropped; probabilities are not renormalised."""
+    value, probabilities = heads.value, heads.probabilities()
+    probabilities = (probabilities[:1] if frozen else probabilities).to(value.dtype)
+    kept = probabilities if keep is None else probabilities * keep.to(value.device)
+    shared = probabilities.shape[1] // value.shape[1]  # query heads a key-value head
+    output = kept @ value.repeat_interleave(shared, dim=1)
+    if mean is not None:
+        values = at_positions(mean, value[:, 0]).repeat_interleave(shared, dim=0)
+        output = output + (probabilities - kept) @ values
+    heads.replace(output)
+
+
+def mask_residual(attention: Any, keep: Any, mean: Any = None) -> None:
+    """Let the attention take away the stream that a dropped residual edge would have carried past it."""
+    attention.replace(attention.added - dropped(attention.residual, keep, mean))
+
+
+def mask_mlp(mlp: Any, keep: Any, keep_residual: Any, means: Any = None) -> None:
+    """Let the MLP add nothing where its edge is dropped, and take away what a dropped residual edge carried past it."""
+    keep = keep[..., None].to(mlp.added)
+    added = mlp.added * keep
+    if means is not None:
+        added = added + at_positions(means[0], mlp.added) * (1 - keep)
+    if keep_residual is not None:
+        added = added - dropped(mlp.residual, keep_residual, means and means[1])
+    mlp.replace(added)
+
+
+def dropped(residual: Any, keep: Any, mean: Any = None) -> Any:
+    """Return what of the stream (B, T, M) the dropped edges would have carried, beyond the mean that they now carry."""
+    lost = residual if mean is None else residual - at_positions(mean, residual)
+    return (1 - keep[..., None].to(residual)) * lost
+
+
+# Masks and means.
+
+
+def token_masks(ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool]) -> list[Any]:
+    """Return which attention residual, MLP and MLP residual edges each row keeps, (B, L, T); None where all are kept.
+
+    Parameters
+    ----------
+    ranks : four integer tensors
+        In the order and shapes of `Edges`; or, smaller, how many of ``kept`` each edge misses.
+    kept : (B,) int32 tensor
+        The number of edges of each row: a mask is ``rank < kept``. A row of -1 is the whole model, toggles or not.
+    toggles : (R, L, H) and (R, L) int8 tensors, R = 1 or B
+        Heads and MLPs forced on (1), forced off (-1) or left to the trace (0): the same in all rows, or row by row.
+    modes : dict of bool
+        ``mask_attention``; ``inverse``, keep what the trace drops and all residual edges; ``keep_residual``.
+    """
+    _, residual, mlp, mlp_residual = [kind[None] for kind in ranks]
+    keep_mlp = masked(mlp, kept, toggles[1], modes["inverse"])
+    if modes["inverse"] or modes["keep_residual"]:
+        return [None, keep_mlp, None]
+    return [masked(residual, kept), keep_mlp, masked(mlp_residual, kept)]
+
+
+def attention_mask(ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool], layer: Any, index: int) -> Any:
+    """Return which attention edges of one layer each row keeps, (B, H, T, T), where the layer runs; None for all.
+
+    One layer at a time, which bounds the memory. Parameters as for `token_masks`.
+    """
+    if not modes["mask_attention"]:
+        return None
+    device = layer.input.device
+    heads = toggles[0][:, index].to(device)
+    return masked(ranks[0][index].to(device)[None], kept.to(device), heads, modes["inverse"])
+
+
+def masked(ranks: Any, kept: Any, toggles: Any = None, inverse: bool = False) -> Any:  # noqa: FBT001, FBT002
+    """Return which edges each row keeps: by rank, then by toggle; rows of size -1 keep everything.
+
+    Ranks are (1, N, ...), ``kept`` (B,), toggles (1 or B, N): heads of a layer, or layers. Returns (B, N, ...) bool.
     """
     shape = (-1, *[1] * (ranks.ndim - 1))
-    keep = ranks < sizes.view(shape)
+    keep = ranks < kept.view(shape)
     if inverse:
         keep = ~keep
-    if forced is not None:
-        switch = forced.view(*forced.shape, *[1] * (ranks.ndim - 2))
-        keep = (keep | (switch > 0)) & (switch >= 0)
-    return keep | (sizes < 0).view(shape)
+    if toggles is not None:
+        toggle = toggles.view(*toggles.shape, *[1] * (ranks.ndim - 2))
+        keep = (keep | (toggle > 0)) & (toggle >= 0)
+    return keep | (kept < 0).view(shape)
 
 
-def stand_ins(means: Any, index: int, like: Any) -> list[Any]:
-    """Return what dropped edges of a layer carry, in the order of `Edges`; without means 0.
+def means_of_layer(means: Any, index: int) -> Any:
+    """Return what the dropped edges of one layer carry, in the order of `Edges`: (..., 2, width), float32; or None."""
+    return means and [values[index].float() * factor for values, factor in means]
 
-    Each is (..., T, width) in the number format of ``like`` (B, T, M).
-    """
-    if means is None:
-        return [0.0] * 4
-    positions = torch.arange(like.shape[1]).clamp(max=1)  # the first, then the mean of the others
-    return [(values[index][..., positions, :].float() * factor).to(like) for values, factor in means]
+
+def at_positions(mean: Any, like: Any) -> Any:
+    """Return a mean of position 0 and one of those after it (..., 2, width) at each position of ``like`` (B, T, M)."""
+    positions = torch.arange(like.shape[1]).clamp(max=1)
+    return mean[..., positions, :].to(like)

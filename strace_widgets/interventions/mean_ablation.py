@@ -1,9 +1,8 @@
 """What a dropped edge carries where it is not to carry nothing: the mean of its kind over a reference text.
 
-Nothing at all is a message that the model never sees; the mean is one that it always could. Position 0 has a mean of
-its own, since the first token behaves like no other: attention rests on it, and its stream is by far the longest.
-
-Like `strace_widgets.interventions`, this travels to a server as source: plain functions, torch only.
+A model never sees a stream with nothing in it, and makes errors for that reason alone; the mean is something that it
+has always seen. Position 0 has a mean of its own, since the first token behaves like no other: most attention rests on
+it, and its stream is by far the longest.
 """
 
 from __future__ import annotations
@@ -12,13 +11,14 @@ from typing import Any
 
 import torch
 
-from .access import attention_call, carried, find, written
+from .access import find
+from .block import walk
 from .packing import packed, stack
 
 
 def reference_means(
     model: Any,
-    places: dict[str, Any],
+    architecture: dict[str, Any],
     token_ids: Any,
     half: bool = False,  # noqa: FBT001, FBT002
     **run: Any,
@@ -27,7 +27,7 @@ def reference_means(
 
     Parameters
     ----------
-    model, places, half, **run
+    model, architecture, half, **run
         As for `capture`.
     token_ids : (1, R) int64 tensor, R > 1
         The reference text.
@@ -40,16 +40,13 @@ def reference_means(
     """
     means: Any = None
     with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
-        layers, by_layer = find(model, places["layers"]), []
-        for index in range(places["n_layers"]):
-            layer = layers[index]
-            residual = carried(layer, places, "attention", layer.input)
-            value = attention_call(layer, places).inputs[0][places["value_argument"]]
-            middle = residual + written(layer, places, "attention", residual)
-            if not places["parallel"]:
-                middle = carried(layer, places, "mlp", middle)
-            mlp = written(layer, places, "mlp", residual)
-            by_layer.append([first_and_mean(vectors[0]) for vectors in (value, residual, mlp, middle)])
+        by_layer = []
+        for layer in find(model, architecture["layers"]):
+            steps = walk(layer, architecture)
+            value = next(steps).value
+            attention, mlp = steps
+            vectors = (value, attention.residual, mlp.added, mlp.residual)
+            by_layer.append([first_and_mean(each[0]) for each in vectors])
         means = [packed(stack([kinds[kind] for kinds in by_layer]), half) for kind in range(4)].save()  # type: ignore[attr-defined]
     return means
 

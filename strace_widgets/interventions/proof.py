@@ -6,23 +6,14 @@ from typing import Any
 
 import torch
 
-from .access import (
-    attention_call,
-    attention_probabilities,
-    carried,
-    find,
-    first,
-    linearised,
-    norm_bias,
-    through_norm,
-    written,
-)
-from .edge_vectors import attention_chain, head_vectors
+from .access import find, first, linearised, norm_bias, through_norm
+from .block import walk
+from .edge_vectors import head_vectors, heads_to_stream
 from .packing import stack
 
 
-def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:
-    """Measure, layer by layer, how far the edges are from summing to the nodes: the proof behind the other functions.
+def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:
+    """Run one forward pass and measure, layer by layer, how far the edges are from summing to the nodes.
 
     Returns
     -------
@@ -36,30 +27,26 @@ def identity_gaps(model: Any, places: dict[str, Any], token_ids: Any, **run: Any
     gaps: Any = None
     with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
         attention_gaps, block_gaps = [], []
-        layers = find(model, places["layers"])
-        for index in range(places["n_layers"]):
-            layer = layers[index]
-            residual = carried(layer, places, "attention", layer.input)
-            call = attention_call(layer, places)
-            value, probabilities = call.inputs[0][places["value_argument"]][0], attention_probabilities(call)[0]
-            chain = attention_chain(layer, places)
-            write = written(layer, places, "attention", residual)
-            heads = [probabilities[h].float() @ head_vectors(value, chain, h) for h in range(places["n_heads"])]
-            summed = torch.stack(heads).sum(0) * chain["row"] + chain["constant"]
-            attention_gaps.append(relative_gap(summed, write[0]))
-            stream = residual + write
-            if not places["parallel"]:
-                stream = carried(layer, places, "mlp", stream)
-            added = written(layer, places, "mlp", residual)
-            block_gaps.append(relative_gap(stream + added, first(layer.output, places["layer_in_tuple"])))
+        for layer in find(model, architecture["layers"]):
+            steps = walk(layer, architecture)
+            heads = next(steps)
+            value, probabilities = heads.value[0], heads.probabilities()[0]
+            to_stream = heads_to_stream(layer, architecture)
+            attention = next(steps)
+            by_head = [
+                probabilities[h].float() @ head_vectors(value, to_stream, h) for h in range(architecture["n_heads"])
+            ]
+            summed = torch.stack(by_head).sum(0) * to_stream.row + to_stream.constant
+            attention_gaps.append(relative_gap(summed, attention.added[0]))
+            mlp = next(steps)
+            block_gaps.append(relative_gap(mlp.node(), first(layer.output, architecture["layer_in_tuple"])))
         norm_gap: Any = torch.zeros(())
-        if places["final_norm"] is not None:
-            norm = find(model, places["final_norm"]["path"])
-            linear = linearised(norm, places["final_norm"], norm.input[0])
+        if architecture["final_norm"] is not None:
+            norm = find(model, architecture["final_norm"]["path"])
             bias = norm_bias(norm, norm.input[0])
-            through = through_norm(norm.input[0], linear) + (0.0 if bias is None else bias)
-            norm_gap = relative_gap(through, norm.output[0])
-        kind = torch.zeros((), dtype=residual.dtype)
+            through = through_norm(norm.input[0], linearised(norm, architecture["final_norm"], norm.input[0]))
+            norm_gap = relative_gap(through + (0.0 if bias is None else bias), norm.output[0])
+        kind = torch.zeros((), dtype=mlp.residual.dtype)
         gaps = [stack(attention_gaps), stack(block_gaps), norm_gap, kind].save()  # type: ignore[attr-defined]
     return tuple(gaps)
 

@@ -124,6 +124,6 @@ class Architecture:
     n_heads: int
     context: int
 
-    def places(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """Return the same as a plain dict, the form that travels to a server."""
         return asdict(self)

@@ -274,11 +274,12 @@ class Model:
         """
         with self._lock:
             if not self._means:
-                row = as_row(self._reference_ids())
+                row = as_row(self.reference_ids())
                 self._means.extend(self.ask(Call(mean_ablation.reference_means, lambda: (row, self._half))))
             return self._means
 
-    def _reference_ids(self) -> Array:
+    def reference_ids(self) -> Array:
+        """Return the token ids (R,) of the text that `means` are taken over."""
         return reference_ids(self.tokenizer, min(self.architecture.context, N_TOKENS), self.vocabulary_size)
 
     # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
@@ -397,7 +398,7 @@ class Model:
     def _trace(self, call: Call, **run: Any) -> Any:
         with self._lock, torch.set_grad_enabled(call.gradients):
             try:
-                return call.function(self.nnsight, self.architecture.places(), *call.args(), **run)
+                return call.function(self.nnsight, self.architecture.plain(), *call.args(), **run)
             except Exception as reason:
                 if gradients.REFUSED not in str(reason) or isinstance(reason, RemoteError):
                     raise
