@@ -127,3 +127,21 @@ class Architecture:
     def plain(self) -> dict[str, Any]:
         """Return the same as a plain dict, the form that travels to a server."""
         return asdict(self)
+
+    def described(self) -> dict[str, str]:
+        """Return what was found, in words, a line a part."""
+        block = "attention and MLP in parallel" if self.parallel else "attention, then MLP"
+        return {
+            "sizes": f"{self.n_layers} layers of {self.n_heads} heads, up to {self.context:,} tokens",
+            "block": f"{block}; attention added by {self.attention_write!r}, MLP by {self.mlp_write!r}",
+            "norms": f"inside the attention: {_named(self.inner_norm)}; after it: {_named(self.outer_norm)}; "
+            f"final: {_named(self.final_norm)}",
+            "scales": f"attention {self.attention_scale:g}, MLP {self.mlp_scale:g}, residual "
+            f"{self.attention_residual_scale:g} and {self.mlp_residual_scale:g}",
+        }
+
+
+def _named(norm: Norm | None) -> str:
+    if norm is None:
+        return "none"
+    return f"{'LayerNorm' if norm.centred else 'RMSNorm'} {norm.path!r}"

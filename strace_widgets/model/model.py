@@ -14,17 +14,18 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from ..errors import NoGradientsError, PromptError, RemoteError
+from ..errors import NoGradientsError, RemoteError
 from ..graph.edges import Edges
 from ..graph.measures import PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..interventions import capture, gradients, masked, mean_ablation
 from . import request_estimates as estimates
+from . import tokens
 from .reference_text import N_TOKENS, reference_ids
 from .tensors import as_row, coarsened, forced_rows, unpacked
 
 if TYPE_CHECKING:
-    from .architecture import Architecture, Norm
+    from .architecture import Architecture
 
 Array = np.ndarray[Any, Any]
 
@@ -117,31 +118,9 @@ class Model:
         PromptError
             When the prompt is empty, too long for the model, or holds ids outside the vocabulary.
         """
-        if isinstance(prompt, str):
-            if self.tokenizer is None:
-                raise PromptError(
-                    f"{self.name} has no tokenizer, so give the prompt as token ids, or load it with tokenizer=...."
-                )
-            if not prompt.strip():
-                raise PromptError("The prompt is empty: give at least one word to continue.")
-            prompt = self.tokenizer(prompt)["input_ids"]
-        ids = np.atleast_1d(np.asarray(prompt)).squeeze()
-        ids = np.atleast_1d(ids)
-        if ids.ndim != 1 or len(ids) == 0:
-            raise PromptError(f"The prompt is one non-empty sequence of token ids; this has shape {ids.shape}.")
-        if not np.issubdtype(ids.dtype, np.integer):
-            raise PromptError(f"The prompt is text or token ids (whole numbers); these are {ids.dtype}.")
-        if len(ids) > self.architecture.context:
-            raise PromptError(
-                f"The prompt has {len(ids):,} tokens, but {self.name} reads at most "
-                f"{self.architecture.context:,}: shorten it."
-            )
-        if ids.min() < 0 or ids.max() >= self.vocabulary_size:
-            raise PromptError(
-                f"Token ids of {self.name} are 0 to {self.vocabulary_size - 1}; "
-                f"the prompt has {ids.min()} to {ids.max()}."
-            )
-        return ids.astype(np.int64)
+        ids = tokens.encoded(prompt, self.tokenizer, self.name)
+        tokens.check(ids, self.vocabulary_size, self.architecture.context, self.name)
+        return ids
 
     def encode_one(self, token: str | int) -> int:
         """Return the id of a single token, given as text or id.
@@ -157,10 +136,16 @@ class Model:
         """
         if not isinstance(token, str):
             return int(self.encode([token])[0])
-        ids = [] if self.tokenizer is None else self.tokenizer(token, add_special_tokens=False)["input_ids"]
-        if len(ids) != 1:
-            raise PromptError(f"The next token is one token, but {token!r} is {len(ids)} of {self.name}: give its id.")
-        return int(ids[0])
+        return tokens.encoded_one(token, self.tokenizer, self.name)
+
+    def decode(self, token_id: int) -> str:
+        """Return one token's text, or its raw form where it is only part of a character.
+
+        Parameters
+        ----------
+        token_id : int
+        """
+        return tokens.decoded(token_id, self.tokenizer)
 
     @property
     def d_model(self) -> int:
@@ -194,35 +179,11 @@ class Model:
         """How many token ids the model reads."""
         return int(self.nnsight._module.get_input_embeddings().num_embeddings)
 
-    def decode(self, token_id: int) -> str:
-        """Return one token's text, or its raw form where it is only part of a character.
-
-        Parameters
-        ----------
-        token_id : int
-        """
-        if self.tokenizer is None:
-            return f"<{token_id}>"
-        text = str(self.tokenizer.decode([token_id], clean_up_tokenization_spaces=False))
-        if text and "\ufffd" not in text:
-            return text
-        return str(self.tokenizer.convert_ids_to_tokens(token_id))
-
     def describe(self) -> str:
         """Return what was found and proved about the model, a line a part."""
-        a = self.architecture
-        block = "attention and MLP in parallel" if a.parallel else "attention, then MLP"
-        parts = {
-            "model": f"{self.name} ({a.name}), {self.dtype}",
-            "sizes": f"{a.n_layers} layers of {a.n_heads} heads, up to {a.context:,} tokens",
-            "block": f"{block}; attention added by {a.attention_write!r}, MLP by {a.mlp_write!r}",
-            "norms": f"inside the attention: {_named(a.inner_norm)}; after it: {_named(a.outer_norm)}; "
-            f"final: {_named(a.final_norm)}",
-            "scales": f"attention {a.attention_scale:g}, MLP {a.mlp_scale:g}, residual "
-            f"{a.attention_residual_scale:g} and {a.mlp_residual_scale:g}",
-        }
-        gaps = {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
-        return "\n".join(f"{name:40} {text}" for name, text in (parts | gaps).items())
+        lines = {"model": f"{self.name} ({self.architecture.name}), {self.dtype}"} | self.architecture.described()
+        lines |= {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
+        return "\n".join(f"{name:40} {text}" for name, text in lines.items())
 
     def capture(self, token_ids: Array, score: str, probing: Probing | None = None) -> tuple[Edges, Array]:
         """Return a score of every edge and the full model's last logits (V,), in one forward pass.
@@ -413,9 +374,3 @@ def _digest(*parts: Any) -> bytes:
     for part in parts:
         found.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
     return found.digest()
-
-
-def _named(norm: Norm | None) -> str:
-    if norm is None:
-        return "none"
-    return f"{'LayerNorm' if norm.centred else 'RMSNorm'} {norm.path!r}"
