@@ -1,9 +1,13 @@
-"""Scores of edges by what the prediction makes of them: gradients of random probes of the output distribution.
+"""Scores of edges by what they do to the prediction, from gradients.
 
-With p the model's distribution, held constant, and probes e of random signs over the vocabulary,
-phi = sum_y sqrt(p_y) e_y log p_y has gradients g whose products with a vector v average, squared, to v' F v: F is the
-Fisher information of the output distribution, read at the node that v enters, and v' F v is twice the KL divergence
-that a small share of v costs, to second order. One backward pass a probe gives g at every node.
+How far does the prediction move when a small share of an edge's vector v is taken away? In KL divergence, to second
+order, by v' F v / 2 times that share squared: F is the Fisher information of the output distribution with respect to
+the node that v enters. F is too large to build, but v' F v is the mean of (g . v)^2 over random probes. A probe gives
+every token y of the vocabulary a random sign e_y; g is the gradient of sum_y sqrt(p_y) e_y log p_y at the node, with
+the factor sqrt(p_y) held constant. One backward pass a probe gives g at every node.
+
+A gradient times an activation, as in g . v, is known as attribution patching (Nanda 2023; for edges: Syed, Rager and
+Conmy, arXiv 2310.10348).
 """
 
 from __future__ import annotations
@@ -82,9 +86,8 @@ def capture_gains(
     """Run a subgraph forward and backward once, and return what each edge's presence gains there, to first order.
 
     The gain is -dD/dx . v for D = sqrt(2 KL(full || subgraph)): how much nearer to the full model's distribution the
-    subgraph's is with the edge. Gradient times activation is known as attribution patching (Nanda 2023; for edges,
-    Syed, Rager and Conmy, arXiv 2310.10348). Edges that the subgraph drops are scored as well, with what they would
-    carry.
+    subgraph's is with the edge. This is edge attribution patching, at the subgraph instead of the full model. Edges
+    that the subgraph drops are scored as well, with what they would carry.
 
     Parameters
     ----------
@@ -158,7 +161,7 @@ def gain(factors: Any, vectors: Any, _node: Any, gradients: Any) -> Any:
 def weigh_probed(factors: Any, vectors: Any, node: Any, gradients: Any, constant: float) -> Any:
     """Weigh edges by F + constant G P: what matters to the output, and what the node is made of.
 
-    The first sees one edge at a time, and to first order; the second sees many small edges that agree.
+    F sees one edge at a time, and to first order; P sees many small edges that point the same way.
 
     F = sqrt(mean_j (g_j . v)^2), the edge's effect on the output distribution; G = sqrt(mean_j ||g_j||^2), the node's;
     P = v . x / ||x||, the edge's share in the length of its node x: set to 0 where negative for attention edges,

