@@ -144,9 +144,14 @@ def _fetch(server: Server, job_id: str, address: Any) -> dict[str, Any]:
     try:
         if content.startswith(zstandard.FRAME_HEADER):
             content = zstandard.ZstdDecompressor().decompressobj().decompress(content)
-        found: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as reason:
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        if not isinstance(found, dict):
+            raise TypeError(f"a {type(found).__name__}")  # noqa: TRY301
+    except Exception as reason:  # noqa: BLE001 - bytes that are no answer fail in as many ways as there are bytes
+        # torch's own advice, to load it with weights_only=False, is none to pass on: it would run what came.
         raise RemoteError(
-            f"The answer of job {job_id} could not be read ({type(reason).__name__}: {reason}). Send it again."
-        ) from reason
+            f"The answer of job {job_id} on {server.url} could not be read ({type(reason).__name__}): it is cut off, "
+            "or more than tensors and plain data. Nothing in it was run. Send it again.",
+            str(reason),
+        ) from None
     return found
