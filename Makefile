@@ -15,7 +15,7 @@ export TOKENIZERS_PARALLELISM := false
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
-	@echo "make test              every check: ruff, mypy, mkdocs, pytest (browser and notebooks too), tsc, vitest"
+	@echo "make test              every check: ruff, import-linter, mypy, mkdocs, pytest (browser and notebooks too), tsc, vitest"
 	@echo "make test-remote       start a real NDIF on this machine, run the remote tests against it, stop it"
 	@echo "make docs              build the pages of docs/ and the API into build/site"
 	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging; prompts a minute"
@@ -70,9 +70,10 @@ test: lint types docs js-test python-test
 	@echo "--- all checks passed"
 
 lint: .venv/dev-installed
-	@echo "--- ruff"
+	@echo "--- ruff, import-linter"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 types: .venv/dev-installed js/node_modules/.package-lock.json js/lab/node_modules/.package-lock.json
 	@echo "--- mypy --strict, tsc"

@@ -124,7 +124,8 @@ def _trace(options: argparse.Namespace) -> None:
             f"{sweep.nucleus[row]:7}% {same} {top[0].token!r} {top[0].probability:.3f}"
         )
     if options.html:
-        traced.to_html(options.html)  # says what it writes
+        page = traced.to_html(options.html)
+        print(f"{page}: a page of {page.stat().st_size / 1e6:.2f} MB")
 
 
 def _study(options: argparse.Namespace) -> None:

@@ -9,17 +9,23 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import families
+import mock_ndif
 import pytest
 import tiny_models
 from live_page import SCREENSHOTS, Recording, mount, mount_live, open_page, record
+from mock_ndif import MockNDIF
+from nnsight.modeling import huggingface
+from nnsight.modeling.transformers import TransformersModel
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 import strace_widgets as sw
 from strace_widgets.explorer.session import Session
+from strace_widgets.remote.server import Traffic
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "w5 w17 w3 w88 w41 w2"
@@ -67,6 +73,47 @@ def pair(request: pytest.FixtureRequest) -> tuple[Any, Any]:
 @pytest.fixture
 def tiny_trace(tiny: Any) -> sw.STrace:
     return sw.trace(tiny, PROMPT)
+
+
+# A server that the tests play: see `mock_ndif`.
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny model on disk, whose folder stands for a hub id."""
+    folder = str(tmp_path_factory.mktemp("hub") / "tiny")
+    tiny_models.tiny().save_pretrained(folder)
+    tiny_models.words().save_pretrained(folder)
+    huggingface._ID_CACHE[folder] = folder  # without a network the hub cannot be asked how a name is spelled
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served_model(tiny_folder: str) -> Any:
+    """What the server runs: loaded as a server does, with the attention of its choice."""
+    return TransformersModel(tiny_folder, task="text-generation", dispatch=True)
+
+
+@pytest.fixture
+def ndif(served_model: Any, tiny_folder: str, monkeypatch: pytest.MonkeyPatch) -> MockNDIF:
+    monkeypatch.setenv("NDIF_API_KEY", mock_ndif.KEY)
+    return MockNDIF(served_model, tiny_folder)
+
+
+@pytest.fixture
+def time_() -> mock_ndif.PassingTime:
+    return mock_ndif.PassingTime()
+
+
+@pytest.fixture(scope="session")
+def loaded(served_model: Any, tiny_folder: str) -> Any:
+    return sw.load_model(tiny_folder, remote=mock_ndif.URL, client=MockNDIF(served_model, tiny_folder).client)
+
+
+@pytest.fixture
+def there(loaded: Any, ndif: MockNDIF, time_: mock_ndif.PassingTime) -> Any:
+    """The tiny model on the server that the tests play, whose time passes by itself."""
+    return replace(loaded, server=replace(loaded.server, client=ndif.client, clock=time_.clock, traffic=Traffic()))
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from explorer_steps import Front, settings, settled, wait_for
 
 import strace_widgets as sw
 from strace_widgets.errors import RemoteRunError
-from strace_widgets.remote import backend as request
-from strace_widgets.remote.server import Stage
+from strace_widgets.remote import stages
+from strace_widgets.remote.stages import Stage
 
 
 @pytest.fixture
@@ -34,11 +34,10 @@ class Job:
         self.honest, self.stages, self.done = session.evaluate, stages, threading.Event()
 
     def __call__(self, n_edges: int, toggles: dict[str, str]) -> dict[str, Any]:
-        tell = request._listener.get()
         for stage in self.stages:
-            tell(stage)
+            stages.tell(stage)
         while not self.done.wait(0.01):
-            tell(self.stages[-1])
+            stages.tell(self.stages[-1])
         return self.honest(n_edges, toggles)
 
 

@@ -8,6 +8,7 @@ import sys
 import tarfile
 import venv
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_both_hold_the_bundle(packages: tuple[Path, Path]) -> None:
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     assert set(BUNDLE) <= in_sdist
     assert set(BUNDLE) <= in_wheel
-    assert "strace_widgets/prompts/shipped.jsonl" in in_wheel
+    assert "strace_widgets/studies/prompts/shipped.jsonl" in in_wheel
     assert {"js/package-lock.json", "js/src/explorer.tsx"} <= in_sdist
     assert {"js/lab/package-lock.json", "js/lab/src/plugin.ts", "js/lab/labextension/package.json"} <= in_sdist
     assert not any("node_modules" in name for name in in_sdist)
@@ -83,7 +84,9 @@ else:
     raise AssertionError("studies work without their extra, so this environment is not clean")
 print(sw.__version__, sw.__file__)
 """
-    finished = subprocess.run([python, "-c", program], check=True, cwd=tmp_path, capture_output=True, text=True)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    run = partial(subprocess.run, check=True, cwd=tmp_path, env=clean, capture_output=True, text=True)
+    finished = run([python, "-c", program])
     assert str(tmp_path) in finished.stdout
-    told = subprocess.run([python.parent / "strace-widgets", "--help"], check=True, capture_output=True, text=True)
+    told = run([python.parent / "strace-widgets", "--help"])
     assert "study" in told.stdout

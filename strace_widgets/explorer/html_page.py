@@ -51,7 +51,7 @@ def to_html(
     """Write traces, Explorers and texts as one page that needs no kernel and no network; return its path.
 
     On the page sizes between the computed levels are interpolated. An Explorer is written as it stands, with what was
-    tried. The page's size is printed before it is written.
+    tried.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def to_html(
         Without one, the first heading of the first text, or the first prompt.
     switches : {None, "single"}
         With ``"single"``, each head and MLP is switched off and on by itself at the size shown, so that these
-        switches work on the page. That runs the model about twice for each; how often is printed first.
+        switches work on the page. That runs the model about twice for each, with a progress bar, and the page grows by
+        some 3 kB for each.
 
     Raises
     ------
@@ -86,8 +87,6 @@ def to_html(
             state["evaluations"] = single_switches(session_of(part), state["n_edges"])
         written.append(state)
     text = page(title or _title(written), written)
-    size = len(text.encode())
-    print(f"{path}: a page of {size / 1e6:.2f} MB")
     Path(path).write_text(text, encoding="utf-8")
     return Path(path)
 
@@ -137,12 +136,8 @@ def single_switches(session: Session, n_edges: int) -> list[dict[str, Any]]:
     asked = [{node: state} for node in nodes for state in ("off", "on")]
     changing = [toggles for toggles in asked if _changes(trace, size, toggles)]
     passes = [changing[at : at + SWITCHED_A_PASS] for at in range(0, len(changing), SWITCHED_A_PASS)]
-    print(
-        f"{len(changing)} subgraphs of {trace.model.name}, a head or an MLP switched in each, in {len(passes)} batched "
-        f"passes; the page grows by about {len(asked) * 1.4e-3:.1f} MB"
-    )
     found = {}
-    for toggles in tqdm(passes, desc="switches", unit="pass", leave=False):
+    for toggles in tqdm(passes, desc=f"{len(changing)} switched subgraphs", unit="pass", leave=False):
         sweep = trace.evaluate([size] * len(toggles), toggles, masks=session.masks)
         for row, each in enumerate(toggles):
             found[tuple(each.items())] = view.evaluation(sweep, trace, each, row)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from ..remote.server import Stage
+    from ..remote.stages import Stage
     from ..results.strace import STrace
     from .html_page import Switches
     from .session import Progress
@@ -241,7 +241,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _telling(self, given_up: threading.Event) -> AbstractContextManager[None]:
         """Tell where the jobs of a block are on their server; to give up is to stop waiting for them."""
-        from ..remote.backend import listening  # noqa: PLC0415 - a saved trace is shown without torch
+        from ..remote.stages import listening  # noqa: PLC0415 - a saved trace is shown without torch
 
         job: dict[str, Any] = {}
 

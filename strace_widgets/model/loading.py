@@ -149,7 +149,8 @@ def proved(model: Model) -> Model:
     nothing = forced({}, architecture.n_layers, architecture.n_heads)
     try:
         call = Call(proof.identity_gaps, lambda: (as_row(token_ids),))
-        attention, block, norm, kind = model.ask(call)
+        # What a server sends still wants gradients.
+        attention, block, norm, kind = (gap.detach() for gap in model.ask(call))
         whole = model.evaluate(token_ids, everything, np.array([1, -1]), nothing)
     except RemoteError as reason:
         if not isinstance(reason, RemoteRunError):

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import torch
@@ -16,21 +12,17 @@ from nnsight.intervention.backends.remote import RemoteBackend
 from nnsight.schema.request import RequestModel
 
 from ..errors import RemoteError, RemoteTimeoutError, ResultLostError, ServerLostError, ServerUnreachableError
-from .server import FIRST_PAUSE, LONGEST_PAUSE, Server, Stage, api_key, last_line, scrubbed
+from .failures import failed, last_line
+from .key import api_key, scrubbed
+from .stages import Stage, tell
 
-Listener = Callable[[Stage], None]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+    from .server import Server
 
-
-@contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Have every stage of every job in this block told to a function; what that raises ends the waiting."""
-    token = _listener.set(listener)
-    try:
-        yield
-    finally:
-        _listener.reset(token)
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+"""Seconds between two questions for a job's stage."""
 
 
 class JobBackend(RemoteBackend):  # type: ignore[misc]
@@ -60,7 +52,7 @@ class JobBackend(RemoteBackend):  # type: ignore[misc]
         try:
             result = collect(self.server, self.job_id, self.model_name)
         except ResultLostError:
-            # Nothing changes on the server by running it, so run it again; a second loss is told.
+            # Nothing changes on the server by running it, so run it again; a second loss is an error.
             self.job_id = self.send(blob)
             result = collect(self.server, self.job_id, self.model_name)
         self._push(result, tracer)
@@ -73,7 +65,7 @@ class JobBackend(RemoteBackend):  # type: ignore[misc]
 
 
 def stage_of(server: Server, job_id: str) -> tuple[Stage | None, Any]:
-    """Return where a job is, None if the server has not said yet, and where its answer lies."""
+    """Return where a job is (None if the server has not said yet), and the address of its answer once it has one."""
     response = server.get(f"/response/{job_id}")
     if response.status_code == httpx.codes.NOT_FOUND:
         return None, None
@@ -97,66 +89,69 @@ def collect(server: Server, job_id: str, model_name: str, timeout: float | None 
         When the job failed; of the type that says why.
     """
     timeout = server.timeout if timeout is None else timeout
-    started, pause = time.monotonic(), FIRST_PAUSE
-    for stage, place in _follow(server, job_id):
-        if listener := _listener.get():
-            listener(stage)
+    clock, pause = server.clock, FIRST_PAUSE
+    started = clock.now()
+    for stage, address in _follow(server, job_id):
+        tell(stage)
         if stage.name == "completed":
-            return _fetch(server, job_id, place)
+            return _fetch(server, job_id, address)
         if stage.name == "error":
-            raise server.failure(stage.description, model_name)
-        if time.monotonic() - started > timeout:
+            raise failed(server, stage.description, model_name)
+        if clock.now() - started > timeout:
             raise RemoteTimeoutError(
                 f"Job {job_id} on {server.url} is still {stage.name} after {timeout:.0f} s. {stage.description} Wait "
                 "longer with a larger timeout, or submit it and collect it later."
             )
-        time.sleep(pause)
+        clock.sleep(pause)
         pause = min(1.2 * pause, LONGEST_PAUSE)
     raise AssertionError  # a job is followed until it ends
 
 
 def _follow(server: Server, job_id: str) -> Iterator[tuple[Stage, Any]]:
-    """Yield a job's stage, each time it is asked for, and where its answer lies."""
+    """Yield a job's stage each time it is asked for, and the address of its answer once it has one."""
     received = Stage("received", job_id=job_id)
-    told, place, heard = received, None, time.monotonic()
+    last, address, heard = received, None, server.clock.now()
     while True:
-        yield told, place
+        yield last, address
         try:
-            stage, place = stage_of(server, job_id)
-            silent = time.monotonic() - heard > server.patience
-            if stage is None and (silent or told != received):
+            stage, address = stage_of(server, job_id)
+            silent = server.clock.now() - heard > server.patience
+            if stage is None and (silent or last != received):
                 raise ResultLostError(f"The server {server.url} knows nothing of job {job_id} any more. Send it again.")
-            if silent and stage == told:
-                server.get("/connected")  # what was said last lies in a store that may outlive the queue behind it
+            if silent and stage == last:
+                # The stage lies in a store that may outlive the queue behind it: ask whether that still runs.
+                server.get("/connected")
         except ServerUnreachableError as reason:
             raise ServerLostError(
-                f"The server {server.url} stopped answering while job {job_id} was {told.name}. What you have is "
+                f"The server {server.url} stopped answering while job {job_id} was {last.name}. What you have is "
                 f"untouched. Try again when it is back. ({last_line(reason.text)})",
                 reason.text,
             ) from None
-        if silent or stage not in {told, None}:
-            heard = time.monotonic()
-        told = stage or told
+        if silent or stage not in {last, None}:
+            heard = server.clock.now()
+        last = stage or last
 
 
-def _fetch(server: Server, job_id: str, place: Any) -> dict[str, Any]:
-    """Return an answer from where the server put it. Tensors and plain data only: nothing in it is ever run."""
+def _fetch(server: Server, job_id: str, address: Any) -> dict[str, Any]:
+    """Return a job's answer. Tensors and plain data only: nothing in it is ever run."""
     try:
-        response = httpx.get(str(place), timeout=httpx.Timeout(30.0))
-        response.raise_for_status()
-    except httpx.HTTPError as reason:
+        content = server.download(str(address))
+    except (httpx.HTTPError, httpx.InvalidURL) as reason:
         # The address carries a signature, so it is not repeated.
         raise ResultLostError(
             f"Job {job_id} is done, but {server.url} no longer has its result ({type(reason).__name__}). Send it again."
         ) from None
-    server.traffic.bytes_down += len(response.content)
     try:
-        content = response.content
         if content.startswith(zstandard.FRAME_HEADER):
             content = zstandard.ZstdDecompressor().decompressobj().decompress(content)
-        found: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as reason:
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        if not isinstance(found, dict):
+            raise TypeError(f"a {type(found).__name__}")  # noqa: TRY301
+    except Exception as reason:  # noqa: BLE001 - bytes that are no answer fail in as many ways as there are bytes
+        # torch's own advice, to load it with weights_only=False, is none to pass on: it would run what came.
         raise RemoteError(
-            f"The answer of job {job_id} could not be read ({type(reason).__name__}: {reason}). Send it again."
-        ) from reason
+            f"The answer of job {job_id} on {server.url} could not be read ({type(reason).__name__}): it is cut off, "
+            "or more than tensors and plain data. Nothing in it was run. Send it again.",
+            str(reason),
+        ) from None
     return found

@@ -15,7 +15,7 @@ from ..model.model import Model
 from .backend import JobBackend
 from .server import server_at
 
-OPTIONS = ("timeout", "patience", "precision", "limit")
+OPTIONS = ("timeout", "patience", "precision", "limit", "client", "clock")
 """What can be set of a `Server` when a model is loaded."""
 
 

@@ -1,61 +1,32 @@
-"""An NDIF server as its client sees it: where it is, who may ask, and what it says when something fails.
+"""An NDIF server as its client sees it: where it is, how patiently it is asked, and what it says of itself.
 
 Everything goes over plain HTTP: a request is posted, its stage is asked for until it is done, and its answer is
-fetched. So a request outlives the connection, the notebook and this process; `backend` sends them.
+downloaded. So a request outlives the connection, the notebook and this process; `backend` sends them.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 from nnsight import CONFIG
 
-from ..errors import (
-    GradientsRefusedError,
-    JobCancelledError,
-    MissingKeyError,
-    ModelNotServedError,
-    RemoteError,
-    RemoteRunError,
-    RemoteTimeoutError,
-    RequestTooLargeError,
-    ServerUnreachableError,
-    VersionMismatchError,
-    WrongKeyError,
-)
-from ..graph.measures import PROBED
-from ..interventions.gradients import REFUSED
+from ..errors import RemoteError
+from .failures import missing_key, refused, unreachable
+from .key import api_key, headers
 
-KEY_PAGE = "https://login.ndif.us"
-CONNECT_SECONDS, READ_SECONDS = 10.0, 600.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+CONNECT_SECONDS, READ_SECONDS, DOWNLOAD_SECONDS = 10.0, 600.0, 30.0
+FIRST_RETRY, LONGEST_RETRY = 0.25, 2.0
+"""Seconds before a silent server is asked again."""
 PACKAGES = ("nnsight", "transformers", "torch")
 """Those whose versions decide whether two machines understand each other."""
 
-
-class Stage(NamedTuple):
-    """Where a job is.
-
-    Attributes
-    ----------
-    name : str
-        ``"received"``, ``"queued"``, ``"provisioning"``, ``"deploying"``, ``"dispatched"``, ``"running"``,
-        ``"completed"`` or ``"error"``.
-    description : str
-        The server's words for it.
-    job_id : str
-        The server's name for the job.
-    """
-
-    name: str
-    description: str = ""
-    job_id: str = ""
+Ask = Callable[[httpx.Client], httpx.Response]
 
 
 @dataclass
@@ -65,6 +36,14 @@ class Traffic:
     requests: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How time is told and waited for, in seconds; tests give one that does not wait."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True)
@@ -82,6 +61,10 @@ class Server:
         Of the large arrays in answers.
     limit : float
         Bytes that one request or answer may have before it is refused here.
+    client : callable
+        What makes an ``httpx.Client``, given its ``timeout``; behind a proxy,
+        ``functools.partial(httpx.Client, proxy="http://host:port")``.
+    clock : Clock
     traffic : Traffic
     """
 
@@ -90,6 +73,8 @@ class Server:
     patience: float = 30.0
     precision: str = "float32"
     limit: float = 1e9
+    client: Callable[..., httpx.Client] = field(default=httpx.Client, compare=False, repr=False)
+    clock: Clock = field(default_factory=Clock, compare=False, repr=False)
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
 
     def get(self, path: str) -> httpx.Response:
@@ -102,7 +87,7 @@ class Server:
         RemoteError
             When the server refuses; of the type that says why. 404 is an answer, not a refusal.
         """
-        return self._insist(lambda client: client.get(f"{self.url}{path}", headers=_headers()))
+        return self._insist(lambda client: client.get(f"{self.url}{path}", headers=headers()))
 
     def post(self, envelope: str, blob: bytes) -> dict[str, Any]:
         """Send a job; return the server's first words on it. A job changes nothing, so sending it twice is safe."""
@@ -113,7 +98,7 @@ class Server:
                 f"{self.url}/request",
                 data={"data": envelope},
                 files={"blob": ("request", blob, "application/octet-stream")},
-                headers={**_headers(), **stamp, "ndif-timestamp": repr(time.time())},
+                headers={**headers(), **stamp, "ndif-timestamp": repr(time.time())},
             )
 
         answer: dict[str, Any] = self._insist(send).json()
@@ -121,27 +106,36 @@ class Server:
         self.traffic.bytes_up += len(blob)
         return answer
 
-    def _insist(self, ask: Any) -> httpx.Response:
-        started, pause = time.monotonic(), 0.25
+    def download(self, address: str) -> bytes:
+        """Return an answer from where the server put it, a store that is asked without the key.
+
+        Raises
+        ------
+        httpx.HTTPError
+            At the first failure: what the store has lost does not come back.
+        """
+        with self.client(timeout=httpx.Timeout(DOWNLOAD_SECONDS)) as client:
+            content: bytes = client.get(address).raise_for_status().content
+        self.traffic.bytes_down += len(content)
+        return content
+
+    def _insist(self, ask: Ask) -> httpx.Response:
+        started, pause = self.clock.now(), FIRST_RETRY
         while True:
             try:
-                with httpx.Client(timeout=httpx.Timeout(CONNECT_SECONDS, read=READ_SECONDS)) as client:
-                    response: httpx.Response = ask(client)
+                with self.client(timeout=httpx.Timeout(CONNECT_SECONDS, read=READ_SECONDS)) as client:
+                    response = ask(client)
                 if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
                     break
                 why = _detail(response)
             except httpx.TransportError as reason:
                 why = f"{type(reason).__name__}: {reason}"
-            if time.monotonic() - started + pause > self.patience:
-                raise ServerUnreachableError(
-                    f"The server {self.url} does not answer as it should ({scrubbed(why)}), and was asked for "
-                    f"{self.patience:.0f} s. Is it running, and is the address right?",
-                    scrubbed(why),
-                )
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            if self.clock.now() - started + pause > self.patience:
+                raise unreachable(self.url, why, self.patience)
+            self.clock.sleep(pause)
+            pause = min(2 * pause, LONGEST_RETRY)
         if response.status_code >= httpx.codes.BAD_REQUEST and response.status_code != httpx.codes.NOT_FOUND:
-            raise self.refusal(response)
+            raise refused(self, response.status_code, _detail(response))
         return response
 
     # What the server says of itself.
@@ -178,71 +172,6 @@ class Server:
         ]
         return ", ".join(differ)
 
-    # What went wrong, as an exception with a sentence.
-
-    def refusal(self, response: httpx.Response) -> RemoteError:
-        """Return the exception for a request that the server did not take."""
-        code, text = response.status_code, scrubbed(_detail(response))
-        if code == httpx.codes.UNAUTHORIZED:
-            return missing_key(self.url, text)
-        if code == httpx.codes.FORBIDDEN or "API key" in text:
-            return WrongKeyError(
-                f"The server {self.url} does not know your API key. Look it up or make a new one at {KEY_PAGE} "
-                "and set NDIF_API_KEY, or call nnsight.CONFIG.set_default_api_key.",
-                text,
-            )
-        if "version" in text and "minimum" in text:
-            return self.mismatch(text)
-        if code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
-            return RequestTooLargeError(
-                f"The request is larger than {self.url} takes: use fewer sizes or tokens.", text
-            )
-        return RemoteError(f"The server {self.url} refused the request ({code}): {last_line(text)}", text)
-
-    def failure(self, text: str, model_name: str) -> RemoteError:
-        """Return the exception for a job that the server gave up."""
-        text = scrubbed(text)
-        if "not deploy this model" in text or "provisioning model" in text or "starting model" in text:
-            return ModelNotServedError(
-                f"The server {self.url} does not run {model_name} and could not start it: "
-                f"{last_line(text)} {self._served_sentence()}",
-                text,
-            )
-        if "payload could not be read" in text or "doesn't match the one your code was traced against" in text:
-            return self.mismatch(text)
-        if "execution timeout" in text:
-            return RemoteTimeoutError(
-                f"The server {self.url} stops a job after a time of its own: {last_line(text)} Use a shorter prompt or "
-                "fewer sizes at once.",
-                text,
-            )
-        if REFUSED in text:
-            return GradientsRefusedError(
-                f"The server {self.url} gives your requests no gradients, which the measures "
-                f"{', '.join(map(repr, PROBED))} need: it runs the code of people whom it has no reason to trust in a "
-                "sandbox, and none pass its wall. Choose another measure, such as 'l2', or ask who runs the server.",
-                text,
-            )
-        if "cancelled" in text and "Traceback" not in text:
-            return JobCancelledError(f"The server {self.url} gave the job up: {last_line(text)} Try again.", text)
-        return RemoteRunError(f"The job failed on {self.url}: {last_line(text)}", text)
-
-    def mismatch(self, text: str) -> VersionMismatchError:
-        """Return the exception for two machines that do not understand each other, with both machines' versions."""
-        differ = self.differences() or f"nnsight here is {version('nnsight')}"
-        return VersionMismatchError(
-            f"This machine and the server {self.url} do not understand each other: {differ}. Install the server's "
-            f"versions here. The server says: {last_line(text)}",
-            text,
-        )
-
-    def _served_sentence(self) -> str:
-        try:
-            names = sorted(self.served())
-        except RemoteError:
-            return "Choose another model."
-        return f"It runs {', '.join(names)}." if names else "It runs no model at present."
-
 
 def server_at(remote: Any, **options: Any) -> Server:
     """Return the server that ``remote`` means: True for the one that nnsight is configured for, or an address.
@@ -265,40 +194,8 @@ def server_at(remote: Any, **options: Any) -> Server:
     return Server(url, **options)
 
 
-def missing_key(url: str, text: str = "") -> MissingKeyError:
-    """Return the exception for a key that is wanted and not there."""
-    return MissingKeyError(
-        f"The server {url} wants an API key, and there is none. Get one at {KEY_PAGE} and set NDIF_API_KEY, or call "
-        "nnsight.CONFIG.set_default_api_key.",
-        text,
-    )
-
-
-def api_key() -> str:
-    """Return the API key: the environment's, else nnsight's own. It is kept nowhere else."""
-    return os.environ.get("NDIF_API_KEY") or CONFIG.API.APIKEY or ""
-
-
-def scrubbed(text: str) -> str:
-    """Return a text without the API key, which some servers repeat in their messages."""
-    key = api_key()
-    return text.replace(key, "(your key)") if key else text
-
-
-def last_line(text: str) -> str:
-    """Return the line of a server's text that says most: a traceback's last, else the first."""
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    if not lines:
-        return "no reason given."
-    return lines[-1] if "Traceback" in text else lines[0]
-
-
-def _headers() -> dict[str, str]:
-    key = api_key()
-    return {"ndif-api-key": key} if key else {}
-
-
 def _detail(response: httpx.Response) -> str:
+    """Return what the server says in its answer, which is JSON with a ``detail`` if all is well with it."""
     try:
         body = response.json()
     except ValueError:

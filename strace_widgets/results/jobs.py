@@ -15,7 +15,7 @@ from ..graph.edges import edges_kept
 from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes
 from ..remote.backend import collect, stage_of
-from ..remote.server import Stage
+from ..remote.stages import Stage
 from .run import from_scores
 from .sweep import Sweep, compare
 
@@ -98,7 +98,7 @@ class Job:
 
     @property
     def status(self) -> str:
-        """Where the job is, in a word: see `strace_widgets.remote.server.Stage`."""
+        """Where the job is, in a word: see `strace_widgets.remote.stages.Stage`."""
         return self.stage.name
 
     def result(self, timeout: float | None = None) -> STrace | Sweep:

@@ -20,7 +20,7 @@ from strace_widgets.graph.measures import PROBED
 from strace_widgets.graph.modes import Modes
 from strace_widgets.model import request_estimates as estimates
 from strace_widgets.model.tensors import unpacked
-from strace_widgets.remote.backend import listening
+from strace_widgets.remote.stages import listening
 from strace_widgets.results import jobs
 
 pytestmark = pytest.mark.remote

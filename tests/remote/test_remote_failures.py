@@ -20,8 +20,8 @@ from served import PATIENCE, UNSERVED, Remote
 import strace_widgets as sw
 from strace_widgets.explorer.session import Session, write_file
 from strace_widgets.model import request_estimates as estimates
-from strace_widgets.remote.backend import listening
 from strace_widgets.remote.server import server_at
+from strace_widgets.remote.stages import listening
 
 pytestmark = pytest.mark.remote
 PROMPT = "a small model says"

@@ -1,0 +1,27 @@
+"""The API key: looked up whenever a request is sent, kept in no object, and taken out of every text."""
+
+from __future__ import annotations
+
+import os
+
+from nnsight import CONFIG
+
+PAGE = "https://login.ndif.us"
+"""Where a person gets a key."""
+
+
+def api_key() -> str:
+    """Return the API key: the environment's, else nnsight's own; empty where there is none."""
+    return os.environ.get("NDIF_API_KEY") or CONFIG.API.APIKEY or ""
+
+
+def headers() -> dict[str, str]:
+    """Return the headers by which the server knows who asks."""
+    key = api_key()
+    return {"ndif-api-key": key} if key else {}
+
+
+def scrubbed(text: str) -> str:
+    """Return a text without the API key, which some servers repeat in their messages."""
+    key = api_key()
+    return text.replace(key, "(your key)") if key else text
