@@ -17,7 +17,7 @@ from live_page import mount_live
 from playwright.sync_api import Page, expect
 
 import strace_widgets as sw
-from strace_widgets.explorer.html_page import shown
+from strace_widgets.explorer.shown import shown
 from strace_widgets.graph.edges import Edges
 
 NO_MODEL = "loaded from a file and has no model: give it one with trace.with_model"

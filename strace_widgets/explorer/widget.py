@@ -132,7 +132,7 @@ class Explorer(anywidget.AnyWidget):
             Of the weights, as for `STrace.save`.
         """
         from ..results.trace_file import save_trace  # noqa: PLC0415 - only when asked
-        from .html_page import encoded, shown  # noqa: PLC0415
+        from .shown import encoded, shown  # noqa: PLC0415
 
         return save_trace(self.trace, path, encoded(shown(self)), precision=precision)
 

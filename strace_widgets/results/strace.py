@@ -399,7 +399,7 @@ class STrace:
         precision : {"float32", "float16"}
             Of the weights. Ranks, logits and results are exact in both.
         """
-        from ..explorer.html_page import encoded, shown  # noqa: PLC0415 - what is shown of a trace is above it
+        from ..explorer.shown import encoded, shown  # noqa: PLC0415 - what is shown of a trace is above it
         from .trace_file import save_trace  # noqa: PLC0415 - and so are files
 
         return save_trace(self, path, encoded(shown(self)), precision=precision)
