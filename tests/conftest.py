@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -45,11 +46,6 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the browser tests last: Playwright keeps an event loop on this thread, which widgets take for a kernel's."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session")
@@ -180,9 +176,9 @@ def card(page: Page, recording: Recording) -> Locator:
 
 @pytest.fixture
 def explorer(browser: Browser, tiny_trace: sw.STrace) -> Iterator[sw.Explorer]:
-    """Python's Explorer; made after the browser, whose event loop it takes for the kernel's."""
-    del browser
-    explorer = tiny_trace.explore()
+    """Python's Explorer; its results arrive while Playwright waits for the page, on Playwright's event loop."""
+    del browser  # it has started the loop
+    explorer = sw.Explorer(tiny_trace, loop=asyncio.get_running_loop())
     yield explorer
     explorer.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +12,30 @@ import pytest
 import strace_widgets as sw
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], changed: threading.Event, seconds: float = 20) -> None:
+    """Wait for a condition, and look at it again each time that an event is set."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "the widget did not answer"
-        time.sleep(0.01)
+        assert changed.wait(max(0, deadline - time.monotonic())), "the widget did not answer"
+        changed.clear()
+
+
+def wait_for(explorer: sw.Explorer, condition: Callable[[], bool]) -> None:
+    """Wait for a condition on an Explorer's traits, or on what follows them."""
+    changed = threading.Event()
+
+    def look(_: Any) -> None:
+        changed.set()
+
+    explorer.observe(look)
+    try:
+        wait_until(condition, changed)
+    finally:
+        explorer.unobserve(look)
 
 
 def settled(explorer: sw.Explorer) -> dict[str, Any]:
-    wait_for(lambda: explorer.status["state"] != "running")
+    wait_for(explorer, lambda: explorer.status["state"] != "running")
     assert explorer.evaluation is not None
     return dict(explorer.evaluation)
 
@@ -29,13 +45,28 @@ class Front:
 
     def __init__(self, explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.explorer, self.answers = explorer, []
-        monkeypatch.setattr(explorer, "send", lambda content, buffers=None: self.answers.append(content))  # noqa: ARG005
+        self._heard = threading.Event()
+        monkeypatch.setattr(explorer, "send", self._hear)
+
+    def _hear(self, content: dict[str, Any], buffers: Any = None) -> None:
+        del buffers
+        self.answers.append(content)
+        self._heard.set()
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition on the answers."""
+        wait_until(condition, self._heard)
+
+    def tell(self, **content: Any) -> None:
+        """Send a message."""
+        self.explorer._handle_custom_msg(content, [])
 
     def ask(self, kind: str, **payload: Any) -> dict[str, Any]:
-        request = {"id": f"{kind} {len(self.answers)}", "kind": kind, **payload}
-        self.explorer._handle_custom_msg(request, [])
-        wait_for(lambda: any(answer["id"] == request["id"] for answer in self.answers))
-        return next(answer for answer in self.answers if answer["id"] == request["id"])
+        """Send a message, and return its answer."""
+        request = f"{kind} {len(self.answers)}"
+        self.tell(id=request, kind=kind, **payload)
+        self.wait_for(lambda: any(answer["id"] == request for answer in self.answers))
+        return next(answer for answer in self.answers if answer["id"] == request)
 
 
 def settings(explorer: sw.Explorer, **changes: Any) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from ipywidgets.widgets.widget import _put_buffers
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
-from strace_widgets.explorer.html_page import NOTHING_TRIED, STATIC, _base64
+from strace_widgets.explorer.html_page import STATIC
 from strace_widgets.explorer.session import Session
+from strace_widgets.explorer.shown import NOTHING_TRIED, _base64
 
 SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
 AXE = Path(__file__).parent.parent / "js" / "node_modules" / "axe-core" / "axe.min.js"

@@ -64,7 +64,7 @@ def test_a_session_is_saved_and_brought_back(
     expect(live.get_by_test_id("tried-chip")).to_have_count(2)
     expect_answer(live, explorer.session.evaluate(*saved))
     explorer.toggles = {}
-    explorer.load(tmp_path / "session.json")
+    explorer.load_session(tmp_path / "session.json")
     expect(live.locator("[data-component='1.2']")).to_have_attribute("data-state", "off")
 
 

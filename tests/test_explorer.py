@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ import strace_widgets as sw
 from strace_widgets.explorer import session as sessions
 from strace_widgets.explorer.worker import worker
 
+V1 = Path(__file__).parent / "v1"
+
 
 @pytest.fixture
 def explorer(tiny_trace: sw.STrace) -> sw.Explorer:
     explorer = tiny_trace.explore()
-    wait_for(lambda: explorer.status["state"] == "ready" and explorer.evaluation is not None)
+    wait_for(explorer, lambda: explorer.status["state"] == "ready" and explorer.evaluation is not None)
     return explorer
 
 
@@ -76,11 +79,11 @@ def test_a_kernel_error_is_shown_and_the_last_good_result_stays(
     with monkeypatch.context() as patched:
         patched.setattr("strace_widgets.interventions.masked.evaluate", broken)
         explorer.toggles = {"0.1": "off"}
-        wait_for(lambda: explorer.status["state"] == "error")
+        wait_for(explorer, lambda: explorer.status["state"] == "error")
     assert "the accelerator caught fire" in explorer.status["message"]
     assert explorer.evaluation == good
     explorer._handle_custom_msg({"kind": "evaluate"}, [])  # "Try again"
-    wait_for(lambda: explorer.status["state"] == "ready")
+    wait_for(explorer, lambda: explorer.status["state"] == "ready")
     assert explorer.evaluation["toggles"] == {"0.1": "off"}
 
 
@@ -106,6 +109,21 @@ def test_what_does_not_exist_is_refused_in_python_and_shown_when_it_comes_from_t
     assert explorer.evaluation == good
     explorer.n_edges = 21
     assert settled(explorer)["n_edges"] == 21
+
+
+def test_what_an_observer_raises_is_shown_and_the_widget_goes_on(explorer: sw.Explorer) -> None:
+    def fail(_: Any) -> None:
+        raise ZeroDivisionError("my own callback")
+
+    explorer.observe(fail, "evaluation")
+    explorer.n_edges = 30
+    wait_for(explorer, lambda: explorer.status["state"] != "running")
+    assert explorer.status["state"] == "error"
+    assert "my own callback (ZeroDivisionError)" in explorer.status["message"]
+    explorer.unobserve(fail, "evaluation")
+    explorer.n_edges = 31
+    assert settled(explorer)["n_edges"] == 31
+    assert explorer.status["state"] == "ready"
 
 
 def test_two_explorers_share_the_model_without_disturbing_each_other(tiny_trace: sw.STrace) -> None:
@@ -247,7 +265,7 @@ def test_only_a_newer_trace_takes_the_place_of_a_trace(front: Front) -> None:
     ):
         explorer._handle_custom_msg(request | {"id": number}, [])
     release.set()
-    wait_for(lambda: len(answers) == 4)
+    front.wait_for(lambda: len(answers) == 4)
     assert {answer["id"]: answer["ok"] for answer in answers} == {0: False, 1: True, 2: True, 3: True}
     assert [answer["id"] for answer in answers if answer.get("cancelled")] == [0]
     assert explorer.bundle["importance"] == "l2"
@@ -273,7 +291,7 @@ def test_what_is_under_way_is_given_up_on_request(
     assert begun.wait(10)
     assert front.ask("cancel")["ok"]
     go_on.set()
-    wait_for(lambda: len(front.answers) == 2)
+    front.wait_for(lambda: len(front.answers) == 2)
     answer = front.answers[-1]
     assert (answer["id"], answer["ok"], answer["cancelled"]) == (1, False, True)
     assert answer["error"].startswith("Cancelled")
@@ -285,6 +303,30 @@ def test_what_is_under_way_is_given_up_on_request(
     explorer.n_edges = 21
     assert settled(explorer)["n_edges"] == 21
     assert explorer.status["message"] == ""
+
+
+def test_a_cancel_leaves_an_evaluation_on_this_machine_to_be_shown(front: Front) -> None:
+    busy = threading.Event()
+    worker.submit(busy.wait, 10)
+    front.explorer.n_edges = 33  # waits
+    assert front.ask("cancel")["ok"]
+    busy.set()
+    assert settled(front.explorer)["n_edges"] == 33
+    assert front.explorer.status["message"] == ""
+
+
+def test_a_newer_trace_does_not_look_cancelled(front: Front) -> None:
+    """What is said of the older one is its answer; the status is about the newer."""
+    explorer, told, release = front.explorer, [], threading.Event()
+    explorer.observe(lambda event: told.append(event["new"]), "status")
+    worker.submit(release.wait, 10)
+    for importance in ("l2", "cosine"):
+        front.tell(id=importance, kind="trace", settings=settings(explorer, importance=importance))
+    release.set()
+    front.wait_for(lambda: len(front.answers) == 2)
+    assert [answer.get("cancelled", False) for answer in front.answers] == [True, False]
+    assert not [status for status in told if status["message"].startswith("Cancelled")]
+    settled(explorer)
 
 
 def test_with_nothing_under_way_a_cancel_changes_nothing(front: Front) -> None:
@@ -330,11 +372,18 @@ def test_a_session_is_saved_and_gone_on_with(front: Front, tmp_path: Any) -> Non
     explorer.history = {"version": 1, "steps": [], "at": 0, "tried": []}
     explorer.n_edges, explorer.toggles = 70, {"2.1": "on"}
     before = settled(explorer)
-    file = explorer.save(tmp_path / "session.json")
-    again = sw.trace(explorer.trace.model, explorer.bundle["prompt"]).explore(file)
+    file = explorer.save_session(tmp_path / "session.json")
+    again = sw.trace(explorer.trace.model, explorer.bundle["prompt"]).explore(session=file)
     assert settled(again) == before
     assert settings(again) == settings(explorer)
     assert again.history == explorer.history
+
+
+def test_a_session_file_of_version_1_opens(tiny_trace: sw.STrace) -> None:
+    explorer = tiny_trace.explore(session=V1 / "session.json")
+    assert (explorer.n_edges, explorer.toggles) == (16, {"1.2": "off", "0.mlp": "on"})
+    assert settled(explorer)["total_variation"] == pytest.approx(0.3682327642181196, abs=1e-6)
+    assert (explorer.history["at"], len(explorer.history["steps"])) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -342,6 +391,7 @@ def test_a_session_is_saved_and_gone_on_with(front: Front, tmp_path: Any) -> Non
     [
         (None, "is no session file"),
         ({"settings": {}}, "is no session file"),
+        ({"n_edges": "many"}, "is no session file"),
         ({"format": "other"}, "format is 'other'"),
         ({"version": 9}, "version 9"),
         ({"model": "m"}, "with the model m"),
@@ -350,12 +400,12 @@ def test_a_session_is_saved_and_gone_on_with(front: Front, tmp_path: Any) -> Non
 def test_files_that_cannot_be_read_are_refused(
     explorer: sw.Explorer, tmp_path: Any, changes: dict[str, Any] | None, part_of_message: str
 ) -> None:
-    file = explorer.save(tmp_path / "session.json")
+    file = explorer.save_session(tmp_path / "session.json")
     content = json.loads(file.read_text())
     file.write_text("no JSON" if changes is None else json.dumps(content | changes))
     before = settled(explorer)
     with pytest.raises(sw.SessionFileError, match=part_of_message):
-        explorer.load(file)
+        explorer.load_session(file)
     assert settled(explorer) == before
 
 

@@ -53,7 +53,7 @@ def test_the_stage_of_a_job_is_told_once_with_the_time_of_its_beginning(
     monkeypatch.setattr(explorer.session, "evaluate", job)
     before = time.time()
     explorer.toggles = {"1.2": "off"}
-    wait_for(lambda: (explorer.status.get("job") or {}).get("description", "").endswith("2."))
+    wait_for(explorer, lambda: (explorer.status.get("job") or {}).get("description", "").endswith("2."))
     job.done.set()
     settled(explorer)
     stages = [(each["stage"], each["description"]) for each in told if each]
@@ -71,9 +71,9 @@ def test_an_evaluation_on_a_server_is_waited_for_no_longer_on_request(
     with monkeypatch.context() as patched:
         patched.setattr(explorer.session, "evaluate", Job(explorer.session, QUEUED))
         explorer.toggles = {"1.2": "off"}
-        wait_for(lambda: "job" in explorer.status)
+        wait_for(explorer, lambda: "job" in explorer.status)
         assert front.ask("cancel")["ok"]
-        wait_for(lambda: explorer.status["state"] != "running")
+        wait_for(explorer, lambda: explorer.status["state"] != "running")
     assert (explorer.status["state"], explorer.status["kind"]) == ("ready", "evaluate")
     assert "may still finish on the server" in explorer.status["message"]
     assert explorer.evaluation == good
@@ -87,7 +87,7 @@ def test_an_outdated_job_is_not_waited_for(explorer: sw.Explorer, monkeypatch: p
     evaluate = lambda n_edges, toggles: (honest if n_edges == 44 else endless)(n_edges, toggles)  # noqa: E731
     monkeypatch.setattr(explorer.session, "evaluate", evaluate)
     explorer.n_edges = 30
-    wait_for(lambda: "job" in explorer.status)
+    wait_for(explorer, lambda: "job" in explorer.status)
     explorer.n_edges = 44
     assert settled(explorer)["n_edges"] == 44
     assert explorer.status["message"] == ""
@@ -104,7 +104,7 @@ def test_what_a_server_says_of_a_failure_is_there_whole(front: Front, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(sw.STrace, "evaluate", fail)
         explorer.toggles = {"1.2": "off"}
-        wait_for(lambda: explorer.status["state"] == "error")
+        wait_for(explorer, lambda: explorer.status["state"] == "error")
         assert explorer.status["kind"] == "evaluate"
         assert explorer.status["message"] == "The job failed: RuntimeError: too hot"
         assert explorer.status["detail"] == text

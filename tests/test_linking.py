@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import ipywidgets
 import pytest
 import traitlets
+from explorer_steps import wait_for
 
 import strace_widgets as sw
 
@@ -17,13 +17,6 @@ def explorer(tiny_trace: sw.STrace) -> Iterator[sw.Explorer]:
     explorer = tiny_trace.explore()
     yield explorer
     explorer.close()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "the widget did not answer"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("view", [None, sw.SizeSlider, sw.LayerView])
@@ -72,7 +65,7 @@ def test_a_label_follows_the_result(explorer: sw.Explorer) -> None:
     ipywidgets.dlink((explorer, "total_variation"), (label, "value"), lambda distance: distance or 0.0)
     explorer.n_edges = 60
     truth = explorer.trace.evaluate([explorer.size]).total_variation[0]
-    wait_for(lambda: label.value == pytest.approx(truth, abs=1e-6))
+    wait_for(explorer, lambda: label.value == pytest.approx(truth, abs=1e-6))
 
 
 def test_interact_moves_the_explorer(explorer: sw.Explorer) -> None:
@@ -89,7 +82,7 @@ def test_interact_moves_the_explorer(explorer: sw.Explorer) -> None:
     assert explorer.n_edges == int(0.9 * explorer.trace.n_edges)
     assert set(explorer.toggles) == {"1.0", "1.1", "1.2", "1.3", "1.mlp"}
     truth = explorer.trace.evaluate([0.9], explorer.toggles).total_variation[0]
-    wait_for(lambda: explorer.total_variation == pytest.approx(truth, abs=1e-6))
+    wait_for(explorer, lambda: explorer.total_variation == pytest.approx(truth, abs=1e-6))
 
 
 def test_a_value_out_of_range_is_refused_in_words_and_moves_nothing(explorer: sw.Explorer) -> None:

@@ -17,7 +17,7 @@ from live_page import mount_live
 from playwright.sync_api import Page, expect
 
 import strace_widgets as sw
-from strace_widgets.explorer.html_page import shown
+from strace_widgets.explorer.shown import shown
 from strace_widgets.graph.edges import Edges
 
 NO_MODEL = "loaded from a file and has no model: give it one with trace.with_model"
@@ -99,7 +99,7 @@ def test_an_explorer_is_saved_as_it_stands_and_replayed(tiny: Any, tiny_trace: s
     explorer.n_edges = 40
     explorer.history = {"version": 1, "steps": [], "at": -1, "tried": []}
     explorer.curves = explorer.session.compare(["l2"])
-    loaded = sw.load_trace(explorer.save_trace(tmp_path / "x.strace"))
+    loaded = sw.load_trace(explorer.save(tmp_path / "x.strace"))
     replay = loaded.explore()
     assert not replay.live
     assert replay.status["state"] == "ready"
@@ -117,7 +117,7 @@ def test_an_explorer_is_saved_as_it_stands_and_replayed(tiny: Any, tiny_trace: s
 def test_a_replay_answers_the_switches_that_it_knows(tiny_trace: sw.STrace, tmp_path: Path) -> None:
     explorer = tiny_trace.explore()
     explorer.evaluations = [explorer.session.evaluate(40, {"1.2": state}) for state in ("off", "on")]
-    replay = sw.load_trace(explorer.save_trace(tmp_path / "x.strace")).explore()
+    replay = sw.load_trace(explorer.save(tmp_path / "x.strace")).explore()
     replay.n_edges, replay.toggles = 40, {"1.2": "on"}
     assert replay.evaluation == explorer.evaluations[1]
     assert replay.total_variation == explorer.evaluations[1]["total_variation"]
@@ -150,7 +150,7 @@ def test_other_measures_are_replayed_and_say_that_they_need_a_kernel(
 ) -> None:
     explorer = tiny_trace.explore()
     explorer.curves = explorer.session.compare(["l2", "inverse"])
-    replay = sw.load_trace(explorer.save_trace(tmp_path / "x.strace")).explore()
+    replay = sw.load_trace(explorer.save(tmp_path / "x.strace")).explore()
     card = mount_live(page, replay)
     expect(card.get_by_test_id("other-curves").locator("path")).to_have_count(2)
     expect(card.get_by_test_id("curve-legend")).to_contain_text("inverse trace")

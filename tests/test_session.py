@@ -180,6 +180,17 @@ def test_going_back_gives_the_same_numbers_without_a_new_pass(tiny_trace: sw.STr
     json.dumps(switched)  # plain data: it travels and is saved as it is
 
 
+def test_the_exact_results_kept_are_those_used_last(tiny_trace: sw.STrace) -> None:
+    session = Session(tiny_trace)
+    session.evaluations.most = 2
+    first, second = (session.evaluate(n_edges, {}) for n_edges in (10, 20))
+    assert session.evaluate(10, {}) is first
+    session.evaluate(30, {})
+    assert session.evaluate(10, {}) is first
+    assert session.evaluate(20, {}) is not second
+    assert len(session.evaluations) == 2
+
+
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The measures that were traced, one entry a trace."""
@@ -212,9 +223,7 @@ def test_a_measure_that_was_shown_or_compared_is_not_traced_again(tiny_trace: sw
     assert traced == ["l2", "l1"]
 
 
-def test_the_sessions_kept_are_few_and_small(
-    tiny_trace: sw.STrace, traced: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sessions_kept_are_few_and_small(tiny_trace: sw.STrace, traced: list[str]) -> None:
     first = Session(tiny_trace)
     names = ["l2", "proximity", "cosine", "projection"]
     first.compare(names)
@@ -223,13 +232,13 @@ def test_the_sessions_kept_are_few_and_small(
     assert traced == names  # the present one is kept as well, whatever was computed since
     first.compare(names[:1])
     assert traced == [*names, "l2"]
-    monkeypatch.setattr(sessions, "KEPT_BYTES", 2 * first.n_bytes)
+    first.sessions.most_bytes = 2 * first.n_bytes
     second = other(first, importance="l2")
     assert other(second, importance="l1") is first
     assert traced == [*names, "l2"]
     other(first, importance="cosine")
     assert traced[-1] == "cosine"  # two are as much as may be kept
-    monkeypatch.setattr(sessions, "KEPT_BYTES", 0)
+    first.sessions.most_bytes = 0
     assert other(first, importance="l2").trace.importance == "l2"
 
 

@@ -62,7 +62,7 @@ def test_a_saved_trace_is_read_shown_and_exported(
         print(explorer.live, explorer.status["state"], explorer.n_edges)
         print(sw.SizeSlider(explorer).n_edges)
         explorer.to_html({str(page)!r})
-        explorer.save_trace({str(tmp_path / "again.strace")!r})
+        explorer.save({str(tmp_path / "again.strace")!r})
         chart = charts.reconstruction(trace.sweep())
         print(sorted(chart._repr_mimebundle_()))
     """)

@@ -5,44 +5,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import MissingPackageError
-from ..graph.edges import edges_kept, size_of
-from ..results.strace import STrace
-from .session import Session
+from .shown import NOTHING_TRIED, encoded, session_of, shown, single_switches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from .widget import Explorer
-
-    Shown = STrace | Explorer
+    from .shown import Explored
 
 Switches = Literal["single"] | None
 """Which switches a page knows the results of: none, or those of each head and MLP alone."""
 
-NOTHING_TRIED: dict[str, Any] = {
-    "toggles": {},
-    "evaluation": None,
-    "evaluations": [],
-    "status": {"state": "ready", "message": "", "progress": 0},
-    "live": False,
-    "choices": {"importance": [], "masks": []},
-    "curves": [],
-    "history": {},
-}
-
 STATIC = Path(__file__).parent / "static"
-SWITCHED_A_PASS = 32
-"""Subgraphs that one call of the model evaluates for a page."""
 
 
 def to_html(
-    items: STrace | Explorer | str | Iterable[STrace | Explorer | str],
+    items: Explored | str | Iterable[Explored | str],
     path: str | Path,
     *,
     title: str | None = None,
@@ -74,7 +57,7 @@ def to_html(
     """
     if switches not in (None, "single"):
         raise ValueError(f"switches={switches!r} does not exist: choose None or 'single'.")
-    parts = [items] if isinstance(items, str) or not hasattr(items, "__iter__") else list(items)
+    parts = list(items) if isinstance(items, Iterable) and not isinstance(items, str) else [items]
     if not parts:
         raise ValueError("There is nothing to write: give a trace, an Explorer or a text.")
     written: list[str | dict[str, Any]] = []
@@ -89,79 +72,6 @@ def to_html(
     text = page(title or _title(written), written)
     Path(path).write_text(text, encoding="utf-8")
     return Path(path)
-
-
-def shown(item: STrace | Explorer) -> dict[str, Any]:
-    """Return the state of an Explorer as it stands, or as it would open on a trace.
-
-    Raises
-    ------
-    TypeError
-        When it is neither.
-    """
-    if isinstance(item, STrace):
-        if item.replayed and item.saved_view:
-            return dict(item.saved_view)
-        session = Session(item)
-        return {**NOTHING_TRIED, "bundle": session.bundle(), "n_edges": session.start_size()}
-    if not hasattr(item, "bundle"):
-        raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
-    names = ("bundle", "n_edges", "toggles", "evaluation", "evaluations", "curves", "history")
-    return NOTHING_TRIED | {name: getattr(item, name) for name in names}
-
-
-def session_of(item: STrace | Explorer) -> Session:
-    """Return the session that an Explorer shows, or a new one on a trace."""
-    return Session(item) if isinstance(item, STrace) else item.session
-
-
-def single_switches(session: Session, n_edges: int) -> list[dict[str, Any]]:
-    """Return the results of switching each head and MLP off and on by itself, at one size.
-
-    Switching off what the trace does not have changes nothing, nor does switching on what it has whole: these are not
-    run again.
-
-    Returns
-    -------
-    list of dict
-        As `strace_widgets.explorer.view_state.evaluation` has them.
-    """
-    from tqdm.auto import tqdm  # noqa: PLC0415 - a page without switches does without
-
-    from . import view_state as view  # noqa: PLC0415
-
-    trace = session.trace
-    graph, size = trace.graph, size_of(n_edges, trace.n_edges)
-    nodes = [f"{layer}.{part}" for layer in range(graph.n_layers) for part in (*range(graph.n_heads), "mlp")]
-    asked = [{node: state} for node in nodes for state in ("off", "on")]
-    changing = [toggles for toggles in asked if _changes(trace, size, toggles)]
-    passes = [changing[at : at + SWITCHED_A_PASS] for at in range(0, len(changing), SWITCHED_A_PASS)]
-    found = {}
-    for toggles in tqdm(passes, desc=f"{len(changing)} switched subgraphs", unit="pass", leave=False):
-        sweep = trace.evaluate([size] * len(toggles), toggles, masks=session.masks)
-        for row, each in enumerate(toggles):
-            found[tuple(each.items())] = view.evaluation(sweep, trace, each, row)
-    unchanged = session.evaluate(n_edges, {})
-    return [_rounded(found.get(tuple(toggles.items())) or {**unchanged, "toggles": toggles}) for toggles in asked]
-
-
-def _changes(trace: STrace, size: float, toggles: Mapping[str, str]) -> bool:
-    ((node, state),) = toggles.items()
-    layer, part = node.split(".")
-    ranks = trace.ranks.mlp[int(layer)] if part == "mlp" else trace.ranks.attention[int(layer), int(part)]
-    ranks = ranks[ranks < trace.n_edges]
-    kept = ranks < edges_kept(size, trace.n_edges)
-    return bool(kept.any() if state == "off" else not kept.all())
-
-
-def _rounded(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """Return an evaluation with six decimals, since a page holds hundreds of them."""
-    figures = {name: round(evaluation[name], 6) for name in ("total_variation", "kl", "entropy")}
-    head = [
-        row | {"probability": round(row["probability"], 6), "full_probability": round(row["full_probability"], 6)}
-        for row in evaluation["head"]
-    ]
-    return {**evaluation, **figures, "head": head}
 
 
 def page(title: str, parts: list[str | dict[str, Any]]) -> str:
@@ -227,14 +137,3 @@ def _title(parts: list[str | dict[str, Any]]) -> str:
             return heading[1]
     prompts = [part["bundle"]["prompt"] for part in parts if not isinstance(part, str)]
     return f"s-Trace of “{prompts[0]}”" if prompts else "s-Trace"
-
-
-def encoded(state: Mapping[str, Any]) -> str:
-    """Return a state as JSON, with bytes as base64 text."""
-    return json.dumps(state, default=_base64, ensure_ascii=False)
-
-
-def _base64(value: Any) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError(f"{type(value).__name__} does not belong into a page's state.")

@@ -5,14 +5,12 @@ Nothing here knows of a widget: `strace_widgets.explorer.widget` shows a session
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import SessionFileError, ToggleError
+from ..errors import ToggleError
 from ..graph.edges import size_of
 from ..graph.measures import MEASURES
 from ..graph.modes import CHOICES
@@ -20,21 +18,27 @@ from ..graph.toggles import normalise
 from ..results.run import trace as trace_prompt
 from . import view_state as view
 from .code_export import note, programs
+from .recent import Recent
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from ..results.strace import STrace
     from ..results.sweep import Sweep
+    from .requests import Progress
 
-FORMAT, VERSION = "strace-session", 1
 BASELINES = ("inverse", "random")
 KEPT, KEPT_BYTES = 4, 2**30
-"""How many sessions can be returned to at once, and what their weights and ranks may take together."""
-LAST = -1
-"""The position of the last token, for who does not know how many there are."""
+"""How many sessions can be returned to, and what their weights and ranks may take together."""
 
-Progress = Callable[[str, float], None]
+EVALUATIONS = 1000
+"""How many exact results a session keeps; one takes a few kilobytes."""
+
+LAST = -1
+"""The position of the last token, for a caller that does not know how many there are."""
+
+Subgraph = tuple[int, tuple[tuple[str, str], ...]]
+"""What an exact result is about: a number of edges, and the toggles in order."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,30 @@ class Settings:
     position: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Session:
-    """A trace under exploration; it remembers exact results and other traces, so that going back takes no new pass."""
+    """A trace under exploration; it keeps exact results and other traces, so that going back takes no new pass.
+
+    Attributes
+    ----------
+    trace : STrace
+    masks : str
+        See `strace_widgets.graph.modes.Modes`.
+    evaluations : Recent
+        Exact results, by number of edges and toggles.
+    sessions : Recent
+        By settings, the sessions that can be returned to. All that come from one another share it.
+    """
 
     trace: STrace
     masks: str = "all"
-    # Position and tokens of the whole prompt, when the trace explains an earlier token of it.
+    # The whole prompt and its token ids; the trace may explain an earlier token of it.
     _prompt: str = ""
     _token_ids: Any = None
-    _evaluations: dict[tuple[int, tuple[tuple[str, str], ...]], dict[str, Any]] = field(default_factory=dict)
-    # All that grew from the same first one, the last used at the end; they share this.
-    _kept: dict[Settings, Session] = field(default_factory=dict, repr=False, compare=False)
+    evaluations: Recent[Subgraph, dict[str, Any]] = field(default_factory=lambda: Recent(EVALUATIONS), repr=False)
+    sessions: Recent[Settings, Session] = field(
+        default_factory=lambda: Recent(KEPT, KEPT_BYTES, lambda session: session.n_bytes), repr=False
+    )
 
     def __post_init__(self) -> None:
         if self._token_ids is None:
@@ -104,16 +120,20 @@ class Session:
         """
         toggles = normalise(toggles, self.trace.graph.n_layers, self.trace.graph.n_heads)
         key = (n_edges, tuple(sorted(toggles.items())))
-        if key not in self._evaluations:
-            size = size_of(n_edges, self.trace.n_edges)
-            sweep = self.trace.evaluate([size], toggles, masks=self.masks)
-            self._evaluations[key] = view.evaluation(sweep, self.trace, toggles)
-        return self._evaluations[key]
+        known = self.evaluations.get(key)
+        if known is not None:
+            return known
+        sweep = self.trace.evaluate([size_of(n_edges, self.trace.n_edges)], toggles, masks=self.masks)
+        return self.evaluations.keep(key, view.evaluation(sweep, self.trace, toggles))
 
     def with_settings(self, settings: Settings, progress: Progress = lambda *_: None) -> Session:
         """Return a session on the same model under other settings, made anew or kept from before; this one stays.
 
-        ``progress`` is told each stage and how far it is, 0 to 1. It may raise: that ends the work.
+        Parameters
+        ----------
+        settings : Settings
+        progress : callable
+            Is told each step and how far the work is, 0 to 1. It may raise: that ends the work.
 
         Raises
         ------
@@ -129,26 +149,17 @@ class Session:
         position = len(token_ids) - 1 if settings.position == LAST else settings.position
         if not 0 <= position < len(token_ids):
             raise ValueError(f"The prompt's positions are 0 to {len(token_ids) - 1}; {position} is not one of them.")
-        self._keep(self)
-        kept = self._kept.get(replace(settings, position=position))
+        self.sessions.keep(self.settings, self)
+        kept = self.sessions.get(replace(settings, position=position))
         if kept is not None:
-            return self._keep(kept)
+            return kept
         progress("weighing and ranking every edge", 0.1)
         options = self.trace.options if settings.importance == self.trace.importance else {}
         trace = trace_prompt(model, token_ids[: position + 1], settings.importance, **options)
-        session = Session(trace, settings.masks, settings.prompt, token_ids, _kept=self._kept)
+        session = Session(trace, settings.masks, settings.prompt, token_ids, sessions=self.sessions)
         progress(f"running {len(trace.standard_sizes())} subgraphs", 0.4)
         session.sweep()
-        return self._keep(session)
-
-    def _keep(self, session: Session) -> Session:
-        """Keep a session as the last used, and let go of the first until the rest are few and small."""
-        kept = self._kept
-        kept.pop(session.settings, None)
-        kept[session.settings] = session
-        while len(kept) > 1 and (len(kept) > KEPT or sum(each.n_bytes for each in kept.values()) > KEPT_BYTES):
-            del kept[next(iter(kept))]
-        return session
+        return self.sessions.keep(session.settings, session)
 
     @property
     def n_bytes(self) -> int:
@@ -158,7 +169,7 @@ class Session:
     def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[dict[str, Any]]:
         """Return the curves of other measures and baselines at the levels' sizes, for one picture.
 
-        The sessions under those measures are kept as by `with_settings`.
+        The sessions under those measures are kept, as `with_settings` keeps them.
 
         Raises
         ------
@@ -239,43 +250,3 @@ def _lasting_top1(sweep: Sweep) -> int | None:
 def choices() -> dict[str, list[str]]:
     """Return what a person can switch to."""
     return {"importance": [name for name in MEASURES if name != "random"], "masks": list(CHOICES["masks"])}
-
-
-def write_file(path: Path, session: Session, n_edges: int, toggles: Mapping[str, str], history: Any) -> None:
-    """Write a session file: everything that a person did, none of the model."""
-    content = {
-        "format": FORMAT,
-        "version": VERSION,
-        "model": session.trace.model.name,
-        "settings": asdict(session.settings),
-        "n_edges": n_edges,
-        "toggles": dict(toggles),
-        "history": history,
-    }
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
-def read_file(path: Path, model_name: str) -> dict[str, Any]:
-    """Read a session file.
-
-    Raises
-    ------
-    SessionFileError
-        When it is not one, of another version, or of another model; says which.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        settings = Settings(**content["settings"])
-        kind, version, model = content["format"], content["version"], content["model"]
-        state = {"settings": settings, **{key: content[key] for key in ("n_edges", "toggles", "history")}}
-    except (ValueError, KeyError, TypeError) as reason:
-        raise SessionFileError(
-            f"{path} is no session file of strace_widgets ({type(reason).__name__}: {reason})."
-        ) from reason
-    if kind != FORMAT:
-        raise SessionFileError(f"{path} is no session file of strace_widgets: its format is {kind!r}.")
-    if version != VERSION:
-        raise SessionFileError(f"{path} is a session file of version {version}; this package reads version {VERSION}.")
-    if model != model_name:
-        raise SessionFileError(f"{path} was saved with the model {model}, but this session runs {model_name}.")
-    return state

@@ -1,4 +1,4 @@
-"""The Explorer: drag s, watch the reconstructed head, switch components, all on one session.
+"""The Explorer: drag s, watch the next-token probabilities, toggle components, all on one session.
 
 The traits and messages are described in ``docs/explorer-state.md``. A request is a state: the front end writes
 ``n_edges`` and ``toggles``; the newest of them is evaluated on the worker thread, so that the kernel stays free for
@@ -7,8 +7,6 @@ messages and interrupts. What is no state (another trace, more curves, code) is 
 
 from __future__ import annotations
 
-import threading
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,24 +18,21 @@ from ..errors import CancelledError, RemoteError, StraceError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..graph.toggles import normalise
 from ..results.replay import NO_MODEL
-from . import session as sessions
-from .session import Session, Settings
-from .worker import last_line, post_to_kernel, worker
+from . import session_file
+from .requests import RequestRunner, SupersededError
+from .session import Session, Settings, choices, curves_after
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
-    from ..remote.stages import Stage
     from ..results.strace import STrace
     from .html_page import Switches
-    from .session import Progress
+    from .requests import Progress
 
 STATIC = Path(__file__).parent / "static"
 READY = {"state": "ready", "message": "", "progress": 0.0}
 RESTORED = ("toggles", "evaluation", "evaluations", "curves", "history")
-CANCELLED = "Cancelled: everything is as it was."
-STOPPED = "No longer waiting: the job may still finish on the server, but its answer is dropped."
 
 
 class Explorer(anywidget.AnyWidget):
@@ -46,8 +41,10 @@ class Explorer(anywidget.AnyWidget):
     Parameters
     ----------
     trace : STrace
-    file : str or Path, optional
+    session : str or Path, optional
         A session file to go on with.
+    loop : asyncio.AbstractEventLoop, optional
+        The event loop on which results arrive, where that is neither IPython's nor the loop of the calling task.
 
     Attributes
     ----------
@@ -89,17 +86,22 @@ class Explorer(anywidget.AnyWidget):
     curves: traitlets.List[Any] = traitlets.List().tag(sync=True)
     history = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, trace: STrace, file: str | Path | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        trace: STrace,
+        session: str | Path | None = None,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        **kwargs: Any,
+    ) -> None:
         saved = trace.saved_view
         self.session = Session(trace, saved["bundle"]["masks"] if saved else "all")
-        self._post = post_to_kernel()
-        # Set to give up the request of a kind that is under way.
-        self._given_up = {kind: threading.Event() for kind in ("evaluate", "trace", "compare")}
+        self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
         start = saved.get("n_edges") or self.session.start_size()
         super().__init__(
             n_edges=start,
             size=size_of(start, trace.n_edges),
-            choices=sessions.choices(),
+            choices=choices(),
             live=not trace.replayed,
             status=READY | {"message": NO_MODEL if trace.replayed else ""},
             **{name: saved[name] for name in RESTORED if name in saved},
@@ -108,27 +110,50 @@ class Explorer(anywidget.AnyWidget):
         self.set_trait("bundle", saved["bundle"] if trace.replayed and saved else self.session.bundle())
         self.observe(lambda _: self._evaluate(), names=["n_edges", "toggles"])
         self.on_msg(self._on_message)
-        if file is None:
+        if session is None:
             self._evaluate()
         else:
-            self.load(file)
+            self.load_session(session)
 
     @property
     def trace(self) -> STrace:
         """The trace that is shown."""
         return self.session.trace
 
-    def save(self, path: str | Path) -> Path:
-        """Write the session, its history included, to a file; return its path.
+    def save(self, path: str | Path, *, precision: str = "float32") -> Path:
+        """Write the trace, with what was tried on it, to one file that opens without a model; return its path.
+
+        See `strace_widgets.STrace.save`.
+
+        Parameters
+        ----------
+        path : str or Path
+        precision : {"float32", "float16"}
+            Of the weights, as for `STrace.save`.
+        """
+        from ..results.trace_file import save_trace  # noqa: PLC0415 - only when asked
+        from .shown import encoded, shown  # noqa: PLC0415
+
+        return save_trace(self.trace, path, encoded(shown(self)), precision=precision)
+
+    def save_session(self, path: str | Path) -> Path:
+        """Write what was done here, without the trace, to a small JSON file; return its path. See `load_session`.
 
         Parameters
         ----------
         path : str or Path
         """
-        sessions.write_file(Path(path), self.session, self.n_edges, self.toggles, self.history)
+        saved = session_file.SavedSession(
+            model=self.trace.model.name,
+            settings=self.session.settings,
+            n_edges=self.n_edges,
+            toggles=self.toggles,
+            history=self.history,
+        )
+        session_file.write(Path(path), saved)
         return Path(path)
 
-    def load(self, path: str | Path) -> None:
+    def load_session(self, path: str | Path) -> None:
         """Go on with a session that was saved; nothing changes when the file cannot be read.
 
         Parameters
@@ -140,9 +165,9 @@ class Explorer(anywidget.AnyWidget):
         SessionFileError
             When it is no session file, or of another version or model.
         """
-        state = sessions.read_file(Path(path), self.trace.model.name)
-        session = self.session.with_settings(state["settings"], self._progress)
-        self._show(session, state["n_edges"], state["toggles"], state["history"])
+        saved = session_file.read(Path(path), self.trace.model.name)
+        session = self.session.with_settings(saved.settings)
+        self._show_session(session, saved.n_edges, saved.toggles, saved.history)
 
     def code(self) -> dict[str, str]:
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
@@ -162,22 +187,6 @@ class Explorer(anywidget.AnyWidget):
         from .html_page import to_html  # noqa: PLC0415 - only when asked
 
         return to_html(self, path, switches=switches)
-
-    def save_trace(self, path: str | Path, *, precision: str = "float32") -> Path:
-        """Write the trace with the session as it stands to one file that opens without a model; return its path.
-
-        See `strace_widgets.STrace.save`.
-
-        Parameters
-        ----------
-        path : str or Path
-        precision : {"float32", "float16"}
-            Of the weights, as for `STrace.save`.
-        """
-        from ..results.trace_file import save_trace  # noqa: PLC0415 - only when asked
-        from .html_page import encoded, shown  # noqa: PLC0415
-
-        return save_trace(self.trace, path, encoded(shown(self)), precision=precision)
 
     # The state on both sides.
 
@@ -228,38 +237,6 @@ class Explorer(anywidget.AnyWidget):
         except traitlets.TraitError as reason:
             self._tell("evaluate", reason)
 
-    def _tell(self, kind: str, reason: Exception) -> None:
-        """Say how a request ended that has no result."""
-        state = "ready" if isinstance(reason, CancelledError) else "error"
-        self.status = READY | {"state": state, "message": _sentence(reason), "kind": kind} | _detail(reason)
-
-    def _in_place_of_older(self, kind: str) -> threading.Event:
-        """Give up the request of a kind that is under way; return the event that gives up the next one."""
-        self._given_up[kind].set()
-        given_up = self._given_up[kind] = threading.Event()
-        return given_up
-
-    def _telling(self, given_up: threading.Event) -> AbstractContextManager[None]:
-        """Tell where the jobs of a block are on their server; to give up is to stop waiting for them."""
-        from ..remote.stages import listening  # noqa: PLC0415 - a saved trace is shown without torch
-
-        job: dict[str, Any] = {}
-
-        def hear(stage: Stage) -> None:
-            if given_up.is_set():
-                raise CancelledError(STOPPED)
-            if stage.name == "error" or (stage.name, stage.description) == (job.get("stage"), job.get("description")):
-                return  # an error is told by what it raises
-            since = job["since"] if job.get("stage") == stage.name else time.time()
-            job.update(stage=stage.name, description=stage.description, since=since)
-            self._post(partial(self._show_job, dict(job)))
-
-        return listening(hear)
-
-    def _show_job(self, job: dict[str, Any]) -> None:
-        if self.status["state"] == "running":
-            self.status = self.status | {"job": job}
-
     # Evaluations: the newest state wins.
 
     def _evaluate(self) -> None:
@@ -269,31 +246,33 @@ class Explorer(anywidget.AnyWidget):
             self.evaluation = next((found for found in known if found["toggles"] == self.toggles), self.evaluation)
             return
         self.status = READY | {"state": "running"}
-        given_up = self._in_place_of_older("evaluate")
-        worker.submit(self._work, given_up, self.session, self.n_edges, dict(self.toggles))
+        session, n_edges, toggles = self.session, self.n_edges, dict(self.toggles)
+        self._requests.run(
+            "evaluate",
+            lambda _: session.evaluate(n_edges, toggles),
+            done=self._show_evaluation,
+            failed=partial(self._tell, "evaluate"),
+        )
 
-    def _is_newest(self, given_up: threading.Event) -> bool:
-        return given_up is self._given_up["evaluate"]
-
-    def _work(self, given_up: threading.Event, session: Session, n_edges: int, toggles: dict[str, str]) -> None:
-        if not self._is_newest(given_up):
-            return  # outdated while it waited: the newer request is behind it in the queue
-        try:
-            with self._telling(given_up):
-                answer: dict[str, Any] | Exception = session.evaluate(n_edges, toggles)
-        except Exception as reason:  # noqa: BLE001 - whatever fails in a model belongs on screen
-            answer = reason
-        self._post(lambda: self._answer(given_up, answer))
-
-    def _answer(self, given_up: threading.Event, answer: dict[str, Any] | Exception) -> None:
-        if not self._is_newest(given_up):
-            return
-        if isinstance(answer, Exception):
-            self._tell("evaluate", answer)
-            return
+    def _show_evaluation(self, evaluation: dict[str, Any]) -> None:
         with self.hold_sync():
-            self.evaluation = answer
+            self.evaluation = evaluation
             self.status = READY
+
+    # The status: how far requests are, and how they ended if there is no result.
+
+    def _show_progress(self, message: str, progress: float) -> None:
+        self.status = {"state": "running", "message": message, "progress": progress}
+
+    def _show_job(self, job: dict[str, Any]) -> None:
+        if self.status["state"] == "running":
+            self.status = self.status | {"job": job}
+
+    def _tell(self, kind: str, reason: Exception) -> None:
+        if isinstance(reason, SupersededError):
+            return  # the status is about the newer request
+        state = "ready" if isinstance(reason, CancelledError) else "error"
+        self.status = READY | {"state": state, "message": _sentence(reason), "kind": kind} | _detail(reason)
 
     # What is asked by a message.
 
@@ -305,70 +284,49 @@ class Explorer(anywidget.AnyWidget):
             "code": lambda: self.code() | {"note": self.session.code_note()},
             "cancel": self._cancel,
         }
-        in_stages = {"trace": self._retrace, "compare": self._compare}
+        later = {"trace": self._trace, "compare": self._compare}
         kind = content.get("kind")
-        if kind in in_stages:
-            self._run(content, in_stages[kind])
+        if kind in later:
+            self._answer_later(content, later[kind])
         elif kind in at_once:
             try:
                 self._reply(content, **(at_once[kind]() or {}))
             except Exception as reason:  # noqa: BLE001 - the sentence belongs on screen
-                self._reply(content, error=_sentence(reason))
+                self._refuse(content, reason)
         else:
             self._reply(content, error=f"There is no request {kind!r}.")
 
-    def _cancel(self) -> None:
-        for given_up in self._given_up.values():
-            given_up.set()
+    def _answer_later(
+        self, content: dict[str, Any], work: Callable[[dict[str, Any], Progress], Callable[[], None]]
+    ) -> None:
+        """Run work on the worker, then on the kernel's thread what it returns; then answer the message."""
 
-    def _run(self, content: dict[str, Any], work: Callable[[dict[str, Any], Progress], Callable[[], None]]) -> None:
-        """Run work on the worker; what it returns is done on the kernel's thread. A failure is shown and answered."""
-        given_up = self._in_place_of_older(content["kind"])
+        def done(show: Callable[[], None]) -> None:
+            show()
+            self._reply(content)
 
-        def go_on() -> None:
-            if given_up.is_set():
-                raise CancelledError(CANCELLED)
+        def failed(reason: Exception) -> None:
+            self._tell(content["kind"], reason)
+            self._refuse(content, reason)
 
-        def progress(message: str, done: float) -> None:
-            go_on()
-            self._progress(message, done)
-
-        def task() -> None:
-            try:
-                go_on()
-                with self._telling(given_up):
-                    show = work(content, progress)
-            except Exception as reason:  # noqa: BLE001 - the worker must live on
-                self._post(partial(self._refuse, content, reason))
-            else:
-                self._post(partial(finish, show))
-
-        def finish(show: Callable[[], None]) -> None:
-            try:
-                go_on()
-                show()
-            except Exception as reason:  # noqa: BLE001 - the sentence belongs on screen
-                self._refuse(content, reason)
-            else:
-                self._reply(content)
-
-        worker.submit(task)
-
-    def _refuse(self, content: dict[str, Any], reason: Exception) -> None:
-        self._tell(content["kind"], reason)
-        cancelled = {"cancelled": True} if isinstance(reason, CancelledError) else {}
-        self._reply(content, error=_sentence(reason), **_detail(reason), **cancelled)
+        self._requests.run(content["kind"], partial(work, content), done, failed)
 
     def _reply(self, content: dict[str, Any], error: str | None = None, **payload: Any) -> None:
         outcome = {"ok": True} if error is None else {"ok": False, "error": error}
         self.send({"id": content.get("id"), "kind": content.get("kind"), **outcome, **payload})
 
-    def _progress(self, message: str, progress: float) -> None:
-        self._post(lambda: self.set_trait("status", {"state": "running", "message": message, "progress": progress}))
+    def _refuse(self, content: dict[str, Any], reason: Exception) -> None:
+        cancelled = {"cancelled": True} if isinstance(reason, CancelledError) else {}
+        self._reply(content, error=_sentence(reason), **_detail(reason), **cancelled)
 
-    def _retrace(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
+    def _cancel(self) -> None:
+        self._requests.cancel("trace", "compare")
+        # An evaluation on this machine is done in a moment: its result is shown.
+        self._requests.stop_waiting("evaluate")
+
+    def _trace(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
         session = self.session.with_settings(Settings(**content["settings"]), progress)
-        return lambda: self._show(session, content.get("n_edges"), content.get("toggles"), None)
+        return lambda: self._show_session(session, content.get("n_edges"), content.get("toggles"), None)
 
     def _compare(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
         session = self.session
@@ -381,14 +339,16 @@ class Explorer(anywidget.AnyWidget):
 
         return show
 
-    def _show(self, session: Session, n_edges: int | None, toggles: dict[str, str] | None, history: Any) -> None:
+    def _show_session(
+        self, session: Session, n_edges: int | None, toggles: dict[str, str] | None, history: dict[str, Any] | None
+    ) -> None:
         """Replace the session; sizes and toggles that the new graph does not have are left behind."""
         anew = session is not self.session
         if n_edges is None or not 1 <= n_edges <= session.trace.n_edges:
             n_edges = session.start_size()
         toggles = normalise(toggles, session.trace.graph.n_layers, session.trace.graph.n_heads)
         bundle = session.bundle() if anew else self.bundle
-        curves = sessions.curves_after(self.curves, self.session, session)
+        curves = curves_after(self.curves, self.session, session)
         with self.hold_sync():
             self.session = session
             if anew:
@@ -404,9 +364,11 @@ class Explorer(anywidget.AnyWidget):
 
 
 def _sentence(reason: Exception) -> str:
-    """Return what a person reads of an error: ours are sentences already."""
-    ours = isinstance(reason, (StraceError, ValueError, traitlets.TraitError)) and "\n" not in str(reason)
-    return str(reason) if ours else last_line(reason)
+    """Return what a person reads of an error: a sentence of ours, or the last line, where nnsight puts the cause."""
+    text = str(reason).strip()
+    if isinstance(reason, (StraceError, ValueError, traitlets.TraitError)) and "\n" not in str(reason):
+        return str(reason)
+    return f"{text.splitlines()[-1]} ({type(reason).__name__})" if text else type(reason).__name__
 
 
 def _detail(reason: Exception) -> dict[str, str]:

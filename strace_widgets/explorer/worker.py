@@ -1,7 +1,7 @@
-"""The one thread on which widgets run the model, and the way back to the kernel's own.
+"""The one thread on which widgets run the model, and the event loop to which its results go back.
 
-nnsight keeps a trace on one thread, so all widgets share one worker. Traits are set on the kernel's event loop, where
-the widget messages are handled, never on the worker.
+nnsight keeps a trace on one thread, so all widgets share one worker. Traits are set on the kernel's thread, where the
+widget messages are handled, never on the worker.
 """
 
 from __future__ import annotations
@@ -10,28 +10,40 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from IPython import get_ipython
+
 worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="strace-worker")
 
 Post = Callable[[Callable[[], None]], None]
 
 
-def post_to_kernel() -> Post:
-    """Return a function that runs a callable on the present event loop, or at once where there is none (a script)."""
+def kernel_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that handles the widget messages: IPython's kernel's, or that of the present task.
+
+    Elsewhere (a script, or code that a loop's plain callback calls) there is none, and the answer is None. A loop is
+    not taken for the kernel's merely because this thread has one: without a task nobody says that it goes on running.
+    """
+    kernel = getattr(get_ipython(), "kernel", None)
+    loop: asyncio.AbstractEventLoop | None = getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
+    if loop is not None:
+        return loop
     try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return lambda call: call()
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs on this thread
+        return None
+    return task.get_loop() if task else None
+
+
+def post_to(loop: asyncio.AbstractEventLoop | None) -> Post:
+    """Return a function that runs a callable on a loop; at once, on the calling thread, if there is none any more."""
 
     def post(call: Callable[[], None]) -> None:
-        if loop.is_closed():
+        if loop is None:
             call()
-        else:
+            return
+        try:
             loop.call_soon_threadsafe(call)
+        except RuntimeError:  # it was closed
+            call()
 
     return post
-
-
-def last_line(error: Exception) -> str:
-    """Return the line of an error that says most: nnsight and torch put the cause last."""
-    lines = str(error).strip().splitlines()
-    return f"{lines[-1]} ({type(error).__name__})" if lines else type(error).__name__

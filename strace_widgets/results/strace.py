@@ -376,16 +376,17 @@ class STrace:
         refined = self.evaluate([size_of(int(n), self.n_edges) for n in between])
         return float(refined.sizes[lasting(refined)])
 
-    def explore(self, file: str | Path | None = None) -> Explorer:
-        """Return the Explorer widget on this trace; with a file, go on with the session that was saved in it.
+    def explore(self, session: str | Path | None = None) -> Explorer:
+        """Return the Explorer widget on this trace; with a session file, go on with what was saved in it.
 
         Parameters
         ----------
-        file : str or Path, optional
+        session : str or Path, optional
+            What `Explorer.save_session`, or the Save button, wrote.
         """
         from ..explorer.widget import Explorer  # noqa: PLC0415 - the widget is above the trace
 
-        return Explorer(self, file)
+        return Explorer(self, session)
 
     def save(self, path: str | Path, *, precision: str = "float32") -> Path:
         """Write the trace with its results to one file that opens without torch or a model; return its path.
@@ -398,7 +399,7 @@ class STrace:
         precision : {"float32", "float16"}
             Of the weights. Ranks, logits and results are exact in both.
         """
-        from ..explorer.html_page import encoded, shown  # noqa: PLC0415 - what is shown of a trace is above it
+        from ..explorer.shown import encoded, shown  # noqa: PLC0415 - what is shown of a trace is above it
         from .trace_file import save_trace  # noqa: PLC0415 - and so are files
 
         return save_trace(self, path, encoded(shown(self)), precision=precision)

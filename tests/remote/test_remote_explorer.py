@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import runpy
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,9 +43,9 @@ def _patient() -> Iterator[None]:
 
 @pytest.fixture
 def explorer(browser: Browser, remote_model: Any) -> Iterator[sw.Explorer]:
-    """Made after the browser, whose event loop it takes for the kernel's."""
+    """Its results arrive on the event loop of Playwright, which the browser has started."""
     del browser
-    explorer = sw.trace(remote_model("tiny-llama"), PROMPT).explore()
+    explorer = sw.Explorer(sw.trace(remote_model("tiny-llama"), PROMPT), loop=asyncio.get_running_loop())
     yield explorer
     explorer.close()
 

@@ -226,7 +226,7 @@ def test_the_key_is_written_nowhere(
     trace = sw.trace(model, PROMPT)
     explorer = trace.explore()
     explorer.toggles = {"1": "off"}
-    explorer.save(tmp_path / "session.json")
+    explorer.save_session(tmp_path / "session.json")
     trace.to_html(tmp_path / "page.html")
     sw.submit(model, PROMPT).save(tmp_path / "job.json")
     code = json.dumps(explorer.code())

@@ -1,0 +1,121 @@
+"""What is shown of a trace or an Explorer, as plain data: for a page, and for a saved trace."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..graph.edges import edges_kept, size_of
+from ..results.strace import STrace
+from .session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SessionView(Protocol):
+    """An Explorer: besides its session it has the traits that `NOTHING_TRIED` names."""
+
+    session: Session
+
+
+Explored = STrace | SessionView
+
+NOTHING_TRIED: dict[str, Any] = {
+    "toggles": {},
+    "evaluation": None,
+    "evaluations": [],
+    "status": {"state": "ready", "message": "", "progress": 0},
+    "live": False,
+    "choices": {"importance": [], "masks": []},
+    "curves": [],
+    "history": {},
+}
+
+SWITCHED_A_PASS = 32
+"""Subgraphs that one call of the model evaluates for a page."""
+
+
+def shown(item: Explored) -> dict[str, Any]:
+    """Return the state of an Explorer as it stands, or as it would open on a trace.
+
+    Raises
+    ------
+    TypeError
+        When it is neither.
+    """
+    if isinstance(item, STrace):
+        if item.replayed and item.saved_view:
+            return dict(item.saved_view)
+        session = Session(item)
+        return {**NOTHING_TRIED, "bundle": session.bundle(), "n_edges": session.start_size()}
+    if not hasattr(item, "bundle"):
+        raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
+    names = ("bundle", "n_edges", "toggles", "evaluation", "evaluations", "curves", "history")
+    return NOTHING_TRIED | {name: getattr(item, name) for name in names}
+
+
+def session_of(item: Explored) -> Session:
+    """Return the session that an Explorer shows, or a new one on a trace."""
+    return Session(item) if isinstance(item, STrace) else item.session
+
+
+def single_switches(session: Session, n_edges: int) -> list[dict[str, Any]]:
+    """Return the results of switching each head and MLP off and on by itself, at one size.
+
+    Switching off what the trace does not have changes nothing, nor does switching on what it has whole: these are not
+    run again.
+
+    Returns
+    -------
+    list of dict
+        As `strace_widgets.explorer.view_state.evaluation` has them.
+    """
+    from tqdm.auto import tqdm  # noqa: PLC0415 - a page without switches does without
+
+    from . import view_state as view  # noqa: PLC0415
+
+    trace = session.trace
+    graph, size = trace.graph, size_of(n_edges, trace.n_edges)
+    nodes = [f"{layer}.{part}" for layer in range(graph.n_layers) for part in (*range(graph.n_heads), "mlp")]
+    asked = [{node: state} for node in nodes for state in ("off", "on")]
+    changing = [toggles for toggles in asked if _changes(trace, size, toggles)]
+    passes = [changing[at : at + SWITCHED_A_PASS] for at in range(0, len(changing), SWITCHED_A_PASS)]
+    found = {}
+    for toggles in tqdm(passes, desc=f"{len(changing)} switched subgraphs", unit="pass", leave=False):
+        sweep = trace.evaluate([size] * len(toggles), toggles, masks=session.masks)
+        for row, each in enumerate(toggles):
+            found[tuple(each.items())] = view.evaluation(sweep, trace, each, row)
+    unchanged = session.evaluate(n_edges, {})
+    return [_rounded(found.get(tuple(toggles.items())) or {**unchanged, "toggles": toggles}) for toggles in asked]
+
+
+def _changes(trace: STrace, size: float, toggles: Mapping[str, str]) -> bool:
+    ((node, state),) = toggles.items()
+    layer, part = node.split(".")
+    ranks = trace.ranks.mlp[int(layer)] if part == "mlp" else trace.ranks.attention[int(layer), int(part)]
+    ranks = ranks[ranks < trace.n_edges]
+    kept = ranks < edges_kept(size, trace.n_edges)
+    return bool(kept.any() if state == "off" else not kept.all())
+
+
+def _rounded(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Return an evaluation with six decimals, since a page holds hundreds of them."""
+    figures = {name: round(evaluation[name], 6) for name in ("total_variation", "kl", "entropy")}
+    head = [
+        row | {"probability": round(row["probability"], 6), "full_probability": round(row["full_probability"], 6)}
+        for row in evaluation["head"]
+    ]
+    return {**evaluation, **figures, "head": head}
+
+
+def encoded(state: Mapping[str, Any]) -> str:
+    """Return a state as JSON, with bytes as base64 text."""
+    return json.dumps(state, default=_base64, ensure_ascii=False)
+
+
+def _base64(value: Any) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} does not belong into a page's state.")
