@@ -248,8 +248,9 @@ def test_comparison_files_code_and_other_measures(page: Page, tmp_path: Path) ->
     saved.value.save_as(file)
     assert json.loads(file.read_text())["format"] == "strace-session"
     explorer.get_by_test_id("slider").focus()
+    tried = chips.count()
     page.keyboard.press("Home")
-    page.wait_for_timeout(500)  # the size is written once the keys rest
+    expect(chips).to_have_count(tried + 1)  # the size is written once the keys rest, and what it gives is kept
     wait_exact(explorer)
     explorer.get_by_test_id("load-input").set_input_files(file)
     wait_exact(explorer)
