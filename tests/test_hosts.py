@@ -27,6 +27,10 @@ slider = IntSlider(min=1, max=explorer.trace.n_edges)
 link = jslink((explorer, "n_edges"), (slider, "value"))
 slider
 """
+KERNEL_READY = """
+async () => (await (await fetch("/api/sessions")).json()).some(
+  ({ kernel }) => kernel.execution_state === "idle" && kernel.connections > 0)
+"""
 MARIMO_APP = """
 import marimo
 
@@ -100,7 +104,7 @@ def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
         page = new_page(browser, viewport={"width": 1300, "height": 1400})
         page.goto(f"{address}/notebooks/smoke.ipynb")
         expect(page.locator(".jp-NotebookKernelStatus, .jp-Notebook-ExecutionIndicator").first).to_be_attached()
-        page.wait_for_timeout(3000)  # Notebook 7 says nowhere in the page that its kernel is ready
+        page.wait_for_function(KERNEL_READY)  # Notebook 7 says so nowhere in the page
         run_all(page)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
         page.screenshot(path=SCREENSHOTS / "notebook7.png")
