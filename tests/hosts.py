@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -65,13 +65,16 @@ def served(command: list[str], environment: dict[str, str], folder: Path, addres
             server.wait(30)
 
 
-def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(240):
-        assert server.poll() is None, log.read_text()
+def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+    """Ask a server for an address until it answers, or has ended."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         try:
             urllib.request.urlopen(url, timeout=1).close()
         except OSError:
-            time.sleep(0.25)
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(0.25)
+                pytest.fail(f"The server ended:\n{log.read_text()}")
         else:
             return
     pytest.fail(f"The server did not come up:\n{log.read_text()}")

@@ -11,7 +11,7 @@ import nbclient
 import nbformat
 import pytest
 from conftest import SCREENSHOTS
-from hosts import jupyter_environment, jupyter_server, marimo_server, wait_for_kernel
+from hosts import jupyter_environment, jupyter_server, marimo_server
 from live_page import new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -26,6 +26,10 @@ from ipywidgets import IntSlider, jslink
 slider = IntSlider(min=1, max=explorer.trace.n_edges)
 link = jslink((explorer, "n_edges"), (slider, "value"))
 slider
+"""
+KERNEL_READY = """
+async () => (await (await fetch("/api/sessions")).json()).some(
+  ({ kernel }) => kernel.execution_state === "idle" && kernel.connections > 0)
 """
 MARIMO_APP = """
 import marimo
@@ -99,7 +103,8 @@ def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
     with jupyter_server(tmp_path) as address:
         page = new_page(browser, viewport={"width": 1300, "height": 1400})
         page.goto(f"{address}/notebooks/smoke.ipynb")
-        wait_for_kernel(address)  # Notebook 7 says nowhere in the page that its kernel is ready
+        expect(page.locator(".jp-NotebookKernelStatus, .jp-Notebook-ExecutionIndicator").first).to_be_attached()
+        page.wait_for_function(KERNEL_READY)  # Notebook 7 says so nowhere in the page
         run_all(page)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
         page.screenshot(path=SCREENSHOTS / "notebook7.png")

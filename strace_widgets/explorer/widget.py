@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from ..errors import CancelledError, RemoteError, StraceError, ToggleError
+from ..errors import CancelledError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..graph.toggles import normalise
 from ..results.replay import NO_MODEL
 from . import session_file
+from .messages import Messages, detail, sentence
 from .requests import RequestRunner, SupersededError
 from .session import Session, Settings, choices, curves_after
 
@@ -53,7 +54,7 @@ class Explorer(anywidget.AnyWidget):
     n_edges : int
         The same as a number of edges, 1..E.
     toggles : dict
-        ``{"21.4": "off", "18.mlp": "on"}``: components forced off or on.
+        ``{"21.4": "off", "18.mlp": "on"}``: heads and MLPs that are put in or taken out.
     evaluation : dict or None
         The last exact result, with the request that it answers.
     top_tokens : list of dict
@@ -97,6 +98,7 @@ class Explorer(anywidget.AnyWidget):
         saved = trace.saved_view
         self.session = Session(trace, saved["bundle"]["masks"] if saved else "all")
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
+        self._messages = self._answered_messages()
         start = saved.get("n_edges") or self.session.start_size()
         super().__init__(
             n_edges=start,
@@ -109,7 +111,7 @@ class Explorer(anywidget.AnyWidget):
         )
         self.set_trait("bundle", saved["bundle"] if trace.replayed and saved else self.session.bundle())
         self.observe(lambda _: self._evaluate(), names=["n_edges", "toggles"])
-        self.on_msg(self._on_message)
+        self.on_msg(lambda _, content, __: self._messages.hear(content))
         if session is None:
             self._evaluate()
         else:
@@ -272,52 +274,24 @@ class Explorer(anywidget.AnyWidget):
         if isinstance(reason, SupersededError):
             return  # the status is about the newer request
         state = "ready" if isinstance(reason, CancelledError) else "error"
-        self.status = READY | {"state": state, "message": _sentence(reason), "kind": kind} | _detail(reason)
+        self.status = READY | {"state": state, "message": sentence(reason), "kind": kind} | detail(reason)
 
     # What is asked by a message.
 
-    def _on_message(self, _: Any, content: dict[str, Any], __: list[bytes]) -> None:
-        at_once: dict[str, Callable[[], dict[str, Any] | None]] = {
-            "hello": dict,
-            "evaluate": self._evaluate,
-            "node": lambda: self.session.node(content["node"]),
-            "code": lambda: self.code() | {"note": self.session.code_note()},
-            "cancel": self._cancel,
-        }
-        later = {"trace": self._trace, "compare": self._compare}
-        kind = content.get("kind")
-        if kind in later:
-            self._answer_later(content, later[kind])
-        elif kind in at_once:
-            try:
-                self._reply(content, **(at_once[kind]() or {}))
-            except Exception as reason:  # noqa: BLE001 - the sentence belongs on screen
-                self._refuse(content, reason)
-        else:
-            self._reply(content, error=f"There is no request {kind!r}.")
-
-    def _answer_later(
-        self, content: dict[str, Any], work: Callable[[dict[str, Any], Progress], Callable[[], None]]
-    ) -> None:
-        """Run work on the worker, then on the kernel's thread what it returns; then answer the message."""
-
-        def done(show: Callable[[], None]) -> None:
-            show()
-            self._reply(content)
-
-        def failed(reason: Exception) -> None:
-            self._tell(content["kind"], reason)
-            self._refuse(content, reason)
-
-        self._requests.run(content["kind"], partial(work, content), done, failed)
-
-    def _reply(self, content: dict[str, Any], error: str | None = None, **payload: Any) -> None:
-        outcome = {"ok": True} if error is None else {"ok": False, "error": error}
-        self.send({"id": content.get("id"), "kind": content.get("kind"), **outcome, **payload})
-
-    def _refuse(self, content: dict[str, Any], reason: Exception) -> None:
-        cancelled = {"cancelled": True} if isinstance(reason, CancelledError) else {}
-        self._reply(content, error=_sentence(reason), **_detail(reason), **cancelled)
+    def _answered_messages(self) -> Messages:
+        return Messages(
+            lambda answer: self.send(answer),  # noqa: PLW0108 - looked up at each call, as ipywidgets does
+            self._requests,
+            self._tell,
+            at_once={
+                "hello": lambda _: None,
+                "evaluate": lambda _: self._evaluate(),
+                "node": lambda content: self.session.node(content["node"]),
+                "code": lambda _: self.code() | {"note": self.session.code_note()},
+                "cancel": lambda _: self._cancel(),
+            },
+            later={"trace": self._trace, "compare": self._compare},
+        )
 
     def _cancel(self) -> None:
         self._requests.cancel("trace", "compare")
@@ -361,16 +335,3 @@ class Explorer(anywidget.AnyWidget):
             if history is not None:
                 self.history = history
         self._evaluate()
-
-
-def _sentence(reason: Exception) -> str:
-    """Return what a person reads of an error: a sentence of ours, or the last line, where nnsight puts the cause."""
-    text = str(reason).strip()
-    if isinstance(reason, (StraceError, ValueError, traitlets.TraitError)) and "\n" not in str(reason):
-        return str(reason)
-    return f"{text.splitlines()[-1]} ({type(reason).__name__})" if text else type(reason).__name__
-
-
-def _detail(reason: Exception) -> dict[str, str]:
-    """Return what a server said, whole; nothing for what went wrong here."""
-    return {"detail": reason.text} if isinstance(reason, RemoteError) else {}

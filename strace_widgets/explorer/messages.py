@@ -1,0 +1,93 @@
+"""What the front end asks by a message: each has an id, which its answer repeats. And errors in words for a person."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from traitlets import TraitError
+
+from ..errors import CancelledError, RemoteError, StraceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .requests import Progress, RequestRunner
+
+    Content = dict[str, Any]
+    AtOnce = Callable[[Content], Mapping[str, Any] | None]
+    """Answers a message."""
+    Later = Callable[[Content, Progress], Callable[[], None]]
+    """Does on the worker what a message asks for; returns what is then called on the kernel's thread."""
+
+
+class Messages:
+    """Answers messages: at once, or when a request has run.
+
+    Parameters
+    ----------
+    send : callable
+        Sends an answer.
+    requests : RequestRunner
+    failed : callable
+        Is told the kind of a request that has no result, and why.
+    at_once, later : dict
+        How each kind of message is answered.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Content], None],
+        requests: RequestRunner,
+        failed: Callable[[str, Exception], None],
+        *,
+        at_once: Mapping[str, AtOnce],
+        later: Mapping[str, Later],
+    ) -> None:
+        self._send, self._requests, self._failed = send, requests, failed
+        self._at_once, self._later = at_once, later
+
+    def hear(self, content: Content) -> None:
+        """Answer a message, now or later; a failure is an answer as well."""
+        kind = content.get("kind", "")
+        if kind in self._later:
+            self._run(content, self._later[kind])
+        elif kind in self._at_once:
+            try:
+                self._reply(content, **(self._at_once[kind](content) or {}))
+            except Exception as reason:  # noqa: BLE001 - the sentence belongs on screen
+                self._refuse(content, reason)
+        else:
+            self._reply(content, error=f"There is no request {kind!r}.")
+
+    def _run(self, content: Content, work: Later) -> None:
+        def done(show: Callable[[], None]) -> None:
+            show()
+            self._reply(content)
+
+        def failed(reason: Exception) -> None:
+            self._failed(content["kind"], reason)
+            self._refuse(content, reason)
+
+        self._requests.run(content["kind"], partial(work, content), done, failed)
+
+    def _reply(self, content: Content, error: str | None = None, **payload: Any) -> None:
+        outcome = {"ok": True} if error is None else {"ok": False, "error": error}
+        self._send({"id": content.get("id"), "kind": content.get("kind"), **outcome, **payload})
+
+    def _refuse(self, content: Content, reason: Exception) -> None:
+        cancelled = {"cancelled": True} if isinstance(reason, CancelledError) else {}
+        self._reply(content, error=sentence(reason), **detail(reason), **cancelled)
+
+
+def sentence(reason: Exception) -> str:
+    """Return what a person reads of an error: a sentence of ours, or the last line, where nnsight puts the cause."""
+    lines = str(reason).strip().splitlines()
+    if isinstance(reason, (StraceError, ValueError, TraitError)) and len(lines) < 2:  # noqa: PLR2004
+        return str(reason)
+    return f"{lines[-1]} ({type(reason).__name__})" if lines else type(reason).__name__
+
+
+def detail(reason: Exception) -> dict[str, str]:
+    """Return what a server said, whole; nothing for what went wrong here."""
+    return {"detail": reason.text} if isinstance(reason, RemoteError) else {}
