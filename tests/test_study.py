@@ -37,7 +37,7 @@ def study(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> sw.Study:
         baselines=BASELINES,
         sizes=SIZES,
         keep_traces=True,
-        hidden=True,
+        hidden_states=True,
         progress=False,
     )
 
@@ -141,7 +141,7 @@ def test_components_add_up_to_the_trace(study: sw.Study, trace: sw.STrace) -> No
 
 
 def test_hidden_states_are_what_the_unembedding_reads(study: sw.Study, trace: sw.STrace) -> None:
-    states = study.states()
+    states = study.hidden_states()
     assert set(states) == {"first", "ids"}
     assert states["first"].dtype == np.float32
     assert states["first"].shape == (len(SIZES) + 2, 32)
@@ -258,7 +258,7 @@ def test_a_study_from_before_there_were_modes_goes_on(tiny: Any, tmp_path: Path)
 
 def test_a_folder_of_other_prompts_is_refused(tiny: Any, tmp_path: Path) -> None:
     small(tiny, ["w1 w2 w3", "w4 w5 w6"], tmp_path / "s")
-    with pytest.raises(sw.StudyError, match="other prompts: 000001-1 is 'w4 w5 w6' there, and this study has 'w4 w5'"):
+    with pytest.raises(sw.StudyError, match="other prompts: 000001-1 is 'w4 w5 w6' in it, and this study has 'w4 w5'"):
         small(tiny, ["w1 w2 w3", "w4 w5"], tmp_path / "s")
     with pytest.raises(sw.StudyError, match="has no such prompt"):
         small(tiny, ["w1 w2 w3"], tmp_path / "s")
@@ -325,8 +325,8 @@ def test_folders_that_hold_no_study(tmp_path: Path) -> None:
 
 def test_what_was_not_kept(tiny: Any, tmp_path: Path) -> None:
     result = small(tiny, ["w1 w2 w3"], tmp_path / "s")
-    with pytest.raises(sw.StudyError, match="hidden=True"):
-        result.states()
+    with pytest.raises(sw.StudyError, match="hidden_states=True"):
+        result.hidden_states()
     with pytest.raises(sw.StudyError, match="keep_traces=True"):
         result.edges("0")
     told = json.loads((result.folder / "study.json").read_text())
