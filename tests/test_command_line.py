@@ -65,8 +65,9 @@ def test_the_shipped_prompts_by_name(model_folder: str, tmp_path: Path) -> None:
 
 def test_measures_compared_in_a_shell(model_folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chart = tmp_path / "measures.svg"
-    command = ["compare-measures", model_folder, str(tmp_path / "m"), "--half", "tuning", "--limit", "3"]
-    command += ["--measures", "l1", "l2", "--sizes", "0.1", "0.5", "--attention", "recomputed", "frozen"]
+    command = ["compare-measures", "shipped", "--out", str(tmp_path / "m"), "--half", "tuning", "--limit", "3"]
+    command += ["--importance", "l1", "l2", "--sizes", "0.1", "0.5", "--attention", "recomputed", "frozen"]
+    command += ["--model", model_folder]
     assert main([*command, "--chart", str(chart)]) == 0
     told = capsys.readouterr().out
     assert told.startswith("Measures l1, l2 on 3 prompts of")
@@ -75,11 +76,11 @@ def test_measures_compared_in_a_shell(model_folder: str, tmp_path: Path, capsys:
     done = sw.load_study(tmp_path / "m" / "all-frozen-zero").prompts["prompt_id"]
     assert set(done) < {prompt["id"] for prompt in sw.shipped_prompts(half="tuning")}
     (tmp_path / "prompts.txt").write_text("w1 w2 w3\nw4 w5\n", encoding="utf-8")
-    command = ["compare-measures", model_folder, str(tmp_path / "n"), "--prompts", str(tmp_path / "prompts.txt")]
-    assert main([*command, "--measures", "l1", "l2", "--baseline", "l2", "--sizes", "0.5"]) == 0
+    command = ["compare-measures", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "n"), "--model", model_folder]
+    assert main([*command, "--importance", "l1", "l2", "--baseline", "l2", "--sizes", "0.5"]) == 0
     assert "set against l2" in capsys.readouterr().out
     assert main([*command, "--half", "tuning"]) == 2
-    assert "leave out --prompts, or --half" in capsys.readouterr().err
+    assert "give 'shipped' for them, or leave it out" in capsys.readouterr().err
 
 
 def test_mistakes_are_sentences(tmp_path: Path, model_folder: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLUE, ORANGE, GREY = "#0b5fbf", "#c4560a", "#6a6f76"
-"""The thing itself, what it is set against, and what is there for reference."""
+"""What a chart is about, what that is compared with, and what is drawn for reference."""
 
 PALE_TO_DEEP = ("#eaf2fb", "#0a3f80")
 """Amounts, from none to all."""
@@ -89,10 +89,10 @@ def chosen(table: pd.DataFrame, **choices: str | None) -> tuple[pd.DataFrame, st
         raise FindingError("There is nothing to draw: the table is empty.")
     named = []
     for column, choice in choices.items():
-        there = [str(value) for value in table[column].unique()]
-        value = there[0] if choice is None else choice
-        if value not in there:
-            raise FindingError(f"The table has no {column} {value!r}: choose among {', '.join(there)}.")
+        values = [str(value) for value in table[column].unique()]
+        value = values[0] if choice is None else choice
+        if value not in values:
+            raise FindingError(f"The table has no {column} {value!r}: choose among {', '.join(values)}.")
         table = table[table[column].astype(str) == value]
         named.append(f"{column} {value}")
     return table.copy(), ", ".join(named)

@@ -79,6 +79,10 @@ def study(
     keep_traces, hidden_states, progress : bool
         Keep weights and ranks (`Study.edges`) or last states (`Study.hidden_states`); show a progress bar.
 
+    Returns
+    -------
+    Study
+
     Raises
     ------
     StudyError
