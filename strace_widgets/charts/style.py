@@ -1,6 +1,6 @@
 """What all charts share: colours, the axis of sizes, type that reads from the back of a room, and how they are drawn.
 
-Altair's default renderer loads Vega from a CDN, so it draws nothing where that is blocked. Unless another renderer was
+Altair's default renderer loads Vega from a CDN, so it draws nothing if that is blocked. Unless another renderer was
 chosen, importing this module switches to one that needs no network: an SVG picture, with the Vega-Lite specification
 beside it for front ends that can draw that themselves.
 """
@@ -46,7 +46,7 @@ def size_axis(field: str = "size", title: str = "size s (share of edges kept)", 
 
 
 def size_ticks(sizes: pd.Series) -> dict[str, Any]:
-    """Return where an axis of necessary sizes begins and is labelled: at 1, 2, 3 and 5 of a decade if it spans few."""
+    """Return the domain and the ticks of an axis of necessary sizes; a short axis has more ticks a decade."""
     smallest = min(float(sizes.min()) / 1.2, 0.5)
     steps = (1, 2, 3, 5) if smallest > 1e-2 else (1,)  # noqa: PLR2004 - two decades have room for four labels each
     ticks = [step * 10.0**-n for n in range(7) for step in steps]

@@ -1,4 +1,4 @@
-"""Whether models, checkpoints, languages and kinds of prompt agree on what is hard and what is used."""
+"""Whether models, checkpoints, languages and kinds of prompt need the same sizes and use the same components."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def agreement(
 def shared_components(
     study: Tables, by: str = "kind", size: float = 0.01, *, importance: str | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Say whether groups of prompts use the same heads and MLPs: correlate each component's use, pair by pair.
+    """Correlate how groups of prompts use the heads and MLPs, pair by pair.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Compare importance measures: run the studies that it takes, or read them, and collect the figures of each prompt.
 
 Every combination of evaluation modes is a condition, and a study in a folder of its own; the studies' tables hold
-everything, so that a comparison is stopped and gone on with as a study is.
+everything, so that a comparison can be stopped and continued as a study can.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SIZES = tuple(float(f"{size:.4g}") for size in np.geomspace(1e-3, 1, 37))
 """The grid of sizes: twelve a decade."""
 
 AREA_FROM = 1e-3
-"""Where the areas under the error begin; at the smallest size evaluated, if that is larger."""
+"""The size at which the areas under the error begin, or the smallest size of the grid if that is larger."""
 
 COSTED = 5
 """The number of prompts that costs are measured on."""
@@ -71,7 +71,7 @@ def compare_measures(
     importance : iterable of str
         Names of `strace_widgets.graph.measures.MEASURES`.
     baseline : str
-        The one of them that the others are set against.
+        The one of them that the others are compared with.
     masks, attention, ablation : str or several
         Values of the modes (`strace_widgets.graph.modes.Modes`); every combination is a condition.
     sizes : floats in (0, 1], optional
@@ -125,7 +125,7 @@ def load_measure_comparison(folder: str | Path, *, baseline: str = "l1", seed: i
     ----------
     folder : str or Path
     baseline : str
-        What the others are set against.
+        The measure that the others are compared with.
     seed : int
         Of the bootstrap.
 

@@ -1,4 +1,4 @@
-"""Importance measures set against one of them: the figures of each prompt, and their summary over all prompts."""
+"""Importance measures compared with one of them: the figures of each prompt, and their summary over all prompts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AREAS: dict[str, Axis] = {"area_log10_s": "log10 s", "area_s": "s"}
 """The areas under total variation, and over which axis (`strace_widgets.results.metrics.area`)."""
 
 CRITERIA = ("top1", "top5", "nucleus60", "tv0.3", "tv0.1", *AREAS)
-"""The figures of each prompt, of which less is better: necessary sizes (`Study.necessary`), and areas."""
+"""The figures of each prompt, of which smaller is better: necessary sizes (`Study.necessary`), and areas."""
 
 COUNTS = ("wins", "ties", "losses")
 
@@ -40,7 +40,7 @@ class MeasureComparison:
     ----------
     model : str
     baseline : str
-        The measure that the others are set against.
+        The measure that the others are compared with.
     prompts : DataFrame
         One row a prompt, condition and measure: `masks`, `attention`, `ablation`, `prompt_id`, `kind`, `importance`;
         the smallest sizes of the grid from which on each criterion holds, `top1`, `top5`, `nucleus60`, `tv0.3` and
@@ -117,8 +117,8 @@ class MeasureComparison:
         failed = f" ({n_failed:,} more failed)" if n_failed else ""
         measures = ", ".join(self.prompts["importance"].unique())
         return (
-            f"Measures {measures} on {n_prompts:,} prompts{failed} of {self.model}, set against {self.baseline}: "
-            "smallest sizes and areas, less is better; in brackets quartiles, and 95 % intervals over prompts"
+            f"Measures {measures} on {n_prompts:,} prompts{failed} of {self.model}, compared with {self.baseline}: "
+            "necessary sizes and areas, smaller is better; in brackets quartiles, and 95 % intervals over prompts"
         )
 
     def _shown(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Which prompts need more than others, and what sparse subgraphs say of all of them."""
+"""Which prompts need larger traces, and what the predictions of sparse subgraphs correlate with."""
 
 from __future__ import annotations
 

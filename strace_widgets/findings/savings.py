@@ -1,4 +1,4 @@
-"""How much of a model's work and of its weights a trace touches."""
+"""Which share of a model's operations and of its weights a trace needs."""
 
 from __future__ import annotations
 

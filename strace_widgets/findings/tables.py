@@ -1,4 +1,4 @@
-"""What every finding reads, checked; and the quartiles that most of them report."""
+"""The tables that findings read, checked, and the quartiles that most findings report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Tables(Protocol):
-    """The tables of a study: `strace_widgets.Study`, or anything else that has them."""
+    """The tables of a study: a `strace_widgets.Study`, or another object that has them."""
 
     @property
     def prompts(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""How many multiplications each part of a model does: counted on its weights, not read off its name."""
+"""How many weights each part of a model has, counted on the model itself."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """A study on disk: its settings, its tables, and one folder a prompt that appears whole or not at all.
 
-``study.json`` says what was asked. ``parts/<number>-<id>/`` holds one small Parquet file a table (and ``states.npy``
-and ``edges-<importance>.npz`` where they were asked for); the tables of a study are its parts in order. A part is
-written under another name and renamed when it is whole, so a stop leaves no half part behind.
+``study.json`` holds the settings. ``parts/<number>-<id>/`` holds one small Parquet file for each table (and
+``states.npy`` and ``edges-<importance>.npz`` if the study keeps them); the tables of a study are those of its parts,
+one after another. A part is written under another name and renamed when it is whole, so that a stop leaves no half
+part.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ STATES = "states.npy"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a study was asked; all prompts in a folder were run with the same settings.
+    """How a study was run; all prompts in a folder share the same settings.
 
     Attributes
     ----------
@@ -53,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True):
     seed : int
     keep_traces, hidden_states : bool
     attention, ablation : str
-        The other modes of every sweep; studies from before there was a choice do not name them.
+        The other modes of every sweep; the first studies do not name them, and have the default ones.
     """
 
     model: str
@@ -76,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class _Header(msgspec.Struct):
-    """What ``study.json`` says first, whatever its version."""
+    """The fields of ``study.json`` that every version has."""
 
     format: str = ""
     version: Any = None

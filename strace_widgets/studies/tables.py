@@ -1,6 +1,6 @@
-"""The four tables of a study: their columns, the values that they may hold, and one prompt's part of them as Parquet.
+"""The four tables of a study: their columns, which values they may hold, and how they are written and read.
 
-Every table that is written is checked here, so that whoever reads a study may rely on the rules below.
+Every table is checked before it is written, so that findings can rely on the rules below.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUBGRAPHS = ("trace", "inverse", "random", "random-residual-kept")
-"""What the table of points compares: traces, and the baselines."""
+"""The values of the column ``subgraph``: the trace, and the baselines."""
 
 NUCLEI, TOTAL_VARIATIONS, TOP = (1, 5, 10, 20, 40, 60, 80, 90), (0.3, 0.1), 5
 """The nuclei in per cent, the bounds of total variation and the number of leading tokens that criteria ask for."""
@@ -103,7 +103,7 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "necessary": {"criterion": CRITERIA},
     "components": {"kind": ("attention", "mlp", "residual")},
 }
-"""The values that a column of names may hold, where there are only these."""
+"""The values that a column of names may hold."""
 
 _ROUNDING = 1e-9
 _SIZE, _SHARE, _CORRELATION = (np.finfo(np.float64).tiny, 1.0), (0.0, 1 + _ROUNDING), (-1 - _ROUNDING, 1 + _ROUNDING)

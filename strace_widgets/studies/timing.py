@@ -1,4 +1,4 @@
-"""What it costs to weigh the edges of a prompt, against a plain forward pass."""
+"""How long weighing the edges of a prompt takes, in plain forward passes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 REPETITIONS = 5
+"""How often each measure, and the plain pass, is timed on a prompt."""
 
 
 def weighing_costs(model: Model, prompts: Iterable[Array], importance: Sequence[str]) -> dict[str, float]:
     """Return how long each measure takes to weigh and rank every edge, in plain forward passes.
 
-    The plain pass is the Hugging Face module's own, without nnsight, of the same prompt. All take turns, so that a busy
-    moment hits all; the ratio of a prompt is that of medians over `REPETITIONS`, the result the median over prompts.
+    The plain pass is that of the Hugging Face module, without nnsight, on the same prompt. Measures and plain pass run
+    in turns, so that other work on the machine slows all of them. A prompt's ratio is that of the medians over
+    `REPETITIONS` runs; the result is the median over prompts.
 
     Parameters
     ----------
