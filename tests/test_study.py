@@ -347,15 +347,13 @@ def test_choices_that_do_not_exist(tiny: Any, tmp_path: Path) -> None:
 def test_folders_that_hold_no_study(tmp_path: Path) -> None:
     for content, sentence in (
         (None, "There is no study in"),
-        ("{", "There is no study in"),
-        ('{"format": "other"}', "does not describe a study"),
-        ('{"format": "strace-study", "version": 2}', "version 2; this package reads version 1"),
-        ('{"format": "strace-study", "version": 1}', "lacks something"),
-        ("[]", "does not describe a study"),
-        (
-            '{"format": "strace-study", "version": 1, "n_prompts": "two", "settings": {}}',
-            "lacks something, or holds it",
-        ),
+        ("{", "describes no study: it is no JSON"),
+        ("[]", "describes no study: it does not fit"),
+        ('{"format": "other"}', "describes no study: it does not fit"),
+        ('{"format": "other", "version": 1}', "describes no study: it has the format 'other', not 'strace-study'"),
+        ('{"format": "strace-study", "version": 2}', "version 2; this package reads up to version 1"),
+        ('{"format": "strace-study", "version": 1}', "does not fit .*missing required field `n_prompts`"),
+        ('{"format": "strace-study", "version": 1, "n_prompts": "two", "settings": {}}', "Expected `int`, got `str`"),
     ):
         if content is not None:
             (tmp_path / "study.json").write_text(content)

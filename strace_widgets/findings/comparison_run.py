@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import StudyError
 from ..extras import pd
 from ..graph.modes import Modes
+from ..json_files import decode
 from ..results import metrics
 from ..studies.prompts import read_prompts
 from ..studies.run import several, study
@@ -220,6 +221,6 @@ def _read_costs(folder: Path) -> dict[str, float] | None:
     if not file.exists():
         return None
     try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, float])
-    except (OSError, msgspec.DecodeError) as reason:
-        raise StudyError(f"{file} does not hold the cost of each measure ({reason}): delete it.") from reason
+        return decode(file.read_bytes(), dict[str, float])
+    except (OSError, ValueError) as reason:
+        raise StudyError(f"{file} does not hold the cost of each measure: it {reason}. Delete it.") from reason

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import StudyError
 from ..graph.edges import Edges
+from ..json_files import Header, decode_file
 from .tables import read_table, write_tables
 
 if TYPE_CHECKING:
@@ -76,18 +77,9 @@ class Settings(msgspec.Struct, frozen=True):
         return {"attention": self.attention, "ablation": self.ablation}
 
 
-class _Header(msgspec.Struct):
-    """The fields of ``study.json`` that every version has."""
-
-    format: str = ""
-    version: Any = None
-
-
-class _StudyFile(msgspec.Struct):
+class _StudyFile(Header):
     """What ``study.json`` holds."""
 
-    format: str
-    version: int
     n_prompts: int
     settings: Settings
 
@@ -267,22 +259,11 @@ def load_study(folder: str | Path) -> Study:
     folder = Path(folder)
     file = folder / "study.json"
     try:
-        content = file.read_bytes()
-        header = msgspec.json.decode(content, type=_Header)
-    except msgspec.ValidationError as reason:
-        raise StudyError(f"{file} does not describe a study of this package ({reason}).") from reason
-    except (OSError, msgspec.DecodeError) as reason:
+        described = decode_file(file.read_bytes(), _StudyFile, FORMAT, VERSION)
+    except OSError as reason:
         raise StudyError(f"There is no study in {str(folder)!r} ({reason}).") from reason
-    if header.format != FORMAT:
-        raise StudyError(f"{file} does not describe a study of this package.")
-    if header.version != VERSION:
-        raise StudyError(
-            f"The study in {str(folder)!r} has version {header.version!r}; this package reads version {VERSION}."
-        )
-    try:
-        described = msgspec.json.decode(content, type=_StudyFile)
-    except msgspec.ValidationError as reason:
-        raise StudyError(f"{file} lacks something, or holds it wrongly ({reason}).") from reason
+    except ValueError as reason:
+        raise StudyError(f"{file} describes no study: it {reason}.") from reason
     dimensions = {_FIRST_NAMES.get(name, name): size for name, size in described.settings.dimensions.items()}
     return Study(folder, msgspec.structs.replace(described.settings, dimensions=dimensions), described.n_prompts)
 
