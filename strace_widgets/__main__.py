@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"strace-widgets: {reason}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("strace-widgets: stopped; a study goes on from here with the same command.", file=sys.stderr)
+        print("strace-widgets: stopped; the same command continues a study.", file=sys.stderr)
         return 130
     return 0
 
@@ -62,7 +62,7 @@ def _add_trace(commands: Any) -> argparse.ArgumentParser:
 
 def _add_study(commands: Any) -> argparse.ArgumentParser:
     study: argparse.ArgumentParser = commands.add_parser(
-        "study", help="trace many prompts into a folder, or go on where that stopped"
+        "study", help="trace many prompts into a folder, or continue a study"
     )
     study.set_defaults(run=_study)
     _add_prompts_and_folder(study)
@@ -92,7 +92,7 @@ def _add_study(commands: Any) -> argparse.ArgumentParser:
 
 def _add_compare_measures(commands: Any) -> argparse.ArgumentParser:
     measures: argparse.ArgumentParser = commands.add_parser(
-        "compare-measures", help="compare importance measures with one of them, or go on where that stopped"
+        "compare-measures", help="compare importance measures with one of them, or continue a comparison"
     )
     measures.set_defaults(run=_compare_measures)
     _add_prompts_and_folder(measures)

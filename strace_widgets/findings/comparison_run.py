@@ -60,7 +60,7 @@ def compare_measures(
     seed: int = 0,
     progress: bool = True,
 ) -> MeasureComparison:
-    """Evaluate importance measures on many prompts, or go on where that was stopped.
+    """Evaluate importance measures on many prompts, or continue a comparison that was stopped.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def compare_measures(
     prompts : iterable, str or Path, or table
         As for `strace_widgets.study`; ``sw.shipped_prompts(half="tuning")`` to choose a measure with.
     folder : str or Path
-        Where the results go: a study in a folder of its own for each condition, and the costs.
+        For the results: a study in a folder of its own for each condition, and the costs.
     importance : iterable of str
         Names of `strace_widgets.graph.measures.MEASURES`.
     baseline : str
@@ -80,7 +80,7 @@ def compare_measures(
     limit : int, optional
         How many prompts to draw at random.
     seed : int
-        Of that draw, of the measure ``"random"``, and of the bootstrap.
+        The seed of that draw, of the measure ``"random"``, and of the bootstrap.
     progress : bool
         Show a progress bar for each condition.
 
@@ -128,7 +128,7 @@ def load_measure_comparison(folder: str | Path, *, baseline: str = "l1", seed: i
     baseline : str
         The measure that the others are compared with.
     seed : int
-        Of the bootstrap.
+        The seed of the bootstrap.
 
     Raises
     ------

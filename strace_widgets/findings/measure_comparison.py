@@ -54,7 +54,7 @@ class MeasureComparison:
         What weighing the edges takes with each measure, in plain forward passes
         (`strace_widgets.studies.timing.weighing_costs`); NaN for a model on a server.
     seed : int
-        Of the bootstrap.
+        The seed of the bootstrap.
     """
 
     model: str

@@ -46,7 +46,7 @@ def uncertainty_correlation(study: Tables, criterion: str = "top1", *, seed: int
     criterion : str
         As for `uncertainty`.
     seed : int
-        Of the bootstrap.
+        The seed of the bootstrap.
 
     Returns
     -------

@@ -49,7 +49,7 @@ def phases(study: Tables, *, seed: int = 0) -> pd.DataFrame:
     ----------
     study : Study
     seed : int
-        Of the bootstrap.
+        The seed of the bootstrap.
 
     Returns
     -------

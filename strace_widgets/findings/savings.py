@@ -13,7 +13,6 @@ from .tables import Tables, table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 _TRACE = ["prompt_id", "importance", "size"]  # what one row of the result is of
 
 
@@ -74,7 +73,7 @@ def _flops(components: pd.DataFrame, dimensions: Mapping[str, int]) -> pd.Series
     last_heads = components[attention & last].groupby("prompt_id", observed=True)
     n_tokens = components["prompt_id"].map(last_heads["n_total"].max()).astype(float)
     n_targets = n_tokens.where(~last, 1.0)
-    per_edge = edge_flops(dimensions, n_tokens, n_targets, components["n_total"], attention)
+    per_edge = _edge_flops(dimensions, n_tokens, n_targets, components["n_total"], attention)
     counted = components.assign(kept=components["n_edges"] * per_edge, whole=components["n_total"] * per_edge)
     sums = counted.groupby(_TRACE, observed=True, sort=False)[["kept", "whole"]].sum()
     return sums["kept"] / sums["whole"]
@@ -93,18 +92,11 @@ def _weights(components: pd.DataFrame, dimensions: Mapping[str, int]) -> pd.Seri
     return weights / in_all
 
 
-def edge_flops(dimensions: Mapping[str, int], n_tokens: Any, n_targets: Any, n_edges: Any, attention: Any) -> Any:
-    """Return the floating-point operations of one edge of a component, by the formula of `savings`.
+def _edge_flops(dimensions: Mapping[str, int], n_tokens: Any, n_targets: Any, n_edges: Any, attention: Any) -> Any:
+    """Return the operations of one edge of each component, by the formula of `savings`.
 
-    Parameters
-    ----------
-    dimensions : dict
-    n_tokens, n_targets : arrays
-        Source and target tokens of the component's edges.
-    n_edges : array
-        Its edges in the whole graph.
-    attention : array of bool
-        A head rather than an MLP.
+    ``n_tokens`` and ``n_targets`` count the source and the target tokens of a component's edges, ``n_edges`` its edges
+    in the whole graph; ``attention`` says which components are heads, the others being MLPs.
     """
     sharing = dimensions["n_key_value_heads"] / dimensions["n_heads"]
     maps = 2 * _per_head(dimensions) * (n_targets + n_tokens * sharing) / n_edges

@@ -70,7 +70,7 @@ def spearman(x: Array, y: Array, *, seed: int = 0) -> Correlation:
     ----------
     x, y : (N,) arrays
     seed : int
-        Of the bootstrap over pairs (`RESAMPLES` samples, `CONFIDENCE` of them inside).
+        The seed of the bootstrap over pairs (`RESAMPLES` samples, `CONFIDENCE` of them inside).
 
     Returns
     -------
@@ -136,7 +136,7 @@ def ratio_of_medians(x: Array, y: Array, *, seed: int = 0) -> Interval:
     x, y : (N,) arrays
         Positive.
     seed : int
-        Of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
+        The seed of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
     """
     return _of_pairs(lambda x, y, axis=-1: np.median(x, axis=axis) / np.median(y, axis=axis), x, y, seed)
 
@@ -149,7 +149,7 @@ def median_ratio(x: Array, y: Array, *, seed: int = 0) -> Interval:
     x, y : (N,) arrays
         Positive.
     seed : int
-        Of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
+        The seed of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
     """
     return _of_pairs(lambda x, y, axis=-1: np.median(x / y, axis=axis), x, y, seed)
 

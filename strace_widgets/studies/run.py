@@ -56,15 +56,15 @@ def study(
     limit: int | None = None,
     progress: bool = True,
 ) -> Study:
-    """Trace many prompts and evaluate their subgraphs, or go on with a study that was stopped.
+    """Trace many prompts and evaluate their subgraphs, or continue a study that was stopped.
 
     Parameters
     ----------
     model : Model
     prompts, column, limit
-        What to study, where a table has its texts, and how many prompts to draw at random: see `prompts.read_prompts`.
+        What to study, the column of its texts, and how many prompts to draw at random: see `prompts.read_prompts`.
     folder : str or Path
-        Where the results go. A folder of the same settings is gone on with, and further prompts may follow.
+        For the results. A study of the same settings in the folder is continued; there may be further prompts.
     importance, masks, baselines : str or several
         Measures by name, masks modes (each with everything), and "inverse", "random" or "random-residual-kept" (the
         authors': random nodes, all residual edges kept).
@@ -75,7 +75,7 @@ def study(
     positions : {"last", "all"}
         Explain the prediction after the prompt, or after each token from the second on (prompts named ``id@token``).
     seed : int
-        Of the random baselines and of the draw for `limit`.
+        The seed of the random baselines and of the draw for `limit`.
     keep_traces, hidden_states, progress : bool
         Keep weights and ranks (`Study.edges`) or last states (`Study.hidden_states`); show a progress bar.
 

@@ -269,7 +269,7 @@ def load_study(folder: str | Path) -> Study:
 
 
 def open_study(folder: Path, settings: Settings, n_prompts: int) -> Study:
-    """Make a study's folder, or open the one that exists to go on in it.
+    """Make a study's folder, or open the one that exists to continue its study.
 
     Raises
     ------
