@@ -46,12 +46,14 @@ def test_study_from_a_file(model_folder: str, tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "prompts.txt").write_text("w1 w2 w3\nw4 w5\n", encoding="utf-8")
     command = ["study", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "s"), "--model", model_folder]
     command += ["--importance", "l1", "l2", "--masks", "all", "mlp+residual", "--baselines", "--sizes", "0.5"]
+    command.append("--hidden-states")
     assert main(command) == 0
     assert "2 prompts" in capsys.readouterr().out
     study = sw.load_study(tmp_path / "s")
     assert study.settings.importance == ("l1", "l2")
     assert study.settings.baselines == ()
     assert len(study.points) == 2 * 2 * 2 * 2
+    assert set(study.hidden_states()) == {"0", "1"}
     assert main([*command, "--seed", "3"]) == 2
     assert "seed was 0 and is now 3" in capsys.readouterr().err
 

@@ -64,7 +64,7 @@ def measure_comparison(
     baseline = comparison.baseline
     measures = list(curves["importance"].unique())
     others = [name for name in measures if name != baseline]
-    # The baseline is orange here and below, where it is the line at 1; each other measure has a blue of its own.
+    # The baseline is orange, as a curve and as the line at ratio 1; each other measure has a blue of its own.
     looks = {baseline: (ORANGE, SOLID)} | {name: SERIES[k % len(SERIES)] for k, name in enumerate(others)}
     ratios = _ratios(figures, baseline)
     reach = max(1.5, 10 ** (np.abs(np.log10(ratios["ratio"])).max() + 0.08))
