@@ -23,7 +23,9 @@ RUNS = [(importance, masks) for masks in MASKS for importance in IMPORTANCE]
 
 
 def main(folder: str) -> None:
-    study = sw.study(sw.load_model(), sw.shipped_prompts(), folder, importance=IMPORTANCE, masks=MASKS, hidden=True)
+    study = sw.study(
+        sw.load_model(), sw.shipped_prompts(), folder, importance=IMPORTANCE, masks=MASKS, hidden_states=True
+    )
     n_prompts = int((study.prompts["status"] == "ok").sum())
     print(f"{n_prompts} of {len(study.prompts)} prompts\n")
     phases = findings.phases(study).query("subgraph == 'trace'")

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import strace_widgets as sw
 from strace_widgets.charts.measures import CRITERIA
-from strace_widgets.findings.measure_comparison import MEASURES, SIZES, Condition
+from strace_widgets.findings.comparison_run import IMPORTANCE, SIZES
+from strace_widgets.findings.measure_comparison import Condition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,12 +30,12 @@ CONDITIONS = [
     Condition(*modes) for modes in product(("all", "mlp+residual"), ("recomputed", "frozen"), ("zero", "mean"))
 ]
 SETS: dict[str, dict[str, Any]] = {
-    "main": {"conditions": CONDITIONS[:1], "measures": MEASURES, "every": 1},
-    "others": {"conditions": CONDITIONS[1:], "measures": (BASELINE, "fisher+projection", OURS), "every": 3},
+    "main": {"conditions": CONDITIONS[:1], "importance": IMPORTANCE, "every": 1},
+    "others": {"conditions": CONDITIONS[1:], "importance": (BASELINE, "fisher+projection", OURS), "every": 3},
 }
 """A folder of its own for each, since a study is of one set of measures and sizes."""
 
-TOLD_OF_OTHERS = ("top1", "nucleus60", "tv0.1", "area_log10_s")
+CRITERIA_OF_OTHERS = ("top1", "nucleus60", "tv0.1", "area_log10_s")
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--conditions", choices=[*SETS, "all"], default="all")
     parser.add_argument(
-        "--measures", nargs="+", metavar="NAME", help="(default: all five in main, three in the others)"
+        "--importance", nargs="+", metavar="NAME", help="(default: all five in main, three in the others)"
     )
     parser.add_argument(
         "--every", type=int, metavar="N", help="every Nth of the 37 sizes (default: 1; 3 in the others)"
@@ -60,7 +61,7 @@ def main() -> None:
                 model,
                 sw.shipped_prompts(half="reporting"),
                 options.folder / name,
-                measures=options.measures or SETS[name]["measures"],
+                importance=options.importance or SETS[name]["importance"],
                 sizes=SIZES[:: options.every or SETS[name]["every"]],
                 limit=options.limit,
                 **condition._asdict(),
@@ -107,12 +108,12 @@ def by_condition(comparisons: list[sw.MeasureComparison]) -> str:
             found = rows.set_index("criterion")
             here = compared.curves[list(Condition._fields)].eq(list(modes)).all(axis=1)
             n = f"{int(rows['n_prompts'].iloc[0])} prompts, {compared.curves.loc[here, 'size'].nunique()} sizes"
-            cells = [against(found.loc[name]) for name in TOLD_OF_OTHERS]
+            cells = [against(found.loc[name]) for name in CRITERIA_OF_OTHERS]
             lines[Condition(*modes)] = table_row(f"{', '.join(modes)}<br>{n}", *cells)
     heading = [
         f"`{OURS}` against `{BASELINE}` by [modes](#evaluation-modes): ratio of medians, lower / equal / higher.\n",
-        table_row("masks, attention, ablation", *(CRITERIA[name] for name in TOLD_OF_OTHERS)),
-        "|---" * (1 + len(TOLD_OF_OTHERS)) + "|",
+        table_row("masks, attention, ablation", *(CRITERIA[name] for name in CRITERIA_OF_OTHERS)),
+        "|---" * (1 + len(CRITERIA_OF_OTHERS)) + "|",
     ]
     return "\n".join(heading + [lines[condition] for condition in CONDITIONS if condition in lines]) + "\n"
 

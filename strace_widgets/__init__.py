@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from .explorer.html_page import to_html
     from .explorer.views import CurveView, HeadView, LayerView, SizeSlider, TokenView
     from .explorer.widget import Explorer
-    from .findings.measure_comparison import MeasureComparison, compare_measures, load_measure_comparison
+    from .findings.comparison_run import compare_measures, load_measure_comparison
+    from .findings.measure_comparison import MeasureComparison
     from .model.loading import load_model
     from .model.model import Model
     from .results.generation import trace_generation
@@ -127,9 +128,8 @@ _ON_FIRST_USE = {
     "load_model": ".model.loading",
     **dict.fromkeys(("Job", "load_job", "submit"), ".results.jobs"),
     "load_trace": ".results.trace_file",
-    **dict.fromkeys(
-        ("MeasureComparison", "compare_measures", "load_measure_comparison"), ".findings.measure_comparison"
-    ),
+    "MeasureComparison": ".findings.measure_comparison",
+    **dict.fromkeys(("compare_measures", "load_measure_comparison"), ".findings.comparison_run"),
     "to_html": ".explorer.html_page",
     "Explorer": ".explorer.widget",
     **dict.fromkeys(("Study", "load_study"), ".studies.store"),
@@ -146,10 +146,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(_ON_FIRST_USE[name], __name__), name)
     except ModuleNotFoundError as reason:
-        raise MissingPackageError(
-            f"strace_widgets.{name} needs {reason.name}, which is not installed. What runs a model needs all of "
-            "`pip install torch nnsight transformers numba tqdm platformdirs`; saved traces open without them."
-        ) from reason
+        raise MissingPackageError.of_model(f"strace_widgets.{name}", reason.name) from reason
 
 
 def load_ipython_extension(ipython: Any) -> None:

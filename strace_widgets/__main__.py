@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+SHIPPED = "shipped"
+"""What stands for the package's own prompts."""
 
 TRACE_SIZES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status, 2 for what a person can mend."""
+    """Run one command; return its exit status, which is 2 for a mistake that the user can correct."""
     from .errors import StraceError  # noqa: PLC0415 - with the rest of the package, after --help
 
     options = _parser().parse_args(arguments)
@@ -23,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"strace-widgets: {reason}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("strace-widgets: stopped; a study goes on from here with the same command.", file=sys.stderr)
+        print("strace-widgets: stopped; the same command continues a study.", file=sys.stderr)
         return 130
     return 0
 
@@ -33,8 +36,16 @@ def _parser() -> argparse.ArgumentParser:
         prog="strace-widgets", description="How much of a language model a prediction needs."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
+    for add in (_add_trace, _add_study, _add_compare_measures):
+        command = add(commands)
+        command.add_argument(
+            "--model", help="a hub id or a folder (default: SmolLM2-135M-Instruct, the package's default model)"
+        )
+    return parser
 
-    trace = commands.add_parser("trace", help="trace one prompt and print a table of sizes")
+
+def _add_trace(commands: Any) -> argparse.ArgumentParser:
+    trace: argparse.ArgumentParser = commands.add_parser("trace", help="trace one prompt and print a table of sizes")
     trace.set_defaults(run=_trace)
     trace.add_argument("prompt")
     trace.add_argument(
@@ -46,19 +57,17 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--masks", default="all", help="all, or mlp+residual (default: all)")
     trace.add_argument("--sizes", type=float, nargs="+", default=TRACE_SIZES, metavar="S", help="shares of the edges")
     trace.add_argument("--html", metavar="FILE", help="write the Explorer as a page that needs no kernel")
+    return trace
 
-    study = commands.add_parser("study", help="trace many prompts into a folder, or go on where that stopped")
-    study.set_defaults(run=_study)
-    study.add_argument(
-        "prompts", help="a text file, one prompt a line, or a .jsonl file; 'shipped' for the package's own"
+
+def _add_study(commands: Any) -> argparse.ArgumentParser:
+    study: argparse.ArgumentParser = commands.add_parser(
+        "study", help="trace many prompts into a folder, or continue a study"
     )
-    study.add_argument("--out", required=True, metavar="FOLDER", help="where the results go")
+    study.set_defaults(run=_study)
+    _add_prompts_and_folder(study)
     study.add_argument(
-        "--importance",
-        nargs="+",
-        default=["l1"],
-        metavar="NAME",
-        help="importance measures, as for trace (default: l1)",
+        "--importance", nargs="+", default=["l1"], metavar="NAME", help="measures, as for trace (default: l1)"
     )
     study.add_argument("--masks", nargs="+", default=["all"], metavar="NAME", help="all, mlp+residual (default: all)")
     study.add_argument(
@@ -74,24 +83,24 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument(
         "--positions", default="last", help="last, or all: every token from the second on (default: last)"
     )
-    study.add_argument("--limit", type=int, metavar="N", help="draw N prompts at random")
-    study.add_argument("--seed", type=int, default=0, help="of that draw and of the random baselines (default: 0)")
-    study.add_argument("--column", help="where a .jsonl file has its texts (default: text)")
+    study.add_argument("--seed", type=int, default=0, help="of the draw and of the random baselines (default: 0)")
+    study.add_argument("--column", help="the column of a .jsonl file that has the texts (default: text)")
     study.add_argument("--keep-traces", action="store_true", help="keep the weight and rank of every edge")
-    study.add_argument("--hidden", action="store_true", help="keep the last hidden states")
+    study.add_argument("--hidden-states", action="store_true", help="keep the last hidden states")
+    return study
 
-    measures = commands.add_parser(
-        "compare-measures", help="set importance measures against one of them, or go on where that stopped"
+
+def _add_compare_measures(commands: Any) -> argparse.ArgumentParser:
+    measures: argparse.ArgumentParser = commands.add_parser(
+        "compare-measures", help="compare importance measures with one of them, or continue a comparison"
     )
     measures.set_defaults(run=_compare_measures)
-    measures.add_argument("model", help="a hub id or a folder; 'default' for the embedded SmolLM2-135M-Instruct")
-    measures.add_argument("folder", help="where the results go")
-    measures.add_argument("--prompts", metavar="FILE", help="as for study (default: the package's own)")
-    measures.add_argument("--half", help="of the package's own prompts: tuning, or reporting (default: all of them)")
+    _add_prompts_and_folder(measures)
+    measures.add_argument("--half", help="tuning or reporting: a half of the shipped prompts (default: all of them)")
     measures.add_argument(
-        "--measures", nargs="+", metavar="NAME", help="(default: l1 l2 fisher fisher+projection rescored)"
+        "--importance", nargs="+", metavar="NAME", help="measures (default: l1 l2 fisher fisher+projection rescored)"
     )
-    measures.add_argument("--baseline", default="l1", help="what the others are set against (default: l1)")
+    measures.add_argument("--baseline", default="l1", help="the measure to compare with (default: l1)")
     for mode, default, values in (
         ("masks", "all", "all, mlp+residual"),
         ("attention", "recomputed", "recomputed, frozen"),
@@ -100,14 +109,20 @@ def _parser() -> argparse.ArgumentParser:
         measures.add_argument(
             f"--{mode}", nargs="+", default=[default], metavar="NAME", help=f"{values} (default: {default})"
         )
-    measures.add_argument("--sizes", type=float, nargs="+", metavar="S", help="(default: 37 from 1e-3 to 1)")
-    measures.add_argument("--limit", type=int, metavar="N", help="draw N prompts at random")
-    measures.add_argument("--seed", type=int, default=0, help="of that draw and of the intervals (default: 0)")
+    measures.add_argument(
+        "--sizes", type=float, nargs="+", metavar="S", help="shares of the edges (default: 37 from 1e-3 to 1)"
+    )
+    measures.add_argument("--seed", type=int, default=0, help="of the draw and of the intervals (default: 0)")
     measures.add_argument("--chart", metavar="FILE", help="write the chart of the first condition: .svg, .png, .html")
+    return measures
 
-    for command in (trace, study):
-        command.add_argument("--model", help="a hub id or a folder (default: the embedded SmolLM2-135M-Instruct)")
-    return parser
+
+def _add_prompts_and_folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "prompts", help="a text file, one prompt a line, or a .jsonl file; 'shipped' for the package's own"
+    )
+    command.add_argument("--out", required=True, metavar="FOLDER", help="the folder for the results")
+    command.add_argument("--limit", type=int, metavar="N", help="draw N prompts at random")
 
 
 def _trace(options: argparse.Namespace) -> None:
@@ -131,10 +146,9 @@ def _trace(options: argparse.Namespace) -> None:
 def _study(options: argparse.Namespace) -> None:
     import strace_widgets as sw  # noqa: PLC0415 - as above
 
-    prompts = sw.shipped_prompts() if options.prompts == "shipped" else options.prompts
     result = sw.study(
         sw.load_model(options.model),
-        prompts,
+        sw.shipped_prompts() if options.prompts == SHIPPED else options.prompts,
         options.out,
         importance=options.importance,
         masks=options.masks,
@@ -143,7 +157,7 @@ def _study(options: argparse.Namespace) -> None:
         positions=options.positions,
         seed=options.seed,
         keep_traces=options.keep_traces,
-        hidden=options.hidden,
+        hidden_states=options.hidden_states,
         column=options.column,
         limit=options.limit,
     )
@@ -154,13 +168,14 @@ def _study(options: argparse.Namespace) -> None:
 def _compare_measures(options: argparse.Namespace) -> None:
     import strace_widgets as sw  # noqa: PLC0415 - as above
 
-    if options.prompts and options.half:
-        raise ValueError("--half is of the package's own prompts: leave out --prompts, or --half.")
-    chosen = {"measures": options.measures} if options.measures else {}
+    shipped = options.prompts == SHIPPED
+    if options.half and not shipped:
+        raise ValueError(f"--half is a half of the package's own prompts: give {SHIPPED!r} for them, or leave it out.")
+    chosen = {"importance": options.importance} if options.importance else {}
     result = sw.compare_measures(
-        sw.load_model(None if options.model == "default" else options.model),
-        options.prompts or sw.shipped_prompts(half=options.half),
-        options.folder,
+        sw.load_model(options.model),
+        sw.shipped_prompts(half=options.half) if shipped else options.prompts,
+        options.out,
         baseline=options.baseline,
         masks=options.masks,
         attention=options.attention,

@@ -1,5 +1,7 @@
 """What can go wrong, each with a type of its own, so that a program can tell and a person can read."""
 
+from __future__ import annotations
+
 
 class StraceError(Exception):
     """The base of every error that this package raises on purpose."""
@@ -51,6 +53,14 @@ class ModelMismatchError(StraceError, ValueError):
 
 class MissingPackageError(StraceError, ImportError):
     """What was asked needs a package that is not installed."""
+
+    @classmethod
+    def of_model(cls, what: str, package: str | None) -> MissingPackageError:
+        """Return the error of something that runs a model."""
+        return cls(
+            f"{what} needs {package}, which is not installed. What runs a model needs all of `pip install torch "
+            "nnsight transformers numba tqdm platformdirs`; saved traces open without them."
+        )
 
 
 class CancelledError(StraceError):

@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from .errors import StraceError
+from .errors import MissingPackageError, StraceError
 from .results.run import trace
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .results.strace import STrace
     from .results.sweep import Sweep
 
-# Options come first, and what follows is the prompt as it stands: quotes and dashes in it mean themselves.
+# Options come first. What follows is the prompt, taken literally: quotes and dashes in it have no meaning.
 OPTIONS = re.compile(r"\s*((?:--\w+(?:=\S*|\s+\S+)\s*)*)")
 KNOWN = ("--model", "--importance", "--size")
 
@@ -56,13 +56,14 @@ class StraceMagics(Magics):
         asked = parse_argstring(self.strace, options)
         if asked.model:
             self.chosen = asked.model
-        if not prompt.strip():
-            if asked.model and cell is None:
-                self._model()  # to have it ready
-                return None
+        only_model = not prompt.strip() and asked.model and cell is None
+        if not prompt.strip() and not only_model:
             raise UsageError("%strace needs a prompt: write it after the magic, or below %%strace.")
         try:
-            found = trace(self._model(), prompt, asked.importance)
+            model = self._model()
+            if only_model:  # it is loaded for the calls that follow
+                return None
+            found = trace(model, prompt, asked.importance)
             result = found if asked.size is None else found.evaluate([asked.size])
         except (StraceError, ValueError, TypeError) as reason:
             raise UsageError(str(reason)) from None
@@ -74,7 +75,10 @@ class StraceMagics(Magics):
         if hasattr(held, "capture_vectors"):
             return cast("Model", held)
         if self.chosen not in self.models:
-            from .model.loading import load_model  # noqa: PLC0415 - torch is needed from here on
+            try:
+                from .model.loading import load_model  # noqa: PLC0415 - torch is needed from here on
+            except ModuleNotFoundError as reason:
+                raise MissingPackageError.of_model("%strace", reason.name) from reason
 
             self.models[self.chosen] = load_model(self.chosen or None)
         return self.models[self.chosen]

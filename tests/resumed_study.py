@@ -23,7 +23,7 @@ def run(folder: str) -> sw.Study:
         importance=("l1", "l2"),
         masks=("all", "mlp+residual"),
         baselines=("inverse", "random", "random-residual-kept"),
-        hidden=True,
+        hidden_states=True,
         progress=False,
     )
 

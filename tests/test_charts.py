@@ -40,7 +40,7 @@ def study(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     texts = ["w5 w17 w3 w88", "w41 w2 w9", "w8 w9 w7 w61 w50", "w1 w2 w3"]
     prompts = [{"text": text, "kind": "ab"[i % 2], "id": str(i)} for i, text in enumerate(texts)]
     return sw.study(
-        tiny, prompts, tmp_path_factory.mktemp("study"), importance=["l1", "l2"], sizes=SIZES, hidden=True,
+        tiny, prompts, tmp_path_factory.mktemp("study"), importance=["l1", "l2"], sizes=SIZES, hidden_states=True,
         progress=False,
     )  # fmt: skip
 

@@ -26,19 +26,19 @@ def test_trace_in_a_shell(model_folder: str, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     command = [sys.executable, "-m", "strace_widgets", "trace", "w5 w17 w3", "--model", model_folder]
     without_display = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
-    told = subprocess.run(
+    printed = subprocess.run(
         [*command, "--sizes", "0.2", "1", "--html", str(page)],
         check=True,
         capture_output=True,
         text=True,
         env=without_display,
     ).stdout.splitlines()
-    assert told[0].startswith("STrace of 'w5 w17 w3'")
-    assert told[1].split()[:3] == ["size", "edges", "TV"]
-    assert [line.split()[0] for line in told[2:4]] == ["0.2", "1"]
-    assert told[3].split()[2] == "0.000"
-    assert told[4].startswith(f"{page}: a page of ")
-    assert len(told) == 5
+    assert printed[0].startswith("STrace of 'w5 w17 w3'")
+    assert printed[1].split()[:3] == ["size", "edges", "TV"]
+    assert [line.split()[0] for line in printed[2:4]] == ["0.2", "1"]
+    assert printed[3].split()[2] == "0.000"
+    assert printed[4].startswith(f"{page}: a page of ")
+    assert len(printed) == 5
     assert "strace-widgets-state" in page.read_text(encoding="utf-8")
 
 
@@ -46,12 +46,14 @@ def test_study_from_a_file(model_folder: str, tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "prompts.txt").write_text("w1 w2 w3\nw4 w5\n", encoding="utf-8")
     command = ["study", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "s"), "--model", model_folder]
     command += ["--importance", "l1", "l2", "--masks", "all", "mlp+residual", "--baselines", "--sizes", "0.5"]
+    command.append("--hidden-states")
     assert main(command) == 0
     assert "2 prompts" in capsys.readouterr().out
     study = sw.load_study(tmp_path / "s")
     assert study.settings.importance == ("l1", "l2")
     assert study.settings.baselines == ()
     assert len(study.points) == 2 * 2 * 2 * 2
+    assert set(study.hidden_states()) == {"0", "1"}
     assert main([*command, "--seed", "3"]) == 2
     assert "seed was 0 and is now 3" in capsys.readouterr().err
 
@@ -65,21 +67,22 @@ def test_the_shipped_prompts_by_name(model_folder: str, tmp_path: Path) -> None:
 
 def test_measures_compared_in_a_shell(model_folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chart = tmp_path / "measures.svg"
-    command = ["compare-measures", model_folder, str(tmp_path / "m"), "--half", "tuning", "--limit", "3"]
-    command += ["--measures", "l1", "l2", "--sizes", "0.1", "0.5", "--attention", "recomputed", "frozen"]
+    command = ["compare-measures", "shipped", "--out", str(tmp_path / "m"), "--half", "tuning", "--limit", "3"]
+    command += ["--importance", "l1", "l2", "--sizes", "0.1", "0.5", "--attention", "recomputed", "frozen"]
+    command += ["--model", model_folder]
     assert main([*command, "--chart", str(chart)]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("Measures l1, l2 on 3 prompts of")
-    assert "area_log10_s" in told
+    printed = capsys.readouterr().out
+    assert printed.startswith("Measures l1, l2 on 3 prompts of")
+    assert "area_log10_s" in printed
     assert "l2 ÷ l1" in chart.read_text(encoding="utf-8")
     done = sw.load_study(tmp_path / "m" / "all-frozen-zero").prompts["prompt_id"]
     assert set(done) < {prompt["id"] for prompt in sw.shipped_prompts(half="tuning")}
     (tmp_path / "prompts.txt").write_text("w1 w2 w3\nw4 w5\n", encoding="utf-8")
-    command = ["compare-measures", model_folder, str(tmp_path / "n"), "--prompts", str(tmp_path / "prompts.txt")]
-    assert main([*command, "--measures", "l1", "l2", "--baseline", "l2", "--sizes", "0.5"]) == 0
-    assert "set against l2" in capsys.readouterr().out
+    command = ["compare-measures", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "n"), "--model", model_folder]
+    assert main([*command, "--importance", "l1", "l2", "--baseline", "l2", "--sizes", "0.5"]) == 0
+    assert "compared with l2" in capsys.readouterr().out
     assert main([*command, "--half", "tuning"]) == 2
-    assert "leave out --prompts, or --half" in capsys.readouterr().err
+    assert "give 'shipped' for them, or leave it out" in capsys.readouterr().err
 
 
 def test_mistakes_are_sentences(tmp_path: Path, model_folder: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,6 +99,6 @@ def test_mistakes_are_sentences(tmp_path: Path, model_folder: str, capsys: pytes
 def test_help_is_quick_to_come() -> None:
     program = "import sys\nfrom strace_widgets.__main__ import main\ntry:\n    main(['--help'])\nfinally:\n    "
     program += "print(sorted({'torch', 'pandas', 'scipy'} & set(sys.modules)))"
-    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert "study" in told
-    assert told.splitlines()[-1] == "[]"
+    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert "study" in printed
+    assert printed.splitlines()[-1] == "[]"

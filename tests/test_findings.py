@@ -12,56 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny_models
+from hand_made_study import SIZES, hand_made_study
 
 import strace_widgets as sw
 from strace_widgets import findings
 from strace_widgets.studies.model_sizes import dimensions
 
-SIZES = np.geomspace(1e-4, 1, 9)
 
-
-def tables(n_prompts: int = 6, error: Any = lambda _, x: 1 - (x + 4) / 4, needed: Any = lambda i: 0.1 * (i + 1)) -> Any:
-    """Return hand-made tables: two layers of two heads, and an error and a necessary size that are given."""
-    ids = [f"p{i}" for i in range(n_prompts)]
-    run = {"importance": "l1", "masks": "all"}
-    points = [
-        {
-            "prompt_id": name,
-            **run,
-            "subgraph": "trace",
-            "size": size,
-            "total_variation": error(i, np.log10(size)),
-            "unigram_correlation": 0.5 - i / 100,
-            "full_correlation": size,
-        }
-        for i, name in enumerate(ids)
-        for size in SIZES
-    ]
-    necessary = [
-        {"prompt_id": name, **run, "criterion": criterion, "size": needed(i)}
-        for i, name in enumerate(ids)
-        for criterion in ("top1", "nucleus1", "nucleus60", "tv0.1")
-    ]
-    prompts = [
-        {"prompt_id": name, "text": f"text {i}", "kind": "ab"[i % 2], "language": "en", "full_entropy": float(i)}
-        for i, name in enumerate(ids)
-    ]
-    parts = [("attention", 0, 6), ("attention", 1, 6), ("mlp", None, 3), ("residual", None, 6)]
-    components = [
-        {"prompt_id": name, "importance": "l1", "size": size, "layer": layer, "kind": kind, "head": head}
-        | {"n_edges": round(size * n), "n_total": n}
-        for name in ids
-        for size in (0.5, 1.0)
-        for layer in (0, 1)
-        for kind, head, n in parts
-        for n in ([n // 2 if layer and kind == "attention" else n // 3 if layer else n])  # the last layer's are fewer
-    ]
-    return SimpleNamespace(
-        prompts=pd.DataFrame(prompts),
-        points=pd.DataFrame(points),
-        necessary=pd.DataFrame(necessary),
-        components=pd.DataFrame(components).astype({"head": "Int16"}),
-    )
+def tables(study: sw.Study, **changed: Any) -> Any:
+    """Return a study's tables, some of them replaced: what another program may have written."""
+    names = ("prompts", "points", "necessary", "components")
+    return SimpleNamespace(**{name: changed.get(name, getattr(study, name)) for name in names})
 
 
 @pytest.fixture(scope="module")
@@ -73,43 +34,58 @@ def real(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("study")
     sizes = np.geomspace(1e-2, 1, 7)
     return sw.study(
-        tiny, prompts, folder, importance=["l1", "l2"], masks=["all", "mlp+residual"], sizes=sizes, hidden=True,
+        tiny, prompts, folder, importance=["l1", "l2"], masks=["all", "mlp+residual"], sizes=sizes, hidden_states=True,
         progress=False,
     )  # fmt: skip
 
 
 def test_the_error_is_averaged_over_prompts() -> None:
-    found = findings.error_by_size(tables(5, error=lambda i, _: i / 4))
+    found = findings.error_by_size(hand_made_study(5, error=lambda i, *_: i / 4))
     assert len(found) == len(SIZES)
     assert found["n_prompts"].eq(5).all()
     for column, value in {"mean": 0.5, "lower": 0.25, "median": 0.5, "upper": 0.75}.items():
-        assert found[column].to_numpy() == pytest.approx(value)
+        assert found[column].to_numpy() == pytest.approx([value] * (len(SIZES) - 1) + [0])
 
 
 def test_the_phases_are_found_where_the_curves_bend() -> None:
     # 0.1 a decade lost up to s = 0.01, then 0.4 a decade.
-    found = findings.phases(tables(error=lambda i, x: 1 - 0.1 * (x + 4) - 0.3 * max(0, x + 2) + i * 1e-3)).iloc[0]
+    study = hand_made_study(
+        sizes=np.geomspace(1e-4, 1, 9),
+        needed=lambda *_: 1,
+        error=lambda i, x, _: 1 - (0.1 * (x + 4) + 0.3 * max(0, x + 2)) * (1 + (i - 2.5) * 1e-3),
+    )
+    found = findings.phases(study).iloc[0]
     assert found["construction"] == pytest.approx(0.2)
     assert found["refinement"] == pytest.approx(0.8)
     assert found["size"] == pytest.approx(0.01, rel=0.05)
     assert (found["before"], found["after"]) == pytest.approx((-0.1, -0.4), abs=0.01)
     assert found["low"] <= found["size"] <= found["high"]
-    alone = findings.phases(tables(1, error=lambda _, x: 1 - 0.4 * max(0, x + 2))).iloc[0]
+    alone = findings.phases(hand_made_study(1, error=lambda _, x, __: 1 - 0.4 * max(0, x + 2))).iloc[0]
     assert np.isnan([alone["low"], alone["high"]]).all()
 
 
 def test_a_prompt_that_needs_the_whole_graph_counts_as_one() -> None:
-    study = tables(4, needed=lambda i: [0.1, 0.2, 0.3, np.nan][i])
+    study = hand_made_study(4, needed=lambda i, _: [0.1, 0.2, 0.3, 1.0][i])
     found = findings.nucleus_sizes(study).set_index("nucleus")
-    assert found.index.tolist() == [1, 60]
+    assert found.index.tolist() == [1, 5, 10, 20, 40, 60, 80, 90]
     assert found.loc[60, "median"] == pytest.approx(0.25)
     assert found.loc[60, "mean"] == pytest.approx(0.4)
     assert found.loc[60, "whole"] == pytest.approx(0.25)
 
 
+def test_the_share_that_needs_the_whole_graph_is_counted_in_a_real_study(real: Any) -> None:
+    found = findings.nucleus_sizes(real).set_index(["importance", "masks", "nucleus"])["whole"]
+    needed = real.necessary.query("criterion == 'nucleus90'").groupby(["importance", "masks"], observed=True)["size"]
+    expected = {(*run, 90): sum(size == 1 for size in sizes) / len(sizes) for run, sizes in needed}
+    assert found[list(expected)].to_dict() == expected
+    assert max(expected.values()) > 0
+
+
 def test_the_composition_adds_up_and_counts_by_hand() -> None:
-    found = findings.composition(tables())
-    assert found.groupby("size")["share"].sum().to_numpy() == pytest.approx(1)
+    found = findings.composition(hand_made_study())
+    shares = found.groupby("size")["share"].sum()
+    assert shares[shares.index >= 0.1].to_numpy() == pytest.approx(1)
+    assert found[found["size"] < 0.01]["n_prompts"].eq(0).all(), "the smallest traces have no edge of 30"
     whole = found[found["size"] == 1].set_index(["kind", "quarter"])
     # 12 + 6 attention edges, 3 + 1 of MLPs and 6 + 2 residual ones are 30; two layers are quarters 1 and 3.
     assert whole.loc[("attention", 1), "share"] == pytest.approx(12 / 30)
@@ -119,14 +95,13 @@ def test_the_composition_adds_up_and_counts_by_hand() -> None:
 
 
 def test_use_is_the_share_of_prompts_and_inequality_a_lorenz_curve() -> None:
-    study = tables(4)
-    idle = (study.components["layer"] == 1) & (study.components["head"] == 1)
-    study.components.loc[idle & study.components["prompt_id"].isin(["p0", "p1", "p2"]), "n_edges"] = 0
-    found = findings.component_use(study, [1]).set_index(["layer", "kind", "head"])
+    # At s = 0.9 three of four prompts have all edges but those of one head.
+    study = hand_made_study(4, kept=lambda i, layer, _, head, __, n: 0 if (layer, head) == (1, 1) and i < 3 else n)
+    found = findings.component_use(study, [0.9]).set_index(["layer", "kind", "head"])
     assert len(found) == 6
     assert found.loc[(1, "attention", 1), "use"] == pytest.approx(0.25)
     assert found.loc[(0, "attention", 1), "use"] == 1
-    uneven = findings.use_inequality(study, [1])
+    uneven = findings.use_inequality(study, [0.9])
     densities = [1, 1, 1, 1, 1, 0.25]
     expected = sum(abs(a - b) for a in densities for b in densities) / (2 * 36 * np.mean(densities))
     assert uneven["gini"].to_numpy() == pytest.approx(expected)
@@ -134,52 +109,53 @@ def test_use_is_the_share_of_prompts_and_inequality_a_lorenz_curve() -> None:
 
 
 def test_necessary_size_rises_with_uncertainty() -> None:
-    study = tables(8)
+    study = hand_made_study(8)
     found = findings.uncertainty_correlation(study).iloc[0]
     assert found["spearman"] == pytest.approx(1)
     assert found["n_prompts"] == 8
     listed = findings.extremes(study, n_prompts=2)
     assert listed["text"].tolist() == ["text 0", "text 1", "text 7", "text 6"]
     assert listed["place"].tolist() == ["easiest"] * 2 + ["hardest"] * 2
-    assert findings.extremes(tables(3))["prompt_id"].tolist() == ["p0", "p2"]
+    assert findings.extremes(hand_made_study(3))["prompt_id"].tolist() == ["p0", "p2"]
 
 
 def test_shallow_statistics_are_quartiles_of_both_correlations() -> None:
-    found = findings.shallow_statistics(tables(5)).set_index(["with", "size"])
+    found = findings.shallow_statistics(hand_made_study(5)).set_index(["with", "size"])
     assert found.loc["unigram frequency", "median"].to_numpy() == pytest.approx(0.48)
     assert found.loc["full model", "mean"].to_numpy() == pytest.approx(SIZES)
 
 
 def test_agreement_matches_prompts_by_id() -> None:
-    up, down = tables(6), tables(8, needed=lambda i: 0.9 - 0.1 * i)
+    up, down = hand_made_study(6), hand_made_study(8, needed=lambda i, _: (9 - i) / 10)
     found = findings.agreement({"up": up, "down": down}).set_index(["first", "second"])
     assert len(found) == 4
     assert found.loc[("up", "down"), "spearman"] == pytest.approx(-1)
     assert found.loc[("down", "up"), "n_prompts"] == 6
     assert found.loc[("up", "up"), "spearman"] == 1
     with pytest.warns(UserWarning, match="up and same: A rank correlation is undefined where all 6 values"):
-        constant = findings.agreement({"up": up, "same": tables(6, needed=lambda _: 0.5)})
+        constant = findings.agreement({"up": up, "same": hand_made_study(6, needed=lambda *_: 0.5)})
     assert constant["spearman"].isna().sum() == 2
 
 
 def test_groups_of_prompts_are_compared() -> None:
-    study = tables(6)
+    def mirrored(i: int, size: float, n: int) -> int:
+        return n - round(size * n) if i % 2 else round(size * n)
+
+    # At s = 0.3 kind a has the more edges of a component, the fewer kind b has of it.
+    study = hand_made_study(6, kept=lambda i, *of: mirrored(i, *of[-2:]))
     found = findings.groups(study).set_index("kind")
     assert found.loc["a", "median"] == pytest.approx(0.3)
     assert found.loc["b", "n_prompts"] == 3
-    study.components.loc[(study.components["prompt_id"].isin(["p1", "p3", "p5"])), "n_edges"] = (
-        study.components["n_total"] - study.components["n_edges"]
-    )
-    shared = findings.shared_components(study, "kind", 0.5).set_index(["first", "second"])
+    shared = findings.shared_components(study, "kind", 0.3).set_index(["first", "second"])
     assert shared.loc[("a", "b"), "n_components"] == 6
     assert shared.loc[("a", "b"), "spearman"] < 0
 
 
 def test_geometry_follows_a_path_that_is_known() -> None:
     full = np.array([3.0, 4.0])
-    steps = np.linspace(0.1, 1, len(SIZES))[:, None]
-    states = {f"p{i}": np.concatenate([steps * full, full[None]]) * (i + 1) for i in range(4)}
-    study = SimpleNamespace(points=tables(4).points, states=lambda: states)
+    steps = np.linspace(0.1, 1, 9)[:, None]
+    states = np.concatenate([steps * full, full[None]])
+    study = hand_made_study(4, sizes=np.geomspace(1e-4, 1, 9), needed=lambda *_: 1, states=lambda i: states * (i + 1))
     found = findings.geometry(study).set_index(["measure", "size"])
     assert found.loc["cosine", "median"].to_numpy() == pytest.approx(1)
     assert found.loc["distance", "median"].to_numpy() == pytest.approx(1 - steps[:, 0])
@@ -187,38 +163,33 @@ def test_geometry_follows_a_path_that_is_known() -> None:
     assert found.loc["turn", "median"].to_numpy() == pytest.approx(0, abs=1e-5)
     speed = 0.9 / 8 / 0.5  # of the norm, over half a decade
     assert found.loc["speed", "median"].to_numpy() == pytest.approx(speed)
-    study.states = lambda: {"p0": states["p0"][1:]}
+    other = SimpleNamespace(points=study.points, hidden_states=lambda: {"p0": states[1:]})
     with pytest.raises(sw.FindingError, match="should have 10 states"):
-        findings.geometry(study)
+        findings.geometry(other)
 
 
 def test_savings_agree_with_a_count_by_hand() -> None:
-    # Three tokens, two layers of two heads that share one key and value; width 4, head width 2, an MLP of 24 weights.
-    sizes = {"n_layers": 2, "n_heads": 2, "n_key_value_heads": 1, "width": 4, "head_width": 2, "mlp_weights": 24}
-    study = tables(1)
-    found = findings.savings(study, sizes).set_index("size")
+    # Three tokens, two layers of two heads that share one key and value; d_model 4, d_head 2, an MLP of 24 weights.
+    sizes = {"n_layers": 2, "n_heads": 2, "n_key_value_heads": 1, "d_model": 4, "d_head": 2, "mlp_weights": 24}
+    # Below s = 1, one edge of head 0 in layer 0, and one MLP edge in layer 1.
+    in_trace = {(0, "attention", 0), (1, "mlp", None)}
+    found = findings.savings(hand_made_study(1, kept=lambda _, *of: int(of[:3] in in_trace)), sizes).set_index("size")
     assert found.loc[1.0].tolist()[2:] == pytest.approx([1, 1])
-    study.components = study.components[study.components["size"] == 1].copy()
-    c = study.components
-    # Keep one edge of head 0 in layer 0, and one MLP edge in layer 1.
-    c["n_edges"] = 0
-    c.loc[(c["layer"] == 0) & (c["head"] == 0), "n_edges"] = 1
-    c.loc[(c["layer"] == 1) & (c["kind"] == "mlp"), "n_edges"] = 1
     multiply_add = 2
     query, key, value, output = (multiply_add * 4 * 2 for _ in range(4))
     score_and_sum = multiply_add * 2 + multiply_add * 2
     first = 2 * 3 * (query + output) + 3 * (key + value) + 2 * 6 * score_and_sum + 3 * multiply_add * 24
     last = 2 * 1 * (query + output) + 3 * (key + value) + 2 * 3 * score_and_sum + 1 * multiply_add * 24
     head = (3 * (query + output) + 3 * (key + value) / 2) / 6 + score_and_sum
-    found = findings.savings(study, sizes).iloc[0]
+    found = found.loc[0.1]
     assert found["flops"] == pytest.approx((head + multiply_add * 24) / (first + last))
     assert found["weights"] == pytest.approx(((8 + 8) + (8 + 8) + 24) / (2 * (3 * 16 + 24)))
 
 
 def test_the_dimensions_of_a_model_are_counted_on_its_weights(tiny: Any) -> None:
-    # The tiny model: width 32, 4 heads of 8, 2 keys and values, and three matrices of 32 x 48 in an MLP.
+    # The tiny model: d_model 32, 4 heads of 8, 2 keys and values, and three matrices of 32 x 48 in an MLP.
     assert dimensions(tiny) == {
-        "n_layers": 3, "n_heads": 4, "n_key_value_heads": 2, "width": 32, "head_width": 8, "mlp_weights": 3 * 32 * 48
+        "n_layers": 3, "n_heads": 4, "n_key_value_heads": 2, "d_model": 32, "d_head": 8, "mlp_weights": 3 * 32 * 48
     }  # fmt: skip
 
 
@@ -256,32 +227,52 @@ def test_every_finding_reads_a_real_study(real: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("finding", "broken", "says"),
+    ("finding", "made", "says"),
     [
-        (findings.error_by_size, {"points": pd.DataFrame(columns=["size"])}, "has no column 'prompt_id', 'importance'"),
-        (findings.error_by_size, {"points": tables().points.iloc[:0]}, "table 'points' is empty"),
-        (findings.phases, {"points": tables().points.query("size > 0.05")}, "at least 5 sizes .* has 3"),
-        (findings.nucleus_sizes, {"necessary": tables().necessary.query("criterion == 'top1'")}, "no nucleus"),
-        (findings.uncertainty, {"necessary": tables().necessary.query("criterion == 'tv0.1'")}, "no criterion 'top1'"),
-        (findings.groups, {"prompts": tables().prompts.assign(kind=None)}, "No prompt of the study has a kind"),
+        (findings.error_by_size, {"n_prompts": 0}, "table 'points' is empty"),
+        (findings.phases, {"sizes": (0.1, 0.3, 1), "needed": lambda *_: 1}, "at least 5 sizes .* has 3"),
+        (findings.groups, {"kind": lambda _: None}, "No prompt of the study has a kind"),
         (findings.savings, {}, "does not hold how many weights"),
         (lambda study: findings.agreement({"one": study}), {}, "two studies or more; 1 was given"),
-        (
-            lambda study: findings.agreement({"a": tables(), "b": study}),
-            {"necessary": tables().necessary.assign(prompt_id=lambda rows: "other-" + rows["prompt_id"])},
-            "a, b share no prompt",
-        ),
-        (lambda _: findings.geometry(SimpleNamespace(states=dict)), {}, "kept no hidden states: run it with"),
+        (findings.geometry, {"n_prompts": 0, "states": lambda _: None}, "kept no hidden states: run it with"),
     ],
 )  # fmt: skip
-def test_bad_tables_get_a_sentence(finding: Any, broken: dict[str, Any], says: str) -> None:
-    study = SimpleNamespace(**(vars(tables()) | broken))
+def test_a_study_that_says_too_little_gets_a_sentence(finding: Any, made: dict[str, Any], says: str) -> None:
     with pytest.raises(sw.FindingError, match=says):
-        finding(study)
+        finding(hand_made_study(**made))
+
+
+def test_tables_of_another_program_get_a_sentence() -> None:
+    study = hand_made_study()
+    needed = study.necessary
+    with pytest.raises(sw.FindingError, match="has no column 'prompt_id', 'importance'"):
+        findings.error_by_size(tables(study, points=pd.DataFrame(columns=["size"])))
+    with pytest.raises(sw.FindingError, match="no nucleus"):
+        findings.nucleus_sizes(tables(study, necessary=needed[needed["criterion"] == "top1"]))
+    with pytest.raises(sw.FindingError, match="no criterion 'top1'"):
+        findings.uncertainty(tables(study, necessary=needed[needed["criterion"] == "tv0.1"]))
+    renamed = tables(study, necessary=needed.assign(prompt_id=[f"other-{name}" for name in needed["prompt_id"]]))
+    with pytest.raises(sw.FindingError, match="a, b share no prompt"):
+        findings.agreement({"a": study, "b": renamed})
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        ({"needed": lambda *_: np.nan}, "'necessary' has size = nan"),
+        ({"needed": lambda *_: 0.15}, "'necessary' has the size 0.15, at which no subgraph was evaluated"),
+        ({"error": lambda *_: 1.2}, "'points' has total_variation = 1.2: it lies between 0 and 1"),
+        ({"error": lambda *_: None}, "A row of the table 'points' has no 'total_variation'"),
+        ({"kept": lambda *of: of[-1] + 1}, "more edges of a component than there are"),
+    ],
+)
+def test_what_no_study_writes_cannot_be_made_by_hand(made: dict[str, Any], says: str) -> None:
+    with pytest.raises(sw.StudyError, match=says):
+        hand_made_study(**made)
 
 
 def test_one_prompt_has_no_correlation_but_every_table() -> None:
-    study = tables(1)
+    study = hand_made_study(1)
     with pytest.warns(UserWarning, match="at least 3 prompts"):
         found = findings.uncertainty_correlation(study)
     assert np.isnan(found["spearman"].iloc[0])

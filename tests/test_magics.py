@@ -11,6 +11,7 @@ import tiny_models
 from IPython.core.interactiveshell import InteractiveShell
 
 import strace_widgets as sw
+from strace_widgets.model import loading
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return tiny_model
 
     tiny_model = sw.load_model(tiny_models.tiny(), tokenizer=tiny_models.words())
-    monkeypatch.setattr(sw, "load_model", load, raising=False)
+    monkeypatch.setattr(loading, "load_model", load)
     return asked
 
 
@@ -66,6 +67,7 @@ def test_a_model_is_loaded_once(shell: Any, loaded: list[Any]) -> None:
         ("%strace --model tiny --size 2 w1 w2", "a size s with 0 < s <= 1"),
         ("%strace --model tiny --importance loud w1 w2", "loud"),
         ("%strace --model /no/such/folder w1 w2", "No model could be loaded"),
+        ("%strace --model /no/such/folder", "No model could be loaded"),
     ],
 )
 def test_an_error_is_one_sentence(shell: Any, capsys: pytest.CaptureFixture[str], cell: str, sentence: str) -> None:

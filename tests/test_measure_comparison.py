@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
+from hand_made_study import hand_made_study
 
 import strace_widgets as sw
-from strace_widgets.findings.measure_comparison import CRITERIA, SIZES
+from strace_widgets.findings.comparison_run import SIZES
+from strace_widgets.findings.measure_comparison import CRITERIA
 from strace_widgets.studies.timing import alternate
 
 PROMPTS = ["w5 w17 w3 w88", "w41 w2 w9", "", "w8 w9 w7 w61 w50", [1, 2, 3, 4, 9, 61]]  # the third fails
@@ -23,7 +26,7 @@ CONDITION = ["masks", "attention", "ablation"]
 
 
 def compare(model: Any, folder: Path, prompts: Any = PROMPTS, **options: Any) -> sw.MeasureComparison:
-    chosen: dict[str, Any] = {"measures": ["l1", "l2", "projection"], "sizes": GRID, "progress": False}
+    chosen: dict[str, Any] = {"importance": ["l1", "l2", "projection"], "sizes": GRID, "progress": False}
     return sw.compare_measures(model, prompts, folder, **chosen | options)
 
 
@@ -33,20 +36,26 @@ def compared(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[sw.Me
     return compare(tiny, folder, attention=["recomputed", "frozen"]), folder
 
 
-@pytest.fixture
-def by_hand() -> sw.MeasureComparison:
-    """Four prompts whose figures are given: by l2 they need 0.5, 1, 0.5 and 2 times what they need by l1."""
-    figures = {"l1": [1.0, 0.8, 0.4, 0.2], "l2": [0.5, 0.8, 0.2, 0.4]}
-    prompts = pd.DataFrame(
-        [
-            {"masks": "all", "attention": "recomputed", "ablation": "zero", "prompt_id": str(i), "importance": name}
-            | dict.fromkeys(CRITERIA, figure)
-            for name, column in figures.items()
-            for i, figure in enumerate(column)
-        ]
+FIGURES = {"l1": [1.0, 0.8, 0.4, 0.2], "l2": [0.5, 0.8, 0.2, 0.4]}
+"""By l2 the prompts need 0.5, 1, 0.5 and 2 times what they need by l1."""
+
+
+def made_by_hand(folder: Path, figures: dict[str, list[float]]) -> sw.MeasureComparison:
+    """Return a comparison in which each prompt's necessary sizes are given; its error below s = 1 is as large."""
+    hand_made_study(
+        4,
+        folder=folder / "all-recomputed-zero",
+        importance=["l1", "l2"],
+        needed=lambda i, measure: figures[measure][i],
+        error=lambda i, _, measure: figures[measure][i],
     )
-    none = pd.DataFrame({"prompt_id": []})
-    return sw.MeasureComparison("tiny", "l1", prompts, none, none, {"l1": 1.5, "l2": 1.6})
+    (folder / "costs.json").write_text('{"l1": 1.5, "l2": 1.6}')
+    return sw.load_measure_comparison(folder)
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> sw.MeasureComparison:
+    return made_by_hand(tmp_path / "by hand", FIGURES)
 
 
 def test_the_figures_are_what_the_traces_say(tiny: Any, compared: tuple[sw.MeasureComparison, Path]) -> None:
@@ -65,7 +74,7 @@ def test_the_figures_are_what_the_traces_say(tiny: Any, compared: tuple[sw.Measu
 
 
 def test_areas_begin_at_a_thousandth(tiny: Any, tmp_path: Path) -> None:
-    finer = compare(tiny, tmp_path, PROMPTS[:1], measures=["l1", "l2"], sizes=[1e-4, *GRID])
+    finer = compare(tiny, tmp_path, PROMPTS[:1], importance=["l1", "l2"], sizes=[1e-4, *GRID])
     sweep = sw.trace(tiny, PROMPTS[0], "l2").evaluate([1e-4, *GRID, 1])
     found = finer.prompts.set_index("importance").loc["l2"]
     assert found["area_log10_s"] == sweep.area("log10 s", 1e-3, 1) != sweep.area("log10 s")
@@ -81,7 +90,7 @@ def test_the_curves_are_the_mean_error_of_each_condition(compared: tuple[sw.Meas
     assert rows["n_prompts"].eq(4).all()
 
 
-def test_a_prompt_that_fails_is_told_and_left_out(compared: tuple[sw.MeasureComparison, Path]) -> None:
+def test_a_prompt_that_fails_is_listed_and_left_out(compared: tuple[sw.MeasureComparison, Path]) -> None:
     comparison, _ = compared
     assert comparison.failed[["attention", "prompt_id"]].to_numpy().tolist() == [["recomputed", "2"], ["frozen", "2"]]
     assert comparison.failed["reason"].str.startswith("The prompt is empty").all()
@@ -95,7 +104,9 @@ def test_the_summary_is_a_hand_calculation(by_hand: sw.MeasureComparison) -> Non
     assert len(table) == 2 * len(CRITERIA)
     for criterion in CRITERIA:
         found = table.loc[("l2", criterion)]
-        assert (found["median"], found["lower"], found["upper"]) == pytest.approx((0.45, 0.35, 0.575))
+        # The areas under a constant from 0.001 to 1 that falls to 0 in the last tenth of s.
+        unit = {"area_s": 0.899 + 0.05, "area_log10_s": 3 + np.log10(0.9) / 2}.get(criterion, 1)
+        assert [found[name] / unit for name in ("median", "lower", "upper")] == pytest.approx([0.45, 0.35, 0.575])
         assert found["ratio"] == pytest.approx(0.45 / 0.6)
         assert found["paired"] == pytest.approx(0.75)
         assert (found["wins"], found["ties"], found["losses"]) == (2, 1, 1)
@@ -106,14 +117,12 @@ def test_the_summary_is_a_hand_calculation(by_hand: sw.MeasureComparison) -> Non
         assert found["cost"] == 1.6
     baseline = table.loc["l1"]
     assert baseline[["ratio", "paired", "wins", "share"]].isna().all(axis=None)
-    assert baseline["median"].to_numpy() == pytest.approx(0.6)
+    assert baseline["median"][["top1", "tv0.1"]].to_numpy() == pytest.approx(0.6)
 
 
-def test_intervals_are_of_pairs(by_hand: sw.MeasureComparison) -> None:
-    halved = by_hand.prompts.copy()
-    second = halved["importance"] == "l2"
-    halved.loc[second, list(CRITERIA)] = halved.loc[~second, list(CRITERIA)].to_numpy() / 2
-    found = sw.MeasureComparison("tiny", "l1", halved, by_hand.curves, by_hand.failed, by_hand.costs).summary()
+def test_intervals_are_of_pairs(tmp_path: Path) -> None:
+    halved = {"l1": FIGURES["l1"], "l2": [figure / 2 for figure in FIGURES["l1"]]}
+    found = made_by_hand(tmp_path, halved).summary()
     found = found[found["importance"] == "l2"]
     # However prompts are drawn, each of them needs half: only a bootstrap of pairs is sure of that.
     for column in ("ratio", "ratio_low", "ratio_high", "paired_low", "paired_high"):
@@ -167,15 +176,34 @@ def test_every_measure_has_a_cost_and_all_take_turns(compared: tuple[sw.MeasureC
     assert ran == ["plain", "l1"] * 5, "two rounds to warm up, then three"
 
 
-def test_it_is_told_in_few_columns(compared: tuple[sw.MeasureComparison, Path], by_hand: sw.MeasureComparison) -> None:
-    told = repr(compared[0])
-    assert "medians ÷ l1" in told
-    assert "frozen" in told
-    assert "zero" not in told, "what is the same throughout is left out"
+def test_costs_that_cannot_be_read_get_a_sentence(tiny: Any, by_hand: sw.MeasureComparison, tmp_path: Path) -> None:
+    del by_hand
+    for content in ("{", "[1]", '{"l1": "cheap"}'):
+        (tmp_path / "by hand" / "costs.json").write_text(content)
+        with pytest.raises(
+            sw.StudyError, match=r"costs\.json does not hold the cost of each measure: it .*\)\. Delete it"
+        ):
+            sw.load_measure_comparison(tmp_path / "by hand")
+    (tmp_path / "costs.json").write_text("null")
+    with pytest.raises(sw.StudyError, match="does not hold the cost of each measure"):
+        compare(tiny, tmp_path, PROMPTS[:1])
+
+
+def test_a_comparison_equals_itself_alone(by_hand: sw.MeasureComparison) -> None:
+    assert by_hand == by_hand  # noqa: PLR0124
+    assert by_hand != replace(by_hand)
+    assert len({by_hand, by_hand}) == 1
+
+
+def test_it_is_shown_in_few_columns(compared: tuple[sw.MeasureComparison, Path], by_hand: sw.MeasureComparison) -> None:
+    shown = repr(compared[0])
+    assert "medians ÷ l1" in shown
+    assert "frozen" in shown
+    assert "zero" not in shown, "what is the same throughout is left out"
     assert "50% [15%, 85%]" in repr(by_hand)
     assert "2/1/1" in repr(by_hand)
     assert "<NA>" not in repr(by_hand)
-    named = sw.MeasureComparison("<b>", "l1", by_hand.prompts, by_hand.curves, by_hand.failed, by_hand.costs)
+    named = replace(by_hand, model="<b>")
     assert "<table" in named._repr_html_()
     assert "<b>" not in named._repr_html_()
 
@@ -199,11 +227,11 @@ def test_each_circle_stands_for_its_prompts(compared: tuple[sw.MeasureComparison
     assert circles["prompts"].sum() == 2 * len(CRITERIA) * 4
 
 
-def test_mistakes_are_told_before_anything_is_run(tiny: Any, tmp_path: Path) -> None:
+def test_mistakes_are_refused_before_anything_is_run(tiny: Any, tmp_path: Path) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"baseline": "cosine"}, "'cosine' is not among the measures 'l1', 'l2', 'projection'"),
-        ({"measures": ["l1"]}, "nothing to compare 'l1' with"),
-        ({"measures": ["l1", "l3"]}, "no importance measure 'l3'"),
+        ({"importance": ["l1"]}, "nothing to compare 'l1' with"),
+        ({"importance": ["l1", "l3"]}, "no importance measure 'l3'"),
         ({"sizes": [1]}, "give a size below 1"),
         ({"attention": ["recomputed", "thawed"]}, "attention='thawed' does not exist"),
         ({"ablation": "noise"}, "ablation='noise' does not exist"),

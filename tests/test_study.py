@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import families
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 import tiny_models
@@ -15,6 +17,7 @@ import torch
 import wordfreq
 
 import strace_widgets as sw
+from strace_widgets import findings
 from strace_widgets.studies.word_frequency import unigram
 
 PROMPTS = [
@@ -37,7 +40,7 @@ def study(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> sw.Study:
         baselines=BASELINES,
         sizes=SIZES,
         keep_traces=True,
-        hidden=True,
+        hidden_states=True,
         progress=False,
     )
 
@@ -99,10 +102,10 @@ def test_random_subgraphs_differ_from_prompt_to_prompt_and_with_the_seed(tiny: A
 
 def test_correlations_are_spearmans(study: sw.Study, trace: sw.STrace) -> None:
     sweep = trace.evaluate([*SIZES, 1])
-    told = points(study, "trace")["full_correlation"].to_numpy()
+    found = points(study, "trace")["full_correlation"].to_numpy()
     expected = [scipy.stats.spearmanr(row, sweep.full_probabilities).statistic for row in sweep.probabilities]
-    np.testing.assert_allclose(told, expected, atol=1e-12)
-    assert told[-1] == pytest.approx(1)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert found[-1] == pytest.approx(1)
     assert study.points["unigram_correlation"].isna().all(), "w0 ... w96 are no words"
 
 
@@ -141,7 +144,7 @@ def test_components_add_up_to_the_trace(study: sw.Study, trace: sw.STrace) -> No
 
 
 def test_hidden_states_are_what_the_unembedding_reads(study: sw.Study, trace: sw.STrace) -> None:
-    states = study.states()
+    states = study.hidden_states()
     assert set(states) == {"first", "ids"}
     assert states["first"].dtype == np.float32
     assert states["first"].shape == (len(SIZES) + 2, 32)
@@ -249,16 +252,48 @@ def test_modes_hold_for_every_sweep(tiny: Any, tmp_path: Path) -> None:
 
 def test_a_study_from_before_there_were_modes_goes_on(tiny: Any, tmp_path: Path) -> None:
     small(tiny, ["w1 w2 w3"], tmp_path / "s")
-    told = json.loads((tmp_path / "s" / "study.json").read_text())
-    del told["settings"]["attention"], told["settings"]["ablation"]
-    (tmp_path / "s" / "study.json").write_text(json.dumps(told))
+    described = json.loads((tmp_path / "s" / "study.json").read_text())
+    del described["settings"]["attention"], described["settings"]["ablation"]
+    (tmp_path / "s" / "study.json").write_text(json.dumps(described))
     assert sw.load_study(tmp_path / "s").settings.modes() == {"attention": "recomputed", "ablation": "zero"}
     assert len(small(tiny, ["w1 w2 w3", "w4 w5"], tmp_path / "s").prompts) == 2
 
 
+V1 = Path(__file__).parent / "v1"
+
+
+def test_a_study_of_version_1_opens_and_goes_on(tiny: Any, tmp_path: Path) -> None:
+    old = sw.load_study(V1 / "study")
+    sizes = {"n_layers": 3, "n_heads": 4, "parallel": False, "n_key_value_heads": 2, "d_model": 32, "d_head": 8}
+    assert old.settings.dimensions == sizes | {"mlp_weights": 4608}
+    assert not old.settings.hidden_states
+    assert findings.savings(old).query("size == 1")[["flops", "weights"]].to_numpy() == pytest.approx(1)
+    assert findings.nucleus_sizes(old)["whole"].between(0, 1).all()
+    assert old.edges("1", "l2")[1].attention.dtype == np.int32
+    shutil.copytree(V1 / "study", tmp_path / "s")
+    s = old.settings
+    grown = small(
+        tiny, [*old.prompts["text"], "w4 w5 w6"], tmp_path / "s", importance=s.importance, masks=s.masks,
+        baselines=s.baselines, sizes=s.sizes, keep_traces=s.keep_traces,
+    )  # fmt: skip
+    assert len(grown.prompts) == 3
+
+
+def test_a_study_of_version_1_is_what_is_written_today(tiny: Any, tmp_path: Path) -> None:
+    old = sw.load_study(V1 / "study")
+    s = old.settings
+    new = small(
+        tiny, old.prompts["text"].tolist(), tmp_path / "s", importance=s.importance, masks=s.masks,
+        baselines=s.baselines, sizes=s.sizes, keep_traces=s.keep_traces,
+    )  # fmt: skip
+    assert new.settings == s
+    for table in ("prompts", "points", "necessary", "components"):
+        pd.testing.assert_frame_equal(getattr(new, table), getattr(old, table), atol=1e-6)
+
+
 def test_a_folder_of_other_prompts_is_refused(tiny: Any, tmp_path: Path) -> None:
     small(tiny, ["w1 w2 w3", "w4 w5 w6"], tmp_path / "s")
-    with pytest.raises(sw.StudyError, match="other prompts: 000001-1 is 'w4 w5 w6' there, and this study has 'w4 w5'"):
+    with pytest.raises(sw.StudyError, match="other prompts: 000001-1 is 'w4 w5 w6' in it, and this study has 'w4 w5'"):
         small(tiny, ["w1 w2 w3", "w4 w5"], tmp_path / "s")
     with pytest.raises(sw.StudyError, match="has no such prompt"):
         small(tiny, ["w1 w2 w3"], tmp_path / "s")
@@ -312,10 +347,13 @@ def test_choices_that_do_not_exist(tiny: Any, tmp_path: Path) -> None:
 def test_folders_that_hold_no_study(tmp_path: Path) -> None:
     for content, sentence in (
         (None, "There is no study in"),
-        ("{", "There is no study in"),
-        ('{"format": "other"}', "does not describe a study"),
-        ('{"format": "strace-study", "version": 2}', "version 2; this package reads version 1"),
-        ('{"format": "strace-study", "version": 1}', "lacks something"),
+        ("{", "describes no study: it is no JSON"),
+        ("[]", "describes no study: it does not fit"),
+        ('{"format": "other"}', "describes no study: it does not fit"),
+        ('{"format": "other", "version": 1}', "describes no study: it has the format 'other', not 'strace-study'"),
+        ('{"format": "strace-study", "version": 2}', "version 2; this package reads up to version 1"),
+        ('{"format": "strace-study", "version": 1}', "does not fit .*missing required field `n_prompts`"),
+        ('{"format": "strace-study", "version": 1, "n_prompts": "two", "settings": {}}', "Expected `int`, got `str`"),
     ):
         if content is not None:
             (tmp_path / "study.json").write_text(content)
@@ -325,12 +363,12 @@ def test_folders_that_hold_no_study(tmp_path: Path) -> None:
 
 def test_what_was_not_kept(tiny: Any, tmp_path: Path) -> None:
     result = small(tiny, ["w1 w2 w3"], tmp_path / "s")
-    with pytest.raises(sw.StudyError, match="hidden=True"):
-        result.states()
+    with pytest.raises(sw.StudyError, match="hidden_states=True"):
+        result.hidden_states()
     with pytest.raises(sw.StudyError, match="keep_traces=True"):
         result.edges("0")
-    told = json.loads((result.folder / "study.json").read_text())
-    assert (told["format"], told["version"], told["n_prompts"]) == ("strace-study", 1, 1)
+    described = json.loads((result.folder / "study.json").read_text())
+    assert (described["format"], described["version"], described["n_prompts"]) == ("strace-study", 1, 1)
 
 
 def test_a_generated_text(tiny: Any) -> None:

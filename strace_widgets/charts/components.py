@@ -94,8 +94,8 @@ def _areas(rows: pd.DataFrame, by: str, colours: dict[str, str], marks: pd.DataF
     if marks is not None and len(marks):
         rule = alt.Chart(marks).encode(x="median:Q")
         drawn += [rule.mark_rule(color="#16202b", strokeWidth=3), rule.mark_rule(color="white", strokeDash=[4, 3])]
-        told = ", ".join(f"{mark.nucleus} %" for mark in marks.sort_values("median").itertuples())
-        above = alt.InlineData(values=[{"label": f"nuclei: {told}"}])
+        marked = ", ".join(f"{mark.nucleus} %" for mark in marks.sort_values("median").itertuples())
+        above = alt.InlineData(values=[{"label": f"nuclei: {marked}"}])
         text = alt.Chart(above).mark_text(fontSize=12, baseline="bottom", align="right", dy=-3)
         drawn.append(text.encode(x=alt.value(PANEL), text="label:N", y=alt.value(0)))
     # Colours that are given as they are do not join the scale of the areas.

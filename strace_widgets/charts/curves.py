@@ -1,4 +1,4 @@
-"""What changes with the size of the subgraph, drawn against it."""
+"""Curves over the size of the subgraph."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ BASELINES = {
 
 SHALLOW_AND_FULL = {"unigram frequency": "unigram frequency", "full model": "the full model"}
 
-MEASURES = {
+GEOMETRY = {
     "cosine": "cosine to the full state",
     "distance": "distance to it ÷ its norm",
     "cka": "linear CKA across prompts",
@@ -138,7 +138,7 @@ def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, ma
 
 
 def shallow_statistics(table: pd.DataFrame, *, masks: str | None = None) -> Any:
-    """Return a chart of `findings.shallow_statistics`: what predictions at each size correlate with.
+    """Return a chart of `findings.shallow_statistics`: the correlations of predictions at each size.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def geometry(table: pd.DataFrame) -> Any:
     """
     panels = []
     sizes = [float(table["size"].min()), float(table["size"].max())]
-    for measure, title in MEASURES.items():
+    for measure, title in GEOMETRY.items():
         rows, _ = chosen(plain(table), measure=measure)
         base = alt.Chart(rows).encode(x=size_axis(title="size s", domain=sizes))
         value = alt.Y("median:Q").title(title).scale(zero=measure != "cosine")
@@ -220,7 +220,7 @@ def geometry(table: pd.DataFrame) -> Any:
 
 
 def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
-    """Return a chart of `findings.savings`: the shares of operations and weights touched, quartiles over prompts.
+    """Return a chart of `findings.savings`: the shares of operations and weights needed, quartiles over prompts.
 
     Parameters
     ----------
@@ -229,8 +229,8 @@ def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
         The measure to draw; the table's first without one.
     """
     rows, which = chosen(plain(table), importance=importance)
-    touched = {"flops": "the layers' operations", "weights": "the layers' weights"}
-    long = rows.rename(columns=touched).melt(["size"], list(touched.values()), "of", "share")
+    needed = {"flops": "the layers' operations", "weights": "the layers' weights"}
+    long = rows.rename(columns=needed).melt(["size"], list(needed.values()), "of", "share")
     quartiles = long.pivot_table(
         "share", ["size", "of"], aggfunc=[lambda share, q=q: share.quantile(q) for q in (0.25, 0.5, 0.75)]
     )
@@ -241,7 +241,7 @@ def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
     colour = alt.Color("of:N", legend=legend).scale(domain=names, range=[BLUE, ORANGE, GREY])
     dash = alt.StrokeDash("of:N", legend=legend).scale(domain=names, range=[SOLID, DASHED, DOTTED])
     base = alt.Chart(quartiles).encode(x=size_axis(), color=colour)
-    share = alt.Y("median:Q").scale(domain=[0, 1]).axis(format="%").title("share that is touched")
+    share = alt.Y("median:Q").scale(domain=[0, 1]).axis(format="%").title("share that is needed")
     band = base.mark_area(opacity=0.15).encode(y="lower:Q", y2="upper:Q")
     line = base.mark_line(strokeWidth=2.5).encode(
         y=share, strokeDash=dash, tooltip=["of:N", *_numbers("size", "lower", "median", "upper")]
@@ -254,7 +254,7 @@ def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
     )
     return styled(
         (band + line + same).properties(width=WIDTH, height=HEIGHT),
-        "What a trace of size s touches",
+        "What a trace of size s needs",
         f"{which}; {rows['prompt_id'].nunique():,} prompts; line: median, band: quartiles",
     )
 
@@ -262,7 +262,7 @@ def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
 def bands(
     rows: pd.DataFrame, title: str, domain: list[float], traces: Sequence[tuple[str, tuple[int, ...]]] = SERIES
 ) -> list[alt.Chart]:
-    """Return the bands and lines of several subgraphs, told apart by colour and dash: of the traces, those given."""
+    """Return the bands and lines of several subgraphs; `traces` are the colour and dash of each trace."""
     of = {"trace": "trace by {}", "inverse": "inverse of {}"}
     rows = rows.assign(
         series=[

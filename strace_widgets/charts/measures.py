@@ -28,7 +28,7 @@ CRITERIA = {
 INK = "#111418"
 
 PANEL, BESIDE = 180, 136
-"""The width of a panel at least, and from one to the next: the counts are there, in pixels."""
+"""The smallest width of a panel, and the gap between two panels, which has room for the counts; in pixels."""
 
 ROW = 40
 """The height of a criterion, in pixels."""
@@ -36,7 +36,7 @@ ROW = 40
 TICKS = (0.01, 0.1, 0.5, 1, 2, 10, 100)
 
 BINS = 100
-"""How many bins of ratios a decade has; the prompts of a bin are one circle."""
+"""Bins of ratios in a decade; the prompts of a bin are one circle."""
 
 
 def measure_comparison(
@@ -48,8 +48,8 @@ def measure_comparison(
 ) -> Any:
     """Return a chart of `strace_widgets.compare_measures`: the mean error at each size, and each prompt's ratios.
 
-    A circle stands for prompts, its area for how many; where it lies says how their size or area by another measure
-    compares with the baseline's. Left of 1 is better.
+    The position of a circle is the ratio of a prompt's size or area by another measure to that by the baseline: left of
+    1 is better. The circle's area is the number of prompts with that ratio.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def measure_comparison(
     baseline = comparison.baseline
     measures = list(curves["importance"].unique())
     others = [name for name in measures if name != baseline]
-    # The baseline is orange here and below, where it is the line at 1; each other measure has a blue of its own.
+    # The baseline is orange, as a curve and as the line at ratio 1; each other measure has a blue of its own.
     looks = {baseline: (ORANGE, SOLID)} | {name: SERIES[k % len(SERIES)] for k, name in enumerate(others)}
     ratios = _ratios(figures, baseline)
     reach = max(1.5, 10 ** (np.abs(np.log10(ratios["ratio"])).max() + 0.08))

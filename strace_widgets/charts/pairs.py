@@ -1,4 +1,4 @@
-"""Two traces, drawn twice on one scale."""
+"""Two traces side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LABEL_LENGTH = 46
 def comparison(pair: Comparison, size: float = 0.1) -> Any:
     """Return a chart of `strace_widgets.compare`: both error curves, the edges shared, the heads that differ most.
 
-    What two traces do not have in common is left out: shared edges where the graphs differ, heads where the models do.
+    The shared edges are left out if the graphs differ, and the heads if the models do.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Prompts, groups of prompts and models, set against one another."""
+"""Prompts, groups of prompts and models, compared."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What all charts share: colours, the axis of sizes, type that reads from the back of a room, and how they are drawn.
 
-Altair's default renderer loads Vega from a CDN, so it draws nothing where that is blocked. Unless another renderer was
+Altair's default renderer loads Vega from a CDN, so it draws nothing if that is blocked. Unless another renderer was
 chosen, importing this module switches to one that needs no network: an SVG picture, with the Vega-Lite specification
 beside it for front ends that can draw that themselves.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLUE, ORANGE, GREY = "#0b5fbf", "#c4560a", "#6a6f76"
-"""The thing itself, what it is set against, and what is there for reference."""
+"""What a chart is about, what that is compared with, and what is drawn for reference."""
 
 PALE_TO_DEEP = ("#eaf2fb", "#0a3f80")
 """Amounts, from none to all."""
@@ -46,7 +46,7 @@ def size_axis(field: str = "size", title: str = "size s (share of edges kept)", 
 
 
 def size_ticks(sizes: pd.Series) -> dict[str, Any]:
-    """Return where an axis of necessary sizes begins and is labelled: at 1, 2, 3 and 5 of a decade if it spans few."""
+    """Return the domain and the ticks of an axis of necessary sizes; a short axis has more ticks a decade."""
     smallest = min(float(sizes.min()) / 1.2, 0.5)
     steps = (1, 2, 3, 5) if smallest > 1e-2 else (1,)  # noqa: PLR2004 - two decades have room for four labels each
     ticks = [step * 10.0**-n for n in range(7) for step in steps]
@@ -89,10 +89,10 @@ def chosen(table: pd.DataFrame, **choices: str | None) -> tuple[pd.DataFrame, st
         raise FindingError("There is nothing to draw: the table is empty.")
     named = []
     for column, choice in choices.items():
-        there = [str(value) for value in table[column].unique()]
-        value = there[0] if choice is None else choice
-        if value not in there:
-            raise FindingError(f"The table has no {column} {value!r}: choose among {', '.join(there)}.")
+        values = [str(value) for value in table[column].unique()]
+        value = values[0] if choice is None else choice
+        if value not in values:
+            raise FindingError(f"The table has no {column} {value!r}: choose among {', '.join(values)}.")
         table = table[table[column].astype(str) == value]
         named.append(f"{column} {value}")
     return table.copy(), ", ".join(named)

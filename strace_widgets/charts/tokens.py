@@ -1,4 +1,4 @@
-"""Token by token: what generating a text takes, and what a trace is worth on another text."""
+"""Token by token: the necessary size of each generated token, and a trace carried over to another text."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def generated_text(table: pd.DataFrame, value: str = "size") -> Any:
             line, column = line + 1, 0
         cells.append(
             {
-                "text": text.lstrip(),  # a picture may drop leading spaces: the letters begin where they are
+                "text": text.lstrip(),  # a picture may drop leading spaces: `letters` is where the text begins
                 "letters": column + len(text) - len(text.lstrip()),
                 "amount": float(amount),
                 "line": line,
@@ -157,6 +157,6 @@ def transfer(table: pd.DataFrame) -> Any:
 
 
 def _visible(token: str) -> str:
-    """Return a token's text with marks for line ends and tabs, and for spaces that are all there is."""
+    """Return a token's text with marks for line ends and tabs, and for a token of spaces only."""
     marked = token.replace("\n", "⏎").replace("\t", "⇥").replace("\r", "⏎") or "∅"
     return marked if marked.strip() else "␣" * len(marked)

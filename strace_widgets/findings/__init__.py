@@ -1,7 +1,7 @@
-"""What a study over many prompts says: one function a finding, each from a study to a tidy table.
+"""Findings of a study over many prompts: each is a function from a study to a tidy table.
 
 `strace_widgets.charts` draws each table under the finding's name: ``charts.composition(findings.composition(study))``.
-The findings are those of the s-Trace paper (arXiv 2605.27033) where a function's notes say so. In every table `size` is
+The notes of a function say so if its finding is one of the s-Trace paper (arXiv 2605.27033). In every table `size` is
 the relative size s, `lower`, `median` and `upper` are the quartiles over prompts, and shares are in [0, 1]. Every
 finding raises `FindingError` when a table that it reads is empty or lacks a column.
 """

@@ -1,4 +1,4 @@
-"""Whether models, checkpoints, languages and kinds of prompt agree on what is hard and what is used."""
+"""Whether models, checkpoints, languages and kinds of prompt need the same sizes and use the same components."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def agreement(
     columns = ["prompt_id", "importance", "masks", "criterion", "size"]
     sizes = pd.DataFrame(
         {
-            name: chosen(table(study, "necessary", columns), criterion=criterion, importance=importance, masks=masks)
-            .set_index("prompt_id")["size"]
-            .fillna(1.0)
+            name: chosen(
+                table(study, "necessary", columns), criterion=criterion, importance=importance, masks=masks
+            ).set_index("prompt_id")["size"]
             for name, study in studies.items()
         }
     )
@@ -67,7 +67,7 @@ def agreement(
 def shared_components(
     study: Tables, by: str = "kind", size: float = 0.01, *, importance: str | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Say whether groups of prompts use the same heads and MLPs: correlate each component's use, pair by pair.
+    """Correlate how groups of prompts use the heads and MLPs, pair by pair.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def groups(study: Tables, by: str = "kind", criterion: str = "top1") -> pd.DataF
     -------
     DataFrame
         `importance`, `masks`, the column `by`, `n_prompts`, and of the necessary size `mean`, `lower`, `median` and
-        `upper`; prompts that need the whole graph count as size 1.
+        `upper`; the necessary size of a prompt that needs the whole graph is 1.
 
     Raises
     ------
@@ -122,8 +122,7 @@ def groups(study: Tables, by: str = "kind", criterion: str = "top1") -> pd.DataF
         When no prompt has such a column, or the study does not have the criterion.
     """
     needed = table(study, "necessary", ["prompt_id", "importance", "masks", "criterion", "size"])
-    needed = chosen(needed, criterion=criterion)
-    rows = needed.assign(size=needed["size"].fillna(1.0)).merge(_grouped(study, by), on="prompt_id")
+    rows = chosen(needed, criterion=criterion).merge(_grouped(study, by), on="prompt_id")
     return spread(rows, ["importance", "masks", by], "size")
 
 
@@ -138,10 +137,10 @@ def _pairs(values: pd.DataFrame, count: str, seed: int) -> pd.DataFrame:
     """Correlate every two columns over the rows that both have."""
     found = {(name, name): statistics.Correlation(1.0, 1.0, 1.0, int(values[name].count())) for name in values}
     for first, second in combinations(values, 2):
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             correlation = statistics.spearman(values[first], values[second], seed=seed)
-        for warning in said:  # which pair it was is known only here
+        for warning in warned:  # which pair it was is known only here
             warnings.warn(f"{first} and {second}: {warning.message}", stacklevel=3)
         found[first, second] = found[second, first] = correlation
     rows = [

@@ -1,4 +1,4 @@
-"""What traces are made of: kinds of component, depth, and which heads and MLPs come up again and again."""
+"""What traces are made of: kinds of component, depth, and which heads and MLPs are used by many prompts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import statistics
 from .tables import Tables, nearest_size, table
 
 SIZES = (0.001, 0.01, 0.1)
-"""Where single components are looked at, unless sizes are given."""
+"""The sizes at which single components are counted unless others are given."""
 
 _COLUMNS = ["prompt_id", "importance", "size", "layer", "kind", "head", "n_edges", "n_total"]
 
@@ -91,7 +91,7 @@ def use_inequality(study: Tables, sizes: Sequence[float] = (*SIZES, 1.0)) -> pd.
     -------
     DataFrame
         `importance`, `size`, `components` (the share of all heads and MLPs, least used first), `held` (their share of
-        all use), and the curve's `gini`: 0 where all are used alike, near 1 where a few do everything.
+        all use), and the curve's `gini`: 0 if all are used equally, near 1 if a few have nearly all of the use.
     """
     use = component_use(study, sizes)
     curves = []

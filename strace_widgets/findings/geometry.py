@@ -1,4 +1,4 @@
-"""The way of the last hidden state from the sparsest trace to the full model."""
+"""How the last hidden state changes from the sparsest trace to the full model."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class States(Protocol):
+class HasHiddenStates(Protocol):
     """A study that kept hidden states."""
 
     @property
     def points(self) -> pd.DataFrame:
         """The table whose sizes the states belong to."""
 
-    def states(self) -> Mapping[str, np.ndarray]:
-        """By prompt id, (K + 1, d): a state a size, ascending, then the full model's."""
+    def hidden_states(self) -> Mapping[str, np.ndarray]:
+        """By prompt id, (K + 1, M): a state a size, ascending, then the full model's."""
 
 
-def geometry(study: States) -> pd.DataFrame:
-    """Follow the last hidden state, before the unembedding, along the sizes of the trace.
+def geometry(study: HasHiddenStates) -> pd.DataFrame:
+    """Compare the last hidden state of traces, at each size, with the full model's.
 
     Parameters
     ----------
     study : Study
-        Run with ``hidden=True``.
+        Run with ``hidden_states=True``.
 
     Returns
     -------
@@ -44,16 +44,16 @@ def geometry(study: States) -> pd.DataFrame:
         - "cka": linear CKA with the full model's states across prompts, one number a size (no quartiles, and NaN
           below 3 prompts);
         - "speed": the L2 distance to the state one size before, over the norm of h, per decade of s;
-        - "turn": the angle between the steps before and after a size, in degrees: 0 goes straight on.
+        - "turn": the angle in degrees between the steps before and after a size: 0 on a straight line.
 
     Raises
     ------
     FindingError
         When no states were kept, or they do not fit the sizes.
     """
-    states = list(study.states().values())
+    states = list(study.hidden_states().values())
     if not states:
-        raise FindingError("The study kept no hidden states: run it with hidden=True.")
+        raise FindingError("The study kept no hidden states: run it with hidden_states=True.")
     paths = np.stack(states)
     sizes = np.sort(study.points["size"].unique())
     if paths.shape[1] != len(sizes) + 1:

@@ -1,4 +1,4 @@
-"""Which prompts need more than others, and what sparse subgraphs say of all of them."""
+"""Which prompts need larger traces, and what the predictions of sparse subgraphs correlate with."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def uncertainty(study: Tables, criterion: str = "top1") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `prompt_id`, `text`, `kind`, `importance`, `masks`, `criterion`, `size` (1 where only the whole graph will do)
-        and `entropy`, the full model's in nats.
+        `prompt_id`, `text`, `kind`, `importance`, `masks`, `criterion`, `size` (1 where the whole graph is needed) and
+        `entropy`, the full model's in nats.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def uncertainty(study: Tables, criterion: str = "top1") -> pd.DataFrame:
     """
     prompts = table(study, "prompts", ["prompt_id", "text", "kind", "full_entropy"])
     needed = chosen(table(study, "necessary", ["prompt_id", *_RUN, "size"]), criterion=criterion)
-    rows = prompts.merge(needed.assign(size=needed["size"].fillna(1.0)), on="prompt_id")
+    rows = prompts.merge(needed, on="prompt_id")
     return rows.rename(columns={"full_entropy": "entropy"})[
         ["prompt_id", "text", "kind", *_RUN, "size", "entropy"]
     ].reset_index(drop=True)
@@ -46,7 +46,7 @@ def uncertainty_correlation(study: Tables, criterion: str = "top1", *, seed: int
     criterion : str
         As for `uncertainty`.
     seed : int
-        Of the bootstrap.
+        The seed of the bootstrap.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def extremes(study: Tables, criterion: str = "top1", n_prompts: int = 5) -> pd.D
 
 
 def shallow_statistics(study: Tables) -> pd.DataFrame:
-    """Say what sparse subgraphs know: word frequency, or the full model's ranking of the vocabulary.
+    """Correlate subgraphs' predictions, by size, with word frequency and with the full model's prediction.
 
     Parameters
     ----------

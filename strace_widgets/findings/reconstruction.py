@@ -15,9 +15,6 @@ CONSTRUCTION = (1e-4, 1e-2)
 REFINEMENT = (1e-2, 1.0)
 """The sizes in which it sees it approach the full model's."""
 
-NUCLEI = (1, 5, 10, 20, 40, 60, 80, 90)
-"""The nuclei whose necessary size is reported, in per cent."""
-
 _CURVE = ["importance", "masks", "subgraph"]
 
 
@@ -52,7 +49,7 @@ def phases(study: Tables, *, seed: int = 0) -> pd.DataFrame:
     ----------
     study : Study
     seed : int
-        Of the bootstrap.
+        The seed of the bootstrap.
 
     Returns
     -------
@@ -75,7 +72,7 @@ def phases(study: Tables, *, seed: int = 0) -> pd.DataFrame:
     points = table(study, "points", ["prompt_id", *_CURVE, "size", "total_variation"])
     rows = []
     for names, group in points.groupby(_CURVE, observed=True):
-        curves = group.pivot_table("total_variation", "prompt_id", "size", observed=True).dropna()
+        curves = group.pivot_table("total_variation", "prompt_id", "size", observed=True)
         sizes = curves.columns.to_numpy(dtype=np.float64)
         if len(sizes) < 5:  # noqa: PLR2004 - as in two_segments
             raise FindingError(f"Two phases need at least 5 sizes to tell apart; the study has {len(sizes)}.")
@@ -113,7 +110,7 @@ def nucleus_sizes(study: Tables) -> pd.DataFrame:
     -------
     DataFrame
         `importance`, `masks`, `nucleus` (per cent), `n_prompts`, and of the necessary size: `mean`, `lower`, `median`,
-        `upper`; `whole` is the share of prompts that need the whole graph, which count as size 1.
+        `upper`; `whole` is the share of prompts that need the whole graph, whose necessary size is 1.
 
     Raises
     ------
@@ -125,14 +122,13 @@ def nucleus_sizes(study: Tables) -> pd.DataFrame:
     The paper's sizes at which nuclei of the full model's distribution are recovered.
     """
     needed = table(study, "necessary", ["prompt_id", "importance", "masks", "criterion", "size"])
-    needed = needed.assign(
-        nucleus=needed["criterion"].astype(str).str.extract(r"^nucleus(\d+)$")[0].astype("Float64"),
-        whole=needed["size"].isna().astype(float),
-        size=needed["size"].fillna(1.0),
-    ).dropna(subset=["nucleus"])
+    needed = needed[needed["criterion"].astype(str).str.startswith("nucleus")]
     if needed.empty:
         raise FindingError("The study's table 'necessary' has no nucleus criterion, such as 'nucleus60'.")
-    needed["nucleus"] = needed["nucleus"].astype(int)
+    needed = needed.assign(
+        nucleus=needed["criterion"].astype(str).str.removeprefix("nucleus").astype(int),
+        whole=(needed["size"] == 1).astype(float),
+    )
     by = ["importance", "masks", "nucleus"]
     whole = needed.groupby(by, observed=True)["whole"].mean().reset_index()
     return spread(needed, by, "size").merge(whole, on=by)

@@ -1,7 +1,7 @@
 """The statistics of the findings, over plain arrays: rank correlation, ratios, a bent line, inequality, likeness.
 
-scipy computes what it has. What it lacks is short, and written out with its formula. Undefined is NaN, with a warning
-that says why.
+scipy computes what it offers; the rest is written out with its formula. An undefined statistic is NaN, and a warning
+says why.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ RESAMPLES = 1000
 """Bootstrap samples behind an interval."""
 
 CONFIDENCE = 0.95
-"""The share of bootstrap samples that an interval covers."""
+"""The level of confidence intervals: the share of bootstrap samples that an interval covers."""
 
 BENDS = 200
-"""Places that are tried for the bend of a two-segment line."""
+"""How many positions are tried for the bend of a two-segment line."""
 
 _AT_A_TIME = 50  # resamples held in memory together
 
@@ -40,7 +40,7 @@ class Correlation(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A figure, and the interval around it that covers `CONFIDENCE` of what chance would make of it."""
+    """A statistic, and its confidence interval at the level `CONFIDENCE`."""
 
     value: float
     low: float
@@ -70,12 +70,12 @@ def spearman(x: Array, y: Array, *, seed: int = 0) -> Correlation:
     ----------
     x, y : (N,) arrays
     seed : int
-        Of the bootstrap over pairs (`RESAMPLES` samples, `CONFIDENCE` of them inside).
+        The seed of the bootstrap over pairs (`RESAMPLES` samples, `CONFIDENCE` of them inside).
 
     Returns
     -------
     Correlation
-        NaN, with a warning, below 3 pairs or where one side is constant: ranks then say nothing.
+        NaN, with a warning, below 3 pairs or if one side is constant.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     both = np.isfinite(x) & np.isfinite(y)
@@ -136,7 +136,7 @@ def ratio_of_medians(x: Array, y: Array, *, seed: int = 0) -> Interval:
     x, y : (N,) arrays
         Positive.
     seed : int
-        Of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
+        The seed of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
     """
     return _of_pairs(lambda x, y, axis=-1: np.median(x, axis=axis) / np.median(y, axis=axis), x, y, seed)
 
@@ -149,7 +149,7 @@ def median_ratio(x: Array, y: Array, *, seed: int = 0) -> Interval:
     x, y : (N,) arrays
         Positive.
     seed : int
-        Of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
+        The seed of the bootstrap (`RESAMPLES` samples). With a single pair the interval is NaN.
     """
     return _of_pairs(lambda x, y, axis=-1: np.median(x / y, axis=axis), x, y, seed)
 
@@ -167,7 +167,7 @@ def share(count: int, n: int) -> Interval:
 
 
 def two_segments(x: Array, curves: Array) -> Bend:
-    """Fit y = a + b x + c max(0, x - k) to each curve, by least squares over a, b, c and `BENDS` places k.
+    """Fit y = a + b x + c max(0, x - k) to each curve, by least squares over a, b, c and `BENDS` positions k.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def two_segments(x: Array, curves: Array) -> Bend:
     Returns
     -------
     Bend
-        NaN throughout for a curve that is straight, since any bend then fits equally well.
+        NaN for a straight curve, since any bend then fits equally well.
 
     Raises
     ------
@@ -235,7 +235,7 @@ def bend_interval(x: Array, curves: Array, *, seed: int = 0) -> tuple[Bend, floa
 def lorenz(amounts: Array) -> tuple[Array, Array]:
     """Return the Lorenz curve of N amounts: (N + 1,) shares of the holders, poorest first, and (N + 1,) of the whole.
 
-    NaN shares of the whole where nobody holds anything.
+    The shares of the whole are NaN if all amounts are 0.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ def lorenz(amounts: Array) -> tuple[Array, Array]:
 
 
 def gini(amounts: Array) -> float:
-    """Return the Gini coefficient: 0 where all hold the same, (N - 1) / N where one holds all.
+    """Return the Gini coefficient: 0 if all amounts are equal, (N - 1) / N if one is all there is.
 
     One minus twice the area under `lorenz`, by trapezoids; the mean absolute difference over twice the mean.
 
@@ -289,7 +289,7 @@ def path_shape(states: Array, x: Array) -> tuple[Array, Array]:
     ----------
     states : (..., K, d) array
     x : (K,) array
-        Where on the axis each state lies, ascending.
+        The position of each state on the axis, ascending.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What every finding reads, checked; and the quartiles that most of them report."""
+"""The tables that findings read, checked, and the quartiles that most findings report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Tables(Protocol):
-    """The tables of a study: `strace_widgets.Study`, or anything else that has them."""
+    """The tables of a study: a `strace_widgets.Study`, or another object that has them."""
 
     @property
     def prompts(self) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def table(study: Tables, name: str, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def chosen(frame: pd.DataFrame, **choices: str | None) -> pd.DataFrame:
-    """Return the rows with a given value in each column; where none is given, with the value that comes first.
+    """Return the rows with a given value in each column; for None, with the first row's value.
 
     Raises
     ------
@@ -63,10 +63,10 @@ def chosen(frame: pd.DataFrame, **choices: str | None) -> pd.DataFrame:
         When no row has the value.
     """
     for column, choice in choices.items():
-        there = list(frame[column].unique())
-        value = there[0] if choice is None and there else choice
-        if value not in there:
-            raise FindingError(f"The study has no {column} {value!r}: choose among {', '.join(map(repr, there))}.")
+        values = list(frame[column].unique())
+        value = values[0] if choice is None and values else choice
+        if value not in values:
+            raise FindingError(f"The study has no {column} {value!r}: choose among {', '.join(map(repr, values))}.")
         frame = frame[frame[column] == value]
     return frame
 

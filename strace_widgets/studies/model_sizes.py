@@ -1,4 +1,4 @@
-"""How many multiplications each part of a model does: counted on its weights, not read off its name."""
+"""How many weights each part of a model has, counted on the model itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def dimensions(model: Model) -> dict[str, int]:
-    """Return the sizes from which `strace_widgets.findings.savings` counts, as plain numbers.
+    """Return the sizes of a model from which `strace_widgets.findings.savings` counts operations and weights.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def dimensions(model: Model) -> dict[str, int]:
     Returns
     -------
     dict
-        ``n_layers`` and ``n_heads`` (L and H), ``n_key_value_heads``, ``width`` (of the stream, d), ``head_width``,
+        ``n_layers`` and ``n_heads`` (L and H), ``n_key_value_heads``, ``d_model`` (of the residual stream), ``d_head``,
         and ``mlp_weights``: the entries of all matrices of one MLP. Biases and norms are not counted.
 
     Raises
@@ -31,8 +31,8 @@ def dimensions(model: Model) -> dict[str, int]:
     """
     a, module = model.architecture, model.nnsight._module
     config = module.config.get_text_config()
-    width = int(config.hidden_size)
-    head_width = int(getattr(config, "head_dim", None) or width // a.n_heads)
+    d_model = int(config.hidden_size)
+    d_head = int(getattr(config, "head_dim", None) or d_model // a.n_heads)
     if any("expert" in name for name, _ in module.named_parameters()):
         raise UnsupportedArchitectureError(
             f"{a.name} is a mixture of experts: which of its MLP weights a token uses is not counted."
@@ -40,22 +40,22 @@ def dimensions(model: Model) -> dict[str, int]:
     layers = module.get_submodule(a.layers)
     attention = {_weights(layer.get_submodule(a.attention)) for layer in layers}
     mlp = {_weights(layer) - _weights(layer.get_submodule(a.attention)) for layer in layers}
-    # d x head_width for each head's query and output, and for each key-value head's key and value.
-    per_head = 2 * width * head_width
+    # d_model x d_head for each head's query and output, and for each key-value head's key and value.
+    per_head = 2 * d_model * d_head
     n_key_value_heads, rest = divmod(max(attention) - a.n_heads * per_head, per_head)
     alike = len(attention) == len(mlp) == 1
     if not alike or rest or n_key_value_heads < 1 or a.n_heads % n_key_value_heads:
         raise UnsupportedArchitectureError(
             f"The layers of {a.name} cannot be counted: their attentions have {_listed(attention)} weights and their "
-            f"MLPs {_listed(mlp)}, which is not {a.n_heads} heads of width {head_width} with shared keys and values "
+            f"MLPs {_listed(mlp)}, which is not {a.n_heads} heads of width {d_head} with shared keys and values "
             "in every layer."
         )
     return {
         "n_layers": a.n_layers,
         "n_heads": a.n_heads,
         "n_key_value_heads": n_key_value_heads,
-        "width": width,
-        "head_width": head_width,
+        "d_model": d_model,
+        "d_head": d_head,
         "mlp_weights": mlp.pop(),
     }
 

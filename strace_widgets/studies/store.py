@@ -1,116 +1,66 @@
 """A study on disk: its settings, its tables, and one folder a prompt that appears whole or not at all.
 
-``study.json`` says what was asked. ``parts/<number>-<id>/`` holds one small Parquet file a table (and ``states.npy``
-and ``edges-<importance>.npz`` where they were asked for); the tables of a study are its parts in order. A part is
-written under another name and renamed when it is whole, so a stop leaves no half part behind.
+``study.json`` holds the settings. ``parts/<number>-<id>/`` holds one small Parquet file for each table (and
+``states.npy`` and ``edges-<importance>.npz`` if the study keeps them); the tables of a study are those of its parts,
+one after another. A part is written under another name and renamed when it is whole, so that a stop leaves no half
+part.
 """
 
 from __future__ import annotations
 
 import html
-import json
 import re
 import shutil
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from ..errors import StudyError
-from ..extras import pa, pads, pd, pq
 from ..graph.edges import Edges
+from ..json_files import Header, decode_file
+from .tables import read_table, write_tables
+
+if TYPE_CHECKING:
+    from ..extras import pa, pd
 
 Array = np.ndarray[Any, Any]
 
 FORMAT, VERSION = "strace-study", 1
 UNFINISHED = "unfinished-"
+"""What the name of a file or folder begins with until it is whole."""
 
-_WORD = pa.dictionary(pa.int32(), pa.string())
-SCHEMAS = {
-    "prompts": pa.schema(
-        {
-            "prompt_id": pa.string(),
-            "text": pa.string(),
-            "kind": _WORD,
-            "expected": pa.string(),
-            "language": _WORD,
-            "n_tokens": pa.int32(),
-            "n_edges": pa.int64(),
-            "status": _WORD,
-            "reason": pa.string(),
-            "expected_id": pa.int32(),
-            "full_top1_id": pa.int32(),
-            "full_top1": pa.string(),
-            "full_top1_probability": pa.float64(),
-            "full_entropy": pa.float64(),
-            "full_expected_probability": pa.float64(),
-            "full_unigram_correlation": pa.float64(),
-        }
-    ),
-    "points": pa.schema(
-        {
-            "prompt_id": _WORD,
-            "importance": _WORD,
-            "masks": _WORD,
-            "subgraph": _WORD,
-            "size": pa.float64(),
-            "n_edges": pa.int64(),
-            "total_variation": pa.float64(),
-            "kl": pa.float64(),
-            "entropy": pa.float64(),
-            "top1": pa.bool_(),
-            "nucleus": pa.int32(),
-            "top1_id": pa.int32(),
-            "top1_token": pa.string(),
-            "top1_probability": pa.float64(),
-            "full_correlation": pa.float64(),
-            "unigram_correlation": pa.float64(),
-        }
-    ),
-    "necessary": pa.schema(
-        {"prompt_id": _WORD, "importance": _WORD, "masks": _WORD, "criterion": _WORD, "size": pa.float64()}
-    ),
-    "components": pa.schema(
-        {
-            "prompt_id": _WORD,
-            "importance": _WORD,
-            "size": pa.float64(),
-            "layer": pa.int32(),
-            "kind": _WORD,
-            "head": pa.int16(),
-            "n_edges": pa.int32(),
-            "n_total": pa.int32(),
-        }
-    ),
-}
-"""The columns of each table; `strace_widgets.Study` says what they mean."""
+STATES = "states.npy"
+"""The file of a prompt's hidden states."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a study was asked; a folder holds prompts of one and the same.
+class Settings(msgspec.Struct, frozen=True):
+    """How a study was run; all prompts in a folder share the same settings.
 
     Attributes
     ----------
     model, tokenizer : str
         The model's name; how many tokens its vocabulary has, and a checksum of their texts.
     dimensions : dict
-        The model's sizes: ``n_layers``, ``n_heads``, and whether its blocks are ``parallel``.
+        The model's sizes: ``n_layers``, ``n_heads``, and whether its blocks are ``parallel``. Where the model's weights
+        can be counted, also ``n_key_value_heads``, ``d_model``, ``d_head`` and ``mlp_weights``
+        (`strace_widgets.studies.model_sizes.dimensions`).
     importance, masks, baselines : tuple of str
     sizes : tuple of float
         Ascending, the last is 1.
     positions : str
     seed : int
-    keep_traces, hidden : bool
+    keep_traces, hidden_states : bool
     attention, ablation : str
-        The other modes of every sweep; studies from before there was a choice do not name them.
+        The other modes of every sweep; the first studies do not name them, and have the default ones.
     """
 
     model: str
     tokenizer: str
-    dimensions: dict[str, Any]
+    dimensions: dict[str, int | bool]
     importance: tuple[str, ...]
     masks: tuple[str, ...]
     baselines: tuple[str, ...]
@@ -118,7 +68,7 @@ class Settings:
     positions: str
     seed: int
     keep_traces: bool
-    hidden: bool
+    hidden_states: bool = msgspec.field(name="hidden")  # the name that the file has always had
     attention: str = "recomputed"
     ablation: str = "zero"
 
@@ -127,7 +77,18 @@ class Settings:
         return {"attention": self.attention, "ablation": self.ablation}
 
 
-@dataclass(frozen=True, repr=False)
+class _StudyFile(Header):
+    """What ``study.json`` holds."""
+
+    n_prompts: int
+    settings: Settings
+
+
+_FIRST_NAMES = {"width": "d_model", "head_width": "d_head"}
+"""The keys of `Settings.dimensions` in the first studies, and what they are called now."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Study:
     """The results of `strace_widgets.study`: tidy tables, one row a fact, read from the folder when first asked for.
 
@@ -153,8 +114,9 @@ class Study:
         """One row a prompt, and what the full model predicts.
 
         ``status`` is "ok" or "failed", with the ``reason``. ``expected_id`` is the first token of the expected text,
-        and ``full_expected_probability`` what the full model gives it; ``full_unigram_correlation`` correlates the full
-        model's log-probabilities with the log-frequency of English words, over the tokens that are words.
+        and ``full_expected_probability`` the probability that the full model gives it. ``full_unigram_correlation`` is
+        the rank correlation of the full model's probabilities with the frequency of English words, over the tokens that
+        are words.
         """
         return self._table("prompts")
 
@@ -163,9 +125,11 @@ class Study:
         """One row a prompt, importance, masks mode, subgraph and size: what the subgraph predicts.
 
         ``subgraph`` is "trace", or a baseline: "inverse", "random", "random-residual-kept". ``n_edges`` of the trace is
-        int(s E). ``top1`` says whether its most probable token is the full model's, ``nucleus`` which nucleus returns;
-        ``full_correlation`` and ``unigram_correlation`` correlate its log-probabilities with the full model's and with
-        word frequency. Baselines are computed once a masks mode: an inverse is that of the first importance measure.
+        int(s E). ``top1`` says whether the subgraph's most probable token is the full model's, and ``nucleus`` is the
+        largest nucleus that it recovers, in per cent, or 0. ``full_correlation`` and ``unigram_correlation`` are the
+        rank correlations of its probabilities with the full model's and with word frequency: NaN where all tokens are
+        equally probable. Baselines are computed once for each masks mode; an inverse is that of the first importance
+        measure.
         """
         return self._table("points")
 
@@ -174,8 +138,8 @@ class Study:
         """One row a prompt, importance, masks mode and criterion: the smallest size from which on it holds.
 
         The criteria are "top1" (the most probable token), "top5" (the five most probable, in any order), "nucleus1" to
-        "nucleus90" (the recovered nucleus) and "tv0.3", "tv0.1" (total variation at most that). At 1 the subgraph is
-        the model: a size of 1 says that no smaller one lasts.
+        "nucleus90" (the recovered nucleus) and "tv0.3", "tv0.1" (total variation at most that). ``size`` is never
+        missing: at 1 the subgraph is the model, so a prompt that needs the whole graph has the size 1.
         """
         return self._table("necessary")
 
@@ -188,23 +152,22 @@ class Study:
         """
         return self._table("components")
 
-    def states(self) -> dict[str, Array]:
-        """Return the last hidden states by prompt, (K + 1, d) float32: at each size of the trace, then the full one.
+    def hidden_states(self) -> dict[str, Array]:
+        """Return each prompt's last hidden states (K + 1, M) float32: of the trace at each size, then of the model.
 
-        What the unembedding reads at the last position, by the first importance measure and masks mode.
+        They are what the unembedding reads at the last position, in the traces by the first importance measure and
+        under the first masks mode.
 
         Raises
         ------
         StudyError
-            When the study was run without ``hidden=True``.
+            When the study was run without ``hidden_states=True``.
         """
-        if not self.settings.hidden:
-            raise StudyError("This study kept no hidden states: run it with hidden=True, in another folder.")
+        if not self.settings.hidden_states:
+            raise StudyError("This study kept no hidden states: run it with hidden_states=True, in another folder.")
         parts = dict(zip(self.prompts["prompt_id"], self._parts(), strict=True))
         return {
-            name: np.load(part / "states.npy", allow_pickle=False)
-            for name, part in parts.items()
-            if (part / "states.npy").exists()
+            name: np.load(part / STATES, allow_pickle=False) for name, part in parts.items() if (part / STATES).exists()
         }
 
     def edges(self, prompt_id: str, importance: str | None = None) -> tuple[Edges, Edges]:
@@ -254,14 +217,14 @@ class Study:
         needed = (
             self.necessary[self.necessary["criterion"] == "top1"].groupby("prompt_id", observed=True)["size"].median()
         )
-        told = prompts.assign(
+        described = prompts.assign(
             failed=prompts["status"] == "failed",
             expected=(prompts["full_top1_id"] == prompts["expected_id"])
             .where(prompts["expected_id"].notna())
             .astype(float),
             necessary=prompts["prompt_id"].map(needed.rename(str)).astype(float),
         )
-        return told.groupby("kind", sort=False).agg(
+        return described.groupby("kind", sort=False).agg(
             prompts=("prompt_id", "size"),
             failed=("failed", "sum"),
             expected=("expected", "mean"),
@@ -294,43 +257,33 @@ def load_study(folder: str | Path) -> Study:
         When the folder holds no study, or one of another version.
     """
     folder = Path(folder)
+    file = folder / "study.json"
     try:
-        told = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as reason:
+        described = decode_file(file.read_bytes(), _StudyFile, FORMAT, VERSION)
+    except OSError as reason:
         raise StudyError(f"There is no study in {str(folder)!r} ({reason}).") from reason
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
-        raise StudyError(f"{folder / 'study.json'} does not describe a study of this package.")
-    if told.get("version") != VERSION:
-        raise StudyError(
-            f"The study in {str(folder)!r} has version {told.get('version')!r}; this package reads version {VERSION}."
-        )
-    try:
-        plain: dict[str, Any] = told["settings"]
-        known = [field.name for field in fields(Settings) if field.name in plain]
-        settings: dict[str, Any] = {
-            name: tuple(plain[name]) if isinstance(plain[name], list) else plain[name] for name in known
-        }
-        return Study(folder, Settings(**settings), int(told["n_prompts"]))
-    except (KeyError, TypeError, ValueError) as reason:
-        raise StudyError(f"{folder / 'study.json'} lacks something, or holds it wrongly ({reason!r}).") from reason
+    except ValueError as reason:
+        raise StudyError(f"{file} describes no study: it {reason}.") from reason
+    dimensions = {_FIRST_NAMES.get(name, name): size for name, size in described.settings.dimensions.items()}
+    return Study(folder, msgspec.structs.replace(described.settings, dimensions=dimensions), described.n_prompts)
 
 
 def open_study(folder: Path, settings: Settings, n_prompts: int) -> Study:
-    """Make a study's folder, or open the one that is there to go on in it.
+    """Make a study's folder, or open the one that exists to continue its study.
 
     Raises
     ------
     StudyError
-        When nothing can be written there, or when it holds a study of other settings; names the differences.
+        When nothing can be written to the folder, or when it holds a study of other settings; names the differences.
     """
     try:
         (folder / "parts").mkdir(parents=True, exist_ok=True)
         if (folder / "study.json").exists():
-            _refuse_others(load_study(folder), settings)
-        told = {"format": FORMAT, "version": VERSION, "n_prompts": n_prompts, "settings": asdict(settings)}
-        waiting = folder / f"{UNFINISHED}study.json"
-        waiting.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        waiting.replace(folder / "study.json")
+            _refuse_other_settings(load_study(folder), settings)
+        described = msgspec.json.encode(_StudyFile(FORMAT, VERSION, n_prompts, settings))
+        unfinished = folder / f"{UNFINISHED}study.json"
+        unfinished.write_bytes(msgspec.json.format(described, indent=1) + b"\n")
+        unfinished.replace(folder / "study.json")
         for leftover in (folder / "parts").glob(f"{UNFINISHED}*"):
             shutil.rmtree(leftover)
     except OSError as reason:
@@ -338,12 +291,12 @@ def open_study(folder: Path, settings: Settings, n_prompts: int) -> Study:
     return Study(folder, settings, n_prompts)
 
 
-def _refuse_others(there: Study, settings: Settings) -> None:
-    old, new = asdict(there.settings), asdict(settings)
+def _refuse_other_settings(study: Study, settings: Settings) -> None:
+    old, new = msgspec.structs.asdict(study.settings), msgspec.structs.asdict(settings)
     differences = [f"{name} was {old[name]!r} and is now {new[name]!r}" for name in new if old[name] != new[name]]
     if differences:
         raise StudyError(
-            f"{str(there.folder)!r} holds a study of other settings: {'; '.join(differences)}. "
+            f"{str(study.folder)!r} holds a study of other settings: {'; '.join(differences)}. "
             "Give another folder, or the settings that it was begun with."
         )
 
@@ -358,7 +311,7 @@ def finished_parts(folder: Path) -> list[Path]:
     return sorted(part for part in (folder / "parts").iterdir() if not part.name.startswith(UNFINISHED))
 
 
-def write_part(folder: Path, name: str, tables: dict[str, dict[str, Any]], arrays: dict[str, Any]) -> None:
+def write_part(folder: Path, name: str, tables: dict[str, pa.Table], arrays: dict[str, Any]) -> None:
     """Write the results of one prompt.
 
     Parameters
@@ -367,38 +320,17 @@ def write_part(folder: Path, name: str, tables: dict[str, dict[str, Any]], array
         Of the study.
     name : str
         From `part_name`.
-    tables : dict of dict
-        The columns of each table, arrays or lists of one length; a single value stands for all rows.
+    tables : dict of Table
+        From `strace_widgets.studies.tables.as_tables`.
     arrays : dict
         By file name: an array for ``.npy``, a dict of arrays for ``.npz``.
     """
     unfinished = folder / "parts" / f"{UNFINISHED}{name}"
     unfinished.mkdir()
-    for table, columns in tables.items():
-        pq.write_table(_as_table(table, columns), unfinished / f"{table}.parquet", compression="zstd")
+    write_tables(unfinished, tables)
     for file, values in arrays.items():
         if isinstance(values, dict):
             np.savez_compressed(unfinished / file, **values)
         else:
             np.save(unfinished / file, values, allow_pickle=False)
     unfinished.rename(folder / "parts" / name)
-
-
-def read_table(name: str, parts: list[Path]) -> pd.DataFrame:
-    """Return one table of some parts, one after another."""
-    files = [str(file) for part in parts if (file := part / f"{name}.parquet").exists()]
-    table = pads.dataset(files, schema=SCHEMAS[name]).to_table() if files else SCHEMAS[name].empty_table()
-    return table.unify_dictionaries().to_pandas(types_mapper={pa.int16(): pd.Int16Dtype()}.get)
-
-
-def _as_table(name: str, columns: dict[str, Any]) -> pa.Table:
-    lengths = {len(values) for values in columns.values() if isinstance(values, (np.ndarray, list))}
-    (length,) = lengths or {1}
-    arrays = []
-    for field in SCHEMAS[name]:
-        values = columns.get(field.name)
-        if isinstance(values, (np.ndarray, list)):
-            arrays.append(pa.array(values, type=field.type))
-        else:
-            arrays.append(pa.array([values] * length, type=field.type))
-    return pa.Table.from_arrays(arrays, schema=SCHEMAS[name])

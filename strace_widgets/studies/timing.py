@@ -1,4 +1,4 @@
-"""What it costs to weigh the edges of a prompt, against a plain forward pass."""
+"""How long weighing the edges of a prompt takes, in plain forward passes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 REPETITIONS = 5
+"""How often each measure, and the plain pass, is timed on a prompt."""
 
 
-def weighing_costs(model: Model, prompts: Iterable[Array], measures: Sequence[str]) -> dict[str, float]:
+def weighing_costs(model: Model, prompts: Iterable[Array], importance: Sequence[str]) -> dict[str, float]:
     """Return how long each measure takes to weigh and rank every edge, in plain forward passes.
 
-    The plain pass is the Hugging Face module's own, without nnsight, of the same prompt. All take turns, so that a busy
-    moment hits all; the ratio of a prompt is that of medians over `REPETITIONS`, the result the median over prompts.
+    The plain pass is that of the Hugging Face module, without nnsight, on the same prompt. Measures and plain pass run
+    in turns, so that other work on the machine slows all of them. A prompt's ratio is that of the medians over
+    `REPETITIONS` runs; the result is the median over prompts.
 
     Parameters
     ----------
@@ -32,13 +34,14 @@ def weighing_costs(model: Model, prompts: Iterable[Array], measures: Sequence[st
         On this machine.
     prompts : iterable of (T,) int64
         Token ids; at least one prompt.
-    measures : sequence of str
+    importance : sequence of str
+        Names of measures.
     """
-    ratios: dict[str, list[float]] = {name: [] for name in measures}
+    ratios: dict[str, list[float]] = {name: [] for name in importance}
     for token_ids in prompts:
-        runs = [_plain(model, token_ids), *(_weighing(model, token_ids, name) for name in measures)]
+        runs = [_plain(model, token_ids), *(_weighing(model, token_ids, name) for name in importance)]
         plain, *weighing = alternate(runs)
-        for name, seconds in zip(measures, weighing, strict=True):
+        for name, seconds in zip(importance, weighing, strict=True):
             ratios[name].append(seconds / plain)
     return {name: float(np.median(found)) for name, found in ratios.items()}
 

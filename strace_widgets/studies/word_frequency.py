@@ -1,4 +1,4 @@
-"""How common each token of a vocabulary is as a word, and how far a prediction follows that."""
+"""How frequent each token of a vocabulary is as an English word, and how a prediction correlates with that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Unigram(NamedTuple):
-    """The tokens that are words, and how common they are.
+    """The tokens that are words, and how frequent they are.
 
     Attributes
     ----------
@@ -29,13 +29,13 @@ class Unigram(NamedTuple):
 
 
 def unigram(vocabulary: Sequence[str]) -> Unigram:
-    """Return the unigram frequencies of a vocabulary's words in English, from the package wordfreq.
+    """Return the frequencies of a vocabulary's words in English, from the package wordfreq.
 
-    A token counts as a word when it begins one (with a space, where any token does), is all letters, and wordfreq
-    knows it. Case does not matter.
+    A token counts as a word if it consists of letters and wordfreq knows it. It must begin with a space, unless no
+    token of the vocabulary does. Case does not matter.
     """
     words = [text[1:] if text.startswith(" ") else "" for text in vocabulary]
-    if not any(words):  # the tokenizer does not write the space that comes first
+    if not any(words):  # this tokenizer writes no spaces
         words = list(vocabulary)
     frequency = wordfreq.get_frequency_dict("en")
     known = {i: frequency[word.lower()] for i, word in enumerate(words) if word.isalpha() and word.lower() in frequency}
@@ -45,7 +45,7 @@ def unigram(vocabulary: Sequence[str]) -> Unigram:
 def rank_correlation(rows: Array, reference: Array) -> Array:
     """Return Spearman's rank correlation (K,) of each row (K, N) with a reference (N,); ties take their mean rank.
 
-    NaN where a row or the reference is constant, or shorter than 3.
+    NaN if the row or the reference is constant, or if N < 3.
     """
     if len(reference) < 3:  # noqa: PLR2004 - two ranks always correlate
         return np.full(len(rows), np.nan)

@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import StudyError
 
 HALVES = ("tuning", "reporting")
-"""What the shipped prompts are split for: choosing among methods, and saying how good the chosen one is."""
+"""The two sets of shipped prompts: one to choose a method on, one to report the chosen method's figures on."""
 
 HALF = 10
 """Prompts of each kind in either half."""
@@ -29,14 +29,14 @@ class Prompt:
     Attributes
     ----------
     number : int
-        Its place in the source, from 0.
+        Its position in the source, from 0.
     id : str
         Unique in a study; the number, where none was given.
     content : str or list of int
         Text, or token ids.
     kind, expected, language : str or None
-        What sort of prompt it is; how its text should go on, with the space that comes first (``" Paris"``); and the
-        language, as in BCP 47 (``"en"``).
+        What sort of prompt it is; how its text should continue, with the space before it (``" Paris"``); and the
+        language, by its BCP 47 tag (``"en"``).
     """
 
     number: int
@@ -57,12 +57,12 @@ def read_prompts(source: Any, *, column: str | None = None, limit: int | None = 
         and ``language``; the path of a text file, one prompt a line, or of a ``.jsonl`` file; a `datasets` data set;
         a pandas or polars column or data frame.
     column : str, optional
-        Where the texts are, in a table or in dicts: ``"text"`` unless said otherwise.
+        The column of a table, or the key of the dicts, that has the texts; ``"text"`` unless given.
     limit : int, optional
-        How many to draw at random. A larger limit with the same seed draws the same ones and more, so that a study
-        can grow.
+        How many prompts to draw at random. A larger limit with the same seed draws the same prompts and more, so that
+        a study can grow.
     seed : int
-        Of that draw.
+        The seed of that draw.
 
     Raises
     ------
@@ -103,16 +103,16 @@ def shipped_prompts(kind: str | None = None, *, half: str | None = None) -> list
         One of the ten kinds: ``"facts"``, ``"syntax"``, ``"agreement"``, ``"arithmetic"``, ``"code"``,
         ``"repetition"``, ``"rare words"``, ``"names"``, ``"other languages"``, ``"open-ended"``.
     half : {"tuning", "reporting"}, optional
-        One of two sets without a common prompt, `HALF` of each kind: choose a method on the one and report its figures
-        on the other, which then were not what it was chosen for. Prompts are drawn by a hash of their ids, so the
-        halves depend on no order; what is left over belongs to neither.
+        One of two sets without a common prompt, `HALF` prompts of each kind: choose a method on one and report its
+        figures on the other, so that the choice does not flatter them. Prompts are drawn by a hash of their ids, so
+        the halves do not depend on any order; the remaining prompts belong to neither.
 
     Returns
     -------
     list of dict
-        ``id``, ``text``, ``kind``, ``language`` ("zxx", none, for code), and ``expected`` where the next word is well
-        defined. A text never ends in a space; ``expected`` begins with one where the next word does (``" Paris"``), and
-        not where the text goes on without (``"px"`` in code, or Chinese).
+        ``id``, ``text``, ``kind``, ``language`` ("zxx", no language, for code), and ``expected`` if the next word is
+        well defined. A text never ends in a space; ``expected`` begins with one (``" Paris"``), unless the text
+        continues without (``"px"`` in code, or Chinese).
 
     Raises
     ------
@@ -181,9 +181,11 @@ def _prompt(number: int, item: Any, column: str | None) -> Prompt:
         raise StudyError(
             f"Prompt {number} has no {named!r}, only {', '.join(map(repr, item))}: name the column of texts."
         )
-    told = {name: item[name] if isinstance(item.get(name), str) else None for name in ("kind", "expected", "language")}
+    described = {
+        name: item[name] if isinstance(item.get(name), str) else None for name in ("kind", "expected", "language")
+    }
     identity = item.get("id")
-    return Prompt(number, str(number if identity is None else identity), _plain(item[named]), **told)
+    return Prompt(number, str(number if identity is None else identity), _plain(item[named]), **described)
 
 
 def _plain(content: Any) -> Any:

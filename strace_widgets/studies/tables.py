@@ -1,0 +1,207 @@
+"""The four tables of a study: their columns, which values they may hold, and how they are written and read.
+
+Every table is checked before it is written, so that findings can rely on the rules below.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import StudyError
+from ..extras import pa, pads, pd, pq
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUBGRAPHS = ("trace", "inverse", "random", "random-residual-kept")
+"""The values of the column ``subgraph``: the trace, and the baselines."""
+
+NUCLEI, TOTAL_VARIATIONS, TOP = (1, 5, 10, 20, 40, 60, 80, 90), (0.3, 0.1), 5
+"""The nuclei in per cent, the bounds of total variation and the number of leading tokens that criteria ask for."""
+
+CRITERIA = (
+    "top1",
+    f"top{TOP}",
+    *(f"nucleus{percent}" for percent in NUCLEI),
+    *(f"tv{bound:g}" for bound in TOTAL_VARIATIONS),
+)
+"""The criteria of the table of necessary sizes."""
+
+_NAME = pa.dictionary(pa.int32(), pa.string())  # a text that many rows share
+SCHEMAS = {
+    "prompts": pa.schema(
+        {
+            "prompt_id": pa.string(),
+            "text": pa.string(),
+            "kind": _NAME,
+            "expected": pa.string(),
+            "language": _NAME,
+            "n_tokens": pa.int32(),
+            "n_edges": pa.int64(),
+            "status": _NAME,
+            "reason": pa.string(),
+            "expected_id": pa.int32(),
+            "full_top1_id": pa.int32(),
+            "full_top1": pa.string(),
+            "full_top1_probability": pa.float64(),
+            "full_entropy": pa.float64(),
+            "full_expected_probability": pa.float64(),
+            "full_unigram_correlation": pa.float64(),
+        }
+    ),
+    "points": pa.schema(
+        {
+            "prompt_id": _NAME,
+            "importance": _NAME,
+            "masks": _NAME,
+            "subgraph": _NAME,
+            "size": pa.float64(),
+            "n_edges": pa.int64(),
+            "total_variation": pa.float64(),
+            "kl": pa.float64(),
+            "entropy": pa.float64(),
+            "top1": pa.bool_(),
+            "nucleus": pa.int32(),
+            "top1_id": pa.int32(),
+            "top1_token": pa.string(),
+            "top1_probability": pa.float64(),
+            "full_correlation": pa.float64(),
+            "unigram_correlation": pa.float64(),
+        }
+    ),
+    "necessary": pa.schema(
+        {"prompt_id": _NAME, "importance": _NAME, "masks": _NAME, "criterion": _NAME, "size": pa.float64()}
+    ),
+    "components": pa.schema(
+        {
+            "prompt_id": _NAME,
+            "importance": _NAME,
+            "size": pa.float64(),
+            "layer": pa.int32(),
+            "kind": _NAME,
+            "head": pa.int16(),
+            "n_edges": pa.int32(),
+            "n_total": pa.int32(),
+        }
+    ),
+}
+"""The columns of each table; `strace_widgets.Study` says what they mean."""
+
+OPTIONAL: dict[str, set[str]] = {
+    "prompts": {*SCHEMAS["prompts"].names} - {"prompt_id", "text", "status"},  # a prompt that failed has no results
+    "points": set(),
+    "necessary": set(),
+    "components": {"head"},
+}
+"""The columns that may have no value in a row."""
+
+CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
+    "prompts": {"status": ("ok", "failed")},
+    "points": {"subgraph": SUBGRAPHS},
+    "necessary": {"criterion": CRITERIA},
+    "components": {"kind": ("attention", "mlp", "residual")},
+}
+"""The values that a column of names may hold."""
+
+_ROUNDING = 1e-9
+_SIZE, _SHARE, _CORRELATION = (np.finfo(np.float64).tiny, 1.0), (0.0, 1 + _ROUNDING), (-1 - _ROUNDING, 1 + _ROUNDING)
+RANGES: dict[str, dict[str, tuple[float, float]]] = {
+    "prompts": {"full_top1_probability": _SHARE, "full_unigram_correlation": _CORRELATION},
+    "points": {
+        "size": _SIZE,
+        "total_variation": _SHARE,
+        "nucleus": (0, 99),
+        "top1_probability": _SHARE,
+        "full_correlation": _CORRELATION,
+        "unigram_correlation": _CORRELATION,
+    },
+    "necessary": {"size": _SIZE},
+    "components": {"size": _SIZE},
+}
+"""The least and the greatest value of a column."""
+
+UNDEFINED = {"full_correlation", "unigram_correlation", "full_unigram_correlation"}
+"""The columns that may be NaN: a ranking in which all tokens are equal correlates with nothing."""
+
+
+def as_tables(columns: dict[str, dict[str, Any]]) -> dict[str, pa.Table]:
+    """Return one prompt's tables, checked.
+
+    Parameters
+    ----------
+    columns : dict of dict
+        The columns of each table, arrays or lists of one length; a single value stands for all rows.
+
+    Raises
+    ------
+    StudyError
+        When a value breaks a rule of this module.
+    """
+    tables = {name: _as_table(name, each) for name, each in columns.items()}
+    for name, table in tables.items():
+        _check_values(name, table)
+    if "components" in tables:
+        _check_components(tables["components"].to_pandas())
+    for name in {"necessary", "components"} & set(tables):
+        if other := set(tables[name]["size"].to_pylist()) - set(tables["points"]["size"].to_pylist()):
+            raise StudyError(f"The table {name!r} has the size {min(other)}, at which no subgraph was evaluated.")
+    return tables
+
+
+def write_tables(folder: Path, tables: dict[str, pa.Table]) -> None:
+    """Write one prompt's tables, a Parquet file each."""
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+
+
+def read_table(name: str, parts: list[Path]) -> pd.DataFrame:
+    """Return one table of the prompts in these folders, one after another."""
+    files = [str(file) for part in parts if (file := part / f"{name}.parquet").exists()]
+    table = pads.dataset(files, schema=SCHEMAS[name]).to_table() if files else SCHEMAS[name].empty_table()
+    return table.unify_dictionaries().to_pandas(types_mapper={pa.int16(): pd.Int16Dtype()}.get)
+
+
+def _as_table(name: str, columns: dict[str, Any]) -> pa.Table:
+    lengths = {len(values) for values in columns.values() if isinstance(values, (np.ndarray, list))}
+    (length,) = lengths or {1}
+    arrays = []
+    for field in SCHEMAS[name]:
+        values = columns.get(field.name)
+        if isinstance(values, (np.ndarray, list)):
+            arrays.append(pa.array(values, type=field.type))
+        else:
+            arrays.append(pa.array([values] * length, type=field.type))
+    return pa.Table.from_arrays(arrays, schema=SCHEMAS[name])
+
+
+def _check_values(name: str, table: pa.Table) -> None:
+    """Refuse a column with a value that is missing, out of its range, or not among its choices."""
+    for column in table.column_names:
+        if table[column].null_count and column not in OPTIONAL[name]:
+            raise StudyError(f"A row of the table {name!r} has no {column!r}.")
+    for column, choices in CHOICES[name].items():
+        if other := set(table[column].to_pylist()) - set(choices):
+            raise StudyError(f"The table {name!r} has the {column} {min(other)!r}: it is one of {', '.join(choices)}.")
+    for column, (least, greatest) in RANGES[name].items():
+        values = table[column].drop_null().to_numpy()
+        allowed = (values >= least) & (values <= greatest)
+        if column in UNDEFINED:
+            allowed |= np.isnan(values)
+        if not allowed.all():
+            raise StudyError(
+                f"The table {name!r} has {column} = {values[~allowed][0]}: it lies between {least:.3g} and "
+                f"{greatest:.3g}."
+            )
+
+
+def _check_components(components: pd.DataFrame) -> None:
+    """Refuse heads that are no heads, and counts of edges that no trace can have."""
+    n_edges, n_total = components["n_edges"], components["n_total"]
+    if (components["head"].notna() != (components["kind"] == "attention")).any():
+        raise StudyError("In the table 'components' a row has a head if its kind is attention, and only then.")
+    if ((n_edges < 0) | (n_edges > n_total)).any():
+        raise StudyError("In the table 'components' a trace has more edges of a component than there are, or below 0.")
+    if (n_edges[components["size"] == 1] != n_total[components["size"] == 1]).any():
+        raise StudyError("In the table 'components' the trace of size 1 lacks an edge: it is the whole graph.")
