@@ -16,7 +16,7 @@ from ..errors import SessionFileError, ToggleError
 from ..graph.edges import size_of
 from ..graph.measures import MEASURES
 from ..graph.modes import CHOICES
-from ..graph.toggles import normalise
+from ..results import criteria
 from ..results.run import trace as trace_prompt
 from . import view_state as view
 from .code_export import note, programs
@@ -24,6 +24,7 @@ from .code_export import note, programs
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..graph.toggles import Toggles
     from ..results.strace import STrace
     from ..results.sweep import Sweep
 
@@ -68,7 +69,7 @@ class Session:
     # Position and tokens of the whole prompt, when the trace explains an earlier token of it.
     _prompt: str = ""
     _token_ids: Any = None
-    _evaluations: dict[tuple[int, tuple[tuple[str, str], ...]], dict[str, Any]] = field(default_factory=dict)
+    _evaluations: dict[tuple[int, Toggles], dict[str, Any]] = field(default_factory=dict)
     # All that grew from the same first one, the last used at the end; they share this.
     _kept: dict[Settings, Session] = field(default_factory=dict, repr=False, compare=False)
 
@@ -94,7 +95,7 @@ class Session:
         """Return the number of edges to open at: where the top token returns for good."""
         return _lasting_top1(self.sweep()) or self.trace.n_edges
 
-    def evaluate(self, n_edges: int, toggles: Mapping[str, str]) -> dict[str, Any]:
+    def evaluate(self, n_edges: int, toggles: Mapping[str, str] | Toggles) -> dict[str, Any]:
         """Return the exact result for one size and set of toggles, in the form that the views read.
 
         Raises
@@ -102,12 +103,12 @@ class Session:
         ToggleError, ValueError
             When a component or a size does not exist.
         """
-        toggles = normalise(toggles, self.trace.graph.n_layers, self.trace.graph.n_heads)
-        key = (n_edges, tuple(sorted(toggles.items())))
+        toggles = self.trace.parsed(toggles)
+        key = (n_edges, toggles)
         if key not in self._evaluations:
             size = size_of(n_edges, self.trace.n_edges)
             sweep = self.trace.evaluate([size], toggles, masks=self.masks)
-            self._evaluations[key] = view.evaluation(sweep, self.trace, toggles)
+            self._evaluations[key] = view.evaluation(sweep, self.trace, toggles.plain())
         return self._evaluations[key]
 
     def with_settings(self, settings: Settings, progress: Progress = lambda *_: None) -> Session:
@@ -187,7 +188,7 @@ class Session:
         ToggleError
             When it does not exist, or is a whole layer.
         """
-        components = list(normalise({node: "on"}, self.trace.graph.n_layers, self.trace.graph.n_heads))
+        components = list(self.trace.parsed({node: "on"}).plain())
         if len(components) > 1:
             raise ToggleError(f"{node!r} is a whole layer: ask for one of its heads, '{node}.0', or its MLP.")
         return view.node_details(self.trace, components[0])
@@ -232,8 +233,7 @@ def curves_after(curves: list[dict[str, Any]], before: Session, after: Session) 
 
 def _lasting_top1(sweep: Sweep) -> int | None:
     """Return from how many edges on the top token is the full model's."""
-    row = sweep.lasting(sweep.top1)
-    return None if row is None else int(sweep.n_edges[row])
+    return criteria.necessary_edges(sweep, criteria.top(1))
 
 
 def choices() -> dict[str, list[str]]:

@@ -18,7 +18,6 @@ import traitlets
 
 from ..errors import CancelledError, RemoteError, StraceError, ToggleError
 from ..graph.edges import edges_kept, size_of
-from ..graph.toggles import normalise
 from ..results.replay import NO_MODEL
 from . import session as sessions
 from .session import Session, Settings
@@ -201,7 +200,7 @@ class Explorer(anywidget.AnyWidget):
     @traitlets.validate("toggles")
     def _validate_toggles(self, proposal: Any) -> dict[str, str]:
         try:
-            return normalise(proposal["value"], self.trace.graph.n_layers, self.trace.graph.n_heads)
+            return self.trace.parsed(proposal["value"]).plain()
         except ToggleError as reason:
             raise traitlets.TraitError(str(reason)) from None
 
@@ -386,7 +385,7 @@ class Explorer(anywidget.AnyWidget):
         anew = session is not self.session
         if n_edges is None or not 1 <= n_edges <= session.trace.n_edges:
             n_edges = session.start_size()
-        toggles = normalise(toggles, session.trace.graph.n_layers, session.trace.graph.n_heads)
+        toggles = session.trace.parsed(toggles).plain()
         bundle = session.bundle() if anew else self.bundle
         curves = sessions.curves_after(self.curves, self.session, session)
         with self.hold_sync():

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+Array = np.ndarray[Any, Any]
+"""An array whose shape and type the docstring says."""
+
 NOT_IN_GRAPH = np.iinfo(np.int32).max
 """The rank of an edge that is not in the graph."""
 
@@ -33,10 +36,10 @@ class Edges(NamedTuple):
         The stream that passes by the MLP of a layer.
     """
 
-    attention: np.ndarray[Any, Any]
-    attention_residual: np.ndarray[Any, Any]
-    mlp: np.ndarray[Any, Any]
-    mlp_residual: np.ndarray[Any, Any]
+    attention: Array
+    attention_residual: Array
+    mlp: Array
+    mlp_residual: Array
 
     @property
     def n_layers(self) -> int:

@@ -20,7 +20,7 @@ from ..errors import PromptError, StraceError, StudyError, UnsupportedArchitectu
 from ..graph.edges import Edges, edges_kept
 from ..graph.measures import measure_named
 from ..graph.modes import Modes
-from ..results import metrics
+from ..results import criteria, metrics
 from ..results.run import trace
 from .model_sizes import dimensions
 from .prompts import Prompt, read_prompts
@@ -48,9 +48,12 @@ BASELINES: dict[str, dict[str, Any]] = {
 }
 """The modes that each baseline is evaluated with, beside the masks mode."""
 
-NECESSARY_NUCLEI = (1, 5, 10, 20, 40, 60, 80, 90)
-NECESSARY_TOTAL_VARIATION = (0.3, 0.1)
-NECESSARY_TOP = 5
+NECESSARY = (
+    *("top1", "top5"),
+    *(f"nucleus{percent}" for percent in (1, 5, 10, 20, 40, 60, 80, 90)),
+    *("tv0.3", "tv0.1"),
+)
+"""The criteria of the table "necessary", as `strace_widgets.results.criteria` names them."""
 
 
 def study(
@@ -274,7 +277,7 @@ def _run(
     }
     arrays: dict[str, Any] = {}
     if settings.hidden:
-        arrays["states.npy"] = first.states(settings.sizes, masks=settings.masks[0], **modes)
+        arrays["states.npy"] = first.hidden_states(settings.sizes, masks=settings.masks[0], **modes)
     if settings.keep_traces:
         for name, traced in traces.items():
             kept = {"weights": traced.weights, "ranks": traced.ranks}
@@ -324,6 +327,7 @@ def _expected_id(traced: STrace, prompt: Prompt) -> int | None:
 def _points(sweep: Sweep, words: Unigram) -> dict[str, Any]:
     return {
         **sweep.columns(),
+        "nucleus": np.rint(100 * sweep.nucleus).astype(int),  # the table has them in per cent
         "top1_id": [top[0].id for top in sweep.top],
         "top1_token": [top[0].token for top in sweep.top],
         "top1_probability": [top[0].probability for top in sweep.top],
@@ -333,12 +337,8 @@ def _points(sweep: Sweep, words: Unigram) -> dict[str, Any]:
 
 
 def _necessary(sweep: Sweep) -> dict[str, list[Any]]:
-    criteria = {"top1": sweep.top1, "top5": sweep.top_agreement(NECESSARY_TOP) == 1}
-    criteria |= {f"nucleus{percent}": sweep.nucleus >= percent for percent in NECESSARY_NUCLEI}
-    criteria |= {f"tv{bound:g}": sweep.total_variation <= bound for bound in NECESSARY_TOTAL_VARIATION}
-    rows = [sweep.lasting(holds) for holds in criteria.values()]
-    # At s = 1 the subgraph is the model, whatever the rounding of a batch says.
-    return {"criterion": list(criteria), "size": [1.0 if row is None else float(sweep.sizes[row]) for row in rows]}
+    sizes = [criteria.necessary_size(sweep, criteria.named(name)) for name in NECESSARY]
+    return {"criterion": list(NECESSARY), "size": sizes}
 
 
 def _components(traced: STrace, sizes: tuple[float, ...]) -> dict[str, Any]:
