@@ -91,7 +91,7 @@ def test_no_size_and_no_criterion(tiny_trace: sw.STrace) -> None:
         tiny_trace.evaluate([])
     with pytest.raises(ValueError, match="top1=True"):
         tiny_trace.smallest()
-    with pytest.raises(ValueError, match="such as 0.6"):
+    with pytest.raises(ValueError, match=r"such as 0\.6"):
         tiny_trace.smallest(nucleus=60)
 
 
