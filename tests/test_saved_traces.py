@@ -268,7 +268,7 @@ WRONG_CONTENT = {
 
 @pytest.mark.parametrize("case", WRONG_CONTENT)
 def test_content_that_does_not_fit_is_refused_even_with_its_checksum(file: Path, case: str) -> None:
-    member, (change, complaint) = case.split()[0], WRONG_CONTENT[case]
+    member, (change, complaint) = case.partition(" ")[0], WRONG_CONTENT[case]
     rewritten(file, **{member: change})
     with zipfile.ZipFile(file) as archive:
         content, manifest = archive.read(member), json.loads(archive.read("manifest.json"))

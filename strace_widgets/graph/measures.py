@@ -126,7 +126,9 @@ def probing_of(importance: str, probes: int | None = None, seed: int = 0, consta
 def add_gains(weights: Edges, gains: Edges) -> Edges:
     """Return weights plus `GAIN` times what an edge gains a subgraph, or `HARM` times what it harms it by.
 
-    Harm raises a weight too: an edge that harms a subgraph moves the prediction, and a larger subgraph needs it.
+    A gain is estimated by gradient x activation, known as attribution patching (Nanda 2023; Syed et al. 2023, arXiv
+    2310.10348): see `strace_widgets.interventions.gradients.capture_gains`. Harm raises a weight too: an edge that
+    harms a subgraph moves the prediction, and a larger subgraph needs it.
     """
     return Edges(
         *(weight + np.where(gain > 0, GAIN * gain, -HARM * gain) for weight, gain in zip(weights, gains, strict=True))

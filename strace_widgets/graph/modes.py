@@ -46,23 +46,6 @@ class Modes:
                     f"{name}={getattr(self, name)!r} does not exist: choose {' or '.join(map(repr, choices))}."
                 )
 
-    @classmethod
-    def of(cls, **choices: Any) -> Modes:
-        """Return the modes of some choices, the others as they are by default.
-
-        Raises
-        ------
-        TypeError
-            When there is no mode of a name; says which there are.
-        ValueError
-            When a mode has no such choice.
-        """
-        known = [mode.name for mode in fields(cls)]
-        unknown = sorted(set(choices) - set(known))
-        if unknown:
-            raise TypeError(f"There is no evaluation mode {', '.join(unknown)}: choose among {', '.join(known)}.")
-        return cls(**choices)
-
     def flags(self) -> dict[str, bool]:
         """Return the plain flags that travel to a server; of ``ablation`` the means themselves do."""
         return {
@@ -71,3 +54,25 @@ class Modes:
             "keep_residual": self.residual == "kept",
             "frozen": self.attention == "frozen",
         }
+
+
+def modes_of(**choices: Any) -> Modes:
+    """Return the modes of some choices, the others as they are by default.
+
+    Parameters
+    ----------
+    **choices
+        Modes by name.
+
+    Raises
+    ------
+    TypeError
+        When there is no mode of a name; says which there are.
+    ValueError
+        When a mode has no such choice.
+    """
+    known = [mode.name for mode in fields(Modes)]
+    unknown = sorted(set(choices) - set(known))
+    if unknown:
+        raise TypeError(f"There is no evaluation mode {', '.join(unknown)}: choose among {', '.join(known)}.")
+    return Modes(**choices)

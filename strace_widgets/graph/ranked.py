@@ -60,11 +60,22 @@ class RankedGraph:
         return self.parsed(toggles).apply(Edges(*(kind < kept for kind in self.ranks)))
 
     def parsed(self, toggles: Mapping[str, str] | Toggles | None) -> Toggles:
-        """Return toggles as the value that stands for them within the package."""
+        """Return toggles as a checked value, which can stand for them wherever they are taken.
+
+        Parameters
+        ----------
+        toggles : dict, optional
+            As for `mask`.
+        """
         return parse(toggles, self.graph.n_layers, self.graph.n_heads)
 
     def kept(self, sizes: Iterable[float]) -> Array:
-        """Return the numbers of edges int(s E) of relative sizes (K,), int64."""
+        """Return the numbers of edges int(s E) of relative sizes s, (K,) int64.
+
+        Parameters
+        ----------
+        sizes : K floats in (0, 1]
+        """
         return np.array([edges_kept(size, self.n_edges) for size in sizes], dtype=np.int64)
 
     def nucleus_mask(self, mass: float) -> Edges:

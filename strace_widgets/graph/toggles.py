@@ -58,7 +58,12 @@ class Toggles:
         return heads, mlps
 
     def apply(self, mask: Edges) -> Edges:
-        """Return a mask with the edges of the components that are on added, and of those that are off removed."""
+        """Return a mask with the edges of the components that are on added, and of those that are off removed.
+
+        Parameters
+        ----------
+        mask : Edges of bool
+        """
         heads, mlps = self.arrays()
         exists = Graph(mask.n_layers, mask.n_heads, mask.n_tokens).exists()
         heads, mlps = heads[:, :, None, None], mlps[:, None]

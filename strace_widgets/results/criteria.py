@@ -23,12 +23,22 @@ Criterion = Callable[["Sweep"], "Array"]
 
 
 def top(k: int) -> Criterion:
-    """Return the criterion that the k most probable tokens are the full model's, in any order."""
+    """Return the criterion that the k most probable tokens are the full model's, in any order.
+
+    Parameters
+    ----------
+    k : int
+    """
     return lambda sweep: sweep.top1 if k == 1 else sweep.top_agreement(k) == 1
 
 
 def recovered(mass: float) -> Criterion:
     """Return the criterion that the nucleus of a share of the probability, or a larger one, is the full model's.
+
+    Parameters
+    ----------
+    mass : float
+        The share: 0.6 for 60 %.
 
     Raises
     ------
@@ -43,7 +53,12 @@ def recovered(mass: float) -> Criterion:
 
 
 def within(bound: float) -> Criterion:
-    """Return the criterion that total variation is at most a bound."""
+    """Return the criterion that total variation is at most a bound.
+
+    Parameters
+    ----------
+    bound : float
+    """
     return lambda sweep: sweep.total_variation <= bound
 
 
@@ -87,12 +102,26 @@ def chosen(*, top1: bool, total_variation: float | None, nucleus: float | None) 
 
 
 def lasting(sweep: Sweep, *criteria: Criterion) -> int | None:
-    """Return the row from which on all criteria hold for good; None where they fail at the largest size."""
+    """Return the row from which on all criteria hold for good; None where they fail at the largest size.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    *criteria
+        Functions from a sweep to (K,) bool, such as `named` returns.
+    """
     return sweep.lasting(np.logical_and.reduce([criterion(sweep) for criterion in criteria]))
 
 
 def necessary_edges(sweep: Sweep, *criteria: Criterion) -> int | None:
-    """Return from how many edges on all criteria hold for good; None where they fail at the largest size."""
+    """Return from how many edges on all criteria hold for good; None where they fail at the largest size.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    *criteria
+        As for `lasting`.
+    """
     row = lasting(sweep, *criteria)
     return None if row is None else int(sweep.n_edges[row])
 
@@ -102,6 +131,12 @@ def necessary_size(sweep: Sweep, *criteria: Criterion) -> float:
 
     Where they fail at the largest size it is that one: there, in a whole sweep, the subgraph is the model, whatever the
     rounding of a batch says.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    *criteria
+        As for `lasting`.
     """
     row = lasting(sweep, *criteria)
     return float(sweep.sizes.max() if row is None else sweep.sizes[row])

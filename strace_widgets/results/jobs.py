@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import JobFileError
 from ..graph.measures import Probing, measure_named, probing_of
-from ..graph.modes import Modes
+from ..graph.modes import Modes, modes_of
 from ..json_files import Header, decode_file
 from ..remote.backend import collect, stage_of
 from ..remote.server import Stage
@@ -140,7 +140,7 @@ class Job:
 
     def _sweep(self, saved: list[Any]) -> Sweep:
         work = self.work
-        full, *logits = self.model.joined_logits(saved, Modes(**work.modes))
+        full, *logits = self.model.joined_logits(saved, modes_of(**work.modes))
         return compare(
             full, np.array(logits), work.sizes, np.array(work.kept), np.array(work.counted), self.model.decode
         )

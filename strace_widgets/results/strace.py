@@ -13,7 +13,7 @@ from ..cache import Cache
 from ..errors import NotCopiedError
 from ..graph.edges import Array, Edges, size_of
 from ..graph.measures import measure_named, weigh
-from ..graph.modes import Modes
+from ..graph.modes import Modes, modes_of
 from ..graph.ranked import RankedGraph
 from ..graph.ranking import rank_edges, rank_randomly
 from . import criteria, metrics
@@ -157,7 +157,7 @@ class STrace(RankedGraph):
         sizes = list(sizes)
         if not sizes:
             raise ValueError("There is no size to evaluate: give at least one s with 0 < s <= 1.")
-        chosen, kept = Modes.of(**modes), self.kept(sizes)
+        chosen, kept = modes_of(**modes), self.kept(sizes)
         switched = [self.parsed(each) for each in (toggles if isinstance(toggles, Sequence) else [toggles])]
         if len(switched) not in (1, len(sizes)):
             raise ValueError(f"There are {len(sizes)} sizes but {len(switched)} sets of toggles: give one for each.")
@@ -187,7 +187,7 @@ class STrace(RankedGraph):
         from .jobs import submit_sweep  # noqa: PLC0415 - jobs are above the trace
 
         asked = self.standard_sizes() if sizes is None else list(sizes)
-        return submit_sweep(self, asked, self.parsed(toggles), Modes.of(**modes))
+        return submit_sweep(self, asked, self.parsed(toggles), modes_of(**modes))
 
     def estimate(self, sizes: Iterable[float] | None = None, **modes: Any) -> Estimate:
         """Return what a sweep costs before it is run: forward passes, requests to a server, bytes up and down.
@@ -202,7 +202,7 @@ class STrace(RankedGraph):
         from ..model.request_estimates import of_sweep  # noqa: PLC0415 - needs a model
 
         n_sizes = len(self.standard_sizes() if sizes is None else list(sizes))
-        return of_sweep(self.model.sizes, len(self.token_ids), n_sizes, mean=Modes.of(**modes).ablation == "mean")
+        return of_sweep(self.model.sizes, len(self.token_ids), n_sizes, mean=modes_of(**modes).ablation == "mean")
 
     def hidden_states(self, sizes: Iterable[float], **modes: Any) -> Array:
         """Return the last hidden states (K + 1, M) float32 of the subgraphs of K sizes, then the full model's.
@@ -216,7 +216,7 @@ class STrace(RankedGraph):
             As for `evaluate`.
         """
         kept = np.append(self.kept(sizes), -1)  # -1: the whole model
-        return self.model.evaluate(self.token_ids, self.ranks, kept, None, Modes.of(**modes), states=True)
+        return self.model.evaluate(self.token_ids, self.ranks, kept, None, modes_of(**modes), states=True)
 
     def evaluate_mask(self, mask: Edges, **modes: Any) -> Sweep:
         """Run one subgraph that is given edge by edge; return a sweep of one row, whose size is the share kept.
@@ -228,7 +228,7 @@ class STrace(RankedGraph):
             As for `evaluate`.
         """
         ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
-        logits = self.model.evaluate(self.token_ids, ranks, np.array([1]), None, Modes.of(**modes))
+        logits = self.model.evaluate(self.token_ids, ranks, np.array([1]), None, modes_of(**modes))
         kept = np.array([mask.n_kept])
         return compare(self.full_logits, logits, [mask.n_kept / self.n_edges], kept, kept, self.model.decode)
 
@@ -255,7 +255,7 @@ class STrace(RankedGraph):
         **modes
             As for `evaluate`.
         """
-        chosen = Modes.of(**modes)
+        chosen = modes_of(**modes)
         found = self.sweeps.get(chosen)
         if found is None:
             found = self.sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)

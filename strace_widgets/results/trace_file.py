@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import StraceError, TraceFileError
 from ..graph.edges import NOT_IN_GRAPH, Array, Edges, Graph
 from ..graph.measures import Probing
-from ..graph.modes import Modes
+from ..graph.modes import Modes, modes_of
 from ..graph.ranked import LEVELS
 from ..graph.toggles import parse
 from ..json_files import Header, decode, decode_file
@@ -303,7 +303,7 @@ class _Reader:
             saved_view=self._view(graph),
         )
         for number, sweep in enumerate(manifest.sweeps):
-            trace.sweeps[Modes.of(**sweep.modes)] = self._sweep(f"sweeps/{number}", sweep.n_sizes, trace)
+            trace.sweeps[modes_of(**sweep.modes)] = self._sweep(f"sweeps/{number}", sweep.n_sizes, trace)
         return trace
 
     def _no_other_members(self) -> None:
@@ -365,7 +365,7 @@ class _Reader:
             view = decode(content, dict[str, Any])
             shown = msgspec.convert(view["bundle"], ShownGraph)
             sizes = shown.n_layers, shown.n_heads, shown.n_tokens, shown.n_edges
-            answered = Modes(masks=shown.masks) in [Modes.of(**sweep.modes) for sweep in self.manifest.sweeps]
+            answered = Modes(masks=shown.masks) in [modes_of(**sweep.modes) for sweep in self.manifest.sweeps]
             if sizes != (*graph[:3], graph.n_edges) or not (answered and 1 <= view["n_edges"] <= graph.n_edges):
                 raise self.wrong("view.json", "shows another trace")
             view["toggles"] = parse(view["toggles"], graph.n_layers, graph.n_heads).plain()
