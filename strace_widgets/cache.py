@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class Cache(MutableMapping[K, V], Generic[K, V]):
-    """A mapping that holds at most so many values, and, where it is told their sizes, at most so many bytes.
+    """A mapping that holds a limited number of values and, where it is given their sizes, of bytes.
 
     To look a value up is to use it. The value that was set last always stays, however large it is.
 
@@ -19,7 +19,7 @@ class Cache(MutableMapping[K, V], Generic[K, V]):
     most : int
         How many values are kept.
     n_bytes : callable, optional
-        What says how many bytes a value takes.
+        Returns how many bytes a value takes.
     most_bytes : int
         How many bytes they may take together.
     """

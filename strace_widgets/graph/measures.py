@@ -52,7 +52,7 @@ MEASURES = {
     "fisher+projection": Measure(
         "fisher+projection",
         "none",
-        "the same, and the edge's share in the length of its node where the prediction hangs on that node",
+        "the same, plus the edge's share in its node's length, the more the prediction depends on that node",
         "as fisher",
     ),
     "rescored": Measure(
@@ -63,7 +63,7 @@ MEASURES = {
     ),
     "random": Measure("l1", "random", "uniform: a random connected order of every size", "none"),
 }
-"""Each importance measure by name."""
+"""The importance measures by name."""
 
 PROBED = ("fisher", "fisher+projection", "rescored")
 """The measures that need gradients: see `strace_widgets.interventions.gradients`."""
@@ -136,7 +136,7 @@ def add_gains(weights: Edges, gains: Edges) -> Edges:
 
 
 class Captured(NamedTuple):
-    """What every edge of a prompt's graph carries, for a measure of one's own; arrays of float32.
+    """What every edge of a prompt's graph carries, for an importance function of your own; arrays of float32.
 
     Head h of layer l carries ``factors[l, h, t, s] * heads[l, h, s]`` from token s to token t.
 

@@ -23,14 +23,15 @@ class Modes:
         Which edges a mask drops. ``"mlp+residual"`` leaves attention edges alone, which is what the authors' published
         code computes.
     inverse : bool
-        Keep what the trace drops, and all residual edges: what the rest of the model knows.
+        Keep the edges that the trace drops, and all residual edges, to see what the rest of the model can do.
     residual : {"traced", "kept"}
         Whether residual edges are masked like the others, or all kept.
     attention : {"recomputed", "frozen"}
         Whether the attention probabilities come from the masked run or from the full one.
     ablation : {"zero", "mean"}
-        Whether a dropped edge carries nothing, or the mean of its kind over a reference text: of the head's values, of
-        what the MLP writes, or of the stream that is passed on, in its layer, at position 0 or at those after it.
+        Whether a dropped edge carries nothing or a mean over a reference text: the mean of the head's values, of the
+        MLP's output or of the residual stream in that layer. Position 0 has a mean of its own; all later positions
+        share one.
     """
 
     masks: str = "all"
@@ -47,7 +48,7 @@ class Modes:
                 )
 
     def flags(self) -> dict[str, bool]:
-        """Return the plain flags that travel to a server; of ``ablation`` the means themselves do."""
+        """Return the modes as plain flags, which travel to a server; for ``ablation`` the means themselves travel."""
         return {
             "mask_attention": self.masks == "all",
             "inverse": self.inverse,

@@ -86,11 +86,11 @@ def rank_edges(weights: Edges, graph: Graph) -> Edges:
 
 
 def rank_randomly(graph: Graph, seed: int = 0) -> Edges:
-    """Return the authors' random connected order: node after node, each with all edges that enter it.
+    """Return the random connected order of the published code: node after node, each with all edges that enter it.
 
     The next node is drawn from those reached; its residual and MLP edges come first, then its attention edges,
-    shuffled. (The published code evaluates this baseline with all residual edges kept; the order ``"random"`` of
-    `strace_widgets.graph.measures.MEASURES` draws edges, not nodes, and is like for like with a trace.)
+    shuffled. The published code evaluates this baseline with all residual edges kept. The measure ``"random"`` of
+    `strace_widgets.graph.measures.MEASURES` draws edges instead of nodes, and can be compared with a trace directly.
 
     Parameters
     ----------

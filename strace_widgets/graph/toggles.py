@@ -79,7 +79,7 @@ def parse(toggles: Mapping[str, str] | Toggles | None, n_layers: int, n_heads: i
     Parameters
     ----------
     toggles : dict, Toggles or None
-        A later entry of a dict goes before an earlier one: ``{"1": "off", "1.1": "auto"}`` leaves head 1 to the trace.
+        A later entry of a dict overrides an earlier one: ``{"1": "off", "1.1": "auto"}`` leaves head 1 to the trace.
     n_layers, n_heads : int
         L and H of the model.
 

@@ -22,7 +22,7 @@ HEADS_AT = 0.1
 
 
 class HeadDifference(NamedTuple):
-    """A head, and which share of its edges each of two traces of one size has."""
+    """A head, and the share of its edges that each of two traces has, at one size."""
 
     layer: int
     head: int
@@ -69,7 +69,7 @@ class Comparison:
         return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
     def heads(self, size: float = HEADS_AT, n_heads: int = 10) -> list[HeadDifference]:
-        """Return the heads of whose edges two traces of one size have the most unequal shares, most unequal first.
+        """Return the heads of which the two traces, at one size, keep the most unequal shares of edges.
 
         Parameters
         ----------

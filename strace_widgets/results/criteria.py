@@ -129,8 +129,8 @@ def necessary_edges(sweep: Sweep, *criteria: Criterion) -> int | None:
 def necessary_size(sweep: Sweep, *criteria: Criterion) -> float:
     """Return from which size on all criteria hold for good.
 
-    Where they fail at the largest size it is that one: there, in a whole sweep, the subgraph is the model, whatever the
-    rounding of a batch says.
+    Where they fail even at the largest size, it is the largest size: a whole sweep ends with the whole graph, which is
+    the model, so that only rounding can fail there.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def trace_generation(
     Raises
     ------
     PromptError
-        When there is no token to generate, or the text would outgrow the model's context.
+        When there is no token to generate, or the text would be longer than the model's context.
     """
     token_ids = model.encode(prompt)
     context = model.architecture.context

@@ -202,7 +202,7 @@ def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Mod
     _server(trace.model)
     kept = trace.kept(sizes).tolist()
     counted = [trace.mask(size, toggles).n_kept for size in sizes] if toggles else kept
-    # The whole model comes along in front, so that the answer can be compared where the trace is not.
+    # The first row is the whole model, so that the answer can be compared without the trace.
     calls = trace.model.sweeps(trace.token_ids, trace.ranks, np.array([-1, *kept]), toggles, modes)
     work = Work(
         kind="sweep",
@@ -224,7 +224,7 @@ def load_job(path: str | Path, model: Model | None = None) -> Job:
     ----------
     path : str or Path
     model : Model, optional
-        The model that it runs on, if you have it at hand; else it is reached for on the job's server.
+        The model that it runs on; without it, the model is loaded from the job's server.
 
     Raises
     ------

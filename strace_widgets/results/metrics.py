@@ -163,7 +163,7 @@ def top_agreement(p: Array, q: Array, k: int) -> Array:
 
 
 def ranked(p: Array) -> Array:
-    """Return all token ids (..., V) by falling probability. The dear step: 4 ms a row for 49,152 tokens.
+    """Return all token ids (..., V) by falling probability. This is the slow step: 4 ms a row for 49,152 tokens.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def nucleus_size(p: Array, mass: float | tuple[float, ...], order: Array | None 
     mass : float or tuple of N floats
         x in [0, 1], of one nucleus or of several.
     order : array like p, optional
-        ``ranked(p)``, if it is at hand.
+        ``ranked(p)``, if it was computed already.
 
     Returns
     -------
@@ -210,7 +210,7 @@ def recovered_nuclei(p: Array, q: Array, order: Array | None = None) -> Array:
     q : (K, V) array
         The probabilities of K subgraphs.
     order : (K, V) array, optional
-        ``ranked(q)``, if it is at hand.
+        ``ranked(q)``, if it was computed already.
 
     Returns
     -------

@@ -84,7 +84,7 @@ def trace(
 
 
 def _encoded(model: Model, prompt: str | list[int] | Array) -> Array:
-    """Return the prompt's token ids, and warn whoever called `trace` where there is only one."""
+    """Return the prompt's token ids; where there is only one, warn the caller of `trace`."""
     if not hasattr(model, "decode"):
         raise TypeError(
             f"strace_widgets.trace takes a model, and {type(model).__name__} is none: strace_widgets.load_model gives "
@@ -187,6 +187,6 @@ def _checked(weights: Any, graph: Graph) -> Edges:
     if shapes != [kind.shape for kind in exists]:
         wanted = ", ".join(f"{name} {kind.shape}" for name, kind in zip(Edges._fields, exists, strict=True))
         raise ValueError(f"An importance function returns Edges of the shapes {wanted}; this one returned {shapes}.")
-    if not all(np.isfinite(np.asarray(kind)[there]).all() for kind, there in zip(weights, exists, strict=True)):
+    if not all(np.isfinite(np.asarray(kind)[present]).all() for kind, present in zip(weights, exists, strict=True)):
         raise ValueError("An importance function returns finite weights; this one returned some that are not.")
     return in_graph(Edges(*(np.asarray(kind, dtype=np.float32) for kind in weights)), exists)

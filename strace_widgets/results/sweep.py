@@ -28,7 +28,7 @@ FIGURES = (
     *("n_edges", "n_edges_kept", "total_variation", "kl", "jensen_shannon", "entropy"),
     *("top1", "nucleus", "nucleus_size"),
 )
-"""What a sweep has one number of at each size."""
+"""The columns of a sweep that have one number a size and need no true next token."""
 
 SHOWN = 12
 """Rows that the table of a sweep shows at most."""

@@ -54,7 +54,7 @@ COLUMNS: dict[str, type[np.generic]] = {
     **dict.fromkeys(("n_edges", "n_edges_kept", "nucleus", "nucleus_size"), np.int64),
     "top1": np.bool_,
 }
-"""What a file has a number of at each size of a sweep, and its type; nuclei are in per cent there."""
+"""The columns of a sweep that a file has, and their types; nuclei are in per cent there."""
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
