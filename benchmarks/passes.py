@@ -18,6 +18,7 @@ from strace_widgets.studies.timing import alternate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from strace_widgets.graph.toggles import Toggles
     from strace_widgets.results.strace import STrace
 
 PROMPT = "The Eiffel Tower is in the city of Paris"
@@ -53,27 +54,20 @@ def plain(trace: STrace, n_rows: int) -> Callable[[], object]:
     return run
 
 
-def masked(trace: STrace, n_kept: np.ndarray, forced: tuple[np.ndarray, np.ndarray]) -> Callable[[], object]:
-    return lambda: trace.model.evaluate(trace.token_ids, trace.ranks, n_kept, forced)
+def masked(trace: STrace, n_kept: np.ndarray, toggles: Toggles) -> Callable[[], object]:
+    return lambda: trace.model.evaluate(trace.token_ids, trace.ranks, n_kept, toggles)
 
 
 def traced(trace: STrace, importance: str) -> Callable[[], object]:
     return lambda: sw.trace(trace.model, trace.token_ids, importance)
 
 
-def nothing_forced(trace: STrace) -> tuple[np.ndarray, np.ndarray]:
-    n_layers, n_heads = trace.ranks.n_layers, trace.ranks.n_heads
-    return np.zeros((n_layers, n_heads), np.int8), np.zeros(n_layers, np.int8)
-
-
 def sweep(trace: STrace) -> Callable[[], object]:
-    return masked(trace, np.geomspace(1, trace.n_edges, ROWS).astype(int), nothing_forced(trace))
+    return masked(trace, np.geomspace(1, trace.n_edges, ROWS).astype(int), trace.parsed({}))
 
 
 def toggle(trace: STrace) -> Callable[[], object]:
-    forced = nothing_forced(trace)
-    forced[0][trace.ranks.n_layers // 2, 0] = -1
-    return masked(trace, np.array([trace.n_edges // 3]), forced)
+    return masked(trace, np.array([trace.n_edges // 3]), trace.parsed({f"{trace.graph.n_layers // 2}.0": "off"}))
 
 
 if __name__ == "__main__":

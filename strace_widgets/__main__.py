@@ -136,7 +136,7 @@ def _trace(options: argparse.Namespace) -> None:
         same = "=" if sweep.top1[row] else " "
         print(
             f"{size:8.4g} {sweep.n_edges[row]:9,} {sweep.total_variation[row]:6.3f} {sweep.entropy[row]:8.2f} "
-            f"{sweep.nucleus[row]:7}% {same} {top[0].token!r} {top[0].probability:.3f}"
+            f"{100 * sweep.nucleus[row]:7.0f}% {same} {top[0].token!r} {top[0].probability:.3f}"
         )
     if options.html:
         page = traced.to_html(options.html)

@@ -43,6 +43,10 @@ class NoGradientsError(StraceError, NotImplementedError):
     """The importance measure needs gradients, and the model gives none."""
 
 
+class NotCopiedError(StraceError, TypeError):
+    """A model, or a trace with its model, was to be pickled or copied."""
+
+
 class NoModelError(StraceError, AttributeError):
     """What was asked needs a model, and the trace was loaded from a file."""
 

@@ -75,7 +75,7 @@ def test_a_next_token_that_is_several(tiny_trace: sw.STrace) -> None:
 
 def test_an_extraction_out_of_range(tiny_trace: sw.STrace) -> None:
     with pytest.raises(ValueError, match="0 < mass <= 1"):
-        tiny_trace.nucleus(0)
+        tiny_trace.nucleus_mask(0)
 
 
 @pytest.mark.parametrize("size", [0, -0.1, 1.0001, float("nan"), "0.5", None])
@@ -91,6 +91,8 @@ def test_no_size_and_no_criterion(tiny_trace: sw.STrace) -> None:
         tiny_trace.evaluate([])
     with pytest.raises(ValueError, match="top1=True"):
         tiny_trace.smallest()
+    with pytest.raises(ValueError, match=r"such as 0\.6"):
+        tiny_trace.smallest(nucleus=60)
 
 
 def test_unknown_model(tmp_path: Any) -> None:

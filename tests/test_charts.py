@@ -175,7 +175,7 @@ def test_generated_text_wraps_and_is_never_html(generated: pd.DataFrame) -> None
 
 
 def test_generation_and_transfer_draw_what_the_engine_returns(tiny: Any) -> None:
-    table = sw.trace_generation(tiny, "w5 w17 w3", 4, progress=False)
+    table = sw.trace_generation(tiny, "w5 w17 w3", max_new_tokens=4, progress=False)
     picture = svg(charts.generation(table))
     assert all(token.strip() in picture for token in table["token"])
     carried = sw.carry_over(sw.trace(tiny, "w5 w17 w3"), "w5 w18 w3", [0.1, 0.5, 1])

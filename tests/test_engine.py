@@ -53,8 +53,7 @@ def test_whole_graph_is_the_model(case: tuple[Any, list[int]]) -> None:
     assert whole.n_edges[0] == trace.n_edges
     assert whole.total_variation[0] <= 1e-5
     ranks = trace.ranks
-    forced = np.zeros((ranks.n_layers, ranks.n_heads), np.int8), np.zeros(ranks.n_layers, np.int8)
-    evaluated = model.evaluate(trace.token_ids, ranks, np.array([trace.n_edges]), forced)
+    evaluated = model.evaluate(trace.token_ids, ranks, np.array([trace.n_edges]))
     np.testing.assert_allclose(evaluated[0], logits, atol=1e-4)
 
 

@@ -56,7 +56,7 @@ def test_gains_of_a_subgraph_agree(pair: tuple[Any, Any], size: float) -> None:
     assert np.linalg.norm(found - expected) <= 1e-3 * np.linalg.norm(expected)
 
 
-def test_rescored_is_fisher_and_projection_mended_twice(tiny: Any) -> None:
+def test_rescored_is_fisher_and_projection_with_gains_added_twice(tiny: Any) -> None:
     given = sw.trace(tiny, PROMPT, importance="fisher+projection", probes=2)
     weights = given.weights
     exists = given.graph.exists()

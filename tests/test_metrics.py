@@ -33,11 +33,11 @@ def by_probability(p: Any) -> list[int]:
     return sorted(range(len(p)), key=lambda i: (-p[i], i))
 
 
-def nucleus_as_defined(p: Any, percent: float) -> list[int]:
-    """Tokens by falling probability, each kept while the mass before it is at most the percentage."""
+def nucleus_as_defined(p: Any, share: float) -> list[int]:
+    """Tokens by falling probability, each kept while the mass before it is at most the share."""
     mass, kept = 0.0, []
     for token in by_probability(p):
-        if mass > percent / 100:
+        if mass > share:
             break
         kept.append(token)
         mass += p[token]
@@ -64,20 +64,20 @@ def test_recovered_nucleus_sees_two_tokens_swapped(values: Any, place: int) -> N
     order = by_probability(p)
     q[[order[place - 1], order[place]]] = q[[order[place], order[place - 1]]]
     agree = [n for n in metrics.NUCLEI if nucleus_as_defined(p, n) == nucleus_as_defined(q, n)]
-    assert metrics.recovered_nuclei(p, np.array([q, p])).tolist() == [max(agree, default=0), 99]
+    assert metrics.recovered_nuclei(p, np.array([q, p])).tolist() == [max(agree, default=0), 0.99]
 
 
-@given(logits | tied, st.floats(0, 99))
-def test_nucleus_size_is_the_length_of_the_nucleus(values: Any, percent: float) -> None:
+@given(logits | tied, st.floats(0, 0.99))
+def test_nucleus_size_is_the_length_of_the_nucleus(values: Any, share: float) -> None:
     p = probabilities(values)
-    size = len(nucleus_as_defined(p, percent))
-    assert metrics.nucleus_size(p, percent) == size
-    assert metrics.nucleus_size(np.array([p, p]), percent, metrics.ranked(np.array([p, p]))).tolist() == [size, size]
-    assert metrics.nucleus_size(p, (percent, 0)).tolist() == [size, 1]
+    size = len(nucleus_as_defined(p, share))
+    assert metrics.nucleus_size(p, share) == size
+    assert metrics.nucleus_size(np.array([p, p]), share, metrics.ranked(np.array([p, p]))).tolist() == [size, size]
+    assert metrics.nucleus_size(p, (share, 0)).tolist() == [size, 1]
 
 
-def test_a_nucleus_keeps_the_token_before_which_the_mass_is_exactly_the_percentage() -> None:
-    assert metrics.nucleus_size(np.array([0.25, 0.5, 0.25]), (49, 50, 51)).tolist() == [1, 2, 2]
+def test_a_nucleus_keeps_the_token_before_which_the_mass_is_exactly_the_share() -> None:
+    assert metrics.nucleus_size(np.array([0.25, 0.5, 0.25]), (0.49, 0.5, 0.51)).tolist() == [1, 2, 2]
 
 
 @given(logits, logits)

@@ -91,7 +91,7 @@ def test_all_ways_to_evaluate_know_mean_ablation(tiny_trace: sw.STrace) -> None:
     np.testing.assert_allclose(mask, one, atol=1e-6)
     np.testing.assert_allclose(tiny_trace.sweep(**mean).probabilities[20], one, atol=1e-6)
     head = tiny_trace.model.nnsight._module.lm_head.weight.detach().numpy()
-    logits = tiny_trace.states([size], **mean)[0] @ head.T
+    logits = tiny_trace.hidden_states([size], **mean)[0] @ head.T
     np.testing.assert_allclose(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum(), one, atol=1e-5)
     off = {str(layer): "off" for layer in range(3)}
     for inverse in (False, True):
@@ -101,7 +101,7 @@ def test_all_ways_to_evaluate_know_mean_ablation(tiny_trace: sw.STrace) -> None:
 
 
 def test_the_whole_model_is_untouched_by_the_means(tiny_trace: sw.STrace) -> None:
-    zero, mean = (tiny_trace.states([0.3], ablation=ablation) for ablation in ("zero", "mean"))
+    zero, mean = (tiny_trace.hidden_states([0.3], ablation=ablation) for ablation in ("zero", "mean"))
     assert (zero[0] != mean[0]).any()
     np.testing.assert_array_equal(zero[1], mean[1])
 
@@ -181,20 +181,20 @@ def test_authors_order_takes_a_node_with_all_its_edges(tiny_trace: sw.STrace) ->
 
 
 def test_nucleus_and_threshold_extraction(tiny_trace: sw.STrace) -> None:
-    whole = tiny_trace.nucleus(1.0)
+    whole = tiny_trace.nucleus_mask(1.0)
     assert whole.n_kept == tiny_trace.n_edges
     assert_connected(whole, tiny_trace)
-    smaller = tiny_trace.nucleus(0.6)
+    smaller = tiny_trace.nucleus_mask(0.6)
     assert_connected(smaller, tiny_trace)
     assert smaller.n_kept < whole.n_kept
     into = entering(tiny_trace.weights, tiny_trace.graph, output_node(tiny_trace.graph)).weights
     chosen = entering(smaller, tiny_trace.graph, output_node(tiny_trace.graph)).weights.astype(bool)
     assert into[chosen].sum() >= 0.6 - 1e-6
     assert into[chosen].sum() - into[chosen].min() < 0.6  # without its lightest edge it would not suffice
-    heavy = tiny_trace.threshold(0.05)
+    heavy = tiny_trace.threshold_mask(0.05)
     assert_connected(heavy, tiny_trace)
     assert all((weight[kept] > 0.05).all() for weight, kept in zip(tiny_trace.weights, heavy, strict=True))
-    assert tiny_trace.threshold(2.0).n_kept == 0
+    assert tiny_trace.threshold_mask(2.0).n_kept == 0
     assert tiny_trace.evaluate_mask(whole).total_variation[0] <= 1e-6
     assert tiny_trace.evaluate_mask(heavy).n_edges[0] == heavy.n_kept
 

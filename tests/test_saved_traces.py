@@ -259,12 +259,16 @@ WRONG_CONTENT = {
     "sweeps/0/n_edges.npy": (as_array(lambda n: n[::-1]), "does not ascend"),
     "sweeps/0/top_ids.npy": (as_array(lambda ids: ids + 10_000), "token ids"),
     "view.json": (lambda _: b'{"bundle": {}}', "view.json"),
+    "view.json of unknown components": (
+        lambda content: json.dumps(json.loads(content) | {"toggles": {"99": "off"}}).encode(),
+        "view.json does not describe a trace .*no layer 99",
+    ),
 }
 
 
-@pytest.mark.parametrize("member", WRONG_CONTENT)
-def test_content_that_does_not_fit_is_refused_even_with_its_checksum(file: Path, member: str) -> None:
-    change, complaint = WRONG_CONTENT[member]
+@pytest.mark.parametrize("case", WRONG_CONTENT)
+def test_content_that_does_not_fit_is_refused_even_with_its_checksum(file: Path, case: str) -> None:
+    member, (change, complaint) = case.partition(" ")[0], WRONG_CONTENT[case]
     rewritten(file, **{member: change})
     with zipfile.ZipFile(file) as archive:
         content, manifest = archive.read(member), json.loads(archive.read("manifest.json"))
@@ -279,6 +283,32 @@ def test_a_manifest_cannot_ask_for_memory(file: Path) -> None:
     changed = manifest_with(graph=graph, tokens=["w"] * 100_000)
     with pytest.raises(sw.TraceFileError, match=r"ranks/attention\.npy is too small"):
         sw.load_trace(rewritten(file, **{"manifest.json": changed}))
+
+
+MODES = {"masks": "all", "inverse": False, "residual": "traced", "attention": "recomputed"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"vocabulary_size": 1 << 40}, r"\$\.vocabulary_size"),
+        ({"sweeps": [{"modes": MODES, "n_sizes": 1_000_000}]}, r"\$\.sweeps\[0\]\.n_sizes"),
+        ({"sweeps": [{"modes": MODES, "n_sizes": 48}] * 1000}, r"\$\.sweeps"),
+        ({"vocabulary_size": 1 << 21, "sweeps": [{"modes": MODES, "n_sizes": 48}] * 32}, "asks for more than"),
+        ({"sweeps": [{"modes": MODES | {"ablation": "resample"}, "n_sizes": 37}]}, "ablation='resample'"),
+        ({"sweeps": [{"modes": MODES | {"noise": "some"}, "n_sizes": 37}]}, "no evaluation mode noise"),
+        ({"graph": {"n_layers": 3, "n_heads": -4, "n_tokens": 6}}, r"\$\.graph\.n_heads"),
+        ({"graph": {"n_layers": 3, "n_heads": 10**30, "n_tokens": 6}}, "is too small for the graph"),
+        ({"precision": "object"}, r"\$\.precision"),
+        ({"tokens": "w5"}, r"\$\.tokens"),
+        ({"probing": {"probes": 0, "seed": 0, "constant": 0.3}}, r"\$\.probing"),
+    ],
+)
+def test_a_manifest_that_asks_for_the_impossible_is_refused(
+    file: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(sw.TraceFileError, match=complaint):
+        sw.load_trace(rewritten(file, **{"manifest.json": manifest_with(**changes)}))
 
 
 def test_the_same_trace_gives_the_same_file(tiny_trace: sw.STrace, file: Path, tmp_path: Path) -> None:

@@ -107,7 +107,17 @@ def drawn(model: Any, graph: Graph) -> STrace:
     tokens = [f" token{i}" for i in range(graph.n_tokens)]
     logits = random.standard_normal(96, dtype=np.float32)
     ids = np.zeros(graph.n_tokens, dtype=np.int64)
-    return STrace(model, "".join(tokens), ids, tokens, "l1", graph, weights, Edges(*ranks), logits)
+    return STrace(
+        model=model,
+        prompt="".join(tokens),
+        token_ids=ids,
+        tokens=tokens,
+        importance="l1",
+        graph=graph,
+        weights=weights,
+        ranks=Edges(*ranks),
+        full_logits=logits,
+    )
 
 
 def drawn_bundle(model: Any, graph: Graph) -> dict[str, Any]:

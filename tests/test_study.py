@@ -65,8 +65,9 @@ def test_the_points_are_what_the_trace_says(study: sw.Study, trace: sw.STrace) -
         sweep = trace.evaluate([*SIZES, 1], masks=masks)
         assert rows["size"].tolist() == [*SIZES, 1]
         assert rows["n_edges"].tolist() == sweep.n_edges.tolist()
-        for column in ("total_variation", "kl", "entropy", "top1", "nucleus"):
+        for column in ("total_variation", "kl", "entropy", "top1"):
             np.testing.assert_array_equal(rows[column], getattr(sweep, column))
+        np.testing.assert_array_equal(rows["nucleus"] / 100, sweep.nucleus)  # the table has per cent
         assert rows["top1_id"].tolist() == [top[0].id for top in sweep.top]
         assert rows["top1_token"].tolist() == [top[0].token for top in sweep.top]
 
@@ -161,7 +162,7 @@ def test_hidden_states_of_other_families(family: families.Family) -> None:
     model = sw.load_model(families.build(family.name, family.options))
     traced = sw.trace(model, [3, 1, 4, 1, 5])
     with torch.no_grad():
-        logits = model.nnsight._module.get_output_embeddings()(torch.from_numpy(traced.states([0.5])))
+        logits = model.nnsight._module.get_output_embeddings()(torch.from_numpy(traced.hidden_states([0.5])))
     np.testing.assert_allclose(logits[-1], traced.full_logits, atol=1e-4)
 
 
@@ -372,7 +373,7 @@ def test_what_was_not_kept(tiny: Any, tmp_path: Path) -> None:
 
 
 def test_a_generated_text(tiny: Any) -> None:
-    table = sw.trace_generation(tiny, "w5 w17 w3", 3, progress=False)
+    table = sw.trace_generation(tiny, "w5 w17 w3", max_new_tokens=3, progress=False)
     assert table["position"].tolist() == [3, 4, 5]
     ids = [5, 17, 3]
     for row in table.itertuples():
@@ -383,9 +384,9 @@ def test_a_generated_text(tiny: Any) -> None:
         assert row.n_edges == traced.n_edges
         ids.append(row.token_id)
     with pytest.raises(sw.PromptError, match="3 tokens and 31 generated ones are more than the 32"):
-        sw.trace_generation(tiny, "w5 w17 w3", 31)
+        sw.trace_generation(tiny, "w5 w17 w3", max_new_tokens=31)
     with pytest.raises(sw.PromptError, match="no token to generate"):
-        sw.trace_generation(tiny, "w5 w17 w3", 0)
+        sw.trace_generation(tiny, "w5 w17 w3", max_new_tokens=0)
 
 
 def test_a_trace_carried_over(tiny: Any, trace: sw.STrace) -> None:

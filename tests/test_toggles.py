@@ -10,15 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import strace_widgets as sw
-from strace_widgets.graph import toggles as switches
+from strace_widgets.errors import ToggleError
+from strace_widgets.graph.toggles import parse
 
 COMPONENTS = [f"{layer}.{part}" for layer in range(3) for part in (*range(4), "mlp")]
 some_toggles = st.dictionaries(st.sampled_from(COMPONENTS), st.sampled_from(["on", "off"]))
 
 
 def test_a_layer_stands_for_all_its_components() -> None:
-    assert switches.normalise({"1": "off"}, 3, 2) == {"1.0": "off", "1.1": "off", "1.mlp": "off"}
-    assert switches.normalise({"1": "off", "1.1": "auto"}, 3, 2) == {"1.0": "off", "1.mlp": "off"}
+    assert parse({"1": "off"}, 3, 2).plain() == {"1.0": "off", "1.1": "off", "1.mlp": "off"}
+    assert parse({"1": "off", "1.1": "auto"}, 3, 2).plain() == {"1.0": "off", "1.mlp": "off"}
+
+
+@given(some_toggles)
+def test_toggles_are_a_value(toggles: dict[str, str]) -> None:
+    """The order and the way in which they were written make no difference; what was parsed is not parsed again."""
+    once = parse(toggles, 3, 4)
+    again = parse({"2": "auto"} | dict(reversed(toggles.items())), 3, 4)
+    assert (again == once, hash(again) == hash(once)) == (True, True)
+    assert once.plain() == toggles
+    assert bool(once) == bool(toggles)
+    assert parse(once, 3, 4) is once
+    heads, mlps = once.arrays()
+    assert (np.count_nonzero(heads) + np.count_nonzero(mlps)) == len(toggles)
+    with pytest.raises(ToggleError, match="of a model with 3 layers of 4 heads; this one has 2 of 4"):
+        parse(once, 2, 4)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +49,8 @@ def test_a_layer_stands_for_all_its_components() -> None:
     ],
 )
 def test_what_does_not_exist_is_refused_by_name(toggles: dict[str, str], part_of_message: str) -> None:
-    with pytest.raises(sw.ToggleError, match=part_of_message.replace(".", r"\.")):
-        switches.normalise(toggles, 3, 4)
+    with pytest.raises(ToggleError, match=part_of_message.replace(".", r"\.")):
+        parse(toggles, 3, 4)
 
 
 def test_mask_and_evaluation_agree_on_what_a_toggle_drops(tiny_trace: sw.STrace) -> None:
@@ -60,8 +76,7 @@ def test_evaluation_runs_exactly_the_mask(tiny: Any, toggles: dict[str, str], si
     trace = sw.trace(tiny, [5, 17, 3, 88, 41])
     mask = trace.mask(size, toggles)
     spelled_out = sw.Edges(*(np.where(kept, 0, 1).astype(np.int32) for kept in mask))
-    neutral = np.zeros((3, 4), np.int8), np.zeros(3, np.int8)
-    logits = tiny.evaluate(trace.token_ids, spelled_out, np.array([1]), neutral)[0]
+    logits = tiny.evaluate(trace.token_ids, spelled_out, np.array([1]))[0]
     probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     np.testing.assert_allclose(trace.evaluate([size], toggles).probabilities[0], probabilities, atol=1e-5)
 
@@ -82,7 +97,7 @@ def test_a_head_that_is_switched_off_contributes_nothing(tiny_trace: sw.STrace) 
 
 
 @pytest.mark.parametrize("attention", ["recomputed", "frozen"])
-def test_switches_of_a_row_are_those_of_the_row_alone(
+def test_toggles_of_a_row_are_those_of_the_row_alone(
     tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch, attention: str
 ) -> None:
     monkeypatch.setattr("strace_widgets.model.request_estimates.rows_a_pass", lambda *_: 2)
@@ -93,5 +108,5 @@ def test_switches_of_a_row_are_those_of_the_row_alone(
         np.testing.assert_allclose(together.probabilities[row], alone.probabilities[0], atol=1e-6)
         assert together.n_edges_kept[row] == alone.n_edges_kept[0]
     assert together.total_variation[1] != together.total_variation[2]
-    with pytest.raises(ValueError, match="3 sizes but 2 sets of switches"):
+    with pytest.raises(ValueError, match="3 sizes but 2 sets of toggles"):
         tiny_trace.evaluate(sizes, toggles[:2])

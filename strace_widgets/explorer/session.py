@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..cache import Cache
 from ..errors import ToggleError
 from ..graph.edges import size_of
 from ..graph.measures import MEASURES
 from ..graph.modes import CHOICES
-from ..graph.toggles import normalise
+from ..graph.toggles import Toggles
+from ..results import criteria
 from ..results.run import trace as trace_prompt
 from . import view_state as view
 from .code_export import note, programs
-from .recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ EVALUATIONS = 1000
 LAST = -1
 """The position of the last token, for a caller that does not know how many there are."""
 
-Subgraph = tuple[int, tuple[tuple[str, str], ...]]
+Subgraph = tuple[int, Toggles]
 """What an exact result is about: a number of edges, and the toggles in order."""
 
 
@@ -72,9 +73,9 @@ class Session:
     trace : STrace
     masks : str
         See `strace_widgets.graph.modes.Modes`.
-    evaluations : Recent
+    evaluations : Cache
         Exact results, by number of edges and toggles.
-    sessions : Recent
+    sessions : Cache
         By settings, the sessions that can be returned to. All that come from one another share it.
     """
 
@@ -83,9 +84,9 @@ class Session:
     # The whole prompt and its token ids; the trace may explain an earlier token of it.
     _prompt: str = ""
     _token_ids: Any = None
-    evaluations: Recent[Subgraph, dict[str, Any]] = field(default_factory=lambda: Recent(EVALUATIONS), repr=False)
-    sessions: Recent[Settings, Session] = field(
-        default_factory=lambda: Recent(KEPT, KEPT_BYTES, lambda session: session.n_bytes), repr=False
+    evaluations: Cache[Subgraph, dict[str, Any]] = field(default_factory=lambda: Cache(EVALUATIONS), repr=False)
+    sessions: Cache[Settings, Session] = field(
+        default_factory=lambda: Cache(KEPT, lambda session: session.n_bytes, KEPT_BYTES), repr=False
     )
 
     def __post_init__(self) -> None:
@@ -110,7 +111,7 @@ class Session:
         """Return the number of edges to open at: where the top token returns for good."""
         return _lasting_top1(self.sweep()) or self.trace.n_edges
 
-    def evaluate(self, n_edges: int, toggles: Mapping[str, str]) -> dict[str, Any]:
+    def evaluate(self, n_edges: int, toggles: Mapping[str, str] | Toggles) -> dict[str, Any]:
         """Return the exact result for one size and set of toggles, in the form that the views read.
 
         Raises
@@ -118,13 +119,12 @@ class Session:
         ToggleError, ValueError
             When a component or a size does not exist.
         """
-        toggles = normalise(toggles, self.trace.graph.n_layers, self.trace.graph.n_heads)
-        key = (n_edges, tuple(sorted(toggles.items())))
-        known = self.evaluations.get(key)
-        if known is not None:
-            return known
-        sweep = self.trace.evaluate([size_of(n_edges, self.trace.n_edges)], toggles, masks=self.masks)
-        return self.evaluations.keep(key, view.evaluation(sweep, self.trace, toggles))
+        toggles = self.trace.parsed(toggles)
+        key = (n_edges, toggles)
+        if key not in self.evaluations:
+            sweep = self.trace.evaluate([size_of(n_edges, self.trace.n_edges)], toggles, masks=self.masks)
+            self.evaluations[key] = view.evaluation(sweep, self.trace, toggles.plain())
+        return self.evaluations[key]
 
     def with_settings(self, settings: Settings, progress: Progress = lambda *_: None) -> Session:
         """Return a session on the same model under other settings, made anew or kept from before; this one stays.
@@ -149,7 +149,7 @@ class Session:
         position = len(token_ids) - 1 if settings.position == LAST else settings.position
         if not 0 <= position < len(token_ids):
             raise ValueError(f"The prompt's positions are 0 to {len(token_ids) - 1}; {position} is not one of them.")
-        self.sessions.keep(self.settings, self)
+        self.sessions[self.settings] = self
         kept = self.sessions.get(replace(settings, position=position))
         if kept is not None:
             return kept
@@ -159,7 +159,8 @@ class Session:
         session = Session(trace, settings.masks, settings.prompt, token_ids, sessions=self.sessions)
         progress(f"running {len(trace.standard_sizes())} subgraphs", 0.4)
         session.sweep()
-        return self.sessions.keep(session.settings, session)
+        self.sessions[session.settings] = session
+        return session
 
     @property
     def n_bytes(self) -> int:
@@ -198,7 +199,7 @@ class Session:
         ToggleError
             When it does not exist, or is a whole layer.
         """
-        components = list(normalise({node: "on"}, self.trace.graph.n_layers, self.trace.graph.n_heads))
+        components = list(self.trace.parsed({node: "on"}).plain())
         if len(components) > 1:
             raise ToggleError(f"{node!r} is a whole layer: ask for one of its heads, '{node}.0', or its MLP.")
         return view.node_details(self.trace, components[0])
@@ -243,8 +244,7 @@ def curves_after(curves: list[dict[str, Any]], before: Session, after: Session) 
 
 def _lasting_top1(sweep: Sweep) -> int | None:
     """Return from how many edges on the top token is the full model's."""
-    row = sweep.lasting(sweep.top1)
-    return None if row is None else int(sweep.n_edges[row])
+    return criteria.necessary_edges(sweep, criteria.top(1))
 
 
 def choices() -> dict[str, list[str]]:

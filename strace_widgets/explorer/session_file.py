@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from ..errors import SessionFileError
-from .session import Settings  # noqa: TC001 - msgspec reads the annotations
+from .session import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

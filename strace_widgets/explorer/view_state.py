@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ..graph.counts import component_counts
-from ..graph.edges import NOT_IN_GRAPH
+from ..graph.edges import NOT_IN_GRAPH, Array
+from ..results import criteria
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from ..results.strace import STrace
     from ..results.sweep import Sweep
 
-Array = np.ndarray[Any, Any]
+LANDMARKS = {"top1": "top1", "top5": "top5", "tv": "tv0.1", "nucleus60": "nucleus60"}
+"""The criteria whose necessary size is marked, by their names in the views and in `strace_widgets.results.criteria`."""
 
 STRONGEST = 8
 """How many of a node's strongest edges are listed up front."""
@@ -46,7 +48,7 @@ def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int
         "kl": float(sweep.kl[row]),
         "entropy": float(sweep.entropy[row]),
         "top1": bool(sweep.top1[row]),
-        "nucleus": int(sweep.nucleus[row]),
+        "nucleus": int(_percent(sweep.nucleus[row])),
         "head": [
             {
                 "id": i,
@@ -81,7 +83,7 @@ def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens:
         "kl": sweep.kl.astype(np.float32),
         "entropy": sweep.entropy.astype(np.float32),
         "top1": sweep.top1.astype(np.uint8),
-        "nucleus": sweep.nucleus.astype(np.float32),
+        "nucleus": _percent(sweep.nucleus).astype(np.float32),
         "probabilities": sweep.probabilities[:, vocabulary],
         "full_probabilities": sweep.full_probabilities[vocabulary],
         **counts,
@@ -111,14 +113,14 @@ def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens:
 
 def landmarks(sweep: Sweep) -> list[dict[str, Any]]:
     """Return from where on the top token, the five leading tokens, TV <= 0.1 and the 60 % nucleus hold for good."""
-    criteria = {
-        "top1": sweep.top1,
-        "top5": sweep.top_agreement(5) == 1,
-        "tv": sweep.total_variation <= 0.1,  # noqa: PLR2004 - these figures are the landmarks' definition
-        "nucleus60": sweep.nucleus >= 60,  # noqa: PLR2004
-    }
-    rows = {key: sweep.lasting(criterion) for key, criterion in criteria.items()}
-    return [{"key": key, "n_edges": int(sweep.n_edges[row])} for key, row in rows.items() if row is not None]
+    found = {key: criteria.necessary_edges(sweep, criteria.named(name)) for key, name in LANDMARKS.items()}
+    return [{"key": key, "n_edges": n_edges} for key, n_edges in found.items() if n_edges is not None]
+
+
+def _percent(shares: Array) -> Array:
+    """Return shares of the probability as whole numbers of per cent, which is what the views read."""
+    percent: Array = np.rint(100 * shares)
+    return percent
 
 
 def position_shares(

@@ -16,7 +16,6 @@ import traitlets
 
 from ..errors import CancelledError, ToggleError
 from ..graph.edges import edges_kept, size_of
-from ..graph.toggles import normalise
 from ..results.replay import NO_MODEL
 from . import session_file
 from .messages import Messages, detail, sentence
@@ -212,7 +211,7 @@ class Explorer(anywidget.AnyWidget):
     @traitlets.validate("toggles")
     def _validate_toggles(self, proposal: Any) -> dict[str, str]:
         try:
-            return normalise(proposal["value"], self.trace.graph.n_layers, self.trace.graph.n_heads)
+            return self.trace.parsed(proposal["value"]).plain()
         except ToggleError as reason:
             raise traitlets.TraitError(str(reason)) from None
 
@@ -320,7 +319,7 @@ class Explorer(anywidget.AnyWidget):
         anew = session is not self.session
         if n_edges is None or not 1 <= n_edges <= session.trace.n_edges:
             n_edges = session.start_size()
-        toggles = normalise(toggles, session.trace.graph.n_layers, session.trace.graph.n_heads)
+        toggles = session.trace.parsed(toggles).plain()
         bundle = session.bundle() if anew else self.bundle
         curves = curves_after(self.curves, self.session, session)
         with self.hold_sync():

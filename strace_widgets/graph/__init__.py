@@ -1,1 +1,1 @@
-"""The computation graph and what is said of its edges: weights, ranks, toggles. numpy only."""
+"""The computation graph, and the weights, ranks, masks and toggles of its edges. numpy only."""

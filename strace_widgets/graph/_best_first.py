@@ -22,7 +22,7 @@ def best_first(weights: Any, attention_ranks: Any, token_ranks: Any, parallel: b
     ``weights`` and the ranks are in the order of `strace_widgets.graph.edges.Edges`.
     """
     n_layers, n_heads, n_tokens, _ = weights[0].shape
-    start = _first_places(n_layers, n_heads, n_tokens, parallel)
+    start = _first_edges(n_layers, n_heads, n_tokens, parallel)
     n_nodes = len(start) - 1
     # One buffer holds the sorted edges of all nodes: keys, the larger weight first, and places in push order.
     keys, order = np.empty(start[-1], dtype=np.float64), np.empty(start[-1], dtype=np.int32)
@@ -53,7 +53,7 @@ def best_first(weights: Any, attention_ranks: Any, token_ranks: Any, parallel: b
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _first_places(n_layers: int, n_heads: int, n_tokens: int, parallel: bool) -> Any:  # noqa: FBT001
+def _first_edges(n_layers: int, n_heads: int, n_tokens: int, parallel: bool) -> Any:  # noqa: FBT001
     """Return where each node's edges begin in the buffer, and its whole length at the end."""
     graph_layers = n_layers if parallel else 2 * n_layers
     start = np.zeros((graph_layers + 1) * n_tokens + 1, dtype=np.int64)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from .edges import Edges
-
-Array = np.ndarray[Any, Any]
+    from .edges import Array, Edges
 
 
 def component_counts(ranks: Edges, level_n_edges: Array) -> tuple[dict[str, Array], Array]:

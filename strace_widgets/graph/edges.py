@@ -1,4 +1,4 @@
-"""The token-wise computation graph: which edges exist, how many, and the one shape that holds anything said of them.
+"""The token-wise computation graph: which edges exist, how many, and `Edges`, which holds a value for each of them.
 
 For T tokens, L layers and H query heads, a *sequential* block (attention, then MLP) has two nodes a token: ``(2l + 1,
 t)``, the residual stream after the attention of layer l, and ``(2l + 2, t)``, after its MLP. Node ``(0, t)`` is the
@@ -13,6 +13,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+
+Array = np.ndarray[Any, Any]
+"""A numpy array; docstrings say its shape and type."""
 
 NOT_IN_GRAPH = np.iinfo(np.int32).max
 """The rank of an edge that is not in the graph."""
@@ -33,10 +36,10 @@ class Edges(NamedTuple):
         The stream that passes by the MLP of a layer.
     """
 
-    attention: np.ndarray[Any, Any]
-    attention_residual: np.ndarray[Any, Any]
-    mlp: np.ndarray[Any, Any]
-    mlp_residual: np.ndarray[Any, Any]
+    attention: Array
+    attention_residual: Array
+    mlp: Array
+    mlp_residual: Array
 
     @property
     def n_layers(self) -> int:

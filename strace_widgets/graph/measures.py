@@ -1,7 +1,7 @@
 """Scores of edges to weights: how much each edge matters to the node that it enters.
 
-`MEASURES` is the whole choice in one table. Most compare an edge's vector with its node; the two of `PROBED` ask what
-the prediction makes of it, which takes gradients.
+`MEASURES` is the whole choice in one table. Most compare an edge's vector with its node; the three of `PROBED`
+estimate what the prediction loses without it, which takes gradients.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .edges import Edges, Graph
-
-Array = np.ndarray[Any, Any]
+from .edges import Array, Edges, Graph
 
 
 class Measure(NamedTuple):
@@ -54,32 +52,32 @@ MEASURES = {
     "fisher+projection": Measure(
         "fisher+projection",
         "none",
-        "the same, and the edge's share in the length of its node where the prediction hangs on that node",
+        "the same, plus the edge's share in its node's length, the more the prediction depends on that node",
         "as fisher",
     ),
     "rescored": Measure(
         "fisher+projection",
         "none",
-        "fisher+projection, then mended twice by what an edge gains where the subgraph stands",
-        "as fisher, and two passes for each mending",
+        "fisher+projection, to which is added twice what an edge gains a subgraph",
+        "as fisher, and two passes each time",
     ),
     "random": Measure("l1", "random", "uniform: a random connected order of every size", "none"),
 }
-"""Each importance measure by name."""
+"""The importance measures by name."""
 
 PROBED = ("fisher", "fisher+projection", "rescored")
 """The measures that need gradients: see `strace_widgets.interventions.gradients`."""
 
 RESCORED_AT = (0.2, 0.1)
-"""The sizes of the subgraphs on which ``rescored`` mends its weights, one after the other."""
+"""The sizes of the subgraphs by whose gains ``rescored`` corrects its weights, one after the other."""
 
 GAIN, HARM = 1.2, 0.5
-"""What ``rescored`` adds to a weight: so much of what the edge gains the subgraph, or of what it does it harm."""
+"""What ``rescored`` adds to a weight: so many times what the edge gains the subgraph, or what it harms it by."""
 
 
 @dataclass(frozen=True)
 class Probing:
-    """How the measures of `PROBED` ask the prediction.
+    """How the measures of `PROBED` probe the prediction.
 
     Attributes
     ----------
@@ -88,8 +86,8 @@ class Probing:
     seed : int
         Of the probes' signs: the same seed gives the same weights, bit for bit.
     constant : float
-        c of ``fisher+projection`` and ``rescored``: the say of an edge's share in its node against its effect on the
-        prediction.
+        c of ``fisher+projection`` and ``rescored``: how much an edge's share in its node counts beside its effect on
+        the prediction.
     """
 
     probes: int = 4
@@ -113,22 +111,24 @@ class Probing:
 
 
 def probing_of(importance: str, probes: int | None = None, seed: int = 0, constant: float | None = None) -> Probing:
-    """Return how a measure asks, where nothing else is said as it does by default.
+    """Return how a measure probes: as it is given, and by default where it is None.
 
     Raises
     ------
     ValueError
         When a number makes no sense.
     """
-    # Two probes leave ``rescored`` passes for its mending, so that it costs as much as three more would.
+    # Two probes leave ``rescored`` passes for its corrections, so that it costs as much as three more probes would.
     usual = 2 if importance == "rescored" else Probing.probes
     return Probing(usual if probes is None else probes, seed, Probing.constant if constant is None else constant)
 
 
-def mended(weights: Edges, gains: Edges) -> Edges:
-    """Return weights with what each edge gains a subgraph added: `GAIN` of a gain, `HARM` of a loss, both positive.
+def add_gains(weights: Edges, gains: Edges) -> Edges:
+    """Return weights plus `GAIN` times what an edge gains a subgraph, or `HARM` times what it harms it by.
 
-    An edge that harms where some others are missing sways the prediction as well, and is missed later.
+    A gain is estimated by gradient x activation, known as attribution patching (Nanda 2023; Syed et al. 2023, arXiv
+    2310.10348): see `strace_widgets.interventions.gradients.capture_gains`. Harm raises a weight too: an edge that
+    harms a subgraph moves the prediction, and a larger subgraph needs it.
     """
     return Edges(
         *(weight + np.where(gain > 0, GAIN * gain, -HARM * gain) for weight, gain in zip(weights, gains, strict=True))
@@ -136,7 +136,7 @@ def mended(weights: Edges, gains: Edges) -> Edges:
 
 
 class Captured(NamedTuple):
-    """What every edge of a prompt's graph carries, for a measure of one's own; arrays of float32.
+    """What every edge of a prompt's graph carries, for an importance function of your own; arrays of float32.
 
     Head h of layer l carries ``factors[l, h, t, s] * heads[l, h, s]`` from token s to token t.
 
@@ -201,7 +201,7 @@ def weigh(scores: Edges, graph: Graph, measure: Measure, seed: int = 0) -> Edges
     exists = graph.exists()
     if measure.normalise == "random":
         random = np.random.default_rng(seed)
-        scores = Edges(*(random.random(kind.shape, dtype=np.float32) for kind in scores))
+        scores = Edges(*(np.asarray(random.random(kind.shape, dtype=np.float32)) for kind in scores))
     elif measure.normalise == "half":
         scores = Edges(*((1 + kind) / 2 for kind in scores))
     elif measure.normalise == "clamp":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 CHOICES = {
     "masks": ("all", "mlp+residual"),
@@ -22,14 +23,15 @@ class Modes:
         Which edges a mask drops. ``"mlp+residual"`` leaves attention edges alone, which is what the authors' published
         code computes.
     inverse : bool
-        Keep what the trace drops, and all residual edges: what the rest of the model knows.
+        Keep the edges that the trace drops, and all residual edges, to see what the rest of the model can do.
     residual : {"traced", "kept"}
         Whether residual edges are masked like the others, or all kept.
     attention : {"recomputed", "frozen"}
         Whether the attention probabilities come from the masked run or from the full one.
     ablation : {"zero", "mean"}
-        Whether a dropped edge carries nothing, or the mean of its kind over a reference text: of the head's values, of
-        what the MLP writes, or of the stream that is passed on, in its layer, at position 0 or at those after it.
+        Whether a dropped edge carries nothing or a mean over a reference text: the mean of the head's values, of the
+        MLP's output or of the residual stream in that layer. Position 0 has a mean of its own; all later positions
+        share one.
     """
 
     masks: str = "all"
@@ -46,10 +48,32 @@ class Modes:
                 )
 
     def flags(self) -> dict[str, bool]:
-        """Return the plain flags that travel to a server; of ``ablation`` the means themselves do."""
+        """Return the modes as plain flags, which travel to a server; for ``ablation`` the means themselves travel."""
         return {
             "mask_attention": self.masks == "all",
             "inverse": self.inverse,
             "keep_residual": self.residual == "kept",
             "frozen": self.attention == "frozen",
         }
+
+
+def modes_of(**choices: Any) -> Modes:
+    """Return the modes of some choices, the others as they are by default.
+
+    Parameters
+    ----------
+    **choices
+        Modes by name.
+
+    Raises
+    ------
+    TypeError
+        When there is no mode of a name; says which there are.
+    ValueError
+        When a mode has no such choice.
+    """
+    known = [mode.name for mode in fields(Modes)]
+    unknown = sorted(set(choices) - set(known))
+    if unknown:
+        raise TypeError(f"There is no evaluation mode {', '.join(unknown)}: choose among {', '.join(known)}.")
+    return Modes(**choices)

@@ -15,9 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .edges import NOT_IN_GRAPH, Edges, Graph
-
-Array = np.ndarray[Any, Any]
+from .edges import NOT_IN_GRAPH, Array, Edges, Graph
 
 
 class Node(NamedTuple):
@@ -31,7 +29,7 @@ class Entering(NamedTuple):
     """The edges that enter a node, in push order: kind (a field of `Edges`), index in that field, source token."""
 
     kinds: list[str]
-    places: list[tuple[int, ...]]
+    indices: list[tuple[int, ...]]
     sources: list[int]
     weights: Array
 
@@ -88,11 +86,11 @@ def rank_edges(weights: Edges, graph: Graph) -> Edges:
 
 
 def rank_randomly(graph: Graph, seed: int = 0) -> Edges:
-    """Return the authors' random connected order: node after node, each with all edges that enter it.
+    """Return the random connected order of the published code: node after node, each with all edges that enter it.
 
     The next node is drawn from those reached; its residual and MLP edges come first, then its attention edges,
-    shuffled. (The published code evaluates this baseline with all residual edges kept; the order ``"random"`` of
-    `strace_widgets.graph.measures.MEASURES` draws edges, not nodes, and is like for like with a trace.)
+    shuffled. The published code evaluates this baseline with all residual edges kept. The measure ``"random"`` of
+    `strace_widgets.graph.measures.MEASURES` draws edges instead of nodes, and can be compared with a trace directly.
 
     Parameters
     ----------
@@ -109,7 +107,7 @@ def rank_randomly(graph: Graph, seed: int = 0) -> Edges:
         attention = [edge for edge, kind in enumerate(edges.kinds) if kind == "attention"]
         others = [edge for edge, kind in enumerate(edges.kinds) if kind != "attention"]
         for edge in [*others, *random.permutation(attention).tolist()]:
-            getattr(ranks, edges.kinds[edge])[edges.places[edge]] = rank
+            getattr(ranks, edges.kinds[edge])[edges.indices[edge]] = rank
             rank += 1
             source = Node(node.graph_layer - 1, edges.sources[edge])
             if source.graph_layer > 0 and source not in seen:
@@ -169,7 +167,7 @@ def _reached(weights: Edges, graph: Graph, choose: Any) -> Edges:
         node = waiting.pop()
         edges = entering(weights, graph, node)
         for edge in np.flatnonzero(choose(edges.weights)).tolist():
-            getattr(mask, edges.kinds[edge])[edges.places[edge]] = True
+            getattr(mask, edges.kinds[edge])[edges.indices[edge]] = True
             source = Node(node.graph_layer - 1, edges.sources[edge])
             if source.graph_layer > 0 and source not in seen:
                 seen.add(source)

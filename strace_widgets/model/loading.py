@@ -14,7 +14,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ..errors import ModelNotFoundError, RemoteError, RemoteRunError, UnsupportedArchitectureError
 from ..graph.edges import Edges
-from ..graph.toggles import forced
 from ..interventions import access, proof
 from . import default_model
 from .discovery import inspect_model
@@ -146,12 +145,11 @@ def proved(model: Model) -> Model:
         np.zeros((architecture.n_layers, architecture.n_heads, 4, 4), dtype=np.int32),
         *(np.zeros((architecture.n_layers, 4), dtype=np.int32) for _ in range(3)),
     )
-    nothing = forced({}, architecture.n_layers, architecture.n_heads)
     try:
         call = Call(proof.identity_gaps, lambda: (as_row(token_ids),))
         # What a server sends still wants gradients.
         attention, block, norm, kind = (gap.detach() for gap in model.ask(call))
-        whole = model.evaluate(token_ids, everything, np.array([1, -1]), nothing)
+        whole = model.evaluate(token_ids, everything, np.array([1, -1]))
     except RemoteError as reason:
         if not isinstance(reason, RemoteRunError):
             raise

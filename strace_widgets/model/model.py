@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable  # noqa: TC003 - a NamedTuple's field
+from collections.abc import Callable, Sequence  # noqa: TC003 - a NamedTuple's field
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import nnsight
@@ -14,15 +14,17 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from ..errors import NoGradientsError, RemoteError
+from ..cache import Cache
+from ..errors import NoGradientsError, NotCopiedError, RemoteError
 from ..graph.edges import Edges
 from ..graph.measures import PROBED, Captured, Probing
 from ..graph.modes import Modes
+from ..graph.toggles import Toggles, stacked
 from ..interventions import capture, gradients, masked, mean_ablation
 from . import request_estimates as estimates
 from . import tokens
 from .reference_text import N_TOKENS, reference_ids
-from .tensors import as_row, coarsened, forced_rows, unpacked
+from .tensors import as_row, coarsened, toggle_rows, unpacked
 
 if TYPE_CHECKING:
     from .architecture import Architecture
@@ -31,6 +33,10 @@ Array = np.ndarray[Any, Any]
 
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")
+
+
+UNFINISHED = 4
+"""Of how many requests that failed half-way the answers so far are kept."""
 
 
 class Server(Protocol):
@@ -58,9 +64,9 @@ class Call(NamedTuple):
     """Whether the run keeps what derivatives need."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Model:
-    """A proved model: what `strace_widgets.trace` takes.
+    """A proved model: what `strace_widgets.trace` takes. Two models are equal only if they are the same object.
 
     Attributes
     ----------
@@ -96,15 +102,18 @@ class Model:
     # One pass at a time: a trace rewires the model while it runs, and a widget evaluates on a thread of its own.
     _lock: threading.RLock = field(default_factory=threading.RLock)
     # What a sweep that was cut off had already got, by request.
-    _unfinished: dict[bytes, list[Array]] = field(default_factory=dict)
-    # The reference means, once they were asked for.
-    _means: list[Any] = field(default_factory=list)
+    _unfinished: Cache[bytes, list[Any]] = field(default_factory=partial(Cache, UNFINISHED))
 
     def __repr__(self) -> str:
         a = self.architecture
         where = f" on {self.server.url}" if self.server else ""
         sizes = f"{a.n_layers} layers of {a.n_heads} heads, up to {a.context:,} tokens"
         return f"Model {self.name}{where}: {a.name}, {sizes}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise NotCopiedError(
+            f"A model cannot be pickled or copied: load {self.name} where you need it, with strace_widgets.load_model."
+        )
 
     def encode(self, prompt: str | list[int] | Array) -> Array:
         """Return the prompt's token ids (T,), int64. Text gets whatever special tokens the tokenizer itself adds.
@@ -215,18 +224,18 @@ class Model:
         token_ids: Array,
         ranks: Edges,
         kept: Array,
-        forced: tuple[Array, Array],
+        toggles: Toggles | Sequence[Toggles] | None = None,
         modes: Modes | None = None,
         *,
         states: bool = False,
     ) -> Array:
         """Return the last logits (K, V) under K masks ``rank < kept[k]``, in as few batched passes as memory allows.
 
-        ``forced`` (see `strace_widgets.graph.toggles.forced`) is for all masks, or has one more axis in front: K, or 1.
+        ``toggles`` are for all masks, or a list of K, one for each.
         With ``states``, the last hidden states (K, M) that the unembedding reads instead.
         """
-        calls = self.sweeps(token_ids, ranks, kept, forced, modes, states=states)
-        return self.joined_logits(self._run(calls, token_ids, *ranks, kept, *forced, f"{modes} {states}"), modes)
+        calls = self.sweeps(token_ids, ranks, kept, toggles, modes, states=states)
+        return self.joined_logits(self._run(calls, token_ids, *ranks, kept, f"{toggles} {modes} {states}"), modes)
 
     def means(self) -> list[Any]:
         """Return what dropped edges carry under ``ablation="mean"``: see `mean_ablation.reference_means`.
@@ -234,10 +243,12 @@ class Model:
         One forward pass, the first time only. What comes down from a server goes up again as it is.
         """
         with self._lock:
-            if not self._means:
-                row = as_row(self.reference_ids())
-                self._means.extend(self.ask(Call(mean_ablation.reference_means, lambda: (row, self._half))))
             return self._means
+
+    @cached_property
+    def _means(self) -> list[Any]:
+        row = as_row(self.reference_ids())
+        return list(self.ask(Call(mean_ablation.reference_means, lambda: (row, self._half))))
 
     def reference_ids(self) -> Array:
         """Return the token ids (R,) of the text that `means` are taken over."""
@@ -271,7 +282,7 @@ class Model:
         token_ids: Array,
         ranks: Edges,
         kept: Array,
-        forced: tuple[Array, Array],
+        toggles: Toggles | Sequence[Toggles] | None = None,
         modes: Modes | None = None,
         *,
         states: bool = False,
@@ -291,11 +302,12 @@ class Model:
         whole = np.full(int(flags["frozen"]), -1)
         how = (flags, states, self._half, self.means() if mean else None)
         arguments = partial(self._masks, token_ids, ranks, how)
+        switched = stacked(toggles or Toggles(ranks.n_layers, ranks.n_heads))
         calls = []
         for start in range(0, len(kept), rows):
             sizes = np.concatenate([whole, kept[start : start + rows]])
-            forced_here = forced_rows(forced, start, len(sizes), len(whole))
-            calls.append(Call(masked.evaluate, partial(arguments, forced_here, sizes)))
+            of_pass = toggle_rows(switched, start, len(sizes), len(whole))
+            calls.append(Call(masked.evaluate, partial(arguments, of_pass, sizes)))
         return calls
 
     def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
@@ -314,7 +326,8 @@ class Model:
         if len(calls) == 1:
             return [self.ask(calls[0])]
         key = _digest(*what)
-        answers = self._unfinished.pop(key, [])  # taken out, so that two threads never share one list
+        with self._lock:
+            answers = self._unfinished.pop(key, [])  # taken out, so that two threads never share one list
         try:
             for call in tqdm(calls[len(answers) :], desc="passes", leave=False):
                 answers.append(self.ask(call))
@@ -328,15 +341,14 @@ class Model:
             estimate.check(self.server.limit)
 
     def _masks(
-        self, token_ids: Array, ranks: Edges, how: tuple[Any, ...], forced: tuple[Array, Array], kept: Array
+        self, token_ids: Array, ranks: Edges, how: tuple[Any, ...], switched: tuple[Array, Array], kept: Array
     ) -> tuple[Any, ...]:
         """Return the arguments of `masked.evaluate`: to a server, as few bytes as say the same."""
         if self.server:
             ranks, kept = coarsened(ranks, kept, attention=how[0]["mask_attention"])
         tensors = tuple(torch.from_numpy(kind) for kind in ranks)
-        heads, mlps = (torch.from_numpy(kind) for kind in forced)
-        switches = heads.reshape(-1, *heads.shape[-2:]), mlps.reshape(-1, mlps.shape[-1])
-        return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), switches, *how
+        toggles = tuple(torch.from_numpy(kind) for kind in switched)
+        return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), toggles, *how
 
     @property
     def _half(self) -> bool:

@@ -40,11 +40,16 @@ def as_row(token_ids: Array) -> torch.Tensor:
     return torch.from_numpy(np.asarray(token_ids, dtype=np.int64))[None]
 
 
-def forced_rows(forced: tuple[Array, Array], start: int, n_rows: int, n_whole: int) -> tuple[Array, Array]:
-    """Return the forced components of the rows of one pass; those of the whole model, in front, have none."""
-    if forced[1].ndim == 1 or len(forced[1]) == 1:
-        return forced
-    heads, mlps = (
-        np.concatenate([np.zeros_like(kind[:n_whole]), kind[start : start + n_rows - n_whole]]) for kind in forced
+def toggle_rows(toggles: tuple[Array, Array], start: int, n_rows: int, n_whole: int) -> tuple[Array, Array]:
+    """Return the toggles of the rows of one pass; the rows of the whole model, in front, have none.
+
+    ``toggles`` are as `strace_widgets.graph.toggles.stacked` returns them: for each mask, or once for all.
+    """
+    heads, mlps = toggles
+    if len(mlps) == 1:
+        return toggles
+    own = slice(start, start + n_rows - n_whole)
+    return (
+        np.concatenate([np.zeros_like(heads[:n_whole]), heads[own]]),
+        np.concatenate([np.zeros_like(mlps[:n_whole]), mlps[own]]),
     )
-    return heads, mlps

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..graph.counts import component_counts
-from ..graph.edges import edges_kept
+from ..graph.edges import Array, edges_kept
 
 if TYPE_CHECKING:
     from .strace import STrace
-
-Array = np.ndarray[Any, Any]
 
 SIZES = np.geomspace(1e-4, 1, 25)
 """Where two traces are compared: six sizes a decade."""
@@ -24,7 +22,7 @@ HEADS_AT = 0.1
 
 
 class HeadDifference(NamedTuple):
-    """A head, and which share of its edges each of two traces of one size has."""
+    """A head, and the share of its edges that each of two traces has, at one size."""
 
     layer: int
     head: int
@@ -37,9 +35,9 @@ class HeadDifference(NamedTuple):
         return f"{self.layer}.{self.head}"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Comparison:
-    """Two traces: of two prompts, two measures or two models.
+    """Two traces: of two prompts, two measures or two models. Two comparisons are equal only if they are one object.
 
     Attributes
     ----------
@@ -62,15 +60,16 @@ class Comparison:
             return None
         exists = self.a.graph.exists()
         ranks = [
-            np.concatenate([kind[there] for kind, there in zip(t.ranks, exists, strict=True)]) for t in (self.a, self.b)
+            np.concatenate([kind[present] for kind, present in zip(trace.ranks, exists, strict=True)])
+            for trace in (self.a, self.b)
         ]
-        kept = self._kept(self.a)
+        kept = self.a.kept(self.sizes)
         # An edge is in both from its later rank on, and in either from its earlier.
         both, either = (np.searchsorted(np.sort(pick(*ranks)), kept) for pick in (np.maximum, np.minimum))
         return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
     def heads(self, size: float = HEADS_AT, n_heads: int = 10) -> list[HeadDifference]:
-        """Return the heads of whose edges two traces of one size have the most unequal shares, most unequal first.
+        """Return the heads of which the two traces, at one size, keep the most unequal shares of edges.
 
         Parameters
         ----------
@@ -124,15 +123,12 @@ class Comparison:
             lines.append("their graphs differ, so that edges cannot be matched")
         else:
             shown = [int(np.abs(np.log(self.sizes / size)).argmin()) for size in (0.001, 0.01, 0.1)]
-            told = (f"{self.jaccard[i]:.0%} at s = {self.sizes[i]:.3g}" for i in dict.fromkeys(shown))
-            lines.append(f"edges shared: {', '.join(told)}")
+            shares = (f"{self.jaccard[i]:.0%} at s = {self.sizes[i]:.3g}" for i in dict.fromkeys(shown))
+            lines.append(f"edges shared: {', '.join(shares)}")
         if _head_shape(self.a) == _head_shape(self.b):
             worst = (f"{head.component} ({head.first:.0%} and {head.second:.0%})" for head in self.heads(n_heads=5))
             lines.append(f"most unequal heads at s = {HEADS_AT:g}, by the share of their edges: {', '.join(worst)}")
         return "\n".join(lines)
-
-    def _kept(self, trace: STrace) -> Array:
-        return np.array([edges_kept(size, trace.n_edges) for size in self.sizes])
 
 
 def compare(a: STrace, b: STrace, sizes: Array | list[float] | None = None) -> Comparison:

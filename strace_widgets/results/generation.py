@@ -12,17 +12,17 @@ from ..extras import pd
 from .run import trace
 
 if TYPE_CHECKING:
+    from ..graph.edges import Array
     from ..graph.measures import Importance
     from ..model.model import Model
-    from .strace import Array
 
 
 def trace_generation(
     model: Model,
     prompt: str | list[int] | Array,
-    n_tokens: int,
     importance: Importance = "l1",
     *,
+    max_new_tokens: int,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Generate text greedily, and trace the prediction of every token.
@@ -31,10 +31,10 @@ def trace_generation(
     ----------
     model : Model
     prompt : str or token ids
-    n_tokens : int
-        How many tokens to generate, each the full model's most probable one.
     importance : str or callable
         As for `strace_widgets.trace`.
+    max_new_tokens : int
+        How many tokens to generate, each the full model's most probable one.
     progress : bool
         Show a progress bar.
 
@@ -48,19 +48,19 @@ def trace_generation(
     Raises
     ------
     PromptError
-        When there is no token to generate, or the text would outgrow the model's context.
+        When there is no token to generate, or the text would be longer than the model's context.
     """
     token_ids = model.encode(prompt)
     context = model.architecture.context
-    if n_tokens < 1:
-        raise PromptError(f"There is no token to generate: n_tokens is {n_tokens}, give 1 or more.")
-    if len(token_ids) + n_tokens - 1 > context:
+    if max_new_tokens < 1:
+        raise PromptError(f"There is no token to generate: max_new_tokens is {max_new_tokens}, give 1 or more.")
+    if len(token_ids) + max_new_tokens - 1 > context:
         raise PromptError(
-            f"{len(token_ids):,} tokens and {n_tokens:,} generated ones are more than the {context:,} that "
+            f"{len(token_ids):,} tokens and {max_new_tokens:,} generated ones are more than the {context:,} that "
             f"{model.name} reads: shorten either."
         )
     rows = []
-    for step in tqdm(range(n_tokens), desc="tokens", disable=not progress):
+    for step in tqdm(range(max_new_tokens), desc="tokens", disable=not progress):
         traced = trace(model, token_ids, importance)
         rows.append(
             {

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import numpy as np
 
 from ..errors import JobFileError
-from ..graph import toggles as switches
-from ..graph.edges import edges_kept
 from ..graph.measures import Probing, measure_named, probing_of
-from ..graph.modes import Modes
+from ..graph.modes import Modes, modes_of
+from ..json_files import Header, decode_file
 from ..remote.backend import collect, stage_of
 from ..remote.stages import Stage
 from .run import from_scores
 from .sweep import Sweep, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
+    from ..graph.toggles import Toggles
     from ..model.model import Model
     from .strace import STrace
 
 FORMAT, VERSION = "strace-job", 1
 ORDER = ("error", "received", "queued", "provisioning", "deploying", "dispatched", "running", "completed")
-"""Of the stages of several requests, the one to tell is the first here."""
+"""The stages of a request. Of several requests, the job's stage is the one that comes first here."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Work:
         Of a sweep: see `strace_widgets.graph.modes.Modes`.
     """
 
-    kind: str
+    kind: Literal["trace", "sweep"]
     token_ids: list[int]
     prompt: str = ""
     importance: str = "l1"
@@ -64,11 +62,20 @@ class Work:
 
     @property
     def probing(self) -> Probing:
-        """How the prediction is asked."""
+        """How the prediction is probed."""
         return Probing(self.probes, self.seed, self.constant)
 
 
-@dataclass
+class JobFile(Header):
+    """What the file of a job holds."""
+
+    server: str
+    model: str
+    ids: list[str]
+    work: Work
+
+
+@dataclass(eq=False)
 class Job:
     """Requests that a server has taken; the server keeps their answers for a while.
 
@@ -133,7 +140,7 @@ class Job:
 
     def _sweep(self, saved: list[Any]) -> Sweep:
         work = self.work
-        full, *logits = self.model.joined_logits(saved, Modes(**work.modes))
+        full, *logits = self.model.joined_logits(saved, modes_of(**work.modes))
         return compare(
             full, np.array(logits), work.sizes, np.array(work.kept), np.array(work.counted), self.model.decode
         )
@@ -145,15 +152,8 @@ class Job:
         ----------
         path : str or Path
         """
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            "server": _server(self.model).url,
-            "model": self.model.source,
-            "ids": self.ids,
-            "work": asdict(self.work),
-        }
-        Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        content = JobFile(FORMAT, VERSION, _server(self.model).url, self.model.source, self.ids, self.work)
+        Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
         return Path(path)
 
 
@@ -197,18 +197,22 @@ def submit(
     return Job(ids, work, model)
 
 
-def submit_sweep(trace: STrace, sizes: Iterable[float], toggles: Mapping[str, str] | None, modes: Modes) -> Job:
+def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Modes) -> Job:
     """Send a sweep and return at once: see `STrace.submit`."""
     _server(trace.model)
-    sizes = list(sizes)
-    toggles = switches.normalise(toggles, trace.graph.n_layers, trace.graph.n_heads)
-    forced = switches.forced(toggles, trace.graph.n_layers, trace.graph.n_heads)
-    kept = [edges_kept(size, trace.n_edges) for size in sizes]
+    kept = trace.kept(sizes).tolist()
     counted = [trace.mask(size, toggles).n_kept for size in sizes] if toggles else kept
-    # The whole model comes along in front, so that the answer can be compared where the trace is not.
-    calls = trace.model.sweeps(trace.token_ids, trace.ranks, np.array([-1, *kept]), forced, modes)
+    # The first row is the whole model, so that the answer can be compared without the trace.
+    calls = trace.model.sweeps(trace.token_ids, trace.ranks, np.array([-1, *kept]), toggles, modes)
     work = Work(
-        "sweep", trace.token_ids.tolist(), trace.prompt, trace.importance, 0, sizes, kept, counted, asdict(modes)
+        kind="sweep",
+        token_ids=trace.token_ids.tolist(),
+        prompt=trace.prompt,
+        importance=trace.importance,
+        sizes=[float(size) for size in sizes],
+        kept=kept,
+        counted=counted,
+        modes=asdict(modes),
     )
     return Job([trace.model.send(call) for call in calls], work, trace.model)
 
@@ -220,7 +224,7 @@ def load_job(path: str | Path, model: Model | None = None) -> Job:
     ----------
     path : str or Path
     model : Model, optional
-        The model that it runs on, if you have it at hand; else it is reached for on the job's server.
+        The model that it runs on; without it, the model is loaded from the job's server.
 
     Raises
     ------
@@ -228,20 +232,14 @@ def load_job(path: str | Path, model: Model | None = None) -> Job:
         When the file is no job of this package, or of another version.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"its format is {content['format']!r}")  # noqa: TRY301
-        if content["version"] != VERSION:
-            raise ValueError(f"it has version {content['version']}, and this package reads {VERSION}")  # noqa: TRY301
-        work, ids = Work(**content["work"]), [str(one) for one in content["ids"]]
-        url, source = str(content["server"]), str(content["model"])
-    except (ValueError, KeyError, TypeError) as reason:
-        raise JobFileError(f"{path} is no job file of strace_widgets that can be read ({reason}).") from reason
+        file = decode_file(Path(path).read_bytes(), JobFile, FORMAT, VERSION)
+    except ValueError as reason:
+        raise JobFileError(f"{path} is no job file of strace_widgets that can be read: it {reason}.") from reason
     if model is None:
         from ..model.loading import load_model  # noqa: PLC0415 - loading is above the jobs' own needs
 
-        model = load_model(source, remote=url)
-    return Job(ids, work, model)
+        model = load_model(file.model, remote=file.server)
+    return Job(file.ids, file.work, model)
 
 
 def _server(model: Model) -> Any:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import ModelMismatchError, NoModelError
-from ..graph.toggles import forced
 from . import metrics
 
 if TYPE_CHECKING:
+    from ..graph.edges import Array, Edges, Graph
     from ..model.model import Model
-    from .strace import STrace
 
 NO_MODEL = "This trace was loaded from a file and has no model: give it one with trace.with_model(model)."
 
@@ -21,7 +20,7 @@ TOLERANCE, HALF_TOLERANCE = 1e-3, 5e-2
 """Largest total variation between two runs of one model: where both are at least float32, and otherwise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReplayModel:
     """The model of a saved trace, as far as a file can hold it.
 
@@ -47,29 +46,39 @@ class ReplayModel:
         raise NoModelError(NO_MODEL)
 
 
-def check_same(trace: STrace, model: Model) -> None:
+def check_same(
+    saved: Model | ReplayModel, graph: Graph, token_ids: Array, ranks: Edges, full_logits: Array, model: Model
+) -> None:
     """Refuse a model that is not the one a trace was made with: by its sizes, then by what it predicts.
 
     The name alone decides nothing, since a folder may hold the same model as the hub.
+
+    Parameters
+    ----------
+    saved : Model or ReplayModel
+        The trace's own.
+    graph, token_ids, ranks, full_logits
+        The trace's: see `strace_widgets.STrace`.
+    model : Model
+        The one to check.
 
     Raises
     ------
     ModelMismatchError
     """
-    saved, found = trace.graph, model.architecture
-    wanted = saved.n_layers, saved.n_heads, saved.parallel
-    nothing = forced({}, saved.n_layers, saved.n_heads)
+    found = model.architecture
     gap = 1.0
-    if (found.n_layers, found.n_heads, found.parallel) == wanted and trace.token_ids.max() < model.vocabulary_size:
-        logits = model.evaluate(trace.token_ids, trace.ranks, np.array([-1]), nothing)[0]  # -1: the whole model
-        if len(logits) == len(trace.full_logits):
-            p, q = (np.exp(metrics.log_probabilities(each)) for each in (trace.full_logits, logits))
+    same_sizes = (found.n_layers, found.n_heads, found.parallel) == (graph.n_layers, graph.n_heads, graph.parallel)
+    if same_sizes and token_ids.max() < model.vocabulary_size:
+        logits = model.evaluate(token_ids, ranks, np.array([-1]))[0]  # -1: the whole model
+        if len(logits) == len(full_logits):
+            p, q = (np.exp(metrics.log_probabilities(each)) for each in (full_logits, logits))
             gap = float(metrics.total_variation(p, q))
-    exact = {trace.model.dtype, model.dtype} <= {"float32", "float64"}
+    exact = {saved.dtype, model.dtype} <= {"float32", "float64"}
     if not gap <= (TOLERANCE if exact else HALF_TOLERANCE):
         raise ModelMismatchError(
-            f"This trace was made with {trace.model.name} ({saved.n_layers} layers of {saved.n_heads} heads, "
-            f"{len(trace.full_logits)} token ids), and {model.name} ({found.n_layers} layers of {found.n_heads} heads, "
+            f"This trace was made with {saved.name} ({graph.n_layers} layers of {graph.n_heads} heads, "
+            f"{len(full_logits)} token ids), and {model.name} ({found.n_layers} layers of {found.n_heads} heads, "
             f"{model.vocabulary_size} token ids) is not the same model: after the prompt they differ by a total "
             f"variation of {gap:.2g}."
         )

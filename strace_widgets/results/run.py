@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph.edges import Edges, Graph
+from ..graph.edges import Array, Edges, Graph
 from ..graph.measures import (
     PROBED,
     RESCORED_AT,
     Importance,
     Probing,
+    add_gains,
     in_graph,
     measure_named,
-    mended,
     probing_of,
     weigh,
 )
@@ -26,8 +26,6 @@ from .strace import STrace
 
 if TYPE_CHECKING:
     from ..model.model import Model
-
-Array = np.ndarray[Any, Any]
 
 
 def trace(
@@ -51,11 +49,11 @@ def trace(
         ``"proximity"``, ``"cosine"``, ``"projection"``, ``"fisher"``, ``"fisher+projection"``, ``"rescored"``,
         ``"random"``), or a function from `strace_widgets.graph.measures.Captured` to `Edges` of weights.
     seed : int
-        For ``"random"``, and for the three measures that ask the prediction.
+        For ``"random"``, and for the three measures that need gradients.
     probes : int, optional
         K of these three; 4 unless given, and 2 for ``"rescored"``.
     constant : float, optional
-        c of the last two: see `strace_widgets.graph.measures.Probing`.
+        c of ``"fisher+projection"`` and ``"rescored"``: see `strace_widgets.graph.measures.Probing`.
 
     Returns
     -------
@@ -73,6 +71,20 @@ def trace(
     TypeError
         When the model is none.
     """
+    token_ids = _encoded(model, prompt)
+    if isinstance(importance, str):
+        probing = probing_of(importance, probes, seed, constant)
+        scores, logits = model.capture(token_ids, measure_named(importance).score, probing)
+        found = from_scores(model, prompt, token_ids, importance, scores, logits, probing)
+        return rescored(found) if importance == "rescored" else found
+    captured, logits = model.capture_vectors(token_ids)
+    graph = _graph(model, len(token_ids))
+    weights = _checked(importance(captured), graph)
+    return _ranked(model, prompt, token_ids, getattr(importance, "__name__", "custom"), graph, weights, logits)
+
+
+def _encoded(model: Model, prompt: str | list[int] | Array) -> Array:
+    """Return the prompt's token ids; where there is only one, warn the caller of `trace`."""
     if not hasattr(model, "decode"):
         raise TypeError(
             f"strace_widgets.trace takes a model, and {type(model).__name__} is none: strace_widgets.load_model gives "
@@ -83,17 +95,9 @@ def trace(
         warnings.warn(
             "The prompt is a single token, which can attend only to itself: its trace says little. "
             "Give a longer prompt.",
-            stacklevel=2,
+            stacklevel=3,
         )
-    if isinstance(importance, str):
-        probing = probing_of(importance, probes, seed, constant)
-        scores, logits = model.capture(token_ids, measure_named(importance).score, probing)
-        found = from_scores(model, prompt, token_ids, importance, scores, logits, probing)
-        return rescored(found) if importance == "rescored" else found
-    captured, logits = model.capture_vectors(token_ids)
-    graph = _graph(model, len(token_ids))
-    weights = _checked(importance(captured), graph)
-    return _ranked(model, prompt, token_ids, getattr(importance, "__name__", "custom"), graph, weights, logits)
+    return token_ids
 
 
 def estimate(
@@ -120,10 +124,9 @@ def estimate(
     PromptError
         When the prompt is empty or longer than the model's context.
     """
-    n_tokens, asked = len(model.encode(prompt)), importance in PROBED
-    found = request_estimates.of_capture(
-        model.sizes, n_tokens, probes=probing_of(importance, probes).probes if asked else 0
-    )
+    n_tokens = len(model.encode(prompt))
+    n_probes = probing_of(importance, probes).probes if importance in PROBED else 0
+    found = request_estimates.of_capture(model.sizes, n_tokens, probes=n_probes)
     for _ in RESCORED_AT if importance == "rescored" else ():
         found += request_estimates.of_gains(model.sizes, n_tokens)
     return found + request_estimates.of_sweep(model.sizes, n_tokens, n_sizes)
@@ -146,10 +149,10 @@ def from_scores(
 
 
 def rescored(trace: STrace) -> STrace:
-    """Return a trace whose weights are mended by what edges gain its own subgraphs (`RESCORED_AT`)."""
+    """Return a trace to whose weights is added what edges gain its own subgraphs, at each size of `RESCORED_AT`."""
     for size in RESCORED_AT:
         gains = trace.model.capture_gains(trace.token_ids, trace.mask(size), trace.full_logits)
-        weights = in_graph(mended(trace.weights, gains), trace.graph.exists())
+        weights = in_graph(add_gains(trace.weights, gains), trace.graph.exists())
         trace = replace(trace, weights=weights, ranks=rank_edges(weights, trace.graph))
     return trace
 
@@ -164,7 +167,17 @@ def _ranked(
 ) -> STrace:
     tokens = [model.decode(int(i)) for i in token_ids]
     text = prompt if isinstance(prompt, str) else "".join(tokens)
-    return STrace(model, text, token_ids, tokens, importance, graph, weights, rank_edges(weights, graph), logits)
+    return STrace(
+        model=model,
+        prompt=text,
+        token_ids=token_ids,
+        tokens=tokens,
+        importance=importance,
+        graph=graph,
+        weights=weights,
+        ranks=rank_edges(weights, graph),
+        full_logits=logits,
+    )
 
 
 def _checked(weights: Any, graph: Graph) -> Edges:
@@ -174,6 +187,6 @@ def _checked(weights: Any, graph: Graph) -> Edges:
     if shapes != [kind.shape for kind in exists]:
         wanted = ", ".join(f"{name} {kind.shape}" for name, kind in zip(Edges._fields, exists, strict=True))
         raise ValueError(f"An importance function returns Edges of the shapes {wanted}; this one returned {shapes}.")
-    if not all(np.isfinite(np.asarray(kind)[there]).all() for kind, there in zip(weights, exists, strict=True)):
+    if not all(np.isfinite(np.asarray(kind)[present]).all() for kind, present in zip(weights, exists, strict=True)):
         raise ValueError("An importance function returns finite weights; this one returned some that are not.")
     return in_graph(Edges(*(np.asarray(kind, dtype=np.float32) for kind in weights)), exists)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph import toggles as switches
-from ..graph.edges import Edges, Graph, edges_kept, size_of
+from ..cache import Cache
+from ..errors import NotCopiedError
+from ..graph.edges import Array, Edges, size_of
 from ..graph.measures import measure_named, weigh
-from ..graph.modes import Modes
-from ..graph.ranking import nucleus_mask, rank_edges, rank_randomly, threshold_mask
-from . import metrics
+from ..graph.modes import Modes, modes_of
+from ..graph.ranked import RankedGraph
+from ..graph.ranking import rank_edges, rank_randomly
+from . import criteria, metrics
+from .display import html_table
 from .replay import ReplayModel, check_same
 from .sweep import Sweep, TopToken, compare, top_tokens
 
@@ -25,22 +28,27 @@ if TYPE_CHECKING:
     from ..explorer.html_page import Switches
     from ..explorer.widget import Explorer
     from ..graph.measures import Probing
+    from ..graph.toggles import Toggles
     from ..model.model import Model
     from ..model.request_estimates import Estimate
     from .jobs import Job
 
-Array = np.ndarray[Any, Any]
-
-LEVELS = 48
-"""How many sizes the standard sweep computes at most."""
-
 REFINED = 16
 """How many sizes `STrace.smallest` tries between two computed levels."""
 
+KEPT_SWEEPS = 32
+"""How many standard sweeps a trace keeps: one for each of all combinations of modes."""
 
-@dataclass(frozen=True, repr=False)
-class STrace:
+SHOWN = 5
+"""Tokens that the table of a trace shows."""
+
+
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
+class STrace(RankedGraph):
     """A ranked computation graph, and the model to evaluate its subgraphs with.
+
+    Two traces are equal only if they are the same object. A trace whose model is at hand cannot be pickled or copied:
+    `save` writes it to a file.
 
     Attributes
     ----------
@@ -50,15 +58,16 @@ class STrace:
     tokens : list of str
         Their texts, special tokens included.
     importance : str
-    graph : Graph
-        L, H, T, and whether blocks are parallel.
-    weights : Edges of float32
-    ranks : Edges of int32
-        The trace of n edges is ``rank < n``.
+    graph, weights, ranks
+        See `strace_widgets.graph.ranked.RankedGraph`.
     full_logits : (V,) float32
         The full model's, at the last position.
     probing : Probing or None
-        How the prediction was asked, by a measure that needs gradients.
+        How the prediction was probed, by a measure that needs gradients.
+    saved_view : dict
+        The Explorer's state in the file from which the trace was loaded; empty for other traces.
+    sweeps : Cache from Modes to Sweep
+        The standard sweeps that were computed, or that a file had.
     """
 
     model: Model
@@ -66,16 +75,19 @@ class STrace:
     token_ids: Array
     tokens: list[str]
     importance: str
-    graph: Graph
-    weights: Edges
-    ranks: Edges
     full_logits: Array
     probing: Probing | None = None
+    saved_view: Mapping[str, Any] = field(default_factory=dict)
+    sweeps: Cache[Modes, Sweep] = field(default_factory=partial(Cache, KEPT_SWEEPS), init=False)
 
     def _repr_html_(self) -> str:
-        from .display import trace_html  # noqa: PLC0415 - a display of results is above them
-
-        return trace_html(self)
+        title = (
+            f"STrace of “{self.prompt}” on {self.model.name}: {self.graph.n_tokens} tokens, "
+            f"{self.n_edges:,} edges by {self.importance}{', loaded from a file' if self.replayed else ''}"
+        )
+        tokens, probabilities = zip(*((top.token, f"{top.probability:.3f}") for top in self.top[:SHOWN]), strict=True)
+        columns = {"the full model's next token": tokens, "probability": probabilities}
+        return html_table(title, columns, texts={"the full model's next token"})
 
     def __repr__(self) -> str:
         first = self.top[0]
@@ -84,10 +96,13 @@ class STrace:
             f"{self.importance}; the full model says {first.token!r} at {first.probability:.2f}"
         )
 
-    @property
-    def n_edges(self) -> int:
-        """E, the edges of the whole graph."""
-        return self.graph.n_edges
+    def __getstate__(self) -> dict[str, Any]:
+        if self.replayed:
+            return dict(self.__dict__)
+        raise NotCopiedError(
+            "A trace cannot be pickled or copied with its model: write it with trace.save(path), read it with "
+            "strace_widgets.load_trace(path), and give it a model with trace.with_model(model)."
+        )
 
     @cached_property
     def top(self) -> list[TopToken]:
@@ -104,22 +119,10 @@ class STrace:
         """The full model's uncertainty, in nats."""
         return float(metrics.entropy(metrics.log_probabilities(self.full_logits)))
 
-    def mask(self, size: float, toggles: Mapping[str, str] | None = None) -> Edges:
-        """Return which edges are kept at relative size s: exactly int(s E) of them, before any toggles.
-
-        Parameters
-        ----------
-        size : float in (0, 1]
-        toggles : dict, optional
-            As for `evaluate`.
-        """
-        kept = edges_kept(size, self.n_edges)
-        return switches.apply(Edges(*(kind < kept for kind in self.ranks)), toggles or {})
-
     def evaluate(
         self,
         sizes: Iterable[float],
-        toggles: Mapping[str, str] | Sequence[Mapping[str, str]] | None = None,
+        toggles: Mapping[str, str] | Toggles | Sequence[Mapping[str, str] | Toggles] | None = None,
         *,
         next_token: str | int | None = None,
         **modes: Any,
@@ -130,7 +133,7 @@ class STrace:
         ----------
         sizes : floats in (0, 1]
         toggles : dict, or list of dict, optional
-            Components forced on or off at every size: ``{"21.4": "off", "18.mlp": "on"}``; or one such dict a size.
+            Components switched on or off at every size: ``{"21.4": "off", "18.mlp": "on"}``; or one such dict a size.
         next_token : str or int, optional
             The token that truly came next, as text or id: the sweep then has its ``loss`` and ``rank``.
         **modes
@@ -154,18 +157,14 @@ class STrace:
         sizes = list(sizes)
         if not sizes:
             raise ValueError("There is no size to evaluate: give at least one s with 0 < s <= 1.")
-        chosen = _modes(modes)
-        kept = np.array([edges_kept(size, self.n_edges) for size in sizes])
-        saved = self.sweeps.get(chosen) if self.replayed and not toggles and next_token is None else None
+        chosen, kept = modes_of(**modes), self.kept(sizes)
+        switched = [self.parsed(each) for each in (toggles if isinstance(toggles, Sequence) else [toggles])]
+        if len(switched) not in (1, len(sizes)):
+            raise ValueError(f"There are {len(sizes)} sizes but {len(switched)} sets of toggles: give one for each.")
+        saved = self.sweeps.get(chosen) if self.replayed and not any(switched) and next_token is None else None
         if saved is not None and np.isin(kept, saved.n_edges).all():
             return saved.rows(np.searchsorted(saved.n_edges, kept).tolist())
-        by_size = toggles if isinstance(toggles, Sequence) else [toggles or {}]
-        if len(by_size) not in (1, len(sizes)):
-            raise ValueError(f"There are {len(sizes)} sizes but {len(by_size)} sets of switches: give one for each.")
-        switched = [switches.normalise(each, self.graph.n_layers, self.graph.n_heads) for each in by_size]
-        forced = [switches.forced(each, self.graph.n_layers, self.graph.n_heads) for each in switched]
-        heads, mlps = (np.stack(kind) for kind in zip(*forced, strict=True))
-        logits = self.model.evaluate(self.token_ids, self.ranks, kept, (heads, mlps), chosen)
+        logits = self.model.evaluate(self.token_ids, self.ranks, kept, switched, chosen)
         each_size = switched * (len(sizes) // len(switched))
         counted = [
             self.mask(size, each).n_kept if each else n for size, each, n in zip(sizes, each_size, kept, strict=True)
@@ -176,7 +175,7 @@ class STrace:
         )
 
     def submit(
-        self, sizes: Iterable[float] | None = None, toggles: Mapping[str, str] | None = None, **modes: Any
+        self, sizes: Iterable[float] | None = None, toggles: Mapping[str, str] | Toggles | None = None, **modes: Any
     ) -> Job:
         """Send a sweep to the model's server and return at once; `Job.result` gives the `Sweep`.
 
@@ -187,7 +186,8 @@ class STrace:
         """
         from .jobs import submit_sweep  # noqa: PLC0415 - jobs are above the trace
 
-        return submit_sweep(self, self.standard_sizes() if sizes is None else sizes, toggles, _modes(modes))
+        asked = self.standard_sizes() if sizes is None else list(sizes)
+        return submit_sweep(self, asked, self.parsed(toggles), modes_of(**modes))
 
     def estimate(self, sizes: Iterable[float] | None = None, **modes: Any) -> Estimate:
         """Return what a sweep costs before it is run: forward passes, requests to a server, bytes up and down.
@@ -202,9 +202,9 @@ class STrace:
         from ..model.request_estimates import of_sweep  # noqa: PLC0415 - needs a model
 
         n_sizes = len(self.standard_sizes() if sizes is None else list(sizes))
-        return of_sweep(self.model.sizes, len(self.token_ids), n_sizes, mean=_modes(modes).ablation == "mean")
+        return of_sweep(self.model.sizes, len(self.token_ids), n_sizes, mean=modes_of(**modes).ablation == "mean")
 
-    def states(self, sizes: Iterable[float], **modes: Any) -> Array:
+    def hidden_states(self, sizes: Iterable[float], **modes: Any) -> Array:
         """Return the last hidden states (K + 1, M) float32 of the subgraphs of K sizes, then the full model's.
 
         The state of the last position after the final norm, which the unembedding reads; modes as in `evaluate`.
@@ -215,22 +215,8 @@ class STrace:
         **modes
             As for `evaluate`.
         """
-        whole = -1
-        kept = np.array([*(edges_kept(size, self.n_edges) for size in sizes), whole])
-        forced = switches.forced({}, self.graph.n_layers, self.graph.n_heads)
-        return self.model.evaluate(self.token_ids, self.ranks, kept, forced, _modes(modes), states=True)
-
-    def connected(self, size: float) -> bool:
-        """Return whether the trace of size s reaches an embedding, so that it can depend on the prompt at all.
-
-        Parameters
-        ----------
-        size : float in (0, 1]
-        """
-        into_first_layer = [self.ranks.attention[0], self.ranks.attention_residual[0]]
-        if self.graph.parallel:
-            into_first_layer.append(self.ranks.mlp[0])
-        return edges_kept(size, self.n_edges) > min(int(kind.min()) for kind in into_first_layer)
+        kept = np.append(self.kept(sizes), -1)  # -1: the whole model
+        return self.model.evaluate(self.token_ids, self.ranks, kept, None, modes_of(**modes), states=True)
 
     def evaluate_mask(self, mask: Edges, **modes: Any) -> Sweep:
         """Run one subgraph that is given edge by edge; return a sweep of one row, whose size is the share kept.
@@ -241,30 +227,10 @@ class STrace:
         **modes
             As for `evaluate`.
         """
-        chosen = _modes(modes)
-        spelled_out = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
-        forced = switches.forced({}, self.graph.n_layers, self.graph.n_heads)
-        logits = self.model.evaluate(self.token_ids, spelled_out, np.array([1]), forced, chosen)
+        ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
+        logits = self.model.evaluate(self.token_ids, ranks, np.array([1]), None, modes_of(**modes))
         kept = np.array([mask.n_kept])
         return compare(self.full_logits, logits, [mask.n_kept / self.n_edges], kept, kept, self.model.decode)
-
-    def nucleus(self, mass: float) -> Edges:
-        """Return the mask that keeps the heaviest edges into each node, up to a share ``mass`` of its weight.
-
-        Parameters
-        ----------
-        mass : float in (0, 1]
-        """
-        return nucleus_mask(self.weights, self.graph, mass)
-
-    def threshold(self, weight: float) -> Edges:
-        """Return the mask of the edges heavier than ``weight`` that such edges connect to the output.
-
-        Parameters
-        ----------
-        weight : float
-        """
-        return threshold_mask(self.weights, self.graph, weight)
 
     def random(self, seed: int = 0, *, like_authors: bool = False) -> STrace:
         """Return the same prompt with a random connected order instead: the baseline to compare with.
@@ -279,35 +245,21 @@ class STrace:
         """
         weights = weigh(self.weights, self.graph, measure_named("random"), seed)
         ranks = rank_randomly(self.graph, seed) if like_authors else rank_edges(weights, self.graph)
-        return replace(self, importance="random", weights=weights, ranks=ranks, probing=None)
-
-    def standard_sizes(self) -> list[float]:
-        """Return the sizes of the standard sweep, evenly spaced on a log scale from one edge to all."""
-        kept = np.unique(np.geomspace(1, self.n_edges, LEVELS).round().astype(int))
-        return [size_of(int(n), self.n_edges) for n in kept]
+        return replace(self, importance="random", weights=weights, ranks=ranks, probing=None, saved_view={})
 
     def sweep(self, **modes: Any) -> Sweep:
-        """Return the results at the standard sizes, under the modes of `evaluate`; computed once for each.
+        """Return the results at the standard sizes; computed once for each combination of modes.
 
         Parameters
         ----------
         **modes
             As for `evaluate`.
         """
-        chosen = _modes(modes)
-        if chosen not in self.sweeps:
-            self.sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)
-        return self.sweeps[chosen]
-
-    @cached_property
-    def sweeps(self) -> dict[Modes, Sweep]:
-        """The standard sweeps that were computed, or that a file had."""
-        return {}
-
-    @cached_property
-    def saved_view(self) -> dict[str, Any]:
-        """The state of the Explorer that came with the file this trace was loaded from; empty for other traces."""
-        return {}
+        chosen = modes_of(**modes)
+        found = self.sweeps.get(chosen)
+        if found is None:
+            found = self.sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)
+        return found
 
     @property
     def replayed(self) -> bool:
@@ -326,13 +278,11 @@ class STrace:
         ModelMismatchError
             When the model has other sizes, or predicts something else after this prompt.
         """
-        check_same(self, model)
-        with_model = replace(self, model=model)
-        with_model.saved_view.update(self.saved_view)
-        return with_model
+        check_same(self.model, self.graph, self.token_ids, self.ranks, self.full_logits, model)
+        return replace(self, model=model)
 
     def smallest(
-        self, *, top1: bool = False, total_variation: float | None = None, nucleus: int | None = None
+        self, *, top1: bool = False, total_variation: float | None = None, nucleus: float | None = None
     ) -> float:
         """Return the necessary computation: the smallest s from which on every criterion given holds.
 
@@ -345,36 +295,22 @@ class STrace:
             The most probable token agrees with the full model's.
         total_variation : float
             TV is at most this.
-        nucleus : int
-            The recovered nucleus is at least this, in per cent.
+        nucleus : float
+            The nucleus of this share of the probability is the full model's, in order: 0.6 for 60 %.
 
         Raises
         ------
         ValueError
-            When no criterion is given.
+            When no criterion is given, or no nucleus of that share is compared.
         """
-        if not top1 and total_variation is None and nucleus is None:
-            raise ValueError("Say what must hold: top1=True, total_variation=0.1 or nucleus=60.")
-
-        def lasting(sweep: Sweep) -> int:
-            holds = np.ones(len(sweep), dtype=bool)
-            if top1:
-                holds &= sweep.top1
-            if total_variation is not None:
-                holds &= sweep.total_variation <= total_variation
-            if nucleus is not None:
-                holds &= sweep.nucleus >= nucleus
-            row = sweep.lasting(holds)
-            return len(sweep) - 1 if row is None else row  # at s = 1 the subgraph is the model
-
+        must_hold = criteria.chosen(top1=top1, total_variation=total_variation, nucleus=nucleus)
         sweep = self.sweep()
-        row = lasting(sweep)
         if self.replayed:
-            return float(sweep.sizes[row])
-        fails, lasts = (int(sweep.n_edges[row - 1]) if row else 0), int(sweep.n_edges[row])
-        between = np.unique(np.linspace(fails, lasts, REFINED + 1).round().astype(int)[1:])
+            return criteria.necessary_size(sweep, *must_hold)
+        last_failing, first_lasting = criteria.bracket(sweep, must_hold)
+        between = np.unique(np.linspace(last_failing, first_lasting, REFINED + 1).round().astype(int)[1:])
         refined = self.evaluate([size_of(int(n), self.n_edges) for n in between])
-        return float(refined.sizes[lasting(refined)])
+        return criteria.necessary_size(refined, *must_hold)
 
     def explore(self, session: str | Path | None = None) -> Explorer:
         """Return the Explorer widget on this trace; with a session file, go on with what was saved in it.
@@ -418,13 +354,3 @@ class STrace:
         from ..explorer.html_page import to_html  # noqa: PLC0415 - and so is the page
 
         return to_html([self], path, switches=switches)
-
-
-def _modes(modes: dict[str, Any]) -> Modes:
-    try:
-        return Modes(**modes)
-    except TypeError:
-        unknown = sorted(set(modes) - set(Modes.__dataclass_fields__))
-        raise TypeError(
-            f"There is no evaluation mode {', '.join(unknown)}: choose among {', '.join(Modes.__dataclass_fields__)}."
-        ) from None

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..errors import MissingPackageError
 from . import metrics
+from .display import html_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Array = np.ndarray[Any, Any]
+    import pandas as pd
+
+    from ..graph.edges import Array
 
 TOP = 10
 """How many leading tokens a result lists."""
 
-NUCLEUS = 60
-"""The nucleus whose size a sweep reports, in per cent."""
+NUCLEUS = 0.6
+"""The nucleus whose size a sweep reports, as a share of the probability."""
+
+FIGURES = (
+    *("n_edges", "n_edges_kept", "total_variation", "kl", "jensen_shannon", "entropy"),
+    *("top1", "nucleus", "nucleus_size"),
+)
+"""The columns of a sweep that have one number a size and need no true next token."""
+
+SHOWN = 12
+"""Rows that the table of a sweep shows at most."""
 
 PAPER_SIZES = (
     *(1e-5, 2e-5, 4e-5, 8e-5, 1e-4, 2e-4, 4e-4, 8e-4, 1e-3, 1.2e-3, 1.4e-3, 2e-3, 3e-3, 4e-3, 6e-3, 8e-3),
@@ -35,9 +48,11 @@ class TopToken(NamedTuple):
     probability: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Sweep:
-    """One row a size, ascending as given; every figure is at the last position, against the full model.
+    """One row a size, in the order given; every figure is at the last position, against the full model.
+
+    Two sweeps are equal only if they are the same object.
 
     Attributes
     ----------
@@ -52,10 +67,11 @@ class Sweep:
         nats.
     top1 : (K,) bool
         Whether the most probable token is the full model's.
-    nucleus : (K,) int64
-        Recovered nucleus in per cent, 0 for none.
+    nucleus : (K,) float64
+        The largest nucleus that is recovered, as a share of the probability: one of
+        `strace_widgets.results.metrics.NUCLEI`, or 0 for none.
     nucleus_size : (K,) int64
-        Tokens in the subgraph's nucleus of 60 %.
+        Tokens in the subgraph's nucleus of 0.6.
     top : list of list of TopToken
         The subgraph's most probable tokens, a list a size.
     probabilities, full_probabilities : (K, V) and (V,) float32
@@ -94,6 +110,38 @@ class Sweep:
         names = ("n_edges", "total_variation", "kl", "entropy", "top1", "nucleus")
         return {"size": self.sizes, **{name: getattr(self, name) for name in names}}
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return a data frame with a row a size.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``size``, ``n_edges``, ``n_edges_kept``, ``total_variation``, ``kl``, ``jensen_shannon``, ``entropy``,
+            ``top1``, ``nucleus`` and ``nucleus_size`` as in the attributes; ``top1_token`` and ``top1_probability`` of
+            the subgraph's most probable token; ``loss`` and ``rank``, where the true next token was given.
+
+        Raises
+        ------
+        MissingPackageError
+            When pandas is not installed.
+        """
+        try:
+            import pandas as pd  # noqa: PLC0415 - an optional package
+        except ImportError as reason:
+            raise MissingPackageError("A data frame needs pandas: pip install 'strace_widgets[study]'.") from reason
+        per_size = {"size": self.sizes}
+        for name in (*FIGURES, "loss", "rank"):
+            if getattr(self, name) is not None:
+                per_size[name] = getattr(self, name)
+        leading = [top[0] for top in self.top]
+        return pd.DataFrame(
+            per_size
+            | {
+                "top1_token": [token.token for token in leading],
+                "top1_probability": [token.probability for token in leading],
+            }
+        )
+
     def __len__(self) -> int:
         return len(self.sizes)
 
@@ -104,9 +152,18 @@ class Sweep:
         )
 
     def _repr_html_(self) -> str:
-        from .display import sweep_html  # noqa: PLC0415 - a display of results is above them
-
-        return sweep_html(self)
+        shown = np.unique(np.linspace(0, len(self) - 1, min(SHOWN, len(self))).round().astype(int))
+        title = f"Sweep of {len(self)} size{'s' * (len(self) != 1)}"
+        if len(shown) < len(self):
+            title += f", {len(shown)} of them shown"
+        columns = {
+            "size": [f"{self.sizes[row]:.3g}" for row in shown],
+            "edges": [f"{self.n_edges_kept[row]:,}" for row in shown],
+            "TV": [f"{self.total_variation[row]:.3f}" for row in shown],
+            "top token": [self.top[row][0].token for row in shown],
+            "top-1 agrees": ["✓" if self.top1[row] else "" for row in shown],
+        }
+        return html_table(title, columns, texts={"top token"})
 
     def rows(self, rows: Sequence[int]) -> Sweep:
         """Return the results of some rows only, in the order given.
@@ -128,7 +185,7 @@ class Sweep:
         Parameters
         ----------
         criterion : (K,) array of bool
-            Whether it holds at each size.
+            Whether it holds at each size, such as ``sweep.kl <= 0.5``.
         """
         order = np.argsort(self.n_edges, kind="stable")
         holds = np.asarray(criterion, dtype=bool)[order]

@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
 import zipfile
 import zlib
-from dataclasses import asdict, fields
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
+import msgspec
 import numpy as np
 
 from ..errors import StraceError, TraceFileError
-from ..graph.edges import NOT_IN_GRAPH, Edges, Graph
+from ..graph.edges import NOT_IN_GRAPH, Array, Edges, Graph
 from ..graph.measures import Probing
-from ..graph.modes import Modes
-from ..graph.toggles import normalise
+from ..graph.modes import Modes, modes_of
+from ..graph.ranked import LEVELS
+from ..graph.toggles import parse
+from ..json_files import Header, decode, decode_file
 from . import metrics
 from .replay import ReplayModel
-from .strace import STrace
-from .sweep import Sweep, TopToken
+from .strace import KEPT_SWEEPS, STrace
+from .sweep import FIGURES, Sweep, TopToken
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..model.model import Model
 
 FORMAT, VERSION = "strace", 1
@@ -38,14 +43,76 @@ LARGEST_JSON = 1 << 28
 ARRAY_HEADER = 4096
 """Bytes that the header of an array may take at most; it takes 128."""
 
-FIGURES = tuple(
-    column.name
-    for column in fields(Sweep)
-    if column.name not in ("top", "probabilities", "full_probabilities", "loss", "rank")
-)
-"""What a sweep has a number of at each size."""
+LARGEST_VOCABULARY = 1 << 21
+"""Token ids that a file may have; the largest vocabularies have half of that."""
 
-Array = np.ndarray[Any, Any]
+LARGEST_RESULTS = 1 << 30
+"""Probabilities that the sweeps of a file may have; those that are not in the file take memory too."""
+
+COLUMNS: dict[str, type[np.generic]] = {
+    **dict.fromkeys(("sizes", *FIGURES), np.float64),
+    **dict.fromkeys(("n_edges", "n_edges_kept", "nucleus", "nucleus_size"), np.int64),
+    "top1": np.bool_,
+}
+"""The columns of a sweep that a file has, and their types; nuclei are in per cent there."""
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class GraphEntry(msgspec.Struct):
+    """`Graph` as the manifest writes it."""
+
+    n_layers: Count
+    n_heads: Count
+    n_tokens: Count
+    parallel: bool = False
+
+
+class ModelEntry(msgspec.Struct):
+    """What a file says of the model."""
+
+    name: str
+    dtype: str
+
+
+class SweepEntry(msgspec.Struct):
+    """A saved sweep. A mode that the file does not name had no choice yet: it is the default."""
+
+    modes: dict[str, bool | str]
+    n_sizes: Annotated[int, msgspec.Meta(ge=1, le=LEVELS)]
+
+
+class Member(msgspec.Struct):
+    """A file in the archive, as it was written."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(Header):
+    """``manifest.json``."""
+
+    model: ModelEntry
+    prompt: str
+    tokens: list[str]
+    importance: str
+    graph: GraphEntry
+    vocabulary_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_VOCABULARY)]
+    precision: Literal["float32", "float16"]
+    texts: dict[int, str]
+    sweeps: Annotated[list[SweepEntry], msgspec.Meta(max_length=KEPT_SWEEPS)]
+    members: dict[str, Member]
+    probing: Probing | None = None
+
+
+class ShownGraph(msgspec.Struct):
+    """What the view says of the trace that it shows."""
+
+    n_layers: int
+    n_heads: int
+    n_tokens: int
+    n_edges: int
+    masks: str
 
 
 def save_trace(trace: STrace, path: str | Path, view: str, *, precision: str = "float32") -> Path:
@@ -58,52 +125,63 @@ def save_trace(trace: STrace, path: str | Path, view: str, *, precision: str = "
     """
     if precision not in ("float32", "float16"):
         raise ValueError(f"precision={precision!r} does not exist: choose 'float32' or 'float16'.")
-    members: dict[str, bytes] = {
-        "view.json": view.encode(),
+    members = {"view.json": view.encode(), **_arrays(trace, precision)}
+    manifest = msgspec.json.format(msgspec.json.encode(_manifest(trace, precision, members)), indent=1)
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".part")  # a file under its own name is always whole
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {"manifest.json": manifest, **members}.items():
+            # No time of day: the same trace gives the same file.
+            member = zipfile.ZipInfo(name)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, content)
+    return unfinished.replace(path)
+
+
+def _arrays(trace: STrace, precision: str) -> dict[str, bytes]:
+    """Return the members that are arrays."""
+    members = {
         "token_ids.npy": _packed(trace.token_ids),
         "full_logits.npy": _packed(trace.full_logits.astype(np.float32)),
     }
     for kind in Edges._fields:
         members[f"weights/{kind}.npy"] = _packed(getattr(trace.weights, kind).astype(precision))
         members[f"ranks/{kind}.npy"] = _packed(getattr(trace.ranks, kind))
-    named = {*trace.token_ids.tolist(), *(token.id for token in trace.top)}
     for number, sweep in enumerate(trace.sweeps.values()):
-        listed = sorted({token.id for row in (*sweep.top, trace.top) for token in row})
-        named.update(listed)
-        columns = {name: getattr(sweep, name) for name in FIGURES} | {
+        columns = {name: getattr(sweep, name) for name in COLUMNS} | {
+            "nucleus": np.rint(100 * sweep.nucleus),
             "top_ids": np.array([[token.id for token in row] for row in sweep.top]),
             "top_probabilities": np.array([[token.probability for token in row] for row in sweep.top]),
-            "listed_probabilities": sweep.probabilities[:, listed],
+            "listed_probabilities": sweep.probabilities[:, sorted(_listed(sweep, trace))],
         }
-        members |= {f"sweeps/{number}/{name}.npy": _packed(column) for name, column in columns.items()}
-    manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "model": {"name": trace.model.name, "dtype": trace.model.dtype},
-        "prompt": trace.prompt,
-        "tokens": trace.tokens,
-        "importance": trace.importance,
-        "probing": trace.probing and asdict(trace.probing),
-        "graph": trace.graph._asdict(),
-        "vocabulary_size": len(trace.full_logits),
-        "precision": precision,
-        "texts": {str(i): trace.model.decode(i) for i in sorted(named)},
-        "sweeps": [{"modes": asdict(modes), "n_sizes": len(sweep)} for modes, sweep in trace.sweeps.items()],
-        "members": {
-            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            for name, content in members.items()
-        },
-    }
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".part")  # a file under its own name is always whole
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
-        text = json.dumps(manifest, ensure_ascii=False, indent=1)
-        for name, content in {"manifest.json": text.encode(), **members}.items():
-            # No time of day: the same trace gives the same file.
-            member = zipfile.ZipInfo(name)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(member, content)
-    return unfinished.replace(path)
+        for name, column in columns.items():
+            members[f"sweeps/{number}/{name}.npy"] = _packed(column.astype(COLUMNS.get(name, column.dtype)))
+    return members
+
+
+def _manifest(trace: STrace, precision: str, members: dict[str, bytes]) -> Manifest:
+    named = {*trace.token_ids.tolist(), *(token.id for token in trace.top)}
+    named = named.union(*(_listed(sweep, trace) for sweep in trace.sweeps.values()))
+    return Manifest(
+        format=FORMAT,
+        version=VERSION,
+        model=ModelEntry(trace.model.name, trace.model.dtype),
+        prompt=trace.prompt,
+        tokens=trace.tokens,
+        importance=trace.importance,
+        graph=GraphEntry(**trace.graph._asdict()),
+        vocabulary_size=len(trace.full_logits),
+        precision=cast("Literal['float32', 'float16']", precision),
+        texts={i: trace.model.decode(i) for i in sorted(named)},
+        sweeps=[SweepEntry(asdict(modes), len(sweep)) for modes, sweep in trace.sweeps.items()],
+        members={name: Member(len(content), hashlib.sha256(content).hexdigest()) for name, content in members.items()},
+        probing=trace.probing,
+    )
+
+
+def _listed(sweep: Sweep, trace: STrace) -> set[int]:
+    """Return the ids of the tokens whose probabilities are saved."""
+    return {token.id for row in (*sweep.top, trace.top) for token in row}
 
 
 def load_trace(path: str | Path) -> STrace:
@@ -136,22 +214,18 @@ def load_trace(path: str | Path) -> STrace:
 
 
 class _Reader:
-    """An open file, the checks that everything read from it passes, and the member at fault if none of them says it."""
+    """An open file, and the checks that everything read from it passes."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
-        self.path, self.archive, self.member = path, archive, "manifest.json"
+        self.path, self.archive = path, archive
         self.sizes = {member.filename: member.file_size for member in archive.infolist()}
         if "manifest.json" not in self.sizes:
             raise TraceFileError(f"{path} is no saved trace: it has no manifest.json.")
-        manifest = self.parsed("manifest.json", self.read("manifest.json", LARGEST_JSON))
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise TraceFileError(f"{path} is no saved trace: its manifest.json does not say so.")
-        if not isinstance(manifest.get("version"), int) or manifest["version"] > VERSION:
-            raise TraceFileError(
-                f"{path} is a saved trace of version {manifest.get('version')}; this package reads up to version "
-                f"{VERSION}. Install a newer strace_widgets."
-            )
-        self.manifest: dict[str, Any] = manifest
+        content = self.read("manifest.json", LARGEST_JSON)
+        try:
+            self.manifest = decode_file(content, Manifest, FORMAT, VERSION)
+        except ValueError as reason:
+            raise TraceFileError(f"{path} is no saved trace that can be read: manifest.json {reason}.") from reason
 
     def wrong(self, member: str, what: str) -> TraceFileError:
         return TraceFileError(f"{self.path} cannot be used: {member} {what}.")
@@ -170,16 +244,10 @@ class _Reader:
     def checked(self, member: str, most: int) -> bytes:
         """Return a member that is what the manifest says."""
         content = self.read(member, most)
-        told = self.manifest["members"][member]
-        if len(content) != told["bytes"] or hashlib.sha256(content).hexdigest() != told["sha256"]:
+        written = self.manifest.members[member]
+        if len(content) != written.bytes or hashlib.sha256(content).hexdigest() != written.sha256:
             raise self.wrong(member, "is not what was saved: its checksum in manifest.json is another")
         return content
-
-    def parsed(self, member: str, content: bytes) -> Any:
-        try:
-            return json.loads(content)
-        except ValueError as reason:
-            raise self.wrong(member, f"is no JSON ({reason})") from reason
 
     def array(self, member: str, dtype: Any, *shape: int) -> Array:
         """Return an array of a known type and shape."""
@@ -195,65 +263,69 @@ class _Reader:
 
     def trace(self) -> STrace:
         """Return the whole trace."""
-        try:
+        with self.describing("manifest.json"):
             return self._trace()
-        except StraceError:
+
+    @contextmanager
+    def describing(self, member: str) -> Iterator[None]:
+        """Name the member at fault where what follows from it fails, and no member was named yet."""
+        try:
+            yield
+        except TraceFileError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as reason:
+        except (StraceError, KeyError, TypeError, ValueError, AttributeError) as reason:
             what = f"does not describe a trace ({type(reason).__name__}: {reason})"
-            raise self.wrong(self.member, what) from reason
+            raise self.wrong(member, what) from reason
 
     def _trace(self) -> STrace:
         manifest = self.manifest
-        graph = Graph(**manifest["graph"])
-        n_ids, tokens = manifest["vocabulary_size"], [str(token) for token in manifest["tokens"]]
-        texts = {int(i): str(text) for i, text in manifest["texts"].items()}
-        model = ReplayModel(str(manifest["model"]["name"]), str(manifest["model"]["dtype"]), texts)
-        if min(graph[:3]) < 1 or len(tokens) != graph.n_tokens:
-            raise ValueError(f"{len(tokens)} tokens in a graph {tuple(graph)}")
-        self._no_more_than_told()
+        graph = Graph(**msgspec.structs.asdict(manifest.graph))
+        if len(manifest.tokens) != graph.n_tokens:
+            raise ValueError(f"{len(manifest.tokens)} tokens in a graph {tuple(graph)}")
+        self._no_other_members()
+        if sum(sweep.n_sizes for sweep in manifest.sweeps) * manifest.vocabulary_size > LARGEST_RESULTS:
+            raise self.wrong("manifest.json", f"asks for more than {LARGEST_RESULTS:,} probabilities")
         # Before anything of the graph's size is made: a few bytes of manifest could ask for any amount of memory.
         if self.sizes.get("ranks/attention.npy", 0) < 4 * math.prod((*graph[:3], graph.n_tokens)):
             raise self.wrong("ranks/attention.npy", f"is too small for the graph {tuple(graph)}")
-        logits = self.array("full_logits.npy", np.float32, n_ids)
-        token_ids = self.array("token_ids.npy", np.int64, graph.n_tokens)
         trace = STrace(
-            cast("Model", model),  # it has what a replay needs and refuses the rest
-            str(manifest["prompt"]),
-            token_ids,
-            tokens,
-            str(manifest["importance"]),
-            graph,
-            self._weights(graph),
-            self._ranks(graph),
-            logits,
-            Probing(**manifest["probing"]) if manifest.get("probing") else None,
+            # It has what a replay needs and refuses the rest.
+            model=cast("Model", ReplayModel(manifest.model.name, manifest.model.dtype, manifest.texts)),
+            prompt=manifest.prompt,
+            token_ids=self.array("token_ids.npy", np.int64, graph.n_tokens),
+            tokens=manifest.tokens,
+            importance=manifest.importance,
+            graph=graph,
+            weights=self._weights(graph),
+            ranks=self._ranks(graph),
+            full_logits=self.array("full_logits.npy", np.float32, manifest.vocabulary_size),
+            probing=manifest.probing,
+            saved_view=self._view(graph),
         )
-        for number, sweep in enumerate(manifest["sweeps"]):
-            trace.sweeps[Modes(**sweep["modes"])] = self._sweep(f"sweeps/{number}", sweep["n_sizes"], trace)
-        trace.saved_view.update(self._view(trace))
+        for number, sweep in enumerate(manifest.sweeps):
+            trace.sweeps[modes_of(**sweep.modes)] = self._sweep(f"sweeps/{number}", sweep.n_sizes, trace)
         return trace
 
-    def _no_more_than_told(self) -> None:
-        unknown = sorted(set(self.sizes) - {"manifest.json"} - set(self.manifest["members"]))
+    def _no_other_members(self) -> None:
+        unknown = sorted(set(self.sizes) - {"manifest.json"} - set(self.manifest.members))
         if unknown or len(self.sizes) != len(self.archive.infolist()):
             raise self.wrong(unknown[0] if unknown else "manifest.json", "does not belong into the file")
 
     def _weights(self, graph: Graph) -> Edges:
         exists, kinds = graph.exists(), []
-        for kind, there in zip(Edges._fields, exists, strict=True):
-            weights = self.array(f"weights/{kind}.npy", self.manifest["precision"], *there.shape).astype(np.float32)
-            if not np.isfinite(weights).all() or weights[~there].any():
+        for kind, present in zip(Edges._fields, exists, strict=True):
+            weights = self.array(f"weights/{kind}.npy", self.manifest.precision, *present.shape).astype(np.float32)
+            if not np.isfinite(weights).all() or weights[~present].any():
                 raise self.wrong(f"weights/{kind}.npy", "has weights that are no numbers, or outside the graph")
             kinds.append(weights)
         return Edges(*kinds)
 
     def _ranks(self, graph: Graph) -> Edges:
         exists, kinds, seen = graph.exists(), [], np.zeros(graph.n_edges, dtype=bool)
-        for kind, there in zip(Edges._fields, exists, strict=True):
-            ranks = self.array(f"ranks/{kind}.npy", np.int32, *there.shape)
-            inside = ranks[there]
-            if (ranks[~there] != NOT_IN_GRAPH).any() or not ((inside >= 0) & (inside < graph.n_edges)).all():
+        for kind, present in zip(Edges._fields, exists, strict=True):
+            ranks = self.array(f"ranks/{kind}.npy", np.int32, *present.shape)
+            inside = ranks[present]
+            if (ranks[~present] != NOT_IN_GRAPH).any() or not ((inside >= 0) & (inside < graph.n_edges)).all():
                 raise self.wrong(f"ranks/{kind}.npy", f"has ranks that are not 0 to {graph.n_edges - 1}")
             seen[inside] = True
             kinds.append(ranks)
@@ -262,8 +334,8 @@ class _Reader:
         return Edges(*kinds)
 
     def _sweep(self, folder: str, n_sizes: int, trace: STrace) -> Sweep:
-        kinds = dict.fromkeys(("n_edges", "n_edges_kept", "nucleus", "nucleus_size"), np.int64) | {"top1": np.bool_}
-        figures = {name: self.array(f"{folder}/{name}.npy", kinds.get(name, np.float64), n_sizes) for name in FIGURES}
+        figures = {name: self.array(f"{folder}/{name}.npy", kind, n_sizes) for name, kind in COLUMNS.items()}
+        figures["nucleus"] = figures["nucleus"] / 100
         n_edges, n_ids = figures["n_edges"], len(trace.full_logits)
         if n_sizes < 1 or n_edges[0] < 1 or n_edges[-1] != trace.n_edges or not (np.diff(n_edges) > 0).all():
             raise self.wrong(f"{folder}/n_edges.npy", f"does not ascend from 1 or more to {trace.n_edges:,} edges")
@@ -286,17 +358,18 @@ class _Reader:
             full_probabilities=np.exp(metrics.log_probabilities(trace.full_logits)).astype(np.float32),
         )
 
-    def _view(self, trace: STrace) -> dict[str, Any]:
+    def _view(self, graph: Graph) -> dict[str, Any]:
         """Return the saved state of the Explorer, which has to be about this trace."""
-        self.member = "view.json"
-        view = self.parsed("view.json", self.checked("view.json", LARGEST_JSON))
-        graph, bundle = trace.graph, view["bundle"]
-        sizes = bundle["n_layers"], bundle["n_heads"], bundle["n_tokens"], bundle["n_edges"]
-        answered = Modes(masks=bundle["masks"]) in trace.sweeps and 1 <= view["n_edges"] <= graph.n_edges
-        if sizes != (*graph[:3], graph.n_edges) or not answered:
-            raise self.wrong("view.json", "shows another trace")
-        view["toggles"] = normalise(view["toggles"], graph.n_layers, graph.n_heads)
-        return cast("dict[str, Any]", view)
+        content = self.checked("view.json", LARGEST_JSON)
+        with self.describing("view.json"):
+            view = decode(content, dict[str, Any])
+            shown = msgspec.convert(view["bundle"], ShownGraph)
+            sizes = shown.n_layers, shown.n_heads, shown.n_tokens, shown.n_edges
+            answered = Modes(masks=shown.masks) in [modes_of(**sweep.modes) for sweep in self.manifest.sweeps]
+            if sizes != (*graph[:3], graph.n_edges) or not (answered and 1 <= view["n_edges"] <= graph.n_edges):
+                raise self.wrong("view.json", "shows another trace")
+            view["toggles"] = parse(view["toggles"], graph.n_layers, graph.n_heads).plain()
+        return view
 
 
 def _packed(array: Array) -> bytes:

@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PromptError
 from ..extras import pd
-from .run import trace
+from .run import trace as trace_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .strace import Array, STrace
+    from ..graph.edges import Array
+    from .strace import STrace
 
 
 def carry_over(
-    clean: STrace, altered_prompt: str | list[int] | Array, sizes: Iterable[float] | None = None, **modes: Any
+    trace: STrace, prompt: str | list[int] | Array, sizes: Iterable[float] | None = None, **modes: Any
 ) -> pd.DataFrame:
     """Evaluate the subgraphs of a clean prompt's trace on an altered prompt, beside the altered prompt's own.
 
     Parameters
     ----------
-    clean : STrace
-    altered_prompt : str or token ids
-        Of as many tokens as the clean one, so that their graphs have the same edges.
+    trace : STrace
+        Of the clean prompt.
+    prompt : str or token ids
+        The altered prompt, of as many tokens as the clean one, so that their graphs have the same edges.
     sizes : floats in (0, 1], optional
         The standard sweep's, unless given.
     **modes
@@ -34,10 +36,10 @@ def carry_over(
     -------
     pandas.DataFrame
         One row a ``subgraph`` and ``size``. ``subgraph`` is "carried" (the clean ranks) or "own" (ranks of a
-        trace of the altered prompt by the same importance measure). ``n_edges``, ``total_variation``, ``kl`` (nats),
-        ``entropy`` (nats), ``top1``, ``nucleus`` (per cent) compare with the full model *on the altered prompt*;
-        ``top1_token`` and ``top1_probability`` are the subgraph's; ``clean_top1_probability`` is what it gives to
-        the token that the full model predicts on the clean prompt.
+        trace of the altered prompt by the same importance measure). The columns of
+        `strace_widgets.results.sweep.Sweep.to_frame` compare with the full model *on the altered prompt*;
+        ``clean_top1_probability`` is what the subgraph gives to the token that the full model predicts on the clean
+        prompt.
 
     Raises
     ------
@@ -46,26 +48,18 @@ def carry_over(
     ValueError
         When the trace's importance measure was a function, which is not kept.
     """
-    own = trace(clean.model, altered_prompt, clean.importance, **clean.options)
-    if len(own.tokens) != len(clean.tokens):
+    own = trace_prompt(trace.model, prompt, trace.importance, **trace.options)
+    if len(own.tokens) != len(trace.tokens):
         raise PromptError(
-            f"A trace carries over to a prompt of as many tokens: the clean one has {len(clean.tokens)} "
-            f"({clean.tokens}), the altered one {len(own.tokens)} ({own.tokens})."
+            f"A trace carries over to a prompt of as many tokens: the clean one has {len(trace.tokens)} "
+            f"({trace.tokens}), the altered one {len(own.tokens)} ({own.tokens})."
         )
-    sizes = clean.standard_sizes() if sizes is None else list(sizes)
-    carried = replace(own, weights=clean.weights, ranks=clean.ranks)
+    sizes = trace.standard_sizes() if sizes is None else list(sizes)
+    carried = replace(own, weights=trace.weights, ranks=trace.ranks)
     tables = []
     for name, traced in (("carried", carried), ("own", own)):
         sweep = traced.evaluate(sizes, **modes)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "subgraph": name,
-                    **sweep.columns(),
-                    "top1_token": [top[0].token for top in sweep.top],
-                    "top1_probability": [top[0].probability for top in sweep.top],
-                    "clean_top1_probability": sweep.probabilities[:, clean.top[0].id].astype(float),
-                }
-            )
-        )
+        table = sweep.to_frame().assign(clean_top1_probability=sweep.probabilities[:, trace.top[0].id].astype(float))
+        table.insert(0, "subgraph", name)
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)

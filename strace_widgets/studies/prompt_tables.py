@@ -10,10 +10,10 @@ import numpy as np
 from ..errors import PromptError
 from ..graph.counts import component_counts
 from ..graph.edges import Edges, edges_kept
-from ..results import metrics
+from ..results import criteria, metrics
 from ..results.run import trace
 from .store import STATES
-from .tables import CRITERIA, NUCLEI, TOP, TOTAL_VARIATIONS
+from .tables import CRITERIA
 from .word_frequency import Unigram, rank_correlation
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _arrays(traces: dict[str, STrace], settings: Settings) -> dict[str, Any]:
     arrays: dict[str, Any] = {}
     if settings.hidden_states:
         first = next(iter(traces.values()))
-        arrays[STATES] = first.states(settings.sizes, masks=settings.masks[0], **settings.modes())
+        arrays[STATES] = first.hidden_states(settings.sizes, masks=settings.masks[0], **settings.modes())
     if settings.keep_traces:
         for name, traced in traces.items():
             kept = {"weights": traced.weights, "ranks": traced.ranks}
@@ -150,6 +150,7 @@ def _expected_id(traced: STrace, prompt: Prompt) -> int | None:
 def _points(sweep: Sweep, words: Unigram) -> dict[str, Any]:
     return {
         **sweep.columns(),
+        "nucleus": np.rint(100 * sweep.nucleus).astype(int),  # the table has them in per cent
         "top1_id": [top[0].id for top in sweep.top],
         "top1_token": [top[0].token for top in sweep.top],
         "top1_probability": [top[0].probability for top in sweep.top],
@@ -160,15 +161,8 @@ def _points(sweep: Sweep, words: Unigram) -> dict[str, Any]:
 
 def _necessary(sweep: Sweep) -> dict[str, list[Any]]:
     """Return the smallest size of the sweep from which on each criterion holds."""
-    holds = [
-        sweep.top1,
-        sweep.top_agreement(TOP) == 1,
-        *(sweep.nucleus >= percent for percent in NUCLEI),
-        *(sweep.total_variation <= bound for bound in TOTAL_VARIATIONS),
-    ]
-    rows = [sweep.lasting(each) for each in holds]
-    # At s = 1 the subgraph is the model, whatever the rounding of a batch says.
-    return {"criterion": list(CRITERIA), "size": [1.0 if row is None else float(sweep.sizes[row]) for row in rows]}
+    sizes = [criteria.necessary_size(sweep, criteria.named(name)) for name in CRITERIA]
+    return {"criterion": list(CRITERIA), "size": sizes}
 
 
 def _components(traced: STrace, sizes: tuple[float, ...]) -> dict[str, Any]:

@@ -52,10 +52,9 @@ def test_trace_and_sweep_agree(
     trace, twin = sw.trace(there, PROMPT), sw.trace(here, PROMPT)
     same_trace(trace, twin, ties=0.0 if who == "trusted" else 1e-6)
     sizes = np.array([1, 7, twin.n_edges // 20, twin.n_edges // 3, twin.n_edges])
-    forced = (np.zeros((4, 4), dtype=np.int8), np.zeros(4, dtype=np.int8))
     for modes in ({}, {"masks": "mlp+residual"}, {"inverse": True}, {"residual": "kept"}, {"attention": "frozen"}):
         chosen = Modes(**modes)
-        asked = (twin.token_ids, twin.ranks, sizes, forced, chosen)
+        asked = (twin.token_ids, twin.ranks, sizes, None, chosen)
         theirs, ours = there.evaluate(*asked), here.evaluate(*asked)
         # Where attention is not masked, the server's own kernel computes it, and rounds otherwise.
         bound = CLOSE if not modes else CLOSE * max(1, np.abs(ours).max())
