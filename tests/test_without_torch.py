@@ -14,7 +14,7 @@ from conftest import ROOT
 
 import strace_widgets as sw
 
-LIGHT = ("numpy", "anywidget", "ipywidgets", "altair", "msgspec")
+LIGHT = ("numpy", "msgspec", "anywidget", "ipywidgets", "altair")
 HEAVY = ("torch", "nnsight", "transformers", "numba", "tqdm", "platformdirs", "markdown_it", "vl_convert")
 
 
