@@ -30,7 +30,7 @@ def test_a_file_is_read_into_a_typed_value() -> None:
         (b'{"format": "example", "version": 1, "name": "x", "sizes": ' + b"[" * 100_000, "is no JSON"),
         (b"[]", "does not fit .*Expected `object`"),
         (b'{"version": 1}', "does not fit .*missing required field `format`"),
-        (b'{"format": "other", "version": 1}', "has the format 'other', not 'example'"),
+        (b'{"format": "other", "version": 1}', "its format is 'other', not 'example'"),
         (b'{"format": "example", "version": "1"}', r"does not fit .*\$\.version"),
         (b'{"format": "example", "version": 3}', r"is of version 3; .* up to version 2\. Install a newer"),
         (b'{"format": "example", "version": 0}', "is of version 0"),

@@ -234,7 +234,7 @@ def load_job(path: str | Path, model: Model | None = None) -> Job:
     try:
         file = decode_file(Path(path).read_bytes(), JobFile, FORMAT, VERSION)
     except ValueError as reason:
-        raise JobFileError(f"{path} is no job file of strace_widgets that can be read: it {reason}.") from reason
+        raise JobFileError(f"{path} is no job file of strace_widgets that can be read: {reason}.") from reason
     if model is None:
         from ..model.loading import load_model  # noqa: PLC0415 - loading is above the jobs' own needs
 
