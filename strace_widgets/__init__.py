@@ -36,6 +36,7 @@ from .errors import (
     UnsupportedArchitectureError,
     VersionMismatchError,
     WrongKeyError,
+    missing_for_a_model,
 )
 from .graph.edges import Edges
 from .model.request_estimates import Estimate
@@ -146,7 +147,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(_ON_FIRST_USE[name], __name__), name)
     except ModuleNotFoundError as reason:
-        raise MissingPackageError.of_model(f"strace_widgets.{name}", reason.name) from reason
+        raise missing_for_a_model(f"strace_widgets.{name}", reason.name) from reason
 
 
 def load_ipython_extension(ipython: Any) -> None:

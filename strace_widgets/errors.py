@@ -58,13 +58,13 @@ class ModelMismatchError(StraceError, ValueError):
 class MissingPackageError(StraceError, ImportError):
     """What was asked needs a package that is not installed."""
 
-    @classmethod
-    def of_model(cls, what: str, package: str | None) -> MissingPackageError:
-        """Return the error of something that runs a model."""
-        return cls(
-            f"{what} needs {package}, which is not installed. What runs a model needs all of `pip install torch "
-            "nnsight transformers numba tqdm platformdirs`; saved traces open without them."
-        )
+
+def missing_for_a_model(what: str, package: str | None) -> MissingPackageError:
+    """Return the error of something that runs a model and lacks a package."""
+    return MissingPackageError(
+        f"{what} needs {package}, which is not installed. What runs a model needs all of `pip install torch nnsight "
+        "transformers numba tqdm platformdirs`; saved traces open without them."
+    )
 
 
 class CancelledError(StraceError):

@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from .errors import MissingPackageError, StraceError
+from .errors import StraceError, missing_for_a_model
 from .results.run import trace
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class StraceMagics(Magics):
             try:
                 from .model.loading import load_model  # noqa: PLC0415 - torch is needed from here on
             except ModuleNotFoundError as reason:
-                raise MissingPackageError.of_model("%strace", reason.name) from reason
+                raise missing_for_a_model("%strace", reason.name) from reason
 
             self.models[self.chosen] = load_model(self.chosen or None)
         return self.models[self.chosen]
