@@ -144,7 +144,8 @@ class RequestRunner:
             request.waits = False
 
     def _requests(self, kinds: tuple[str, ...]) -> list[Request]:
-        return [self._newest[kind] for kind in kinds if kind in self._newest]
+        with self._lock:
+            return [request for kind, request in self._newest.items() if kind in kinds]
 
     # On the worker.
 

@@ -279,7 +279,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _answered_messages(self) -> Messages:
         return Messages(
-            lambda answer: self.send(answer),  # noqa: PLW0108 - looked up at each call, as ipywidgets does
+            lambda answer: self.send(answer),  # noqa: PLW0108 - the tests put another function in its place
             self._requests,
             self._tell,
             at_once={
