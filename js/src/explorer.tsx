@@ -1,15 +1,16 @@
 // The Explorer: one card over the traits of one model.
 import { render as renderTree } from "preact";
 import { useMemo, useRef } from "preact/hooks";
-import { Card } from "./card";
-import { keepKey, useKeptFocus } from "./focus";
-import { useConversation } from "./kernel";
-import { mountPage, pageModel } from "./page";
-import { mountView, type ViewName } from "./single";
-import { decodeBundle, type ExplorerModel, type ExplorerState } from "./state";
-import { useTrait } from "./store";
-import { useTheme } from "./theme";
+import { useConversation } from "./hooks/kernel";
+import { useTrait } from "./hooks/store";
+import { keepKey, useKeptFocus } from "./hooks/useKeptFocus";
+import { useTheme } from "./hooks/useTheme";
+import { pageModel } from "./logic/pageModel";
+import { decodeBundle, type ExplorerModel, type ExplorerState } from "./protocol/state";
+import { Card } from "./views/Card";
 import { ErrorBar } from "./views/ErrorBar";
+import { mountPage } from "./views/page";
+import { mountView, type ViewName } from "./views/Single";
 
 function Explorer({ model, el }: { model: ExplorerModel; el: HTMLElement }) {
   const encoded = useTrait(model, "bundle");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bothHeads, differingSwitches } from "../src/comparison";
-import type { HeadToken, Tried } from "../src/state";
+import { bothHeads, differingSwitches } from "../src/logic/comparison";
+import type { HeadToken, Tried } from "../src/protocol/state";
 
 const row = (id: number, probability: number): HeadToken => ({ id, token: `t${id}`, probability, full_probability: id / 10 });
 const tried = (head: HeadToken[], position = 2): Tried => ({

@@ -1,7 +1,7 @@
 import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { Curve, EncodedBundle } from "../src/state";
+import type { Curve, EncodedBundle } from "../src/protocol/state";
 import { makeEvaluation, makeState } from "./fixture";
 import { choose, clear, click, enter, press, settle, show, traced, write, type View } from "./render";
 

@@ -1,6 +1,6 @@
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { EncodedBundle } from "../src/state";
+import type { EncodedBundle } from "../src/protocol/state";
 import { makeState } from "./fixture";
 import { clear, show, write, type View } from "./render";
 

@@ -2,8 +2,9 @@ import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import explorer, { replay } from "../src/explorer";
-import { mountPage, pageModel } from "../src/page";
-import type { EncodedBundle, ExplorerState } from "../src/state";
+import { pageModel } from "../src/logic/pageModel";
+import type { EncodedBundle, ExplorerState } from "../src/protocol/state";
+import { mountPage } from "../src/views/page";
 import { fakeModel, type FakeModel } from "./fakeModel";
 import { makeEvaluation, makeState } from "./fixture";
 

@@ -1,5 +1,5 @@
-import { pageModel } from "../src/page";
-import type { ExplorerModel, ExplorerState } from "../src/state";
+import { pageModel } from "../src/logic/pageModel";
+import type { ExplorerModel, ExplorerState } from "../src/protocol/state";
 
 type Message = { id: string; kind: string } & Record<string, unknown>;
 

@@ -1,5 +1,5 @@
 // A plausible synthetic state of any shape: deterministic, for the tests and for looking at the page.
-import type { EncodedArray, EncodedBundle, Evaluation, ExplorerState } from "../src/state";
+import type { EncodedArray, EncodedBundle, Evaluation, ExplorerState } from "../src/protocol/state";
 
 export interface Shape {
   layers: number;

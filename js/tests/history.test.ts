@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { addTried, isReachable, noHistory, push, readHistory, removeTried, renameTried, stepName } from "../src/history";
-import type { EncodedBundle, History, Step } from "../src/state";
+import { addTried, isReachable, noHistory, push, readHistory, removeTried, renameTried, stepName } from "../src/logic/history";
+import type { EncodedBundle, History, Step } from "../src/protocol/state";
 import { makeEvaluation, makeState } from "./fixture";
 
 const bundle = makeState().bundle as EncodedBundle;

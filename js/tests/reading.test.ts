@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { read, topToken } from "../src/reading";
-import { decodeBundle, type Bundle, type EncodedBundle } from "../src/state";
+import { read, topToken } from "../src/logic/reading";
+import { decodeBundle, type Bundle, type EncodedBundle } from "../src/protocol/state";
 import { makeEvaluation, makeState } from "./fixture";
 
 const encoded = makeState().bundle as EncodedBundle;

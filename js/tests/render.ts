@@ -1,7 +1,7 @@
 // What the tests of the rendered Explorer share: one view in the page, and hands to use it.
 import { act } from "preact/test-utils";
 import explorer from "../src/explorer";
-import type { EncodedBundle, ExplorerState } from "../src/state";
+import type { EncodedBundle, ExplorerState } from "../src/protocol/state";
 import { fakeModel, type FakeModel } from "./fakeModel";
 import { makeEvaluation, makeState } from "./fixture";
 

@@ -1,8 +1,8 @@
 import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { formatWait } from "../src/job";
-import type { EncodedBundle, Status } from "../src/state";
+import { formatWait } from "../src/logic/job";
+import type { EncodedBundle, Status } from "../src/protocol/state";
 import { makeState } from "./fixture";
 import { choose, clear, click, evaluate, settle, show, write } from "./render";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { addTried, noHistory, push } from "../src/history";
-import { fileName, parseSession, sessionFile } from "../src/sessionFile";
-import { settingsOf } from "../src/settings";
-import { decodeBundle, type Bundle, type EncodedBundle } from "../src/state";
+import { addTried, noHistory, push } from "../src/logic/history";
+import { fileName, parseSession, sessionFile } from "../src/logic/sessionFile";
+import { settingsOf } from "../src/logic/settings";
+import { decodeBundle, type Bundle, type EncodedBundle } from "../src/protocol/state";
 import { makeEvaluation, makeState } from "./fixture";
 
 const encoded = makeState().bundle as EncodedBundle;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { placeAt, placeOf } from "../src/grid";
-import { rampBytes, shadeAt, shadeIndex } from "../src/scales";
-import { nodeShades, stripShades } from "../src/shades";
-import { decodeBundle, type Bundle } from "../src/state";
-import { fitStrip, labelHeight } from "../src/strip";
-import { layerNodes, nodeShare, traceAt } from "../src/trace";
+import { placeAt, placeOf } from "../src/logic/grid";
+import { rampBytes, shadeAt, shadeIndex } from "../src/logic/scales";
+import { nodeShades, stripShades } from "../src/logic/shades";
+import { fitStrip, labelHeight } from "../src/logic/strip";
+import { layerNodes, nodeShare, traceAt } from "../src/logic/trace";
+import { decodeBundle, type Bundle } from "../src/protocol/state";
 import { makeState } from "./fixture";
 
 const bundle = decodeBundle(makeState().bundle) as Bundle;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeArray, decodeBundle } from "../src/state";
+import { decodeArray, decodeBundle } from "../src/protocol/state";
 import { encode, makeState } from "./fixture";
 
 describe("decodeArray", () => {

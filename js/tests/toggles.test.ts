@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cycle, describeChange, layerState, sameToggles, setSwitches, switchGroups, layerKeys } from "../src/toggles";
+import { cycle, describeChange, layerState, sameToggles, setSwitches, switchGroups, layerKeys } from "../src/logic/toggles";
 
 it("cycles auto → off → on → auto, and leaves nothing behind", () => {
   const off = cycle({}, "2.1");

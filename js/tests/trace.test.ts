@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { decodeBundle, type Bundle } from "../src/state";
-import { isKept, layerNodes, layerShares, nodeAt, nodeShare, stripCells, strongestEdges, strongestHead, tokenShares, traceAt } from "../src/trace";
+import { isKept, layerNodes, layerShares, nodeAt, nodeShare, stripCells, strongestEdges, strongestHead, tokenShares, traceAt } from "../src/logic/trace";
+import { decodeBundle, type Bundle } from "../src/protocol/state";
 import { makeState, small } from "./fixture";
 
 const bundle = decodeBundle(makeState().bundle) as Bundle;

@@ -1,7 +1,7 @@
 import axe from "axe-core";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { readHistory } from "../src/history";
-import type { EncodedBundle } from "../src/state";
+import { readHistory } from "../src/logic/history";
+import type { EncodedBundle } from "../src/protocol/state";
 import { makeEvaluation, makeState } from "./fixture";
 import { choose, clear, click, evaluate, press, settle, show, traced, write } from "./render";
 

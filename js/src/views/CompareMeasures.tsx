@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { counterpartOf, curveName } from "../curves";
-import type { Conversation } from "../kernel";
-import type { Bundle, Choices, Curve } from "../state";
+import type { Conversation } from "../hooks/kernel";
+import { counterpartOf, curveName } from "../logic/curves";
+import type { Bundle, Choices, Curve } from "../protocol/state";
 
 interface Props {
   bundle: Bundle;

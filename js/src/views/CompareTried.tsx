@@ -1,7 +1,7 @@
-import { bothHeads, differingSwitches } from "../comparison";
-import { formatCount, formatDistance, formatProbability, visibleToken } from "../scales";
-import type { Tried } from "../state";
-import { componentName } from "../toggles";
+import { bothHeads, differingSwitches } from "../logic/comparison";
+import { formatCount, formatDistance, formatProbability, visibleToken } from "../logic/scales";
+import { componentName } from "../logic/toggles";
+import type { Tried } from "../protocol/state";
 
 interface Props {
   first: Tried;

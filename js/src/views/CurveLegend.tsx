@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
-import { curveAt, curveName, dashes } from "../curves";
-import { formatDistance, formatSize } from "../scales";
-import type { Bundle, Curve } from "../state";
+import { curveAt, curveName, dashes } from "../logic/curves";
+import { formatDistance, formatSize } from "../logic/scales";
+import type { Bundle, Curve } from "../protocol/state";
 
 interface Props {
   bundle: Bundle;

@@ -1,6 +1,6 @@
-import type { Conversation, Failure } from "../kernel";
-import type { Kind } from "../messages";
-import type { Status } from "../state";
+import type { Conversation, Failure } from "../hooks/kernel";
+import type { Kind } from "../protocol/messages";
+import type { Status } from "../protocol/state";
 
 interface Props {
   status: Status | null;

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from "preact";
-import { formatSize } from "../scales";
-import type { Shown } from "../shown";
-import type { Bundle, Toggles } from "../state";
-import { setSwitches, switchGroups } from "../toggles";
+import type { Shown } from "../hooks/useShown";
+import { formatSize } from "../logic/scales";
+import { setSwitches, switchGroups } from "../logic/toggles";
+import type { Bundle, Toggles } from "../protocol/state";
 
 interface Props {
   bundle: Bundle;

@@ -1,5 +1,5 @@
-import { firstStep, isReachable, sameStep } from "../history";
-import type { History, Step } from "../state";
+import { firstStep, isReachable, sameStep } from "../logic/history";
+import type { History, Step } from "../protocol/state";
 
 interface Props {
   history: History;

@@ -1,18 +1,17 @@
 import { range } from "d3-array";
 import { useMemo, useRef, useState } from "preact/hooks";
-import { keyTarget, type GridPlace } from "../grid";
-import type { Place } from "../place";
-import { formatShare, rampGradient } from "../scales";
-import type { Shown } from "../shown";
-import type { Bundle, ExplorerModel, Toggles } from "../state";
-import { writeToggles } from "../store";
-import type { Theme } from "../theme";
-import { cycle, layerKeys, layerState, setSwitches, type SwitchState } from "../toggles";
-import { layerNodes, layerShares, nodeShare, type Trace } from "../trace";
+import { writeToggles } from "../hooks/store";
+import { useCells } from "../hooks/useCells";
+import type { Place } from "../hooks/usePlace";
+import type { Shown } from "../hooks/useShown";
+import { keyTarget, type GridPlace } from "../logic/grid";
+import { formatShare, rampGradient, type Theme } from "../logic/scales";
+import { cycle, layerKeys, layerState, setSwitches, type SwitchState } from "../logic/toggles";
+import { layerNodes, layerShares, nodeShare, type Trace } from "../logic/trace";
+import type { Bundle, ExplorerModel, Toggles } from "../protocol/state";
 import { AsTable, type TableText } from "./AsTable";
 import { LayerRow } from "./LayerRow";
 import { OpenLayer } from "./OpenLayer";
-import { useCells } from "./useCells";
 
 interface Props {
   model: ExplorerModel;

@@ -1,9 +1,9 @@
-import type { Conversation } from "../kernel";
-import type { Reading } from "../reading";
-import type { Shown } from "../shown";
-import type { Bundle, ExplorerModel } from "../state";
-import { useTrait } from "../store";
-import { travel } from "../travel";
+import type { Conversation } from "../hooks/kernel";
+import { useTrait } from "../hooks/store";
+import { travel } from "../hooks/travel";
+import type { Shown } from "../hooks/useShown";
+import type { Reading } from "../logic/reading";
+import type { Bundle, ExplorerModel } from "../protocol/state";
 import { CompareMeasures } from "./CompareMeasures";
 import { SizeCurve } from "./SizeCurve";
 

@@ -1,5 +1,5 @@
-import { isFlat, otherRows, topToken, type Reading, type TokenRow } from "../reading";
-import { formatChange, formatProbability, visibleToken } from "../scales";
+import { isFlat, otherRows, topToken, type Reading, type TokenRow } from "../logic/reading";
+import { formatChange, formatProbability, visibleToken } from "../logic/scales";
 
 interface Props {
   reading: Reading;

@@ -1,11 +1,11 @@
 import { useMemo } from "preact/hooks";
-import { useDetails } from "../details";
-import { leading } from "../levels";
-import { formatCount, formatShare, formatSize, visibleToken } from "../scales";
-import type { Shown } from "../shown";
-import type { Bundle, ExplorerModel } from "../state";
-import { componentName, parseKey } from "../toggles";
-import { isKept, strongestEdges, type Node } from "../trace";
+import { useDetails } from "../hooks/useDetails";
+import type { Shown } from "../hooks/useShown";
+import { leading } from "../logic/levels";
+import { formatCount, formatShare, formatSize, visibleToken } from "../logic/scales";
+import { componentName, parseKey } from "../logic/toggles";
+import { isKept, strongestEdges, type Node } from "../logic/trace";
+import type { Bundle, ExplorerModel } from "../protocol/state";
 
 interface Props {
   model: ExplorerModel;

@@ -1,8 +1,6 @@
-import { shade } from "../scales";
-import type { Theme } from "../theme";
-import { parseKey, type SwitchState } from "../toggles";
-import { nodeShare, type Node } from "../trace";
-import { cellLabel } from "./LayerRow";
+import { shade, type Theme } from "../logic/scales";
+import { parseKey, type SwitchState } from "../logic/toggles";
+import { nodeLabel, nodeShare, type Node } from "../logic/trace";
 
 interface Props {
   layer: number;
@@ -37,7 +35,7 @@ export function OpenLayer({ layer, nodes, state, theme, live, onSwitchNode, onSw
               class="sw-node"
               data-node={node.key}
               data-state={node.state}
-              title={cellLabel(node)}
+              title={nodeLabel(node)}
               aria-disabled={!live || undefined}
               onClick={() => onSwitchNode(node.key)}
             >

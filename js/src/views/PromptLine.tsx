@@ -1,14 +1,14 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Conversation } from "../kernel";
-import { visibleToken } from "../scales";
-import { lastPosition, settingsOf } from "../settings";
-import type { Shown } from "../shown";
-import type { Bundle, ExplorerModel, Status } from "../state";
-import { useTrait } from "../store";
-import { travel } from "../travel";
+import type { Conversation } from "../hooks/kernel";
+import { useTrait } from "../hooks/store";
+import { travel } from "../hooks/travel";
+import type { Shown } from "../hooks/useShown";
+import { useTokenShares } from "../hooks/useTokenShares";
+import { visibleToken } from "../logic/scales";
+import { lastPosition, settingsOf } from "../logic/settings";
+import type { Bundle, ExplorerModel, Status } from "../protocol/state";
 import { PromptEdit } from "./PromptEdit";
 import { SettingsBar } from "./SettingsBar";
-import { useTokenShares } from "./useTokenShares";
 
 interface Props {
   model: ExplorerModel;

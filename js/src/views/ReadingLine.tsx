@@ -1,6 +1,6 @@
-import type { Reading } from "../reading";
-import { formatCount, formatDifference, formatDistance, formatSize } from "../scales";
-import type { Bundle, Status } from "../state";
+import type { Reading } from "../logic/reading";
+import { formatCount, formatDifference, formatDistance, formatSize } from "../logic/scales";
+import type { Bundle, Status } from "../protocol/state";
 
 interface Props {
   bundle: Bundle;

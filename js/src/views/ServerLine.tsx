@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
-import type { Conversation } from "../kernel";
-import type { ExplorerModel, Status } from "../state";
-import { useTrait } from "../store";
+import type { Conversation } from "../hooks/kernel";
+import { useTrait } from "../hooks/store";
+import type { ExplorerModel, Status } from "../protocol/state";
 import { JobText } from "./JobText";
 
 interface Props {

@@ -1,9 +1,9 @@
 import { useRef, useState } from "preact/hooks";
-import { canFillScreen, download, toggleFullScreen } from "../browser";
-import type { Conversation } from "../kernel";
-import type { Programs } from "../messages";
-import { fileName, parseSession, type SessionFile } from "../sessionFile";
-import type { Bundle } from "../state";
+import type { Conversation } from "../hooks/kernel";
+import { fileName, parseSession, type SessionFile } from "../logic/sessionFile";
+import type { Programs } from "../protocol/messages";
+import type { Bundle } from "../protocol/state";
+import { canFillScreen, download, toggleFullScreen } from "./browser";
 import { CodeDialog } from "./CodeDialog";
 
 interface Props {

@@ -1,7 +1,7 @@
 import { useRef, useState } from "preact/hooks";
-import { stageName } from "../job";
-import { maskedName, maskName, settingsOf, withPresent } from "../settings";
-import type { Bundle, Choices, Settings, Status } from "../state";
+import { stageName } from "../logic/job";
+import { maskedName, maskName, settingsOf, withPresent } from "../logic/settings";
+import type { Bundle, Choices, Settings, Status } from "../protocol/state";
 
 interface Props {
   bundle: Bundle;

@@ -1,6 +1,6 @@
-import { neighbouringLevel } from "../levels";
-import type { Bundle } from "../state";
-import type { SizeHandle } from "../store";
+import type { SizeHandle } from "../hooks/store";
+import { neighbouringLevel } from "../logic/levels";
+import type { Bundle } from "../protocol/state";
 
 interface Props {
   bundle: Bundle;

@@ -1,12 +1,11 @@
 import { range } from "d3-array";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { formatCount, formatShare, rampBytes, visibleToken } from "../scales";
-import { stripShades } from "../shades";
-import type { Bundle } from "../state";
-import { fitStrip, labelHeight } from "../strip";
-import type { Theme } from "../theme";
-import { stripCells, type Trace } from "../trace";
-import { useWidth } from "../width";
+import { useWidth } from "../hooks/useWidth";
+import { formatCount, formatShare, rampBytes, visibleToken, type Theme } from "../logic/scales";
+import { stripShades } from "../logic/shades";
+import { fitStrip, labelHeight } from "../logic/strip";
+import { stripCells, type Trace } from "../logic/trace";
+import type { Bundle } from "../protocol/state";
 import { AsTable, type TableText } from "./AsTable";
 
 interface Props {

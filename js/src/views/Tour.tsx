@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Kernel } from "../kernel";
-import { isFirstTime, placeCallout, ringAround, tour, type Box, type Place } from "../tour";
+import type { Kernel } from "../hooks/kernel";
+import { isFirstTime, placeCallout, ringAround, tour, type Box, type Place } from "../logic/tour";
 
 export interface TourState {
   /** The present step, or null while it is not shown. */

@@ -1,10 +1,10 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { selectText } from "../browser";
-import { isReachable, removeTried, renameTried, sameStep } from "../history";
-import { isFlat } from "../reading";
-import { formatDistance, visibleToken } from "../scales";
-import { settingsDifference } from "../settings";
-import type { History, Step, Tried } from "../state";
+import { isReachable, removeTried, renameTried, sameStep } from "../logic/history";
+import { isFlat } from "../logic/reading";
+import { formatDistance, visibleToken } from "../logic/scales";
+import { settingsDifference } from "../logic/settings";
+import type { History, Step, Tried } from "../protocol/state";
+import { selectText } from "./browser";
 import { CompareTried } from "./CompareTried";
 
 interface Props {

@@ -1,8 +1,7 @@
 // Light or dark, as the host page is: a shadow root hides the page's selectors, so this is asked from script.
 import { rgb } from "d3-color";
 import { useEffect, useState } from "preact/hooks";
-
-export type Theme = "light" | "dark";
+import type { Theme } from "../logic/scales";
 
 const darkHosts = ".dark, .dark-theme, .vscode-dark, .vscode-high-contrast:not(.vscode-high-contrast-light), [data-theme=dark], [theme=dark]";
 const lightHosts = ".light, .light-theme, .vscode-light, [data-theme=light], [theme=light]";

@@ -1,8 +1,8 @@
 // What a node does at full detail: asked of Python once the pointer or the focus rests on it, and kept for its trace.
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { ask, NoAnswer, type NodeDetails } from "../protocol/messages";
+import type { Bundle, ExplorerModel } from "../protocol/state";
 import { atNextWord, patience } from "./kernel";
-import { ask, NoAnswer, type NodeDetails } from "./messages";
-import type { Bundle, ExplorerModel } from "./state";
 
 const rest = 120; // ms
 

@@ -1,10 +1,6 @@
-// A page without a kernel: draws an Explorer over each embedded state, with a plain object in place of the comm.
-import type { ExplorerModel, ExplorerState } from "./state";
+// A plain object in place of the comm, for a page without a kernel.
+import type { ExplorerModel, ExplorerState } from "../protocol/state";
 import { sameToggles } from "./toggles";
-
-const statesInPage = "script.strace-widgets-state[type='application/json']";
-
-export type Replay = (state: Partial<ExplorerState>, el: HTMLElement) => () => void;
 
 /** As loose as anywidget has it. */
 type Listener = (...about: any[]) => void;
@@ -46,15 +42,4 @@ export function pageModel(state: Partial<ExplorerState>): ExplorerModel {
     },
     send: () => {},
   };
-}
-
-/** Draws an Explorer in front of each state in the page, once. */
-export function mountPage(page: Document, replay: Replay): void {
-  for (const script of page.querySelectorAll<HTMLElement>(statesInPage)) {
-    if (script.dataset.drawn) continue;
-    script.dataset.drawn = "true";
-    const el = page.createElement("div");
-    script.before(el);
-    replay(JSON.parse(script.textContent ?? "{}"), el);
-  }
 }

@@ -1,13 +1,11 @@
 // The grid's cells, drawn past the renderer: of thousands of them few change their shade from one frame to the next.
 import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { componentAt, placeAt } from "../grid";
-import { shadeAt } from "../scales";
-import { nodeShades } from "../shades";
-import type { Bundle, Toggles } from "../state";
-import type { Theme } from "../theme";
-import { nodeAt, type Trace } from "../trace";
-import { cellLabel } from "./LayerRow";
+import { componentAt, placeAt } from "../logic/grid";
+import { shadeAt, type Theme } from "../logic/scales";
+import { nodeShades } from "../logic/shades";
+import { nodeAt, nodeLabel, type Trace } from "../logic/trace";
+import type { Bundle, Toggles } from "../protocol/state";
 
 /** Gives each `.sw-cell` of the grid its shade at once, and its label when the size rests. */
 export function useCells(grid: RefObject<HTMLElement | null>, bundle: Bundle, trace: Trace, toggles: Toggles, theme: Theme, moving: boolean): void {
@@ -28,7 +26,7 @@ export function useCells(grid: RefObject<HTMLElement | null>, bundle: Bundle, tr
     if (moving) return;
     cells.current.forEach((cell, index) => {
       const component = componentAt(placeAt(index, bundle.n_layers, bundle.n_heads), bundle.n_heads);
-      const label = cellLabel(nodeAt(bundle, trace, toggles, component));
+      const label = nodeLabel(nodeAt(bundle, trace, toggles, component));
       if (cell.getAttribute("aria-label") !== label) cell.setAttribute("aria-label", label);
     });
   }, [bundle, trace, toggles, moving]);

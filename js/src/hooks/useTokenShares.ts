@@ -1,9 +1,9 @@
 // The prompt's shares, drawn past the renderer: of thousands of tokens few change theirs from one frame to the next.
 import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { formatShare } from "../scales";
-import { useSettled } from "../settled";
-import type { Bundle } from "../state";
+import { formatShare } from "../logic/scales";
+import type { Bundle } from "../protocol/state";
+import { useSettled } from "./useSettled";
 
 /** Gives each child of a list its share at once, and its title when the size rests. */
 export function useTokenShares<E extends HTMLElement>(bundle: Bundle, shares: number[]): RefObject<E | null> {

@@ -1,12 +1,12 @@
 // Going to a state: at once within a trace, by a question to Python where it belongs to another one.
-import { isReachable, readHistory } from "./history";
+import { isReachable, readHistory } from "../logic/history";
+import { formatCount } from "../logic/scales";
+import type { SessionFile } from "../logic/sessionFile";
+import { sameSettings } from "../logic/settings";
+import type { ExplorerModel, Settings, Step } from "../protocol/state";
 import { missing, type Conversation } from "./kernel";
-import { presentStep } from "./recorder";
-import { formatCount } from "./scales";
-import type { SessionFile } from "./sessionFile";
-import { sameSettings } from "./settings";
-import type { ExplorerModel, Settings, Step } from "./state";
 import { writeTraits } from "./store";
+import { presentStep } from "./useHistory";
 
 export interface Travel {
   /** Another trace; true once it is there. */

@@ -1,10 +1,10 @@
 // Which node the keys or the pointer are on.
 import { useState } from "preact/hooks";
-import { componentAt, placeOf, type GridPlace } from "./grid";
-import type { Shown } from "./shown";
-import type { Bundle } from "./state";
-import { parseKey } from "./toggles";
-import { nodeAt, strongestHead, type Node } from "./trace";
+import { componentAt, placeOf, type GridPlace } from "../logic/grid";
+import { parseKey } from "../logic/toggles";
+import { nodeAt, strongestHead, type Node } from "../logic/trace";
+import type { Bundle } from "../protocol/state";
+import type { Shown } from "./useShown";
 
 export interface Place {
   node: Node;

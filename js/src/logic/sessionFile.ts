@@ -1,6 +1,6 @@
 // A session as a file: everything a person did, none of the model. Python writes and reads the same one.
+import type { Bundle, History, Settings, Step, Toggles, Tried } from "../protocol/state";
 import { settingsOf } from "./settings";
-import type { Bundle, History, Settings, Step, Toggles, Tried } from "./state";
 import { parseKey } from "./toggles";
 
 const format = "strace-session";

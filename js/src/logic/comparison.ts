@@ -1,5 +1,5 @@
 // Two tried subgraphs side by side.
-import type { Toggles, Tried } from "./state";
+import type { Toggles, Tried } from "../protocol/state";
 import { byPlace } from "./toggles";
 
 export interface ComparedToken {

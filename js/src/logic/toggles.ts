@@ -1,5 +1,5 @@
 // Components and their switches: auto (as the trace has it) → off → on → auto.
-import type { Forced, Toggles } from "./state";
+import type { Forced, Toggles } from "../protocol/state";
 
 export type SwitchState = Forced | "auto";
 

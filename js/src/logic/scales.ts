@@ -2,7 +2,8 @@
 import { rgb } from "d3-color";
 import { interpolateRgbBasis } from "d3-interpolate";
 import { scaleLog, type ScaleLogarithmic } from "d3-scale";
-import type { Theme } from "./theme";
+
+export type Theme = "light" | "dark";
 
 /** Edges to pixels: logarithmic, from 1 edge to all of them. */
 export const sizeScale = (nEdges: number, width: number): ScaleLogarithmic<number, number> =>

@@ -1,9 +1,9 @@
 // What a screen reader is told of a switch and of another measure, once its answer is there. The slider speaks for itself.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { isFlat, topToken, type Reading } from "./reading";
-import { formatDistance, formatProbability, visibleToken } from "./scales";
-import type { Toggles } from "./state";
-import { describeChange } from "./toggles";
+import { isFlat, topToken, type Reading } from "../logic/reading";
+import { formatDistance, formatProbability, visibleToken } from "../logic/scales";
+import { describeChange } from "../logic/toggles";
+import type { Toggles } from "../protocol/state";
 
 export function useAnnouncement(toggles: Toggles, importance: string, reading: Reading, heads: number): string {
   const [announcement, setAnnouncement] = useState("");

@@ -1,23 +1,24 @@
 // The Explorer's views one by one: each a card of its own over the same model.
 import { render as renderTree } from "preact";
 import { useMemo, useRef } from "preact/hooks";
-import { keepKey, useKeptFocus } from "./focus";
-import { useConversation, type Conversation } from "./kernel";
-import { usePlace } from "./place";
-import { useShown, type Shown } from "./shown";
-import { decodeBundle, type Bundle, type ExplorerModel, type Status } from "./state";
-import { useTrait } from "./store";
-import { useTheme, type Theme } from "./theme";
-import { ErrorBar } from "./views/ErrorBar";
-import { LayerView } from "./views/LayerView";
-import { MeasuredCurve } from "./views/MeasuredCurve";
-import { NextToken } from "./views/NextToken";
-import { NodeDetail } from "./views/NodeDetail";
-import { PromptLine } from "./views/PromptLine";
-import { ReadingLine } from "./views/ReadingLine";
-import { ServerLine } from "./views/ServerLine";
-import { SizeCurve } from "./views/SizeCurve";
-import { TokenView } from "./views/TokenView";
+import { useConversation, type Conversation } from "../hooks/kernel";
+import { useTrait } from "../hooks/store";
+import { keepKey, useKeptFocus } from "../hooks/useKeptFocus";
+import { usePlace } from "../hooks/usePlace";
+import { useShown, type Shown } from "../hooks/useShown";
+import { useTheme } from "../hooks/useTheme";
+import type { Theme } from "../logic/scales";
+import { decodeBundle, type Bundle, type ExplorerModel, type Status } from "../protocol/state";
+import { ErrorBar } from "./ErrorBar";
+import { LayerView } from "./LayerView";
+import { MeasuredCurve } from "./MeasuredCurve";
+import { NextToken } from "./NextToken";
+import { NodeDetail } from "./NodeDetail";
+import { PromptLine } from "./PromptLine";
+import { ReadingLine } from "./ReadingLine";
+import { ServerLine } from "./ServerLine";
+import { SizeCurve } from "./SizeCurve";
+import { TokenView } from "./TokenView";
 
 interface PartProps {
   model: ExplorerModel;

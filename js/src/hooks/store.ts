@@ -1,6 +1,6 @@
 // Between the model's traits and the views: traits as hooks, and a size that follows the hand before Python hears of it.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import type { ExplorerModel, ExplorerState, Toggles } from "./state";
+import type { ExplorerModel, ExplorerState, Toggles } from "../protocol/state";
 
 /** A trait of the model, as it now is. */
 export function useTrait<Name extends keyof ExplorerState>(model: ExplorerModel, name: Name): ExplorerState[Name] {

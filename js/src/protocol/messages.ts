@@ -1,6 +1,5 @@
 // Questions to Python that are no state: each carries an id, and its answer repeats it.
 import type { ExplorerModel, Settings, Toggles } from "./state";
-import type { NodeEdge } from "./trace";
 
 export interface Questions {
   hello: object;
@@ -19,6 +18,14 @@ export interface Programs {
   nnsight: string;
   /** What they need besides themselves, or "". */
   note: string;
+}
+
+export interface NodeEdge {
+  source: number;
+  target: number;
+  weight: number;
+  /** In the trace of n edges when it is below n. */
+  rank: number;
 }
 
 /** What a head or an MLP does at full detail. */

@@ -1,6 +1,6 @@
 // Shares as the shades they are drawn in, for the two pictures with a cell for every node and every position.
+import type { Bundle } from "../protocol/state";
 import { shadeIndex } from "./scales";
-import type { Bundle } from "./state";
 import { stripCells, type Trace } from "./trace";
 
 const shadeOf = (count: number, total: number): number => shadeIndex(total > 0 ? count / total : 0);

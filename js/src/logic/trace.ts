@@ -1,8 +1,9 @@
 // What the trace of a size holds: edges per head, MLP and layer, shares per token, and the strongest edges of a node.
 import { cross, maxIndex, range } from "d3-array";
+import type { NodeEdge } from "../protocol/messages";
+import type { Bundle, Toggles } from "../protocol/state";
 import { countsAt, locate } from "./levels";
 import { headKey, mlpKey, parseKey, switchState, type Component, type SwitchState } from "./toggles";
-import type { Bundle, Toggles } from "./state";
 
 export interface Trace {
   nEdges: number;
@@ -64,15 +65,13 @@ export const layerNodes = (bundle: Bundle, trace: Trace, toggles: Toggles, layer
   nodeAt(bundle, trace, toggles, { layer, head: "mlp" }),
 ];
 
-export const nodeShare = ({ count, total }: Node): number => share(count, total);
-
-export interface NodeEdge {
-  source: number;
-  target: number;
-  weight: number;
-  /** In the trace of n edges when it is below n. */
-  rank: number;
+/** "Layer 21 head 4, auto, 41 of 45 edges in the trace". */
+export function nodeLabel({ key, state, count, total }: Node): string {
+  const { layer, head } = parseKey(key);
+  return `Layer ${layer} ${head === "mlp" ? "MLP" : `head ${head}`}, ${state}, ${count} of ${total} edges in the trace`;
 }
+
+export const nodeShare = ({ count, total }: Node): number => share(count, total);
 
 /** The strongest edges of a node that came with the bundle, by weight. */
 export function strongestEdges({ arrays, n_layers, n_heads }: Bundle, key: string): NodeEdge[] {

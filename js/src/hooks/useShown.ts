@@ -1,10 +1,10 @@
 // What a model's traits amount to on screen; the Explorer and its single views read the same.
 import { useMemo } from "preact/hooks";
+import { read, type Reading } from "../logic/reading";
+import { tokenShares, traceAt, type Trace } from "../logic/trace";
+import type { Bundle, Curve, Evaluation, ExplorerModel, Toggles } from "../protocol/state";
 import { useKernel, type Kernel } from "./kernel";
-import { read, type Reading } from "./reading";
-import type { Bundle, Curve, Evaluation, ExplorerModel, Toggles } from "./state";
 import { useSize, useTrait, type SizeHandle } from "./store";
-import { tokenShares, traceAt, type Trace } from "./trace";
 
 export interface Shown {
   size: SizeHandle;

@@ -1,7 +1,7 @@
 // Steps to go back and forth between, and what was tried: pure, and the same when two views do it twice.
+import type { Evaluation, History, Step, Tried } from "../protocol/state";
 import { formatSize } from "./scales";
 import { sameSettings } from "./settings";
-import type { Evaluation, History, Step, Tried } from "./state";
 import { sameToggles, switchGroups } from "./toggles";
 
 const mostSteps = 100;

@@ -1,8 +1,8 @@
 // The reading to show: an exact evaluation where there is one, the levels otherwise, and which of the two it is.
 import { sum } from "d3-array";
+import type { Bundle, Evaluation, Toggles } from "../protocol/state";
 import { isComputed, largest, leading, locate, rowAt, valueAt } from "./levels";
 import { sameToggles } from "./toggles";
-import type { Bundle, Evaluation, Toggles } from "./state";
 
 export type ReadingState = "exact" | "interpolated" | "stale";
 

@@ -1,8 +1,8 @@
 // Keeps the history of a model: what changes, from this view or from Python, is a step; what is exact was tried.
 import { useEffect, useRef } from "preact/hooks";
-import { addTried, push, readHistory } from "./history";
-import { settingsOf } from "./settings";
-import type { ExplorerModel, History, Step } from "./state";
+import { addTried, push, readHistory } from "../logic/history";
+import { settingsOf } from "../logic/settings";
+import type { ExplorerModel, History, Step } from "../protocol/state";
 import { useTrait, writeTrait } from "./store";
 
 /** The model's present state as a step, or null while it has no trace. */

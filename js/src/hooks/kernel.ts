@@ -1,7 +1,7 @@
 // Who stands behind the model: a kernel that answers, one that is silent, or none; and what is asked of it.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ask, Cancelled, NoAnswer, Refused, type Answer, type Kind, type Questions } from "./messages";
-import type { ExplorerModel } from "./state";
+import { ask, Cancelled, NoAnswer, Refused, type Answer, type Kind, type Questions } from "../protocol/messages";
+import type { ExplorerModel } from "../protocol/state";
 import { useTrait } from "./store";
 
 /** "awaited" is live on trust: greeted, and not yet heard. */
