@@ -1,4 +1,4 @@
-"""Pages that need no kernel and no network: the same bundle, with the states beside it, and texts between them."""
+"""Pages that need no kernel and no network: the Explorer's script, the states that it draws, texts between them."""
 
 from __future__ import annotations
 
@@ -13,31 +13,22 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import MissingPackageError
 from ..graph.edges import edges_kept, size_of
 from ..results.strace import STrace
+from .contract import DEFAULTS
 from .session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .contract import Evaluation, Toggle, Toggles
     from .widget import Explorer
 
     Shown = STrace | Explorer
 
-Switches = Literal["single"] | None
-"""Which switches a page knows the results of: none, or those of each head and MLP alone."""
-
-NOTHING_TRIED: dict[str, Any] = {
-    "toggles": {},
-    "evaluation": None,
-    "evaluations": [],
-    "status": {"state": "ready", "message": "", "progress": 0},
-    "live": False,
-    "choices": {"importance": [], "masks": []},
-    "curves": [],
-    "history": {},
-}
+KnownToggles = Literal["single"] | None
+"""Which toggles a page knows the results of: none, or those of each head and MLP alone."""
 
 STATIC = Path(__file__).parent / "static"
-SWITCHED_A_PASS = 32
+TOGGLED_A_PASS = 32
 """Subgraphs that one call of the model evaluates for a page."""
 
 
@@ -46,7 +37,7 @@ def to_html(
     path: str | Path,
     *,
     title: str | None = None,
-    switches: Switches = None,
+    toggles: KnownToggles = None,
 ) -> Path:
     """Write traces, Explorers and texts as one page that needs no kernel and no network; return its path.
 
@@ -60,19 +51,19 @@ def to_html(
     path : str or Path
     title : str, optional
         Without one, the first heading of the first text, or the first prompt.
-    switches : {None, "single"}
+    toggles : {None, "single"}
         With ``"single"``, each head and MLP is switched off and on by itself at the size shown, so that these
-        switches work on the page. That runs the model about twice for each; how often is printed first.
+        toggles work on the page. That runs the model about twice for each; how often is printed first.
 
     Raises
     ------
     TypeError, ValueError
         When there is nothing to write, or something else than a trace, an Explorer or a text.
     NoModelError
-        When switches are asked for a trace that was loaded from a file.
+        When toggles are asked for a trace that was loaded from a file.
     """
-    if switches not in (None, "single"):
-        raise ValueError(f"switches={switches!r} does not exist: choose None or 'single'.")
+    if toggles not in (None, "single"):
+        raise ValueError(f"toggles={toggles!r} does not exist: choose None or 'single'.")
     parts = [items] if isinstance(items, str) or not hasattr(items, "__iter__") else list(items)
     if not parts:
         raise ValueError("There is nothing to write: give a trace, an Explorer or a text.")
@@ -81,9 +72,9 @@ def to_html(
         if isinstance(part, str):
             written.append(part)
             continue
-        state = NOTHING_TRIED | shown(part)
-        if switches and not state["evaluations"]:
-            state["evaluations"] = single_switches(session_of(part), state["n_edges"])
+        state = shown(part)
+        if toggles and not state["evaluations"]:
+            state["evaluations"] = single_toggles(session_of(part), state["n_edges"])
         written.append(state)
     text = page(title or _title(written), written)
     size = len(text.encode())
@@ -102,13 +93,13 @@ def shown(item: STrace | Explorer) -> dict[str, Any]:
     """
     if isinstance(item, STrace):
         if item.replayed and item.saved_view:
-            return dict(item.saved_view)
+            return {**DEFAULTS, **item.saved_view}
         session = Session(item)
-        return {**NOTHING_TRIED, "bundle": session.bundle(), "n_edges": session.start_size()}
-    if not hasattr(item, "bundle"):
+        return {**DEFAULTS, "view_state": session.view_state(), "n_edges": session.start_size()}
+    if not hasattr(item, "view_state"):
         raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
-    names = ("bundle", "n_edges", "toggles", "evaluation", "evaluations", "curves", "history")
-    return NOTHING_TRIED | {name: getattr(item, name) for name in names}
+    names = ("view_state", "n_edges", "toggles", "evaluation", "evaluations", "curves", "history")
+    return {**DEFAULTS, **{name: getattr(item, name) for name in names}}
 
 
 def session_of(item: STrace | Explorer) -> Session:
@@ -116,33 +107,33 @@ def session_of(item: STrace | Explorer) -> Session:
     return Session(item) if isinstance(item, STrace) else item.session
 
 
-def single_switches(session: Session, n_edges: int) -> list[dict[str, Any]]:
-    """Return the results of switching each head and MLP off and on by itself, at one size.
+def single_toggles(session: Session, n_edges: int) -> list[Evaluation]:
+    """Return the results of toggling each head and MLP by itself, at one size.
 
     Switching off what the trace does not have changes nothing, nor does switching on what it has whole: these are not
     run again.
 
     Returns
     -------
-    list of dict
-        As `strace_widgets.explorer.view_state.evaluation` has them.
+    list of Evaluation
     """
-    from tqdm.auto import tqdm  # noqa: PLC0415 - a page without switches does without
+    from tqdm.auto import tqdm  # noqa: PLC0415 - a page without toggles does without
 
     from . import view_state as view  # noqa: PLC0415
 
     trace = session.trace
     graph, size = trace.graph, size_of(n_edges, trace.n_edges)
     nodes = [f"{layer}.{part}" for layer in range(graph.n_layers) for part in (*range(graph.n_heads), "mlp")]
-    asked = [{node: state} for node in nodes for state in ("off", "on")]
+    states: tuple[Toggle, ...] = ("off", "on")
+    asked: list[Toggles] = [{node: state} for node in nodes for state in states]
     changing = [toggles for toggles in asked if _changes(trace, size, toggles)]
-    passes = [changing[at : at + SWITCHED_A_PASS] for at in range(0, len(changing), SWITCHED_A_PASS)]
+    passes = [changing[at : at + TOGGLED_A_PASS] for at in range(0, len(changing), TOGGLED_A_PASS)]
     print(
-        f"{len(changing)} subgraphs of {trace.model.name}, a head or an MLP switched in each, in {len(passes)} batched "
+        f"{len(changing)} subgraphs of {trace.model.name}, a head or an MLP toggled in each, in {len(passes)} batched "
         f"passes; the page grows by about {len(asked) * 1.4e-3:.1f} MB"
     )
     found = {}
-    for toggles in tqdm(passes, desc="switches", unit="pass", leave=False):
+    for toggles in tqdm(passes, desc="toggles", unit="pass", leave=False):
         sweep = trace.evaluate([size] * len(toggles), toggles, masks=session.masks)
         for row, each in enumerate(toggles):
             found[tuple(each.items())] = view.evaluation(sweep, trace, each, row)
@@ -159,14 +150,18 @@ def _changes(trace: STrace, size: float, toggles: Mapping[str, str]) -> bool:
     return bool(kept.any() if state == "off" else not kept.all())
 
 
-def _rounded(evaluation: dict[str, Any]) -> dict[str, Any]:
+def _rounded(evaluation: Evaluation) -> Evaluation:
     """Return an evaluation with six decimals, since a page holds hundreds of them."""
-    figures = {name: round(evaluation[name], 6) for name in ("total_variation", "kl", "entropy")}
-    head = [
-        row | {"probability": round(row["probability"], 6), "full_probability": round(row["full_probability"], 6)}
-        for row in evaluation["head"]
-    ]
-    return {**evaluation, **figures, "head": head}
+    return {
+        **evaluation,
+        "total_variation": round(evaluation["total_variation"], 6),
+        "kl": round(evaluation["kl"], 6),
+        "entropy": round(evaluation["entropy"], 6),
+        "top": [
+            {**row, "probability": round(row["probability"], 6), "full_probability": round(row["full_probability"], 6)}
+            for row in evaluation["top"]
+        ],
+    }
 
 
 def page(title: str, parts: list[str | dict[str, Any]]) -> str:
@@ -207,7 +202,7 @@ def page(title: str, parts: list[str | dict[str, Any]]) -> str:
 
 
 def _explorer(state: Mapping[str, Any]) -> str:
-    name = html.escape(f"Explorer of “{state['bundle']['prompt']}”")
+    name = html.escape(f"Explorer of “{state['view_state']['prompt']}”")
     # Inside a script element only "<" can end the data: written as \\u003c it is the same JSON.
     data = encoded(state).replace("<", "\\u003c")
     return (
@@ -230,7 +225,7 @@ def _title(parts: list[str | dict[str, Any]]) -> str:
         heading = re.search(r"^#\s+(.+?)\s*#*$", part, re.MULTILINE) if isinstance(part, str) else None
         if heading:
             return heading[1]
-    prompts = [part["bundle"]["prompt"] for part in parts if not isinstance(part, str)]
+    prompts = [part["view_state"]["prompt"] for part in parts if not isinstance(part, str)]
     return f"s-Trace of “{prompts[0]}”" if prompts else "s-Trace"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -17,17 +17,20 @@ from ..graph.edges import size_of
 from ..graph.measures import MEASURES
 from ..graph.modes import CHOICES
 from ..graph.toggles import normalise
+from ..results import upgrade
 from ..results.run import trace as trace_prompt
 from . import view_state as view
 from .code_export import note, programs
+from .contract import VERSION, Choices, Curve, Evaluation, NodeDetails, ViewState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..results.strace import STrace
     from ..results.sweep import Sweep
+    from . import contract
 
-FORMAT, VERSION = "strace-session", 1
+FORMAT: Final = "strace-session"
 BASELINES = ("inverse", "random")
 KEPT, KEPT_BYTES = 4, 2**30
 """How many sessions can be returned to at once, and what their weights and ranks may take together."""
@@ -68,7 +71,7 @@ class Session:
     # Position and tokens of the whole prompt, when the trace explains an earlier token of it.
     _prompt: str = ""
     _token_ids: Any = None
-    _evaluations: dict[tuple[int, tuple[tuple[str, str], ...]], dict[str, Any]] = field(default_factory=dict)
+    _evaluations: dict[tuple[int, tuple[tuple[str, str], ...]], Evaluation] = field(default_factory=dict)
     # All that grew from the same first one, the last used at the end; they share this.
     _kept: dict[Settings, Session] = field(default_factory=dict, repr=False, compare=False)
 
@@ -85,16 +88,16 @@ class Session:
         """Return the levels: the standard sizes under the session's masks mode."""
         return self.trace.sweep(masks=self.masks)
 
-    def bundle(self) -> dict[str, Any]:
+    def view_state(self) -> ViewState:
         """Return what the views read before the first request."""
         all_tokens = [self.trace.model.decode(int(i)) for i in self._token_ids]
-        return view.bundle(self.trace, self.sweep(), asdict(self.settings), all_tokens)
+        return view.view_state(self.trace, self.sweep(), cast("contract.Settings", asdict(self.settings)), all_tokens)
 
     def start_size(self) -> int:
         """Return the number of edges to open at: where the top token returns for good."""
         return _lasting_top1(self.sweep()) or self.trace.n_edges
 
-    def evaluate(self, n_edges: int, toggles: Mapping[str, str]) -> dict[str, Any]:
+    def evaluate(self, n_edges: int, toggles: Mapping[str, str]) -> Evaluation:
         """Return the exact result for one size and set of toggles, in the form that the views read.
 
         Raises
@@ -155,7 +158,7 @@ class Session:
         """What the trace's weights and ranks take."""
         return sum(kind.nbytes for kind in (*self.trace.weights, *self.trace.ranks))
 
-    def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[dict[str, Any]]:
+    def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[Curve]:
         """Return the curves of other measures and baselines at the levels' sizes, for one picture.
 
         The sessions under those measures are kept as by `with_settings`.
@@ -177,7 +180,7 @@ class Session:
             curves.append(curve(name, sweep))
         return curves
 
-    def node(self, node: str) -> dict[str, Any]:
+    def node(self, node: str) -> NodeDetails:
         """Return what one head (``"21.4"``) or MLP (``"21.mlp"``) does at full detail.
 
         See `strace_widgets.explorer.view_state.node_details`.
@@ -201,7 +204,7 @@ class Session:
         return note(self.trace.model)
 
 
-def curve(name: str, sweep: Sweep) -> dict[str, Any]:
+def curve(name: str, sweep: Sweep) -> Curve:
     """Return one error curve as the views read it: a measure's, or a baseline's."""
     return {
         "name": name,
@@ -212,7 +215,7 @@ def curve(name: str, sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def curves_after(curves: list[dict[str, Any]], before: Session, after: Session) -> list[dict[str, Any]]:
+def curves_after(curves: list[Curve], before: Session, after: Session) -> list[Curve]:
     """Return the other curves that hold once a session stands in another's place.
 
     They belong to a prompt, a position and a masks mode. The inverse trace belongs to a measure as well, a random order
@@ -236,8 +239,8 @@ def _lasting_top1(sweep: Sweep) -> int | None:
     return None if row is None else int(sweep.n_edges[row])
 
 
-def choices() -> dict[str, list[str]]:
-    """Return what a person can switch to."""
+def choices() -> Choices:
+    """Return what a person can change to."""
     return {"importance": [name for name in MEASURES if name != "random"], "masks": list(CHOICES["masks"])}
 
 
@@ -268,14 +271,18 @@ def read_file(path: Path, model_name: str) -> dict[str, Any]:
         settings = Settings(**content["settings"])
         kind, version, model = content["format"], content["version"], content["model"]
         state = {"settings": settings, **{key: content[key] for key in ("n_edges", "toggles", "history")}}
-    except (ValueError, KeyError, TypeError) as reason:
+        if version == 1:
+            state["history"] = upgrade.history(state["history"])
+    except (ValueError, KeyError, TypeError, AttributeError) as reason:
         raise SessionFileError(
             f"{path} is no session file of strace_widgets ({type(reason).__name__}: {reason})."
         ) from reason
     if kind != FORMAT:
         raise SessionFileError(f"{path} is no session file of strace_widgets: its format is {kind!r}.")
-    if version != VERSION:
-        raise SessionFileError(f"{path} is a session file of version {version}; this package reads version {VERSION}.")
+    if version not in (1, VERSION):
+        raise SessionFileError(
+            f"{path} is a session file of version {version}; this package reads up to version {VERSION}."
+        )
     if model != model_name:
         raise SessionFileError(f"{path} was saved with the model {model}, but this session runs {model_name}.")
     return state

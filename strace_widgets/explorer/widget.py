@@ -1,6 +1,6 @@
-"""The Explorer: drag s, watch the reconstructed head, switch components, all on one session.
+"""The Explorer: drag s, watch the next token come back, toggle heads and MLPs, all on one session.
 
-The traits and messages are described in ``docs/explorer-state.md``. A request is a state: the front end writes
+`strace_widgets.explorer.contract` has the traits and messages. A request is a state: the front end writes
 ``n_edges`` and ``toggles``; the newest of them is evaluated on the worker thread, so that the kernel stays free for
 messages and interrupts. What is no state (another trace, more curves, code) is asked by a message.
 """
@@ -21,20 +21,23 @@ from ..graph.edges import edges_kept, size_of
 from ..graph.toggles import normalise
 from ..results.replay import NO_MODEL
 from . import session as sessions
+from .contract import DEFAULTS, DERIVED_DEFAULTS
 from .session import Session, Settings
 from .worker import last_line, post_to_kernel, worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from ..remote.server import Stage
     from ..results.strace import STrace
-    from .html_page import Switches
+    from .contract import Evaluation
+    from .html_page import KnownToggles
     from .session import Progress
 
 STATIC = Path(__file__).parent / "static"
-READY = {"state": "ready", "message": "", "progress": 0.0}
+START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
+READY: dict[str, Any] = START["status"]
 RESTORED = ("toggles", "evaluation", "evaluations", "curves", "history")
 CANCELLED = "Cancelled: everything is as it was."
 STOPPED = "No longer waiting: the job may still finish on the server, but its answer is dropped."
@@ -56,7 +59,7 @@ class Explorer(anywidget.AnyWidget):
     n_edges : int
         The same as a number of edges, 1..E.
     toggles : dict
-        ``{"21.4": "off", "18.mlp": "on"}``: components forced off or on.
+        ``{"21.4": "off", "18.mlp": "on"}``: heads and MLPs that are taken out or put in.
     evaluation : dict or None
         The last exact result, with the request that it answers.
     top_tokens : list of dict
@@ -75,23 +78,23 @@ class Explorer(anywidget.AnyWidget):
     _esm = STATIC / "explorer.js"
     _css = STATIC / "explorer.css"
 
-    bundle = traitlets.Dict(read_only=True).tag(sync=True)
-    n_edges = traitlets.Int(1).tag(sync=True)
-    size = traitlets.Float(1.0).tag(sync=True)
+    view_state = traitlets.Dict(default_value=START["view_state"], allow_none=True, read_only=True).tag(sync=True)
+    n_edges = traitlets.Int(START["n_edges"]).tag(sync=True)
+    size = traitlets.Float(START["size"]).tag(sync=True)
     toggles = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
-    evaluation = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
+    evaluation = traitlets.Dict(default_value=START["evaluation"], allow_none=True).tag(sync=True)
     evaluations: traitlets.List[Any] = traitlets.List().tag(sync=True)
     top_tokens: traitlets.List[Any] = traitlets.List().tag(sync=True)
     total_variation = traitlets.Float(default_value=None, allow_none=True).tag(sync=True)
-    status = traitlets.Dict(default_value=READY).tag(sync=True)
-    live = traitlets.Bool(default_value=True).tag(sync=True)
-    choices = traitlets.Dict().tag(sync=True)
+    status = traitlets.Dict(default_value=START["status"]).tag(sync=True)
+    live = traitlets.Bool(START["live"]).tag(sync=True)
+    choices = traitlets.Dict(default_value=START["choices"]).tag(sync=True)
     curves: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    history = traitlets.Dict().tag(sync=True)
+    history = traitlets.Dict(default_value=START["history"]).tag(sync=True)
 
     def __init__(self, trace: STrace, file: str | Path | None = None, **kwargs: Any) -> None:
         saved = trace.saved_view
-        self.session = Session(trace, saved["bundle"]["masks"] if saved else "all")
+        self.session = Session(trace, saved["view_state"]["masks"] if saved else "all")
         self._post = post_to_kernel()
         # Set to give up the request of a kind that is under way.
         self._given_up = {kind: threading.Event() for kind in ("evaluate", "trace", "compare")}
@@ -105,7 +108,7 @@ class Explorer(anywidget.AnyWidget):
             **{name: saved[name] for name in RESTORED if name in saved},
             **kwargs,
         )
-        self.set_trait("bundle", saved["bundle"] if trace.replayed and saved else self.session.bundle())
+        self.set_trait("view_state", saved["view_state"] if trace.replayed and saved else self.session.view_state())
         self.observe(lambda _: self._evaluate(), names=["n_edges", "toggles"])
         self.on_msg(self._on_message)
         if file is None:
@@ -148,7 +151,7 @@ class Explorer(anywidget.AnyWidget):
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
         return self.session.code(self.n_edges, self.toggles)
 
-    def to_html(self, path: str | Path, *, switches: Switches = None) -> Path:
+    def to_html(self, path: str | Path, *, toggles: KnownToggles = None) -> Path:
         """Write the Explorer as it stands as one page that needs no kernel and no network; return its path.
 
         See `strace_widgets.to_html`.
@@ -156,12 +159,12 @@ class Explorer(anywidget.AnyWidget):
         Parameters
         ----------
         path : str or Path
-        switches : {None, "single"}
+        toggles : {None, "single"}
             As for `strace_widgets.to_html`.
         """
         from .html_page import to_html  # noqa: PLC0415 - only when asked
 
-        return to_html(self, path, switches=switches)
+        return to_html(self, path, toggles=toggles)
 
     def save_trace(self, path: str | Path, *, precision: str = "float32") -> Path:
         """Write the trace with the session as it stands to one file that opens without a model; return its path.
@@ -218,7 +221,7 @@ class Explorer(anywidget.AnyWidget):
     def _follow_evaluation(self, change: Any) -> None:
         evaluation = change["new"]
         if evaluation is not None:
-            self.top_tokens = [{key: row[key] for key in ("token", "probability")} for row in evaluation["head"]]
+            self.top_tokens = [{key: row[key] for key in ("token", "probability")} for row in evaluation["top"]]
             self.total_variation = evaluation["total_variation"]
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
@@ -280,25 +283,25 @@ class Explorer(anywidget.AnyWidget):
             return  # outdated while it waited: the newer request is behind it in the queue
         try:
             with self._telling(given_up):
-                answer: dict[str, Any] | Exception = session.evaluate(n_edges, toggles)
+                answer: Evaluation | Exception = session.evaluate(n_edges, toggles)
         except Exception as reason:  # noqa: BLE001 - whatever fails in a model belongs on screen
             answer = reason
         self._post(lambda: self._answer(given_up, answer))
 
-    def _answer(self, given_up: threading.Event, answer: dict[str, Any] | Exception) -> None:
+    def _answer(self, given_up: threading.Event, answer: Evaluation | Exception) -> None:
         if not self._is_newest(given_up):
             return
         if isinstance(answer, Exception):
             self._tell("evaluate", answer)
             return
         with self.hold_sync():
-            self.evaluation = answer
+            self.set_trait("evaluation", answer)
             self.status = READY
 
     # What is asked by a message.
 
     def _on_message(self, _: Any, content: dict[str, Any], __: list[bytes]) -> None:
-        at_once: dict[str, Callable[[], dict[str, Any] | None]] = {
+        at_once: dict[str, Callable[[], Mapping[str, Any] | None]] = {
             "hello": dict,
             "evaluate": self._evaluate,
             "node": lambda: self.session.node(content["node"]),
@@ -387,12 +390,12 @@ class Explorer(anywidget.AnyWidget):
         if n_edges is None or not 1 <= n_edges <= session.trace.n_edges:
             n_edges = session.start_size()
         toggles = normalise(toggles, session.trace.graph.n_layers, session.trace.graph.n_heads)
-        bundle = session.bundle() if anew else self.bundle
+        view_state = session.view_state() if anew else self.view_state
         curves = sessions.curves_after(self.curves, self.session, session)
         with self.hold_sync():
             self.session = session
             if anew:
-                self.set_trait("bundle", bundle)
+                self.set_trait("view_state", view_state)
                 self.curves = curves
                 self.set_trait("evaluation", None)
             self.set_trait("toggles", toggles)

@@ -23,7 +23,7 @@ from ..graph.edges import NOT_IN_GRAPH, Edges, Graph
 from ..graph.measures import Probing
 from ..graph.modes import Modes
 from ..graph.toggles import normalise
-from . import metrics
+from . import metrics, upgrade
 from .replay import ReplayModel
 from .strace import STrace
 from .sweep import Sweep, TopToken
@@ -31,7 +31,7 @@ from .sweep import Sweep, TopToken
 if TYPE_CHECKING:
     from ..model.model import Model
 
-FORMAT, VERSION = "strace", 1
+FORMAT, VERSION = "strace", 2
 LARGEST_JSON = 1 << 28
 """Bytes of the manifest or the view beyond which a file is refused unread."""
 
@@ -290,9 +290,11 @@ class _Reader:
         """Return the saved state of the Explorer, which has to be about this trace."""
         self.member = "view.json"
         view = self.parsed("view.json", self.checked("view.json", LARGEST_JSON))
-        graph, bundle = trace.graph, view["bundle"]
-        sizes = bundle["n_layers"], bundle["n_heads"], bundle["n_tokens"], bundle["n_edges"]
-        answered = Modes(masks=bundle["masks"]) in trace.sweeps and 1 <= view["n_edges"] <= graph.n_edges
+        if self.manifest["version"] == 1:
+            view = upgrade.view(view)
+        graph, shown = trace.graph, view["view_state"]
+        sizes = shown["n_layers"], shown["n_heads"], shown["n_tokens"], shown["n_edges"]
+        answered = Modes(masks=shown["masks"]) in trace.sweeps and 1 <= view["n_edges"] <= graph.n_edges
         if sizes != (*graph[:3], graph.n_edges) or not answered:
             raise self.wrong("view.json", "shows another trace")
         view["toggles"] = normalise(view["toggles"], graph.n_layers, graph.n_heads)

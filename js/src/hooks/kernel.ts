@@ -1,7 +1,8 @@
 // Who stands behind the model: a kernel that answers, one that is silent, or none; and what is asked of it.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ask, Cancelled, NoAnswer, Refused, type Answer, type Kind, type Questions } from "../protocol/messages";
-import type { ExplorerModel } from "../protocol/state";
+import { ask, Cancelled, NoAnswer, Refused, type Kind } from "../protocol/messages";
+import type { ExplorerModel } from "../protocol/model";
+import type { Answers, Questions } from "../protocol/types";
 import { useTrait } from "./store";
 
 /** "awaited" is live on trust: greeted, and not yet heard. */
@@ -10,7 +11,7 @@ export type Kernel = "awaited" | "live" | "silent" | "none";
 const greetingPatience = 4000; // ms
 const requestPatience = 2000; // ms
 /** What only Python sends: each is a sign of life. */
-const signs = ["msg:custom", "change:bundle", "change:evaluation", "change:status", "change:curves"] as const;
+const signs = ["msg:custom", "change:view_state", "change:evaluation", "change:status", "change:curves"] as const;
 /** What a view writes for Python to answer. */
 const requests = ["change:n_edges", "change:toggles"] as const;
 
@@ -65,7 +66,7 @@ export function atNextWord(model: ExplorerModel, signal: AbortSignal, hear: () =
 /** What Python says is missing where it has no model, such as in a notebook that loaded a trace; "" elsewhere. */
 export function missing(model: ExplorerModel): string {
   const status = model.get("status");
-  return !model.get("live") && status?.state === "ready" ? status.message : "";
+  return !model.get("live") && status.state === "ready" ? status.message : "";
 }
 
 export const patience: Record<Kind, number> = {
@@ -94,7 +95,7 @@ export interface Conversation {
   failure: Failure | null;
   report(failure: Failure | null): void;
   /** The answer, or null when there is none; then the reason is in `failure`, unless it was given up. */
-  request<K extends Kind>(kind: K, payload: Questions[K]): Promise<Answer<K> | null>;
+  request<K extends Kind>(kind: K, payload: Questions[K]): Promise<Answers[K] | null>;
   /** Gives up what is under way, at its next stage. */
   cancel(): void;
 }
@@ -109,7 +110,7 @@ export function useConversation(model: ExplorerModel): Conversation {
     return () => gone.current.abort();
   }, [model]);
   const request = useCallback(
-    async <K extends Kind>(kind: K, payload: Questions[K]): Promise<Answer<K> | null> => {
+    async <K extends Kind>(kind: K, payload: Questions[K]): Promise<Answers[K] | null> => {
       const { signal } = gone.current;
       setAsking(kind);
       setFailure(null);

@@ -1,6 +1,7 @@
 // Between the model's traits and the views: traits as hooks, and a size that follows the hand before Python hears of it.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import type { ExplorerModel, ExplorerState, Toggles } from "../protocol/state";
+import type { ExplorerModel } from "../protocol/model";
+import type { ExplorerState, Toggles } from "../protocol/types";
 
 /** A trait of the model, as it now is. */
 export function useTrait<Name extends keyof ExplorerState>(model: ExplorerModel, name: Name): ExplorerState[Name] {

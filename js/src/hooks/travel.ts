@@ -1,9 +1,9 @@
 // Going to a state: at once within a trace, by a question to Python where it belongs to another one.
-import { isReachable, readHistory } from "../logic/history";
+import { isReachable } from "../logic/history";
 import { formatCount } from "../logic/scales";
-import type { SessionFile } from "../logic/sessionFile";
 import { sameSettings } from "../logic/settings";
-import type { ExplorerModel, Settings, Step } from "../protocol/state";
+import type { ExplorerModel } from "../protocol/model";
+import type { SessionFile, Settings, Step } from "../protocol/types";
 import { missing, type Conversation } from "./kernel";
 import { writeTraits } from "./store";
 import { presentStep } from "./useHistory";
@@ -21,16 +21,16 @@ export interface Travel {
   load(session: SessionFile): void;
 }
 
-export function travel(model: ExplorerModel, { request, asking }: Conversation, live: boolean, switchable = live): Travel {
+export function travel(model: ExplorerModel, { request, asking }: Conversation, live: boolean, toggleable = live): Travel {
   const ask = async (settings: Settings, state: Partial<Step> = {}) => (await request("trace", { settings, ...state })) !== null;
   const jump = async ({ settings, n_edges, toggles }: Step, at?: number): Promise<boolean> => {
     const present = presentStep(model);
     if (!present || asking === "trace") return false;
     if (!sameSettings(settings, present.settings)) return ask(settings, { n_edges, toggles });
-    writeTraits(model, { n_edges, toggles, ...(at !== undefined && { history: { ...readHistory(model.get("history")), at } }) });
+    writeTraits(model, { n_edges, toggles, ...(at !== undefined && { history: { ...model.get("history"), at } }) });
     return true;
   };
-  // Under another measure or mode the graph is the same: so are its sizes and switches.
+  // Under another measure or mode the graph is the same: so are its sizes and toggles.
   const trace = (settings: Settings) => {
     const present = presentStep(model);
     const sameGraph = present?.settings.prompt === settings.prompt && present.settings.position === settings.position;
@@ -44,17 +44,17 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
     },
     go: (step) => jump(step),
     move: (at) => {
-      const step = readHistory(model.get("history")).steps[at];
+      const step = model.get("history").steps[at];
       const present = presentStep(model);
-      if (present && isReachable(step, present, live, switchable)) void jump(step, at);
+      if (present && isReachable(step, present, live, toggleable)) void jump(step, at);
     },
     load: (session) => {
       const { settings, n_edges, toggles, history } = session;
       const present = presentStep(model);
-      const allEdges = model.get("bundle")?.n_edges ?? 0;
-      if (!present || !isReachable(session, present, live, switchable)) {
+      const allEdges = model.get("view_state")?.n_edges ?? 0;
+      if (!present || !isReachable(session, present, live, toggleable)) {
         const needs = missing(model) ? "model" : "kernel";
-        throw new Error(`This session needs a ${needs}: it holds switches or belongs to another trace.`);
+        throw new Error(`This session needs a ${needs}: it holds toggles or belongs to another trace.`);
       }
       if (!sameSettings(settings, present.settings)) {
         void ask(settings, { n_edges, toggles }).then((there) => there && writeTraits(model, { history }));

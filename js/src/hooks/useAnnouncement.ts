@@ -1,9 +1,9 @@
-// What a screen reader is told of a switch and of another measure, once its answer is there. The slider speaks for itself.
+// What a screen reader is told of a toggle and of another measure, once its answer is there. The slider speaks for itself.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isFlat, topToken, type Reading } from "../logic/reading";
 import { formatDistance, formatProbability, visibleToken } from "../logic/scales";
 import { describeChange } from "../logic/toggles";
-import type { Toggles } from "../protocol/state";
+import type { Toggles } from "../protocol/types";
 
 export function useAnnouncement(toggles: Toggles, importance: string, reading: Reading, heads: number): string {
   const [announcement, setAnnouncement] = useState("");
@@ -19,7 +19,7 @@ export function useAnnouncement(toggles: Toggles, importance: string, reading: R
     const token = top.token.trim() || visibleToken(top.token);
     if (!change) return;
     const says = isFlat(top.probability) ? "no token above 0.001" : `top token ${token} ${formatProbability(top.probability)}`;
-    setAnnouncement(`${change}: TV ${formatDistance(reading.totalVariation)}, ${says}`);
+    setAnnouncement(`${change}: TV ${formatDistance(reading.total_variation)}, ${says}`);
   }, [toggles, importance, answered, reading]);
   return announcement;
 }

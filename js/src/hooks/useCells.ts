@@ -5,11 +5,11 @@ import { componentAt, placeAt } from "../logic/grid";
 import { shadeAt, type Theme } from "../logic/scales";
 import { nodeShades } from "../logic/shades";
 import { nodeAt, nodeLabel, type Trace } from "../logic/trace";
-import type { Bundle, Toggles } from "../protocol/state";
+import type { Toggles, ViewState } from "../protocol/types";
 
 /** Gives each `.sw-cell` of the grid its shade at once, and its label when the size rests. */
-export function useCells(grid: RefObject<HTMLElement | null>, bundle: Bundle, trace: Trace, toggles: Toggles, theme: Theme, moving: boolean): void {
-  const shades = useMemo(() => nodeShades(bundle, trace), [bundle, trace]);
+export function useCells(grid: RefObject<HTMLElement | null>, viewState: ViewState, trace: Trace, toggles: Toggles, theme: Theme, moving: boolean): void {
+  const shades = useMemo(() => nodeShades(viewState, trace), [viewState, trace]);
   const cells = useRef<HTMLElement[]>([]);
   const drawn = useRef<{ shades: Uint8Array; theme: Theme } | null>(null);
 
@@ -25,9 +25,9 @@ export function useCells(grid: RefObject<HTMLElement | null>, bundle: Bundle, tr
   useLayoutEffect(() => {
     if (moving) return;
     cells.current.forEach((cell, index) => {
-      const component = componentAt(placeAt(index, bundle.n_layers, bundle.n_heads), bundle.n_heads);
-      const label = nodeLabel(nodeAt(bundle, trace, toggles, component));
+      const component = componentAt(placeAt(index, viewState.n_layers, viewState.n_heads), viewState.n_heads);
+      const label = nodeLabel(nodeAt(viewState, trace, toggles, component));
       if (cell.getAttribute("aria-label") !== label) cell.setAttribute("aria-label", label);
     });
-  }, [bundle, trace, toggles, moving]);
+  }, [viewState, trace, toggles, moving]);
 }

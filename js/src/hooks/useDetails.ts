@@ -1,7 +1,8 @@
 // What a node does at full detail: asked of Python once the pointer or the focus rests on it, and kept for its trace.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { ask, NoAnswer, type NodeDetails } from "../protocol/messages";
-import type { Bundle, ExplorerModel } from "../protocol/state";
+import { ask, NoAnswer } from "../protocol/messages";
+import type { ExplorerModel } from "../protocol/model";
+import type { NodeDetails, ViewState } from "../protocol/types";
 import { atNextWord, patience } from "./kernel";
 
 const rest = 120; // ms
@@ -13,10 +14,10 @@ export interface Details {
   error: string;
 }
 
-export function useDetails(model: ExplorerModel, bundle: Bundle, key: string, live: boolean): Details {
+export function useDetails(model: ExplorerModel, viewState: ViewState, key: string, live: boolean): Details {
   // A map for each trace: an answer for a former one lands in a map that nobody reads.
-  const known = useMemo(() => new Map<string, NodeDetails>(), [bundle]);
-  const errors = useMemo(() => new Map<string, string>(), [bundle]);
+  const known = useMemo(() => new Map<string, NodeDetails>(), [viewState]);
+  const errors = useMemo(() => new Map<string, string>(), [viewState]);
   const [, redraw] = useState({});
   useEffect(() => {
     if (!live || known.has(key)) return;

@@ -1,5 +1,5 @@
 // Two tried subgraphs side by side.
-import type { Toggles, Tried } from "../protocol/state";
+import type { Toggles, Tried } from "../protocol/types";
 import { byPlace } from "./toggles";
 
 export interface ComparedToken {
@@ -14,11 +14,11 @@ export interface ComparedToken {
 const mostRows = 12;
 
 /** The leading tokens of both, the most probable first; `sameModel` when both are held against one full distribution. */
-export function bothHeads(first: Tried, second: Tried): { rows: ComparedToken[]; sameModel: boolean } {
+export function sideBySide(first: Tried, second: Tried): { rows: ComparedToken[]; sameModel: boolean } {
   const sameModel = first.settings.prompt === second.settings.prompt && first.settings.position === second.settings.position;
-  const ids = [...new Set([...first.head, ...second.head].map(({ id }) => id))];
+  const ids = [...new Set([...first.top, ...second.top].map(({ id }) => id))];
   const rows = ids.map((id): ComparedToken => {
-    const [one, other] = [first, second].map(({ head }) => head.find((row) => row.id === id));
+    const [one, other] = [first, second].map(({ top }) => top.find((row) => row.id === id));
     const full = [one?.full_probability ?? null, other?.full_probability ?? null];
     return {
       id,
@@ -32,8 +32,8 @@ export function bothHeads(first: Tried, second: Tried): { rows: ComparedToken[];
   return { rows: rows.slice(0, mostRows), sameModel };
 }
 
-/** Switches that two states set differently, each with both settings. */
-export const differingSwitches = (first: Toggles, second: Toggles): { key: string; first: string; second: string }[] =>
+/** Toggles that two states set differently, each with both settings. */
+export const differingToggles = (first: Toggles, second: Toggles): { key: string; first: string; second: string }[] =>
   [...new Set([...Object.keys(first), ...Object.keys(second)])]
     .filter((key) => first[key] !== second[key])
     .sort(byPlace)

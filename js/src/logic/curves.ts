@@ -1,6 +1,6 @@
 // Other curves on the same axes: what they read at a size, and where their labels go.
 import { cross, pairs } from "d3-array";
-import type { Curve } from "../protocol/state";
+import type { Curve } from "../protocol/types";
 
 /** An inverse or random baseline in words; a measure by its name. */
 export const curveName = (name: string): string => (name === "random" ? "random order" : name === "inverse" ? "inverse trace" : name);

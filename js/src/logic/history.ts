@@ -1,18 +1,12 @@
 // Steps to go back and forth between, and what was tried: pure, and the same when two views do it twice.
-import type { Evaluation, History, Step, Tried } from "../protocol/state";
+import type { Evaluation, History, Step, Tried } from "../protocol/types";
 import { formatSize } from "./scales";
 import { sameSettings } from "./settings";
-import { sameToggles, switchGroups } from "./toggles";
+import { sameToggles, toggleGroups } from "./toggles";
 
 const mostSteps = 100;
 const mostTried = 50;
-const headTokens = 10;
-
-export const noHistory: History = { version: 1, steps: [], at: -1, tried: [] };
-
-/** The trait's value, which is `{}` before the first step. */
-export const readHistory = (stored: History | Record<string, never> | undefined): History =>
-  stored && "steps" in stored ? (stored as History) : noHistory;
+const triedTokens = 10;
 
 export const sameStep = (first: Step, second: Step): boolean =>
   first.n_edges === second.n_edges && sameToggles(first.toggles, second.toggles) && sameSettings(first.settings, second.settings);
@@ -34,8 +28,8 @@ export function push(history: History, { settings, n_edges, toggles }: Step): Hi
 /** The history with an exact result; itself where that was seen before. */
 export function addTried(history: History, step: Step, evaluation: Evaluation | null, allEdges: number, heads: number): History {
   if (!evaluation || evaluation.n_edges !== step.n_edges || !sameToggles(evaluation.toggles, step.toggles)) return history;
-  if (evaluation.head.length === 0 || history.tried.some((tried) => sameStep(tried, step))) return history;
-  const head = [...evaluation.head].sort((first, second) => second.probability - first.probability).slice(0, headTokens);
+  if (evaluation.top.length === 0 || history.tried.some((tried) => sameStep(tried, step))) return history;
+  const top = [...evaluation.top].sort((first, second) => second.probability - first.probability).slice(0, triedTokens);
   const tried: Tried = {
     settings: step.settings,
     n_edges: step.n_edges,
@@ -43,9 +37,7 @@ export function addTried(history: History, step: Step, evaluation: Evaluation | 
     name: stepName(step, allEdges, heads),
     edges_kept: evaluation.edges_kept,
     total_variation: evaluation.total_variation,
-    top: head[0].token,
-    probability: head[0].probability,
-    head,
+    top,
   };
   return { ...history, tried: [tried, ...history.tried].slice(0, mostTried) };
 }
@@ -65,17 +57,17 @@ export const firstStep = (history: History, present: Step): Step | undefined =>
   history.steps.find((step) => sameSettings(step.settings, present.settings));
 
 /** Without a kernel only the present trace can be shown, and without known results only its sizes. */
-export const isReachable = (step: Step | undefined, present: Step, live: boolean, switchable = live): step is Step =>
+export const isReachable = (step: Step | undefined, present: Step, live: boolean, toggleable = live): step is Step =>
   step !== undefined &&
-  (live || (sameSettings(step.settings, present.settings) && (switchable || Object.keys(step.toggles).length === 0)));
+  (live || (sameSettings(step.settings, present.settings) && (toggleable || Object.keys(step.toggles).length === 0)));
 
 const mostNamed = 3;
 
-/** "s 0.271", "− head 21.4", "− head 21.4 + MLP 3", "− layer 2", "7 switches". */
+/** "s 0.271", "− head 21.4", "− head 21.4 + MLP 3", "− layer 2", "7 toggles". */
 export function stepName({ n_edges, toggles }: Pick<Step, "n_edges" | "toggles">, allEdges: number, heads: number): string {
-  const groups = switchGroups(toggles, heads);
+  const groups = toggleGroups(toggles, heads);
   if (groups.length === 0) return `s ${formatSize(n_edges / allEdges)}`;
-  if (groups.length > mostNamed) return `${groups.length} switches`;
+  if (groups.length > mostNamed) return `${groups.length} toggles`;
   const inLine = (name: string) => name.replace(/^(Head|Layer)/, (word) => word.toLowerCase());
   return groups.map(({ name, state }) => `${state === "off" ? "−" : "+"} ${inLine(name)}`).join(" ");
 }

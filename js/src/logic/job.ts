@@ -1,5 +1,5 @@
 // A job on a server in words, and how long it has been where it is.
-import type { Job } from "../protocol/state";
+import type { Job } from "../protocol/types";
 
 const stages: Record<string, string> = {
   received: "received",

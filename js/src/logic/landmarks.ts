@@ -1,6 +1,6 @@
 // Where the labels of the landmarks go: over the plot, in as many lines as keep them apart.
 import { groups } from "d3-array";
-import type { Landmark } from "../protocol/state";
+import type { Landmark } from "../protocol/types";
 
 const names: Record<Landmark["key"], string> = {
   top1: "top-1 returns",

@@ -1,5 +1,6 @@
 // A plain object in place of the comm, for a page without a kernel.
-import type { ExplorerModel, ExplorerState } from "../protocol/state";
+import type { ExplorerModel } from "../protocol/model";
+import { defaults, type ExplorerState } from "../protocol/types";
 import { sameToggles } from "./toggles";
 
 /** As loose as anywidget has it. */
@@ -7,19 +8,7 @@ type Listener = (...about: any[]) => void;
 
 /** A model whose traits change on this page only. */
 export function pageModel(state: Partial<ExplorerState>): ExplorerModel {
-  const traits: ExplorerState = {
-    bundle: null,
-    n_edges: 1,
-    toggles: {},
-    evaluation: null,
-    evaluations: [],
-    status: { state: "ready", message: "", progress: 0 },
-    choices: { importance: [], masks: [] },
-    curves: [],
-    history: {},
-    live: false,
-    ...state,
-  };
+  const traits: ExplorerState = { ...defaults, ...state };
   const listeners = new Map<string, Set<Listener>>();
   const set = <Name extends keyof ExplorerState>(name: Name, value: ExplorerState[Name]) => {
     traits[name] = value;

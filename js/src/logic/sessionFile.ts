@@ -1,23 +1,16 @@
 // A session as a file: everything a person did, none of the model. Python writes and reads the same one.
-import type { Bundle, History, Settings, Step, Toggles, Tried } from "../protocol/state";
+import { defaults, version, type History, type SessionFile, type Settings, type Step, type Toggles, type TopToken, type Tried, type ViewState } from "../protocol/types";
+import { upgradeHistory } from "../protocol/upgrade";
 import { settingsOf } from "./settings";
 import { parseKey } from "./toggles";
 
 const format = "strace-session";
-const version = 1;
 
-export interface SessionFile extends Step {
-  format: typeof format;
-  version: typeof version;
-  model: string;
-  history: History | Record<string, never>;
-}
-
-export const sessionFile = (bundle: Bundle, n_edges: number, toggles: Toggles, history: SessionFile["history"]): SessionFile => ({
+export const sessionFile = (viewState: ViewState, n_edges: number, toggles: Toggles, history: History): SessionFile => ({
   format,
   version,
-  model: bundle.model,
-  settings: settingsOf(bundle),
+  model: viewState.model,
+  settings: settingsOf(viewState),
   n_edges,
   toggles,
   history,
@@ -30,7 +23,7 @@ export function fileName({ settings }: Step): string {
 }
 
 /** The session in a file's text; throws an error with a sentence for the person. */
-export function parseSession(text: string, bundle: Bundle): SessionFile {
+export function parseSession(text: string, viewState: ViewState): SessionFile {
   let content: unknown;
   try {
     content = JSON.parse(text);
@@ -39,17 +32,26 @@ export function parseSession(text: string, bundle: Bundle): SessionFile {
   }
   if (!isObject(content)) throw new Error("This file is no session: it holds no object.");
   if (content.format !== format) throw new Error(`This file is no session: its format is ${quote(content.format)}, not "${format}".`);
-  if (content.version !== version) {
-    throw new Error(`This session has version ${quote(content.version)}; this package reads version ${version}.`);
+  if (content.version !== 1 && content.version !== version) {
+    throw new Error(`This session has version ${quote(content.version)}; this package reads up to version ${version}.`);
   }
-  if (content.model !== bundle.model) {
-    throw new Error(`This session was saved with the model ${quote(content.model)}, but this view shows ${quote(bundle.model)}.`);
+  if (content.model !== viewState.model) {
+    throw new Error(`This session was saved with the model ${quote(content.model)}, but this view shows ${quote(viewState.model)}.`);
   }
-  const history = content.history ?? {};
-  if (!isStep(content, bundle)) throw new Error(`This session is damaged: its ${damage(content, bundle)}.`);
-  if (!isHistory(history, bundle)) throw new Error("This session is damaged: its history does not hold what a history holds.");
+  const history = content.version === 1 ? upgraded(content.history ?? {}) : (content.history ?? defaults.history);
+  if (!isStep(content, viewState)) throw new Error(`This session is damaged: its ${damage(content, viewState)}.`);
+  if (!isHistory(history, viewState)) throw new Error("This session is damaged: its history does not hold what a history holds.");
   const { settings, n_edges, toggles } = content;
-  return { format, version, model: bundle.model, settings: settingsOf(settings), n_edges, toggles, history };
+  return { format, version, model: viewState.model, settings: settingsOf(settings), n_edges, toggles, history };
+}
+
+/** A history of version 1; null where it is damaged. */
+function upgraded(history: unknown): History | null {
+  try {
+    return upgradeHistory(history as object);
+  } catch {
+    return null;
+  }
 }
 
 type Loose = Record<string, unknown>;
@@ -57,6 +59,8 @@ type Loose = Record<string, unknown>;
 const isObject = (value: unknown): value is Loose => typeof value === "object" && value !== null && !Array.isArray(value);
 const isWhole = (value: unknown): value is number => Number.isInteger(value);
 const isText = (value: unknown): value is string => typeof value === "string";
+const isList = (value: unknown, isElement: (element: unknown) => boolean): value is unknown[] =>
+  Array.isArray(value) && value.every(isElement);
 const isNumber = (value: unknown): value is number => typeof value === "number";
 
 function quote(value: unknown): string {
@@ -69,42 +73,38 @@ const isSettings = (value: unknown): value is Settings =>
 
 const isEdges = (value: unknown): value is number => isWhole(value) && value >= 1;
 
-const isToggles = (value: unknown, { n_layers, n_heads }: Bundle): value is Toggles =>
+const isToggles = (value: unknown, { n_layers, n_heads }: ViewState): value is Toggles =>
   isObject(value) &&
   Object.entries(value).every(([key, state]) => {
     const { layer, head } = parseKey(key);
     return /^\d+\.(\d+|mlp)$/.test(key) && layer < n_layers && (head === "mlp" || head < n_heads) && (state === "on" || state === "off");
   });
 
-const isStep = (value: unknown, bundle: Bundle): value is Step =>
-  isObject(value) && isSettings(value.settings) && isEdges(value.n_edges) && isToggles(value.toggles, bundle);
+const isStep = (value: unknown, viewState: ViewState): value is Step =>
+  isObject(value) && isSettings(value.settings) && isEdges(value.n_edges) && isToggles(value.toggles, viewState);
 
-function damage({ settings, n_edges }: Loose, { n_layers, n_heads }: Bundle): string {
+function damage({ settings, n_edges }: Loose, { n_layers, n_heads }: ViewState): string {
   if (!isSettings(settings)) return "settings lack a prompt, an importance, masks or a position";
   if (!isEdges(n_edges)) return `number of edges is ${quote(n_edges)}`;
   return `toggles name a component that a model of ${n_layers} layers with ${n_heads} heads does not have, or a state other than on and off`;
 }
 
-const isHeadToken = (value: unknown): boolean =>
+const isTopToken = (value: unknown): value is TopToken =>
   isObject(value) && isWhole(value.id) && isText(value.token) && isNumber(value.probability) && isNumber(value.full_probability);
 
-const isTried = (value: unknown, bundle: Bundle): value is Tried =>
+const isTried = (value: unknown, viewState: ViewState): value is Tried =>
   isObject(value) &&
-  isStep(value, bundle) &&
+  isStep(value, viewState) &&
   isText((value as Loose).name) &&
-  isText((value as Loose).top) &&
-  ["edges_kept", "total_variation", "probability"].every((field) => isNumber((value as unknown as Loose)[field])) &&
-  Array.isArray((value as Loose).head) &&
-  ((value as unknown as Loose).head as unknown[]).every(isHeadToken);
+  ["edges_kept", "total_variation"].every((field) => isNumber((value as unknown as Loose)[field])) &&
+  isList((value as Loose).top, isTopToken) &&
+  (value as unknown as Tried).top.length > 0;
 
-const isHistory = (value: unknown, bundle: Bundle): value is SessionFile["history"] =>
+const isHistory = (value: unknown, viewState: ViewState): value is History =>
   isObject(value) &&
-  (Object.keys(value).length === 0 ||
-    (value.version === 1 &&
-      Array.isArray(value.steps) &&
-      value.steps.every((step) => isStep(step, bundle)) &&
-      isWhole(value.at) &&
-      value.at >= -1 &&
-      value.at < value.steps.length &&
-      Array.isArray(value.tried) &&
-      value.tried.every((tried) => isTried(tried, bundle))));
+  value.version === version &&
+  isList(value.steps, (step) => isStep(step, viewState)) &&
+  isWhole(value.at) &&
+  value.at >= -1 &&
+  value.at < value.steps.length &&
+  isList(value.tried, (tried) => isTried(tried, viewState));

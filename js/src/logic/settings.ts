@@ -1,5 +1,5 @@
 // What a trace is computed from, and how its choices are called.
-import type { Settings } from "../protocol/state";
+import type { Settings } from "../protocol/types";
 
 export const settingsOf = ({ prompt, importance, masks, position }: Settings): Settings => ({ prompt, importance, masks, position });
 

@@ -1,7 +1,7 @@
-// Components and their switches: auto (as the trace has it) → off → on → auto.
-import type { Forced, Toggles } from "../protocol/state";
+// Components and their toggles: auto (as the trace has it) → off → on → auto.
+import type { Toggle, Toggles } from "../protocol/types";
 
-export type SwitchState = Forced | "auto";
+export type ToggleState = Toggle | "auto";
 
 /** A head by its number, or the MLP of a layer. */
 export interface Component {
@@ -28,13 +28,13 @@ export const layerKeys = (layer: number, heads: number): string[] => [
   mlpKey(layer),
 ];
 
-export const switchState = (toggles: Toggles, key: string): SwitchState => toggles[key] ?? "auto";
+export const toggleState = (toggles: Toggles, key: string): ToggleState => toggles[key] ?? "auto";
 
-const nextState: Record<SwitchState, SwitchState> = { auto: "off", off: "on", on: "auto" };
+const nextState: Record<ToggleState, ToggleState> = { auto: "off", off: "on", on: "auto" };
 
 /** The same toggles with `keys` set to a state. */
-export function setSwitches(toggles: Toggles, keys: readonly string[], state: SwitchState): Toggles {
-  const result: Record<string, Forced> = { ...toggles };
+export function setToggles(toggles: Toggles, keys: readonly string[], state: ToggleState): Toggles {
+  const result: Record<string, Toggle> = { ...toggles };
   for (const key of keys) {
     if (state === "auto") delete result[key];
     else result[key] = state;
@@ -42,25 +42,25 @@ export function setSwitches(toggles: Toggles, keys: readonly string[], state: Sw
   return result;
 }
 
-export const cycle = (toggles: Toggles, key: string): Toggles => setSwitches(toggles, [key], nextState[switchState(toggles, key)]);
+export const cycle = (toggles: Toggles, key: string): Toggles => setToggles(toggles, [key], nextState[toggleState(toggles, key)]);
 
 /** The state that a whole layer shares, or "mixed". */
-export function layerState(toggles: Toggles, layer: number, heads: number): SwitchState | "mixed" {
-  const states = new Set(layerKeys(layer, heads).map((key) => switchState(toggles, key)));
+export function layerState(toggles: Toggles, layer: number, heads: number): ToggleState | "mixed" {
+  const states = new Set(layerKeys(layer, heads).map((key) => toggleState(toggles, key)));
   return states.size === 1 ? [...states][0] : "mixed";
 }
 
 export const sameToggles = (first: Toggles, second: Toggles): boolean =>
   Object.keys(first).length === Object.keys(second).length && Object.keys(first).every((key) => first[key] === second[key]);
 
-/** Active switches as one would list them: a layer that is switched as a whole is one entry. */
-export interface SwitchGroup {
+/** Active toggles as one would list them: a layer that is toggled as a whole is one entry. */
+export interface ToggleGroup {
   name: string;
-  state: Forced;
+  state: Toggle;
   keys: string[];
 }
 
-export function switchGroups(toggles: Toggles, heads: number): SwitchGroup[] {
+export function toggleGroups(toggles: Toggles, heads: number): ToggleGroup[] {
   const keys = Object.keys(toggles).sort(byPlace);
   const layers = [...new Set(keys.map((key) => parseKey(key).layer))];
   return layers.flatMap((layer) => {
@@ -76,11 +76,11 @@ export function switchGroups(toggles: Toggles, heads: number): SwitchGroup[] {
 export function describeChange(before: Toggles, after: Toggles, heads: number): string {
   const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => before[key] !== after[key]);
   if (changed.length === 0) return "";
-  if (Object.keys(after).length === 0 && changed.length > 1) return "All switches back to auto";
+  if (Object.keys(after).length === 0 && changed.length > 1) return "All toggles back to auto";
   const { layer } = parseKey(changed[0]);
   const whole = layerState(after, layer, heads);
   if (changed.length > 1 && whole !== "mixed") return `Layer ${layer} ${whole}`;
-  return changed.length === 1 ? `${componentName(changed[0])} ${switchState(after, changed[0])}` : `${changed.length} switches changed`;
+  return changed.length === 1 ? `${componentName(changed[0])} ${toggleState(after, changed[0])}` : `${changed.length} toggles changed`;
 }
 
 export function byPlace(first: string, second: string): number {

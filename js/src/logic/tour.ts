@@ -28,7 +28,7 @@ export const tour: readonly TourStep[] = [
   },
   {
     part: ".sw-layers",
-    title: "Layers and switches",
+    title: "Layers and toggles",
     text: "A cell is a head or an MLP, shaded by how much of it is kept. Click one to switch it off, and again to put it in whole.",
     replay: "A cell is a head or an MLP, shaded by how much of it is kept. A layer's number opens the layer.",
   },
@@ -58,7 +58,7 @@ export interface Box extends Extent {
 
 export type Side = "right" | "left" | "below" | "above";
 
-export interface Place {
+export interface CalloutPosition {
   /** The side of the part on which the callout lies. */
   side: Side;
   left: number;
@@ -83,7 +83,7 @@ export function ringAround({ left, top, width, height }: Box, card: Extent): Box
 }
 
 /** Beside its part if there is room, else below or above it: never over it, and inside the card. */
-export function placeCallout(part: Box, callout: Extent, card: Extent): Place {
+export function placeCallout(part: Box, callout: Extent, card: Extent): CalloutPosition {
   const right = part.left + part.width;
   const bottom = part.top + part.height;
   const across = callout.width + gap + edge;

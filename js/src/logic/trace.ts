@@ -1,9 +1,8 @@
 // What the trace of a size holds: edges per head, MLP and layer, shares per token, and the strongest edges of a node.
 import { cross, maxIndex, range } from "d3-array";
-import type { NodeEdge } from "../protocol/messages";
-import type { Bundle, Toggles } from "../protocol/state";
+import type { NodeEdge, Toggles, ViewState } from "../protocol/types";
 import { countsAt, locate } from "./levels";
-import { headKey, mlpKey, parseKey, switchState, type Component, type SwitchState } from "./toggles";
+import { headKey, mlpKey, parseKey, toggleState, type Component, type ToggleState } from "./toggles";
 
 export interface Trace {
   nEdges: number;
@@ -13,16 +12,16 @@ export interface Trace {
 }
 
 /** How many cells the strip has for its tokens. */
-export const stripCells = ({ n_tokens, tokens_per_cell }: Bundle): number => Math.ceil(n_tokens / tokens_per_cell);
+export const stripCells = ({ n_tokens, tokens_per_cell }: ViewState): number => Math.ceil(n_tokens / tokens_per_cell);
 
-export function traceAt(bundle: Bundle, nEdges: number): Trace {
-  const { arrays, n_layers, n_heads } = bundle;
+export function traceAt(viewState: ViewState, nEdges: number): Trace {
+  const { arrays, n_layers, n_heads } = viewState;
   const position = locate(arrays.level_n_edges, nEdges);
   return {
     nEdges,
     headEdges: countsAt(arrays.head_edges, position, n_layers * n_heads),
     mlpEdges: countsAt(arrays.mlp_edges, position, n_layers),
-    strip: countsAt(arrays.strip_shares, locate(arrays.strip_n_edges, nEdges), n_layers * stripCells(bundle)),
+    strip: countsAt(arrays.strip_shares, locate(arrays.strip_n_edges, nEdges), n_layers * stripCells(viewState)),
   };
 }
 
@@ -31,38 +30,38 @@ const share = (count: number, total: number): number => (total > 0 ? count / tot
 const inPercent = (part: number): number => Math.round(100 * part) / 100;
 
 /** Each layer's share of its edges in the trace. */
-export function layerShares({ arrays, n_layers }: Bundle, { nEdges }: Trace): number[] {
+export function layerShares({ arrays, n_layers }: ViewState, { nEdges }: Trace): number[] {
   const edges = countsAt(arrays.layer_edges, locate(arrays.level_n_edges, nEdges), n_layers);
   return Array.from(edges, (count, layer) => inPercent(share(count, arrays.layer_total[layer])));
 }
 
 /** Each token's share of the edges into its positions. */
-export function tokenShares({ arrays, n_tokens }: Bundle, { nEdges }: Trace): number[] {
+export function tokenShares({ arrays, n_tokens }: ViewState, { nEdges }: Trace): number[] {
   return Array.from(countsAt(arrays.token_shares, locate(arrays.level_n_edges, nEdges), n_tokens), (part) => inPercent(part / 255));
 }
 
-/** A head or an MLP: how much of it is in the trace, and its switch. */
+/** A head or an MLP: how much of it is in the trace, and its toggle. */
 export interface Node {
   key: string;
   count: number;
   total: number;
-  state: SwitchState;
+  state: ToggleState;
 }
 
-export function nodeAt(bundle: Bundle, trace: Trace, toggles: Toggles, { layer, head }: Component): Node {
+export function nodeAt(viewState: ViewState, trace: Trace, toggles: Toggles, { layer, head }: Component): Node {
   if (head === "mlp") {
     const key = mlpKey(layer);
-    return { key, state: switchState(toggles, key), count: trace.mlpEdges[layer], total: bundle.arrays.mlp_total[layer] };
+    return { key, state: toggleState(toggles, key), count: trace.mlpEdges[layer], total: viewState.arrays.mlp_total[layer] };
   }
   const key = headKey(layer, head);
-  const count = trace.headEdges[layer * bundle.n_heads + head];
-  return { key, state: switchState(toggles, key), count, total: bundle.arrays.head_total[layer] };
+  const count = trace.headEdges[layer * viewState.n_heads + head];
+  return { key, state: toggleState(toggles, key), count, total: viewState.arrays.head_total[layer] };
 }
 
 /** The nodes of a layer in the order of its row: the heads, then the MLP. */
-export const layerNodes = (bundle: Bundle, trace: Trace, toggles: Toggles, layer: number): Node[] => [
-  ...range(bundle.n_heads).map((head) => nodeAt(bundle, trace, toggles, { layer, head })),
-  nodeAt(bundle, trace, toggles, { layer, head: "mlp" }),
+export const layerNodes = (viewState: ViewState, trace: Trace, toggles: Toggles, layer: number): Node[] => [
+  ...range(viewState.n_heads).map((head) => nodeAt(viewState, trace, toggles, { layer, head })),
+  nodeAt(viewState, trace, toggles, { layer, head: "mlp" }),
 ];
 
 /** "Layer 21 head 4, auto, 41 of 45 edges in the trace". */
@@ -73,8 +72,8 @@ export function nodeLabel({ key, state, count, total }: Node): string {
 
 export const nodeShare = ({ count, total }: Node): number => share(count, total);
 
-/** The strongest edges of a node that came with the bundle, by weight. */
-export function strongestEdges({ arrays, n_layers, n_heads }: Bundle, key: string): NodeEdge[] {
+/** The strongest edges of a node that came with the viewState, by weight. */
+export function strongestEdges({ arrays, n_layers, n_heads }: ViewState, key: string): NodeEdge[] {
   const { layer, head } = parseKey(key);
   const listed = arrays.strongest_rank.length / (n_layers * (n_heads + 1));
   const start = (layer * (n_heads + 1) + (head === "mlp" ? n_heads : head)) * listed;
@@ -88,12 +87,12 @@ export function strongestEdges({ arrays, n_layers, n_heads }: Bundle, key: strin
     }));
 }
 
-/** An edge is kept where the trace, or its node's switch, has it. */
+/** An edge is kept where the trace, or its node's toggle, has it. */
 export const isKept = ({ state }: Node, { rank }: NodeEdge, nEdges: number): boolean => (state === "auto" ? rank < nEdges : state === "on");
 
 /** The head with the strongest single edge: where to look first. */
-export function strongestHead(bundle: Bundle): Component {
-  const heads = cross(range(bundle.n_layers), range(bundle.n_heads), (layer, head) => ({ layer, head }));
-  const strength = ({ layer, head }: { layer: number; head: number }) => strongestEdges(bundle, headKey(layer, head))[0]?.weight ?? 0;
+export function strongestHead(viewState: ViewState): Component {
+  const heads = cross(range(viewState.n_layers), range(viewState.n_heads), (layer, head) => ({ layer, head }));
+  const strength = ({ layer, head }: { layer: number; head: number }) => strongestEdges(viewState, headKey(layer, head))[0]?.weight ?? 0;
   return heads[maxIndex(heads, strength)];
 }

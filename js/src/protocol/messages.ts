@@ -1,42 +1,8 @@
 // Questions to Python that are no state: each carries an id, and its answer repeats it.
-import type { ExplorerModel, Settings, Toggles } from "./state";
-
-export interface Questions {
-  hello: object;
-  evaluate: object;
-  trace: { settings: Settings; n_edges?: number; toggles?: Toggles };
-  compare: { names: string[] };
-  code: object;
-  node: { node: string };
-  cancel: object;
-}
+import type { ExplorerModel } from "./model";
+import type { Answers, Questions } from "./types";
 
 export type Kind = keyof Questions;
-
-export interface Programs {
-  strace_widgets: string;
-  nnsight: string;
-  /** What they need besides themselves, or "". */
-  note: string;
-}
-
-export interface NodeEdge {
-  source: number;
-  target: number;
-  weight: number;
-  /** In the trace of n edges when it is below n. */
-  rank: number;
-}
-
-/** What a head or an MLP does at full detail. */
-export interface NodeDetails {
-  /** [T]: the share of the node's weight that comes from each token. */
-  shares: number[];
-  /** The strongest, by weight. */
-  edges: NodeEdge[];
-}
-
-export type Answer<K extends Kind> = K extends "code" ? Programs : K extends "node" ? NodeDetails : object;
 
 /** Python stayed silent for as long as the asker was ready to wait. */
 export class NoAnswer extends Error {}
@@ -66,7 +32,7 @@ export function ask<K extends Kind>(
   payload: Questions[K],
   patience: number,
   signal: AbortSignal,
-): Promise<Answer<K>> {
+): Promise<Answers[K]> {
   return new Promise((resolve, reject) => {
     const id = nextId();
     let timer: ReturnType<typeof setTimeout>;
@@ -75,12 +41,12 @@ export function ask<K extends Kind>(
       timer = setTimeout(expire, patience);
     };
     // A job may be queued on its server for hours.
-    const expire = () => (model.get("status")?.job ? wait() : settle(() => reject(new NoAnswer("No kernel answers."))));
+    const expire = () => (model.get("status").job ? wait() : settle(() => reject(new NoAnswer("No kernel answers."))));
     const hear = (message: { id?: string; ok?: boolean; cancelled?: boolean; error?: string; detail?: string } | null) => {
       if (message?.id !== id) return;
       const sentence = message.error || "Python refused, without a reason.";
       const refusal = message.cancelled ? new Cancelled(sentence) : new Refused(sentence, message.detail);
-      settle(() => (message.ok ? resolve(message as Answer<K>) : reject(refusal)));
+      settle(() => (message.ok ? resolve(message as Answers[K]) : reject(refusal)));
     };
     const abort = () => settle(() => reject(signal.reason));
     const settle = (end: () => void) => {

@@ -1,16 +1,13 @@
-// The card on one trace: from the model's traits to the views.
 import { useMemo } from "preact/hooks";
-import { missing, type Conversation } from "../hooks/kernel";
+import { missing } from "../hooks/kernel";
 import { writeToggles, writeTrait } from "../hooks/store";
 import { historyKey, travel } from "../hooks/travel";
 import { useAnnouncement } from "../hooks/useAnnouncement";
+import { useFocusedNode } from "../hooks/useFocusedNode";
 import { useHistory } from "../hooks/useHistory";
-import { usePlace } from "../hooks/usePlace";
-import { useShown } from "../hooks/useShown";
-import type { Theme } from "../logic/scales";
 import { sessionFile } from "../logic/sessionFile";
 import { settingsOf } from "../logic/settings";
-import type { Bundle, ExplorerModel, Status, Step } from "../protocol/state";
+import type { Step } from "../protocol/types";
 import { ErrorBar } from "./ErrorBar";
 import { FootLine } from "./FootLine";
 import { HistoryBar } from "./HistoryBar";
@@ -19,6 +16,7 @@ import { MeasuredCurve } from "./MeasuredCurve";
 import { NextToken } from "./NextToken";
 import { NodeDetail } from "./NodeDetail";
 import { PromptLine } from "./PromptLine";
+import type { ViewProps } from "./props";
 import { ReadingLine } from "./ReadingLine";
 import { ServerLine } from "./ServerLine";
 import { SessionBar } from "./SessionBar";
@@ -26,27 +24,25 @@ import { TokenView } from "./TokenView";
 import { TourButton, TourCallout, useTour } from "./Tour";
 import { TriedList } from "./TriedList";
 
-interface Props {
-  model: ExplorerModel;
-  bundle: Bundle;
-  theme: Theme;
-  status: Status | null;
-  conversation: Conversation;
-}
-
-export function Card({ model, bundle, theme, status, conversation }: Props) {
-  const shown = useShown(model, bundle);
-  const { size, toggles, live, switchable, trace } = shown;
+/** The whole Explorer on one trace. */
+export function Card(props: ViewProps) {
+  const { model, viewState, conversation } = props;
+  const { size, toggles, live, toggleable, kernel } = props.shown;
   const tracing = conversation.asking === "trace";
   const history = useHistory(model, tracing);
-  const place = usePlace(bundle, shown);
-  const tour = useTour(shown.kernel);
+  const focused = useFocusedNode(viewState, props.shown);
+  const tour = useTour(kernel);
 
-  const reading = useMemo(() => (tracing ? { ...shown.reading, state: "stale" as const } : shown.reading), [shown.reading, tracing]);
-  const announcement = useAnnouncement(toggles, bundle.importance, reading, bundle.n_heads);
+  // What is on screen belongs to the last trace, while another one is computed.
+  const reading = useMemo(
+    () => (tracing ? { ...props.shown.reading, state: "stale" as const } : props.shown.reading),
+    [props.shown.reading, tracing],
+  );
+  const announcement = useAnnouncement(toggles, viewState.importance, reading, viewState.n_heads);
+  const views = { ...props, shown: { ...props.shown, reading } };
 
-  const present: Step = { settings: settingsOf(bundle), n_edges: size.nEdges, toggles };
-  const { go, move, load } = travel(model, conversation, live, switchable);
+  const present: Step = { settings: settingsOf(viewState), n_edges: size.nEdges, toggles };
+  const { go, move, load } = travel(model, conversation, live, toggleable);
   const pressKey = (event: KeyboardEvent) => {
     if (event.key === "Escape" && !event.defaultPrevented && tour.step !== null) tour.end();
     const by = historyKey(event);
@@ -58,43 +54,41 @@ export function Card({ model, bundle, theme, status, conversation }: Props) {
   };
 
   // With few layers the grid leaves room below it.
-  const fewLayers = bundle.n_layers <= 8;
-  const detail = <NodeDetail model={model} bundle={bundle} shown={shown} node={place.node} />;
+  const fewLayers = viewState.n_layers <= 8;
+  const detail = <NodeDetail {...views} node={focused.node} />;
 
   return (
     <div class="sw-whole" onKeyDown={pressKey}>
       {tour.step !== null && <TourCallout tour={tour} step={tour.step} live={live} />}
-      <PromptLine model={model} bundle={bundle} shown={shown} status={status} conversation={conversation} />
-      <ServerLine model={model} server={bundle.server} status={status} conversation={conversation} />
-      <ErrorBar status={status} conversation={conversation} />
+      <PromptLine {...views} />
+      <ServerLine {...views} />
+      <ErrorBar {...views} />
       <div class="sw-body" inert={tracing} aria-busy={tracing}>
         <div class="sw-top">
-          <ReadingLine bundle={bundle} nEdges={size.nEdges} reading={reading} status={status} />
-          <MeasuredCurve model={model} bundle={bundle} shown={shown} reading={reading} conversation={conversation} />
+          <ReadingLine {...views} />
+          <MeasuredCurve {...views} />
         </div>
         <div class="sw-columns">
           <div class="sw-column">
-            <NextToken reading={reading} />
-            <TokenView bundle={bundle} trace={trace} theme={theme} />
+            <NextToken {...views} />
+            <TokenView {...views} />
             {!fewLayers && detail}
           </div>
           <div class="sw-column">
-            <LayerView model={model} bundle={bundle} shown={shown} theme={theme} place={place} />
+            <LayerView {...views} focused={focused} />
             {fewLayers && detail}
           </div>
         </div>
-        <FootLine bundle={bundle} shown={shown} missing={missing(model)} onToggles={(next) => writeToggles(model, next)}>
-          <HistoryBar history={history} present={present} live={live} switchable={switchable} onMove={move} onGo={go} />
+        <FootLine {...views} missing={missing(model)} onToggles={(next) => writeToggles(model, next)}>
+          <HistoryBar history={history} present={present} live={live} toggleable={toggleable} onMove={move} onGo={go} />
           <SessionBar
-            bundle={bundle}
-            live={live}
-            conversation={conversation}
-            onSave={() => sessionFile(bundle, size.nEdges, toggles, model.get("history"))}
+            {...views}
+            onSave={() => sessionFile(viewState, size.nEdges, toggles, model.get("history"))}
             onLoad={load}
           />
           <TourButton tour={tour} />
         </FootLine>
-        <TriedList history={history} present={present} live={live} switchable={switchable} onGo={go} onHistory={(next) => writeTrait(model, "history", next)} />
+        <TriedList history={history} present={present} live={live} toggleable={toggleable} onGo={go} onHistory={(next) => writeTrait(model, "history", next)} />
       </div>
       <div class="sw-unseen" role="status" aria-live="polite" data-testid="announcement">
         {announcement}

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { formatShare } from "../logic/scales";
-import { layerKeys, switchState } from "../logic/toggles";
-import type { Toggles } from "../protocol/state";
+import { layerKeys, toggleState } from "../logic/toggles";
+import type { Toggles } from "../protocol/types";
 
 interface Props {
   layer: number;
@@ -27,7 +27,7 @@ export function LayerRow({ layer, heads, toggles, share, currentColumn, open, li
           role="gridcell"
           class={index === heads ? "sw-cell sw-cell-mlp" : "sw-cell"}
           data-component={key}
-          data-state={switchState(toggles, key)}
+          data-state={toggleState(toggles, key)}
           data-place={`${layer}.${index + 1}`}
           tabIndex={currentColumn === index + 1 ? 0 : -1}
           aria-disabled={!live || undefined}

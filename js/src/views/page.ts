@@ -1,9 +1,7 @@
 // A page without a kernel: an Explorer in front of each state that is embedded in it.
-import type { ExplorerState } from "../protocol/state";
-
 const statesInPage = "script.strace-widgets-state[type='application/json']";
 
-export type Replay = (state: Partial<ExplorerState>, el: HTMLElement) => () => void;
+export type Replay = (state: object, el: HTMLElement) => () => void;
 
 /** Draws an Explorer in front of each state in the page, once. */
 export function mountPage(page: Document, replay: Replay): void {

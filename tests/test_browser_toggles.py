@@ -68,12 +68,12 @@ def test_switches_are_taken_back_by_their_chips(page: Page, card: Locator, recor
     use(mlp, means)
     use(mlp, means)
     expect_numbers(card, recording, {"1.2": "off", "0.mlp": "on"})
-    picture(card, "switched")
+    picture(card, "toggled")
     use(card.get_by_role("button", name="Set Head 1.2 back to auto"), means)
     expect_numbers(card, recording, {"0.mlp": "on"})
     expect(card.locator(":focus")).to_have_count(1)  # the chip is gone; its neighbour has the focus
     use(head, means)
-    use(card.get_by_role("button", name="Reset switches"), means)
+    use(card.get_by_role("button", name="Reset toggles"), means)
     expect_numbers(card, recording, {})
     expect(card.locator(":focus")).to_have_count(1)
     assert saved(page)[-1][1] == {}
@@ -146,7 +146,7 @@ def test_a_burst_of_switches_ends_in_the_state_of_the_last(page: Page, card: Loc
         """() => { for (let i = 0; i < 200; i++) {
              document.querySelector(`[data-component="${i % 3 ? "1.2" : "0.mlp"}"]`).click(); } }"""
     )
-    # 67 steps of the MLP's switch and 133 of the head's; each has three states.
+    # 67 steps of the MLP's toggle and 133 of the head's; each has three states.
     expect_numbers(card, recording, {"1.2": "off", "0.mlp": "off"})
     for _ in range(20):
         card.locator("[data-component='1.2']").click()
