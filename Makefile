@@ -10,7 +10,7 @@ LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tscon
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test test-remote lint types docs js-test python-test benchmark benchmark-remote readme screenshot clean
+.PHONY: help demo test test-remote lint types docs js-test python-test benchmark benchmark-remote protocol readme screenshot clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-remote       start a real NDIF on this machine, run the remote tests against it, stop it"
 	@echo "make docs              build the pages of docs/ and the API into build/site"
 	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging; prompts a minute"
+	@echo "make protocol          write what strace_widgets/explorer/contract.py says in TypeScript and in the documentation"
 	@echo "make readme            write the table of families into the README"
 	@echo "make screenshot        take the README's picture in a real JupyterLab"
 	@echo "make clean             remove what the other targets made"
@@ -78,6 +79,7 @@ lint: .venv/dev-installed
 types: .venv/dev-installed js/node_modules/.package-lock.json js/lab/node_modules/.package-lock.json
 	@echo "--- mypy --strict, tsc"
 	$(BIN)/mypy
+	$(BIN)/python js/generate_protocol.py --check
 	cd js && npm run check
 	cd js/lab && npm run check
 
@@ -114,6 +116,11 @@ benchmark: .venv/dev-installed $(BUNDLE)
 	$(BIN)/python benchmarks/passes.py
 	$(BIN)/python benchmarks/browser.py
 	$(BIN)/python benchmarks/study.py
+
+# What Python and the browser say to each other: TypeScript types, tables in the documentation, and states for vitest.
+protocol: .venv/dev-installed
+	$(BIN)/python js/generate_protocol.py
+	$(BIN)/python tests/test_contract.py
 
 readme: .venv/dev-installed
 	$(BIN)/python tests/test_families.py

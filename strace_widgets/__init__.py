@@ -48,7 +48,7 @@ from .studies.prompts import shipped_prompts
 
 if TYPE_CHECKING:
     from .explorer.html_page import to_html
-    from .explorer.views import CurveView, HeadView, LayerView, SizeSlider, TokenView
+    from .explorer.views import CurveView, LayerView, SizeSlider, TokenView, TopKView
     from .explorer.widget import Explorer
     from .findings.comparison_run import compare_measures, load_measure_comparison
     from .findings.measure_comparison import MeasureComparison
@@ -71,7 +71,6 @@ __all__ = [
     "Explorer",
     "FindingError",
     "GradientsRefusedError",
-    "HeadView",
     "Job",
     "JobCancelledError",
     "JobFileError",
@@ -102,6 +101,7 @@ __all__ = [
     "Sweep",
     "ToggleError",
     "TokenView",
+    "TopKView",
     "TopToken",
     "TraceFileError",
     "UnsupportedArchitectureError",
@@ -137,7 +137,7 @@ _ON_FIRST_USE = {
     "carry_over": ".results.transfer",
     "study": ".studies.run",
     "trace_generation": ".results.generation",
-    **dict.fromkeys(("CurveView", "HeadView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"),
+    **dict.fromkeys(("CurveView", "TopKView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"),
 }
 
 

@@ -39,14 +39,14 @@ def expect_answer(card: Locator, answer: Mapping[str, Any]) -> None:
     expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", str(answer["edges_kept"]))
     wait_answered(card)
     assert tv_of(card) == pytest.approx(answer["total_variation"], abs=6e-4)
-    probabilities = {token["token"]: token["probability"] for token in answer["head"]}
-    for row in card.get_by_test_id("head-row").all():
+    probabilities = {token["token"]: token["probability"] for token in answer["top"]}
+    for row in card.get_by_test_id("token-row").all():
         shown = float(row.get_attribute("data-probability") or -1)
         assert shown == pytest.approx(probabilities[row.get_attribute("data-token") or ""], abs=1e-6)
 
 
 def expect_numbers(card: Locator, recording: Recording, toggles: dict[str, str]) -> None:
-    """What is on screen is what Python computed for these switches."""
+    """What is on screen is what Python computed for these toggles."""
     wait_answered(card)
     expect_answer(card, recording.answer(recording.state["n_edges"], toggles))
 

@@ -70,4 +70,4 @@ class Front:
 
 
 def settings(explorer: sw.Explorer, **changes: Any) -> dict[str, Any]:
-    return {key: explorer.bundle[key] for key in ("prompt", "importance", "masks", "position")} | changes
+    return {key: explorer.view_state[key] for key in ("prompt", "importance", "masks", "position")} | changes

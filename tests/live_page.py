@@ -15,9 +15,10 @@ from ipywidgets.widgets.widget import _put_buffers
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
+from strace_widgets.explorer.contract import DEFAULTS
 from strace_widgets.explorer.html_page import STATIC
 from strace_widgets.explorer.session import Session
-from strace_widgets.explorer.shown import NOTHING_TRIED, _base64
+from strace_widgets.explorer.shown import _base64
 
 SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
 AXE = Path(__file__).parent.parent / "js" / "node_modules" / "axe-core" / "axe.min.js"
@@ -140,7 +141,7 @@ def request(n_edges: int, toggles: Mapping[str, str]) -> str:
 
 
 def record(session: Session, requests: Iterable[tuple[int, dict[str, str]]]) -> Recording:
-    state = NOTHING_TRIED | {"bundle": session.bundle(), "n_edges": session.start_size(), "live": True}
+    state = {**DEFAULTS, "view_state": session.view_state(), "n_edges": session.start_size(), "live": True}
     answers = {request(*asked): session.evaluate(*asked) for asked in requests}
     graph = session.trace.graph
     parts = [*range(graph.n_heads), "mlp"]
@@ -150,26 +151,26 @@ def record(session: Session, requests: Iterable[tuple[int, dict[str, str]]]) -> 
 
 def with_tokens(recording: Recording, tokens: list[str]) -> Recording:
     """Return the same with other token texts, of which there may be more: positions are then repeated."""
-    bundle = recording.state["bundle"]
-    n_tokens = bundle["n_tokens"]
+    view_state = recording.state["view_state"]
+    n_tokens = view_state["n_tokens"]
     which = np.arange(len(tokens)) % n_tokens
-    arrays = dict(bundle["arrays"])
+    arrays = dict(view_state["arrays"])
     for name in ("strip_shares", "token_shares"):
         array = arrays[name]
         values = np.frombuffer(base64.b64decode(array["data"]), dtype=array["dtype"]).reshape(array["shape"])[
             ..., which
         ]
         arrays[name] = array | {"shape": list(values.shape), "data": _base64(np.ascontiguousarray(values).tobytes())}
-    changed = bundle | {
+    changed = view_state | {
         "tokens": tokens,
         "all_tokens": tokens,
         "prompt": "".join(tokens),
         "n_tokens": len(tokens),
         "position": len(tokens) - 1,
-        "vocabulary": [tokens[i % len(tokens)] for i in range(len(bundle["vocabulary"]))],
+        "vocabulary": [tokens[i % len(tokens)] for i in range(len(view_state["vocabulary"]))],
         "arrays": arrays,
     }
-    return Recording(recording.state | {"bundle": changed}, {})
+    return Recording(recording.state | {"view_state": changed}, {})
 
 
 def new_page(browser: Browser, *, toured: bool = True, **options: Any) -> Page:

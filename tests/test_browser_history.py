@@ -25,8 +25,8 @@ def tried(live: Locator) -> Locator:
     return live
 
 
-def expect_switches(card: Locator, explorer: sw.Explorer, **states: str) -> None:
-    """The card and Python have these switches and no others, and the numbers for them."""
+def expect_toggles(card: Locator, explorer: sw.Explorer, **states: str) -> None:
+    """The card and Python have these toggles and no others, and the numbers for them."""
     toggles = {key.removeprefix("node_").replace("_", "."): state for key, state in states.items()}
     expect(card.locator("[data-component]:not([data-state='auto'])")).to_have_count(len(toggles))
     for key, state in toggles.items():
@@ -49,13 +49,13 @@ def test_undo_and_redo(page: Page, tried: Locator, explorer: sw.Explorer, means:
 
     for states in ({"node_1_2": "off"}, {}, {}):  # the third has nothing left to undo
         step(undo)
-        expect_switches(tried, explorer, **states)
+        expect_toggles(tried, explorer, **states)
     expect(undo).to_have_attribute("aria-disabled", "true")
     if means != "shortcut":
         expect(undo).to_be_focused()
     for states in ({"node_1_2": "off"}, {"node_1_2": "off", "node_0_mlp": "off"}):
         step(redo)
-        expect_switches(tried, explorer, **states)
+        expect_toggles(tried, explorer, **states)
     expect(redo).to_have_attribute("aria-disabled", "true")
     if means != "shortcut":
         expect(redo).to_be_focused()
@@ -70,11 +70,11 @@ def test_reset_goes_back_to_the_beginning_and_can_be_undone(
     tried.get_by_test_id("slider").press("End")
     expect(tried.get_by_test_id("tried-chip")).to_have_count(4)
     use(tried.get_by_test_id("reset"), means)
-    expect_switches(tried, explorer)
+    expect_toggles(tried, explorer)
     assert explorer.n_edges == start
     expect(tried.get_by_test_id("reset")).to_be_focused()
     use(tried.get_by_test_id("undo"), means)
-    expect_switches(tried, explorer, node_1_2="off", node_0_mlp="off")
+    expect_toggles(tried, explorer, node_1_2="off", node_0_mlp="off")
     assert explorer.n_edges == explorer.trace.n_edges
 
 
@@ -84,12 +84,12 @@ def test_one_returns_to_what_was_tried(page: Page, tried: Locator, explorer: sw.
     assert axe(page) == []
     picture(tried, "tried")
     use(chips.nth(1), means)
-    expect_switches(tried, explorer, node_1_2="off")
+    expect_toggles(tried, explorer, node_1_2="off")
     expect(chips.nth(1)).to_have_attribute("aria-current", "true")
     expect(chips.nth(1)).to_be_focused()
     assert f"TV {tv_of(tried):.3f}" in chips.nth(1).inner_text()
     use(chips.nth(2), means, "Space")
-    expect_switches(tried, explorer)
+    expect_toggles(tried, explorer)
 
 
 @by_pointer_and_keyboard
@@ -101,7 +101,7 @@ def test_one_returns_to_another_trace(tried: Locator, explorer: sw.Explorer, mea
     expect(chip).to_contain_text(f"l1 · {MINUS} head 1.2")
     use(chip, means)
     expect(tried.get_by_test_id("importance")).to_have_value("l1")
-    expect_switches(tried, explorer, node_1_2="off")
+    expect_toggles(tried, explorer, node_1_2="off")
     expect(chip).to_be_focused()  # it was inert while the trace was under way
 
 
@@ -152,13 +152,13 @@ def test_two_are_compared_side_by_side(page: Page, tried: Locator, explorer: sw.
     assert [float(text) for text in cells.all_inner_texts()[:2]] == [
         pytest.approx(result["total_variation"], abs=6e-4) for result in (first, second)
     ]
-    switches = panel.get_by_test_id("compare-switch")
-    assert [text.split("\t")[:3] for text in switches.all_inner_texts()] == [
+    toggles = panel.get_by_test_id("compare-toggle")
+    assert [text.split("\t")[:3] for text in toggles.all_inner_texts()] == [
         ["MLP 0", "off", "auto"],
         ["Head 1.2", "off", "auto"],
     ]
     tokens = {row.get_attribute("data-token") for row in panel.get_by_test_id("compare-row").all()}
-    assert tokens >= {token["token"] for token in first["head"][:3] + second["head"][:3]}
+    assert tokens >= {token["token"] for token in first["top"][:3] + second["top"][:3]}
     assert axe(page) == []
     picture(tried, "compared")
     assert (explorer.n_edges, explorer.toggles) == state  # looking changes nothing
@@ -174,7 +174,7 @@ def test_python_and_the_page_share_one_history(live: Locator, explorer: sw.Explo
     explorer.toggles = {"2": "off"}
     expect(live.get_by_test_id("tried-chip").first).to_contain_text(f"{MINUS} layer 2")
     explorer.size = 1.0
-    expect_switches(live, explorer, **{f"node_2_{node}": "off" for node in (0, 1, 2, 3, "mlp")})
+    expect_toggles(live, explorer, **{f"node_2_{node}": "off" for node in (0, 1, 2, 3, "mlp")})
     live.get_by_test_id("undo").click()
     live.get_by_test_id("undo").click()
-    expect_switches(live, explorer)
+    expect_toggles(live, explorer)

@@ -57,7 +57,7 @@ def test_two_on_one_page_leave_each_other_alone(page: Page, recording: Recording
     page.keyboard.press("End")
     expect_numbers(first, recording, {"1.2": "off"})
     expect(second.locator("[data-component='1.2']")).to_have_attribute("data-state", "auto")
-    assert size_of(second) == recording.state["bundle"]["n_edges"]
+    assert size_of(second) == recording.state["view_state"]["n_edges"]
     page.wait_for_function("mounted[1].model.saved.length > 0")
     assert saved(page, 0) == [[recording.state["n_edges"], {"1.2": "off"}]]
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(element => element.id)")

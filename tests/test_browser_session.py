@@ -73,7 +73,10 @@ def test_a_session_is_saved_and_brought_back(
     [
         ("no JSON", "This file is no session: it is not JSON."),
         ('{"format": "notebook"}', 'its format is "notebook", not "strace-session"'),
-        ('{"format": "strace-session", "version": 9}', "This session has version 9; this package reads version 1."),
+        (
+            '{"format": "strace-session", "version": 9}',
+            "This session has version 9; this package reads up to version 2.",
+        ),
         (None, 'was saved with the model "another"'),
     ],
 )

@@ -136,12 +136,12 @@ def test_progress_is_shown_and_the_old_numbers_are_called_stale(
     undo = live.get_by_test_id("undo")
     live.locator("[data-component='1.2']").press("Enter")
     wait_answered(live)
-    numbers = live.get_by_test_id("head-row").all_inner_texts()
+    numbers = live.get_by_test_id("token-row").all_inner_texts()
     live.get_by_test_id("importance").select_option("l2")
     expect(live.get_by_test_id("progress")).to_be_visible()
     expect(live.locator(".sw-stage")).to_contain_text("weighing and ranking every edge")
     expect(live.get_by_test_id("state")).to_have_attribute("data-state", "stale")
-    assert live.get_by_test_id("head-row").all_inner_texts() == numbers
+    assert live.get_by_test_id("token-row").all_inner_texts() == numbers
     expect(live.locator(".sw-body")).to_have_attribute("inert", "")
     assert axe(page) == []
     picture(live, "progress")
@@ -162,7 +162,7 @@ def test_a_trace_under_way_is_cancelled_and_everything_stays(
     page: Page, live: Locator, explorer: sw.Explorer, held: threading.Event, means: Means
 ) -> None:
     wait_answered(live)
-    before = explorer.n_edges, explorer.evaluation, live.get_by_test_id("head-row").all_inner_texts()
+    before = explorer.n_edges, explorer.evaluation, live.get_by_test_id("token-row").all_inner_texts()
     live.get_by_test_id("importance").select_option("l2")
     expect(live.locator(".sw-stage")).to_contain_text("weighing and ranking every edge")
     expect(live.get_by_test_id("stage-spoken")).to_have_text("weighing and ranking every edge")
@@ -174,7 +174,7 @@ def test_a_trace_under_way_is_cancelled_and_everything_stays(
     expect(live.get_by_test_id("cancel")).to_have_count(0)
     expect(live.get_by_test_id("error")).to_have_count(0)
     expect(live.get_by_test_id("importance")).to_have_value("l1")
-    assert (explorer.n_edges, explorer.evaluation, live.get_by_test_id("head-row").all_inner_texts()) == before
+    assert (explorer.n_edges, explorer.evaluation, live.get_by_test_id("token-row").all_inner_texts()) == before
     assert axe(page) == []
     picture(live, "cancelled")
     live.get_by_test_id("masks").select_option("mlp+residual")  # the next one is no longer given up
@@ -207,7 +207,7 @@ def test_a_prompt_that_cannot_be_traced_is_refused_in_place(
 ) -> None:
     """The text stays for another try, the last good trace stays on screen."""
     wait_answered(live)
-    before = live.get_by_test_id("head-row").all_inner_texts()
+    before = live.get_by_test_id("token-row").all_inner_texts()
     use(live.get_by_test_id("prompt-edit"), means)
     page.keyboard.type(" ")
     page.keyboard.press("Enter")
@@ -221,7 +221,7 @@ def test_a_prompt_that_cannot_be_traced_is_refused_in_place(
     assert told is not None
     assert 0 < told["y"] - prompt["y"] < 80  # beside what it is about
     expect(live.get_by_test_id("prompt-input")).to_have_value(" ")
-    assert live.get_by_test_id("head-row").all_inner_texts() == before
+    assert live.get_by_test_id("token-row").all_inner_texts() == before
     assert axe(page) == []
     picture(live, "refused")
     use(live.get_by_test_id("dismiss"), means)
@@ -236,7 +236,7 @@ def test_a_failed_evaluation_is_tried_again(
     live: Locator, explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch, means: Means
 ) -> None:
     wait_answered(live)
-    before = live.get_by_test_id("head-row").all_inner_texts()
+    before = live.get_by_test_id("token-row").all_inner_texts()
 
     def fail(*_: Any) -> None:
         raise RuntimeError("the model fell over")
@@ -246,7 +246,7 @@ def test_a_failed_evaluation_is_tried_again(
         use(live.locator("[data-component='1.2']"), means)
         expect(live.get_by_test_id("error")).to_contain_text("the model fell over")
         expect(live.get_by_test_id("state")).to_have_attribute("data-state", "stale")
-        assert live.get_by_test_id("head-row").all_inner_texts() == before
+        assert live.get_by_test_id("token-row").all_inner_texts() == before
     use(live.get_by_role("button", name="Try again"), means)
     expect(live.get_by_test_id("error")).to_have_count(0)
     expect_answer(live, explorer.session.evaluate(explorer.n_edges, {"1.2": "off"}))

@@ -42,7 +42,7 @@ def test_the_curve_is_dragged(page: Page, card: Locator) -> None:
 
 def test_beyond_its_ends_a_drag_stays_at_the_end(card: Locator, recording: Recording) -> None:
     drag(card, 0.5, 1.5)
-    assert size_of(card) == recording.state["bundle"]["n_edges"]
+    assert size_of(card) == recording.state["view_state"]["n_edges"]
     drag(card, 0.5, -0.5)
     assert size_of(card) == 1
 
@@ -50,7 +50,7 @@ def test_beyond_its_ends_a_drag_stays_at_the_end(card: Locator, recording: Recor
 @by_pointer_and_keyboard
 def test_a_landmark_is_met_exactly(page: Page, card: Locator, recording: Recording, means: Means) -> None:
     """By a click on its name; by Page Up, which stops at every computed level."""
-    landmarks = sorted({landmark["n_edges"] for landmark in recording.state["bundle"]["landmarks"]})
+    landmarks = sorted({landmark["n_edges"] for landmark in recording.state["view_state"]["landmarks"]})
     assert len(landmarks) > 2
     slider = card.get_by_test_id("slider")
     slider.press("Home")
@@ -90,7 +90,7 @@ def test_the_slider_has_keys(page: Page, card: Locator, recording: Recording) ->
     page.keyboard.press("ArrowDown")
     assert size_of(card) == 1
     page.keyboard.press("End")
-    assert size_of(card) == recording.state["bundle"]["n_edges"]
+    assert size_of(card) == recording.state["view_state"]["n_edges"]
     page.keyboard.press("PageDown")
     expect(card.get_by_test_id("state")).to_have_attribute("data-state", "exact")
     smaller = size_of(card)

@@ -163,9 +163,9 @@ def test_another_trace_is_computed_on_request(front: Front, change: dict[str, An
     assert settings(explorer) == wanted
     assert explorer.n_edges == evaluation["n_edges"] == 60
     assert explorer.toggles == {"0.mlp": "off"}
-    length = explorer.bundle["position"] + 1
-    assert len(explorer.bundle["tokens"]) == length
-    assert explorer.bundle["all_tokens"][:length] == explorer.bundle["tokens"]
+    length = explorer.view_state["position"] + 1
+    assert len(explorer.view_state["tokens"]) == length
+    assert explorer.view_state["all_tokens"][:length] == explorer.view_state["tokens"]
     assert any("subgraphs" in message for message in stages)
     truth = sw.trace(explorer.trace.model, explorer.trace.token_ids[:length], wanted["importance"]).evaluate(
         [explorer.size], {"0.mlp": "off"}, masks=wanted["masks"]
@@ -268,7 +268,7 @@ def test_only_a_newer_trace_takes_the_place_of_a_trace(front: Front) -> None:
     front.wait_for(lambda: len(answers) == 4)
     assert {answer["id"]: answer["ok"] for answer in answers} == {0: False, 1: True, 2: True, 3: True}
     assert [answer["id"] for answer in answers if answer.get("cancelled")] == [0]
-    assert explorer.bundle["importance"] == "l2"
+    assert explorer.view_state["importance"] == "l2"
 
 
 @pytest.mark.parametrize("request_", [{"kind": "trace"}, {"kind": "compare", "names": ["l2", "inverse"]}], ids=str)
@@ -369,11 +369,11 @@ def test_requests_that_waited_for_a_busy_kernel_end_in_the_newest_state(front: F
 def test_a_session_is_saved_and_gone_on_with(front: Front, tmp_path: Any) -> None:
     explorer = front.explorer
     front.ask("trace", settings=settings(explorer, importance="l2", position=4))
-    explorer.history = {"version": 1, "steps": [], "at": 0, "tried": []}
+    explorer.history = {"version": 2, "steps": [], "at": -1, "tried": []}
     explorer.n_edges, explorer.toggles = 70, {"2.1": "on"}
     before = settled(explorer)
     file = explorer.save_session(tmp_path / "session.json")
-    again = sw.trace(explorer.trace.model, explorer.bundle["prompt"]).explore(session=file)
+    again = sw.trace(explorer.trace.model, explorer.view_state["prompt"]).explore(session=file)
     assert settled(again) == before
     assert settings(again) == settings(explorer)
     assert again.history == explorer.history
@@ -410,22 +410,22 @@ def test_files_that_cannot_be_read_are_refused(
 
 
 def test_single_views_are_in_step_with_the_session(explorer: sw.Explorer) -> None:
-    slider, head = sw.SizeSlider(explorer), sw.HeadView(explorer)
+    slider, top = sw.SizeSlider(explorer), sw.TopKView(explorer)
     layers = sw.LayerView(slider)
     slider.n_edges = 44
     layers.toggles = {"1.0": "off"}
     evaluation = settled(explorer)
-    assert (explorer.n_edges, head.n_edges, layers.n_edges) == (44, 44, 44)
-    assert head.toggles == explorer.toggles == {"1.0": "off"}
-    assert head.top_tokens[0]["token"] == evaluation["head"][0]["token"]
-    assert head.total_variation == evaluation["total_variation"]
-    assert slider.explorer is head.explorer is layers.explorer is explorer
+    assert (explorer.n_edges, top.n_edges, layers.n_edges) == (44, 44, 44)
+    assert top.toggles == explorer.toggles == {"1.0": "off"}
+    assert top.top_tokens[0]["token"] == evaluation["top"][0]["token"]
+    assert top.total_variation == evaluation["total_variation"]
+    assert slider.explorer is top.explorer is layers.explorer is explorer
     state = slider.get_state()
-    assert "bundle" not in state
-    assert len(state["_esm"]) < 1000  # the bundle's data and code stay with the Explorer
-    head.close()
+    assert "view_state" not in state
+    assert len(state["_esm"]) < 1000  # the data and the code stay with the Explorer
+    top.close()
     explorer.n_edges = 45
-    assert (slider.n_edges, head.n_edges) == (45, 44)
+    assert (slider.n_edges, top.n_edges) == (45, 44)
     with pytest.raises(TypeError, match="int has none"):
         sw.TokenView(7)
 

@@ -125,7 +125,7 @@ def test_marimo(browser: Browser, tmp_path: Path) -> None:
 def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(browser: Browser, tmp_path: Path) -> None:
     single = (
         "from ipywidgets import HBox, VBox\n"
-        "row = HBox([sw.SizeSlider(explorer), sw.HeadView(explorer)])\n"
+        "row = HBox([sw.SizeSlider(explorer), sw.TopKView(explorer)])\n"
         "VBox([row, HBox([sw.LayerView(explorer), sw.TokenView(explorer)]), sw.CurveView(explorer)])"
     )
     write_notebook(tmp_path / "two.ipynb", MAKE, "explorer", "explorer", single)
@@ -139,14 +139,14 @@ def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(browser: Brows
         shown = first.get_by_test_id("edges").get_attribute("data-edges")
         expect(second.get_by_test_id("edges")).to_have_attribute("data-edges", shown or "")
         drag_switch_reevaluate(page, second, to=0.9)
-        slider, head = (page.get_by_test_id(f"strace-{view}") for view in ("SizeSlider", "HeadView"))
+        slider, head = (page.get_by_test_id(f"strace-{view}") for view in ("SizeSlider", "TopKView"))
         shown = second.get_by_test_id("edges").get_attribute("data-edges")
         expect(slider.get_by_test_id("edges")).to_have_attribute("data-edges", shown or "")
         slider.get_by_test_id("slider").focus()
         page.keyboard.press("End")
         wait_exact(first)
         expect(first.get_by_test_id("edges")).to_have_attribute("data-edges", "4398")
-        expect(head.get_by_test_id("head-row").first).to_have_attribute("data-token", " Paris")
+        expect(head.get_by_test_id("token-row").first).to_have_attribute("data-token", " Paris")
         for view in (slider, head):
             box = view.bounding_box()
             assert box is not None

@@ -75,7 +75,7 @@ def wait_exact(explorer: Locator) -> None:
 
 def shown(explorer: Locator) -> dict[str, Any]:
     """Every number that the head view and the reading line show."""
-    rows = explorer.get_by_test_id("head-row")
+    rows = explorer.get_by_test_id("token-row")
     return {
         "size": explorer.get_by_test_id("size").inner_text(),
         "edges": explorer.get_by_test_id("edges").get_attribute("data-edges"),
@@ -214,7 +214,7 @@ def test_settings_are_traced_anew_and_undone(page: Page) -> None:
     explorer.get_by_test_id("prompt-edit").click()
     explorer.get_by_test_id("prompt-input").fill("The capital of Italy is")
     page.keyboard.press("Enter")
-    expect(explorer.get_by_test_id("head-row").first).to_have_attribute("data-token", " Rome", timeout=30_000)
+    expect(explorer.get_by_test_id("token-row").first).to_have_attribute("data-token", " Rome", timeout=30_000)
     wait_exact(explorer)
     undo, token = explorer.get_by_test_id("undo"), explorer.get_by_test_id("token-3")
     undo.click()

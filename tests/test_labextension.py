@@ -96,7 +96,7 @@ def test_jupyter_lists_the_extension_and_nothing_has_to_be_built(python: Path, t
 def test_a_double_click_opens_the_explorer_and_the_keyboard_moves_its_size(page: Page) -> None:
     explorer = opened(page)
     edges, tv, slider = (explorer.get_by_test_id(name) for name in ("edges", "tv", "slider"))
-    expect(explorer.get_by_test_id("head-row").first).to_have_attribute("data-token", " Paris")
+    expect(explorer.get_by_test_id("token-row").first).to_have_attribute("data-token", " Paris")
     page.screenshot(path=SCREENSHOTS / "labextension.png")
     before = edges.get_attribute("data-edges"), tv.inner_text()
     slider.press("PageDown")  # what a notebook or a menu would take for itself
@@ -148,7 +148,7 @@ def test_a_bad_file_says_in_place_what_is_wrong(page: Page, folder: Path) -> Non
         manifest = json.loads(archive.read("manifest.json"))
     sentences = {
         "cut.strace": "cut.strace is no saved trace, or was cut off",
-        "new.strace": "of version 99; this extension reads up to version 1. Install a newer strace_widgets.",
+        "new.strace": "of version 99; this extension reads up to version 2. Install a newer strace_widgets.",
         "unmarked.strace": "it has no manifest.json that says so.",
         "viewless.strace": "view.json is missing.",
         "changed.strace": "view.json is not what was saved, its checksum in manifest.json is another.",
@@ -161,7 +161,7 @@ def test_a_bad_file_says_in_place_what_is_wrong(page: Page, folder: Path) -> Non
     altered(good, folder / "unmarked.strace", manifest=b"{}")
     altered(good, folder / "viewless.strace", view=None)
     altered(good, folder / "changed.strace", view=b"{}")
-    for name, view in (("empty", b'{"bundle": {}}'), ("strange", b'{"bundle": {"arrays": {}}}')):
+    for name, view in (("empty", b'{"view_state": {}}'), ("strange", b'{"view_state": {"arrays": {}}}')):
         told = manifest | {"members": {"view.json": {"bytes": len(view), "sha256": hashlib.sha256(view).hexdigest()}}}
         altered(good, folder / f"{name}.strace", manifest=json.dumps(told).encode(), view=view)
     (folder / "<b>x.strace").write_bytes(b"")
@@ -188,7 +188,7 @@ def test_a_notebook_beside_the_file_loads_it(page: Page, folder: Path) -> None:
     page.locator(".lm-MenuBar-item", has_text="Run").click()
     page.locator("[data-command='runmenu:run-all']").click()
     explorer = page.locator(".jp-OutputArea").get_by_test_id("strace-explorer")
-    expect(explorer.get_by_test_id("head-row").first).to_have_attribute("data-token", " Paris", timeout=60_000)
+    expect(explorer.get_by_test_id("token-row").first).to_have_attribute("data-token", " Paris", timeout=60_000)
     page.screenshot(path=SCREENSHOTS / "labextension-notebook.png")
 
 

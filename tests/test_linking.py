@@ -39,7 +39,7 @@ def test_a_float_slider_leads_the_size_and_is_not_led(explorer: sw.Explorer) -> 
 
 
 def test_two_explorers_are_linked(explorer: sw.Explorer, tiny_trace: sw.STrace) -> None:
-    other = sw.HeadView(tiny_trace)
+    other = sw.TopKView(tiny_trace)
     link = traitlets.link((explorer, "toggles"), (other, "toggles"))
     other.toggles = {"1.2": "off"}
     assert explorer.toggles == other.explorer.toggles == {"1.2": "off"}

@@ -114,14 +114,14 @@ def test_shown_sizes_are_the_sweep(page: Page, tiny_trace: sw.STrace) -> None:
     n_edges = int(explorer.get_by_test_id("edges").get_attribute("data-edges") or 0)
     level = sweep.n_edges.tolist().index(n_edges)
     assert float(explorer.get_by_test_id("tv").inner_text()) == pytest.approx(sweep.total_variation[level], abs=1e-3)
-    for row in explorer.get_by_test_id("head-row").all():
+    for row in explorer.get_by_test_id("token-row").all():
         token = int((row.get_attribute("data-token") or "w0")[1:])
         shown = float(row.get_attribute("data-probability") or -1)
         assert shown == pytest.approx(float(sweep.probabilities[level, token]), abs=1e-6)
 
 
 def test_token_text_is_never_markup() -> None:
-    text = page_text(HOSTILE, [{"bundle": {"prompt": HOSTILE, "tokens": [HOSTILE]}}])
+    text = page_text(HOSTILE, [{"view_state": {"prompt": HOSTILE, "tokens": [HOSTILE]}}])
     assert "<script>alert" not in text
     assert text.count("</script>") == 2
     assert "default-src 'none'" in text
@@ -134,7 +134,7 @@ def tv(card: Locator) -> float:
 def test_single_switches_work_without_a_kernel(
     show: Callable[..., Page], tiny_trace: sw.STrace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tiny_trace.to_html(tmp_path / "switches.html", switches="single")
+    file = tiny_trace.to_html(tmp_path / "toggles.html", toggles="single")
     before, after = capsys.readouterr().out.splitlines()
     assert re.search(r"^\d+ subgraphs .* batched pass", before)
     assert f"{file.stat().st_size / 1e6:.2f} MB" in after
@@ -142,7 +142,7 @@ def test_single_switches_work_without_a_kernel(
     start = session.start_size()
     page = show(file)
     card = page.get_by_test_id("strace-explorer")
-    known, state = card.get_by_test_id("known-switches"), card.get_by_test_id("state")
+    known, state = card.get_by_test_id("known-toggles"), card.get_by_test_id("state")
     for key in ("1.2", "0.mlp"):
         cell = card.locator(f"[data-component='{key}']")
         for forced, press in (("off", cell.click), ("on", lambda cell=cell: cell.press("Enter"))):
@@ -165,11 +165,11 @@ def test_single_switches_work_without_a_kernel(
     slider.press("PageUp" if start < tiny_trace.n_edges else "PageDown")
     expect(state).to_have_attribute("data-state", "stale")
     assert axe(page) == []
-    page.screenshot(path=SCREENSHOTS / "page-switches.png", full_page=True)
+    page.screenshot(path=SCREENSHOTS / "page-toggles.png", full_page=True)
     card.get_by_role("button", name="Go to that size").click()
     expect(state).to_have_attribute("data-state", "exact")
-    card.get_by_role("button", name="Reset switches").click()
-    expect(known).to_contain_text("single switches at s =")
+    card.get_by_role("button", name="Reset toggles").click()
+    expect(known).to_contain_text("single toggles at s =")
 
 
 def test_a_lesson_of_texts_and_traces(
@@ -234,7 +234,7 @@ def test_a_real_prompt_stays_small(smollm2: Any, tmp_path: Path) -> None:
         20,
         45,
     )  # the levels are 48, less those that would be the same number of edges
-    assert sw.to_html([LESSON, trace], tmp_path / "lesson.html").stat().st_size < 0.75e6  # 1.5e6 with switches
+    assert sw.to_html([LESSON, trace], tmp_path / "lesson.html").stat().st_size < 0.75e6  # 1.5e6 with toggles
     assert trace.save(tmp_path / "x.strace").stat().st_size < 1e6
 
 

@@ -46,7 +46,7 @@ def test_programs_of_a_held_model_run_once_it_is_defined(
     runpy.run_path(str(program), init_globals={"my_model": my_model})
     printed = capsys.readouterr().out
     assert float(printed.split()[1]) == pytest.approx(shown["total_variation"], abs=1e-5)
-    assert str(shown["head"][0]["id"]) in printed.splitlines()[1]
+    assert str(shown["top"][0]["id"]) in printed.splitlines()[1]
 
 
 @pytest.mark.parametrize("which", ["strace_widgets", "nnsight"])
@@ -65,7 +65,7 @@ def test_programs_reproduce_the_numbers_on_screen(
         assert found is not None
         assert float(found.group(1)) == pytest.approx(shown["total_variation"], abs=1e-5)
         first = re.findall(r"^(\d\.\d{4}) '(.*)'$", printed, re.MULTILINE)[0]
-        assert float(first[0]) == pytest.approx(shown["head"][0]["probability"], abs=1e-4)
+        assert float(first[0]) == pytest.approx(shown["top"][0]["probability"], abs=1e-4)
         assert session.code_note() == ""
         if which == "nnsight":
             assert "strace_widgets" not in program.read_text()

@@ -72,7 +72,7 @@ def test_half_precision_rounds_the_weights_only(tiny_trace: sw.STrace, file: Pat
         lambda trace: trace.evaluate_mask(trace.mask(0.5)),
         lambda trace: sw.trace(trace.model, "w5 w17"),
         lambda trace: trace.explore().code(),
-        lambda trace: trace.to_html("never.html", switches="single"),
+        lambda trace: trace.to_html("never.html", toggles="single"),
     ],
 )
 def test_what_needs_a_model_says_so(file: Path, ask: Callable[[sw.STrace], Any]) -> None:
@@ -97,7 +97,7 @@ def test_another_model_is_refused(file: Path, other: dict[str, int]) -> None:
 def test_an_explorer_is_saved_as_it_stands_and_replayed(tiny: Any, tiny_trace: sw.STrace, tmp_path: Path) -> None:
     explorer = tiny_trace.explore()
     explorer.n_edges = 40
-    explorer.history = {"version": 1, "steps": [], "at": -1, "tried": []}
+    explorer.history = {"version": 2, "steps": [], "at": -1, "tried": []}
     explorer.curves = explorer.session.compare(["l2"])
     loaded = sw.load_trace(explorer.save(tmp_path / "x.strace"))
     replay = loaded.explore()
@@ -106,7 +106,7 @@ def test_an_explorer_is_saved_as_it_stands_and_replayed(tiny: Any, tiny_trace: s
     assert "has no model" in replay.status["message"]
     assert shown(replay)["status"]["message"] == ""  # on a page the kernel is missing as well
     assert (replay.n_edges, replay.curves, replay.history) == (40, explorer.curves, explorer.history)
-    assert replay.bundle["tokens"] == tiny_trace.tokens
+    assert replay.view_state["tokens"] == tiny_trace.tokens
     replay.n_edges = 50
     assert replay.status["state"] == "ready"  # sizes move without a model
     assert loaded.with_model(tiny).explore().n_edges == 40
@@ -183,8 +183,8 @@ def manifest_with(**changes: Any) -> Callable[[bytes], bytes]:
 
 
 def test_a_newer_version_says_what_to_do(file: Path) -> None:
-    with pytest.raises(sw.TraceFileError, match=r"of version 2; this package reads up to version 1\. Install a newer"):
-        sw.load_trace(rewritten(file, **{"manifest.json": manifest_with(version=2)}))
+    with pytest.raises(sw.TraceFileError, match=r"of version 3; this package reads up to version 2\. Install a newer"):
+        sw.load_trace(rewritten(file, **{"manifest.json": manifest_with(version=3)}))
 
 
 def test_sweeps_of_other_modes_come_back_and_those_of_older_files_are_of_zero_ablation(
@@ -258,7 +258,7 @@ WRONG_CONTENT = {
     "token_ids.npy": (as_array(lambda ids: ids.astype(np.float64)), "float64"),
     "sweeps/0/n_edges.npy": (as_array(lambda n: n[::-1]), "does not ascend"),
     "sweeps/0/top_ids.npy": (as_array(lambda ids: ids + 10_000), "token ids"),
-    "view.json": (lambda _: b'{"bundle": {}}', "view.json"),
+    "view.json": (lambda _: b'{"view_state": {}}', "view.json"),
     "view.json of unknown components": (
         lambda content: json.dumps(json.loads(content) | {"toggles": {"99": "off"}}).encode(),
         "view.json does not describe a trace .*no layer 99",
@@ -317,5 +317,5 @@ def test_the_same_trace_gives_the_same_file(tiny_trace: sw.STrace, file: Path, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again.strace", "x.strace"]
     with zipfile.ZipFile(file) as archive:
         view = json.loads(archive.read("view.json"))
-    assert view["bundle"]["tokens"] == tiny_trace.tokens
+    assert view["view_state"]["tokens"] == tiny_trace.tokens
     assert len(Edges._fields) == sum(name.startswith("ranks/") for name in archive.namelist())

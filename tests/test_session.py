@@ -12,7 +12,7 @@ import pytest
 import strace_widgets as sw
 from strace_widgets.explorer import session as sessions
 from strace_widgets.explorer.session import BASELINES, KEPT, Session, curves_after
-from strace_widgets.explorer.view_state import DETAILED, STRIP_BYTES, STRONGEST, bundle, position_shares
+from strace_widgets.explorer.view_state import DETAILED, STRIP_BYTES, STRONGEST, position_shares, view_state
 from strace_widgets.graph.edges import NOT_IN_GRAPH, Edges, Graph
 from strace_widgets.results.strace import STrace
 from strace_widgets.results.sweep import compare
@@ -31,7 +31,7 @@ def assert_shares(shown: Any, counts: Any, total: Any) -> None:
 
 
 def test_counts_are_those_of_the_masks(tiny_trace: sw.STrace) -> None:
-    state = Session(tiny_trace).bundle()
+    state = Session(tiny_trace).view_state()
     whole = tiny_trace.graph.exists()
     exists = whole.attention.sum(axis=(1, 3)) + whole.attention_residual * 1 + whole.mlp * 1 + whole.mlp_residual
     for level, size in enumerate(tiny_trace.sweep().sizes):
@@ -50,7 +50,7 @@ def test_counts_are_those_of_the_masks(tiny_trace: sw.STrace) -> None:
 
 
 def test_strongest_edges_are_the_heaviest(tiny_trace: sw.STrace) -> None:
-    state = Session(tiny_trace).bundle()
+    state = Session(tiny_trace).view_state()
     source, target = array(state, "strongest_source"), array(state, "strongest_target")
     weight, rank = array(state, "strongest_weight"), array(state, "strongest_rank")
     heaviest = np.sort(tiny_trace.weights.attention[1, 2].ravel())[::-1][:STRONGEST]
@@ -120,13 +120,13 @@ def drawn(model: Any, graph: Graph) -> STrace:
     )
 
 
-def drawn_bundle(model: Any, graph: Graph) -> dict[str, Any]:
+def drawn_view_state(model: Any, graph: Graph) -> dict[str, Any]:
     trace = drawn(model, graph)
     sizes = trace.standard_sizes()
     kept = np.array([int(size * trace.n_edges) for size in sizes])
     logits = np.random.default_rng(1).standard_normal((len(sizes), 96), dtype=np.float32)
     sweep = compare(trace.full_logits, logits, sizes, kept, kept, model.decode)
-    return bundle(trace, sweep, {"prompt": trace.prompt}, trace.tokens)
+    return view_state(trace, sweep, {"prompt": trace.prompt}, trace.tokens)
 
 
 def n_bytes(state: dict[str, Any]) -> int:
@@ -140,12 +140,12 @@ def n_bytes(state: dict[str, Any]) -> int:
     ids=lambda value: "x".join(map(str, value[:3])) if isinstance(value, tuple) else "",
 )
 def test_the_state_is_bounded(tiny: Any, graph: Graph, most: float) -> None:
-    assert n_bytes(drawn_bundle(tiny, graph)) <= most
+    assert n_bytes(drawn_view_state(tiny, graph)) <= most
 
 
 def test_the_state_of_a_large_model_is_bounded_at_any_length(tiny: Any) -> None:
     """80 x 64 at 2,000 tokens has more edges than ranks can count here: its parts are measured one by one."""
-    short = drawn_bundle(tiny, Graph(80, 64, 4))
+    short = drawn_view_state(tiny, Graph(80, 64, 4))
     strip = position_shares(np.ones((48, 80, 2000), dtype=np.int32), np.arange(48))[1]
     texts = 2 * len(json.dumps([f" token{i}" for i in range(2000)]))
     assert n_bytes(short) + sum(array.nbytes for array in strip.values()) + texts <= 8e6
@@ -169,8 +169,8 @@ def test_a_strip_gives_up_levels_and_then_tokens(n_tokens: int, most: int) -> No
     assert_shares(arrays["token_shares"][9], counts[9].sum(axis=0), total.sum(axis=0))
 
 
-def test_bundle_holds_the_prediction_of_every_level(tiny_trace: sw.STrace) -> None:
-    state = Session(tiny_trace).bundle()
+def test_view_state_holds_the_prediction_of_every_level(tiny_trace: sw.STrace) -> None:
+    state = Session(tiny_trace).view_state()
     sweep = tiny_trace.sweep()
     for level, row in enumerate(sweep.top):
         for token in row:

@@ -1,54 +1,32 @@
-// The Explorer: one card over the traits of one model.
-import { render as renderTree } from "preact";
-import { useMemo, useRef } from "preact/hooks";
-import { Card } from "./card";
-import { keepKey, useKeptFocus } from "./focus";
-import { useConversation } from "./kernel";
-import { mountPage, pageModel } from "./page";
-import { mountView, type ViewName } from "./single";
-import { decodeBundle, type ExplorerModel, type ExplorerState } from "./state";
-import { useTrait } from "./store";
-import { useTheme } from "./theme";
-import { ErrorBar } from "./views/ErrorBar";
+// The Explorer: one card over the traits of one model, and its views one by one.
+import { render as renderTree, type ComponentProps } from "preact";
+import { pageModel } from "./logic/pageModel";
+import type { ExplorerModel } from "./protocol/model";
+import { upgradeState } from "./protocol/upgrade";
+import { Card } from "./views/Card";
+import { mountPage } from "./views/page";
+import { Shell } from "./views/Shell";
+import { singleView, type ViewName } from "./views/SingleView";
 
-function Explorer({ model, el }: { model: ExplorerModel; el: HTMLElement }) {
-  const encoded = useTrait(model, "bundle");
-  const status = useTrait(model, "status");
-  const bundle = useMemo(() => decodeBundle(encoded), [encoded]);
-  const conversation = useConversation(model);
-  const theme = useTheme(el);
-  const card = useRef<HTMLDivElement>(null);
-  useKeptFocus(card);
-  return (
-    <div ref={card} class="strace-widgets" data-theme={theme} data-testid="strace-explorer" data-lm-suppress-shortcuts="true" onKeyDown={keepKey}>
-      <article class="sw-card" aria-label="s-Trace Explorer">
-        {bundle ? (
-          <Card key={`${bundle.n_layers} ${bundle.n_heads}`} model={model} bundle={bundle} theme={theme} status={status} conversation={conversation} />
-        ) : (
-          <>
-            <ErrorBar status={status} conversation={conversation} />
-            {status?.state !== "error" && <p class="sw-empty">{status?.message || "Waiting for the trace."}</p>}
-          </>
-        )}
-      </article>
-    </div>
-  );
+/** Draws into an element; returns how to take it away. */
+function draw(card: ComponentProps<typeof Shell>): () => void {
+  renderTree(<Shell {...card} />, card.el);
+  return () => renderTree(null, card.el);
 }
 
-function render({ model, el }: { model: ExplorerModel; el: HTMLElement }): () => void {
-  renderTree(<Explorer model={model} el={el} />, el);
-  return () => renderTree(null, el);
-}
+const render = ({ model, el }: { model: ExplorerModel; el: HTMLElement }) =>
+  draw({ model, el, name: "explorer", label: "s-Trace Explorer", view: Card });
 
 /** What single views ask of the Explorer's model: see `strace_widgets/explorer/views.py`. */
-function initialize({ model }: { model: ExplorerModel }) {
-  return { mount: (view: ViewName, el: HTMLElement) => mountView(model, view, el) };
-}
+const initialize = ({ model }: { model: ExplorerModel }) => ({
+  mount: (name: ViewName, el: HTMLElement) => draw({ model, el, name, label: `s-Trace ${name}`, view: singleView(name) }),
+});
 
-/** Draws a saved state, with no kernel behind it: on a page, and where JupyterLab opens a .strace file (`js/lab`). */
-export function replay(state: Partial<ExplorerState>, el: HTMLElement): () => void {
-  return render({ model: pageModel(state), el });
-}
+/**
+ * Draws a saved state, of version 1 too, with no kernel behind it: on a page, and where JupyterLab opens a .strace file
+ * (`js/lab`).
+ */
+export const replay = (state: object, el: HTMLElement): (() => void) => render({ model: pageModel(upgradeState(state)), el });
 
 mountPage(document, replay);
 

@@ -1,11 +1,11 @@
 import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { Curve, EncodedBundle } from "../src/state";
+import type { Curve, EncodedViewState } from "../src/protocol/types";
 import { makeEvaluation, makeState } from "./fixture";
 import { choose, clear, click, enter, press, settle, show, traced, write, type View } from "./render";
 
-const bundle = makeState().bundle as EncodedBundle;
+const viewState = makeState().view_state as EncodedViewState;
 const settings = { prompt: "The cat sat", importance: "l1", masks: "all", position: 2 };
 afterEach(() => {
   clear();
@@ -30,7 +30,7 @@ describe("the kernel", () => {
     const { id } = model.sentOf("hello").at(-1)!;
     act(() => model.receive({ id, kind: "hello", ok: true }));
     expect(seek("read-only")).toBeNull();
-    write(model, { evaluation: makeEvaluation(bundle, { n_edges: 2, toggles: { "1.0": "off" } }) });
+    write(model, { evaluation: makeEvaluation(viewState, { n_edges: 2, toggles: { "1.0": "off" } }) });
     expect(get("state").dataset.state).toBe("exact");
     await act(async () => void (await vi.advanceTimersByTimeAsync(10_000)));
     expect(seek("read-only")).toBeNull();
@@ -75,14 +75,14 @@ describe("settings", () => {
     expect(get("progress").closest("label")?.textContent).toContain("Scoring edges");
     expect(get<HTMLProgressElement>("progress").value).toBe(0.4);
     write(model, { status: { state: "ready", message: "", progress: 1 } });
-    await traced(model, { ...bundle, importance: "l2" });
+    await traced(model, { ...viewState, importance: "l2" });
     expect(seek("progress")).toBeNull();
     expect(find(".sw-body").hasAttribute("inert")).toBe(false);
     expect(get<HTMLSelectElement>("importance").value).toBe("l2");
   });
 
-  it("keep size and switches with another measure or mode, whose graph is the same, and with nothing else", async () => {
-    const { model, get, find } = show({ n_edges: 7, bundle: { ...bundle, all_tokens: [...bundle.tokens, " on"] } });
+  it("keep size and toggles with another measure or mode, whose graph is the same, and with nothing else", async () => {
+    const { model, get, find } = show({ n_edges: 7, view_state: { ...viewState, all_tokens: [...viewState.tokens, " on"] } });
     model.replies.trace = () => ({ ok: true });
     click(find('[data-component="1.0"]'));
     choose(get<HTMLSelectElement>("importance"), "l2");
@@ -107,7 +107,7 @@ describe("settings", () => {
   });
 
   it("explain a token by its button", () => {
-    const { model, get } = show({ bundle: { ...bundle, all_tokens: [...bundle.tokens, " on"] } });
+    const { model, get } = show({ view_state: { ...viewState, all_tokens: [...viewState.tokens, " on"] } });
     expect(get("token-2").getAttribute("aria-pressed")).toBe("true");
     click(get("token-2"));
     expect(model.sentOf("trace")).toEqual([]);
@@ -115,7 +115,7 @@ describe("settings", () => {
     press(get("token-2"), "ArrowRight");
     expect(document.activeElement).toBe(get("token-3"));
     click(get("token-3"));
-    expect(model.sentOf("trace")[0].settings).toEqual({ ...settings, prompt: bundle.prompt, position: 3 });
+    expect(model.sentOf("trace")[0].settings).toEqual({ ...settings, prompt: viewState.prompt, position: 3 });
   });
 
   it("keep a text that could not be traced, with the reason", async () => {
@@ -186,7 +186,7 @@ describe("the session", () => {
     const view = show({ n_edges: 5 });
     click(view.find('[data-component="1.0"]'));
     const file = await saved(view);
-    expect(file).toMatchObject({ format: "strace-session", version: 1, n_edges: 5, toggles: { "1.0": "off" }, history: { at: 1 } });
+    expect(file).toMatchObject({ format: "strace-session", version: 2, n_edges: 5, toggles: { "1.0": "off" }, history: { at: 1 } });
     click(view.get("reset"));
     await load(view, file);
     expect(view.model.get("toggles")).toEqual({ "1.0": "off" });
@@ -248,7 +248,7 @@ describe("other curves", () => {
     click(get("draw-measures"));
     await settle();
     expect(model.sentOf("compare")[0].names).toEqual(["l2", "random"]);
-    const curve = { kind: "measure" as const, n_edges: [1, bundle.n_edges], total_variation: [1, 0] };
+    const curve = { kind: "measure" as const, n_edges: [1, viewState.n_edges], total_variation: [1, 0] };
     write(model, { curves: [{ ...curve, name: "l2" }, { ...curve, name: "random", kind: "baseline" }] });
     expect(get("other-curves").textContent).toBe("l2random order");
     expect([...get("curve-legend").children].map(({ textContent }) => textContent)).toEqual(["l1TV 0.938top-1 returns at 0.205", "l2TV 1.000", "random orderTV 1.000"]);
@@ -280,7 +280,7 @@ describe("other curves", () => {
     expect(seek("counterpart")).toBeNull();
   });
 
-  it("lead to their measure at the same size and switches, and back from the same place", async () => {
+  it("lead to their measure at the same size and toggles, and back from the same place", async () => {
     const { model, get, seek } = show({ n_edges: 7, toggles: { "1.0": "off" }, curves: [l2, random] });
     expect(seek("switch-random")).toBeNull(); // an order, but no measure
     const button = get("switch-l2");
@@ -288,7 +288,7 @@ describe("other curves", () => {
     expect(get("other-curves").querySelectorAll("[data-emphasised=true]")).toHaveLength(2); // the line and its name
     click(button);
     expect(model.sentOf("trace")[0]).toMatchObject({ settings: { ...settings, importance: "l2" }, n_edges: 7, toggles: { "1.0": "off" } });
-    await traced(model, { ...bundle, importance: "l2" }, { curves: [{ ...l2, name: "l1" }, random] });
+    await traced(model, { ...viewState, importance: "l2" }, { curves: [{ ...l2, name: "l1" }, random] });
     expect(get("switch-l1")).toBe(button);
     click(button);
     expect(model.sentOf("trace")[1].settings).toEqual(settings);
@@ -297,7 +297,7 @@ describe("other curves", () => {
   it("read the error of every line at the present size, and say which is interpolated", () => {
     const { model, get } = show({ n_edges: 3, curves: [l2] });
     const numbers = () => get("curve-legend").lastElementChild?.textContent;
-    expect(numbers()).toBe(`l2TV ≈ 0.500top-1 returns at ${(9 / bundle.n_edges).toFixed(3)}`);
+    expect(numbers()).toBe(`l2TV ≈ 0.500top-1 returns at ${(9 / viewState.n_edges).toFixed(3)}`);
     write(model, { n_edges: 9 });
     expect(numbers()).toContain("l2TV 0.000");
   });
@@ -305,7 +305,7 @@ describe("other curves", () => {
   it("are told when the measure is another", async () => {
     const { model, get } = show({ curves: [l2] });
     click(get("switch-l2"));
-    await traced(model, { ...bundle, importance: "l2" }, { evaluation: makeEvaluation(bundle, { n_edges: 1, toggles: {} }) });
+    await traced(model, { ...viewState, importance: "l2" }, { evaluation: makeEvaluation(viewState, { n_edges: 1, toggles: {} }) });
     expect(get("announcement").textContent).toMatch(/^importance l2: TV 0\.610, top token/);
   });
 });

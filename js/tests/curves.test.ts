@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { counterpartOf, curveAt, labelSpan, placeCurves } from "../src/curves";
-import type { Curve } from "../src/state";
+import { counterpartOf, curveAt, labelSpan, placeCurves } from "../src/logic/curves";
+import type { Curve } from "../src/protocol/types";
 
 const curve = (name: string, total_variation: number[]): Curve => ({ name, kind: "measure", n_edges: [1, 10, 100], total_variation });
 

@@ -1,10 +1,10 @@
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { EncodedBundle } from "../src/state";
+import type { EncodedViewState } from "../src/protocol/types";
 import { makeState } from "./fixture";
 import { clear, show, write, type View } from "./render";
 
-const bundle = makeState().bundle as EncodedBundle;
+const viewState = makeState().view_state as EncodedViewState;
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
   clear();
@@ -53,7 +53,7 @@ describe("a node's details", () => {
     expect(get("node-detail").dataset).toMatchObject({ nodeKey: "1.1", detailed: "false" });
     await rest();
     const late = model.sentOf("node").at(-1)!;
-    write(model, { bundle: { ...bundle, importance: "l2" } });
+    write(model, { view_state: { ...viewState, importance: "l2" } });
     act(() => model.receive({ id: late.id, kind: "node", ok: true, shares, edges }));
     await rest(0);
     expect(get("node-detail").dataset.detailed).toBe("false");
@@ -113,7 +113,7 @@ describe("a node's details", () => {
   });
 
   it("need a kernel: without one the view says how many edges are shown", async () => {
-    const view = show({ live: false, bundle: makeState({ layers: 2, heads: 2, tokens: ["a", "b", "c", "d"], levels: 6 }).bundle });
+    const view = show({ live: false, view_state: makeState({ layers: 2, heads: 2, tokens: ["a", "b", "c", "d"], levels: 6 }).view_state });
     point(view, "0.0");
     await rest();
     expect(view.model.sent).toEqual([]);

@@ -2,13 +2,14 @@ import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import explorer, { replay } from "../src/explorer";
-import { mountPage, pageModel } from "../src/page";
-import type { EncodedBundle, ExplorerState } from "../src/state";
+import { pageModel } from "../src/logic/pageModel";
+import type { EncodedViewState, ExplorerState } from "../src/protocol/types";
+import { mountPage } from "../src/views/page";
 import { fakeModel, type FakeModel } from "./fakeModel";
 import { makeEvaluation, makeState } from "./fixture";
 
 const state = makeState();
-const bundle = state.bundle as EncodedBundle;
+const viewState = state.view_state as EncodedViewState;
 let el: HTMLElement;
 let unmount: (() => void) | undefined;
 
@@ -101,11 +102,11 @@ describe("size", () => {
     const model = show();
     press(byTestId("slider"), "End");
     act(() => unmount?.());
-    expect(model.saved).toEqual([{ n_edges: bundle.n_edges, toggles: {} }]);
+    expect(model.saved).toEqual([{ n_edges: viewState.n_edges, toggles: {} }]);
   });
 });
 
-describe("switches", () => {
+describe("toggles", () => {
   it("cycle on click, Enter and Space, and are written at once", () => {
     const model = show();
     click(cell("1.0"));
@@ -120,11 +121,11 @@ describe("switches", () => {
     const model = show({ n_edges: 5 });
     click(cell("1.0"));
     expect(byTestId("state").dataset.state).toBe("stale");
-    write(model, { evaluation: makeEvaluation(bundle, { n_edges: 5, toggles: { "1.0": "off" } }) });
+    write(model, { evaluation: makeEvaluation(viewState, { n_edges: 5, toggles: { "1.0": "off" } }) });
     expect(byTestId("state").dataset.state).toBe("exact");
     expect(byTestId("tv").textContent).toBe("0.610");
     expect(byTestId("announcement").textContent).toMatch(/^Head 1\.0 off: TV 0\.610, top token \w+ 0\.\d+$/);
-    expect(find(".sw-switched")).toBeTruthy();
+    expect(find(".sw-toggled")).toBeTruthy();
   });
 
   it("switch a whole layer from its opened row", () => {
@@ -134,7 +135,7 @@ describe("switches", () => {
     click(off as HTMLElement);
     expect(model.get("toggles")).toEqual({ "2.0": "off", "2.1": "off", "2.mlp": "off" });
     expect(off?.getAttribute("aria-pressed")).toBe("true");
-    expect(find(".sw-switch").textContent).toContain("Layer 2 off");
+    expect(find(".sw-toggle").textContent).toContain("Layer 2 off");
   });
 
   it("are removed one by one or all together", () => {
@@ -173,7 +174,7 @@ describe("the grid", () => {
   });
 
   it("names its cells and shows the node in focus", () => {
-    show({ n_edges: bundle.n_edges });
+    show({ n_edges: viewState.n_edges });
     expect(cell("1.0").getAttribute("aria-label")).toBe("Layer 1 head 0, auto, 6 of 6 edges in the trace");
     act(() => cell("1.mlp").focus());
     expect(byTestId("node-detail").textContent).toContain("MLP 1 auto · 3 of 3 edges in the trace");
@@ -196,13 +197,13 @@ describe("each picture as a table", () => {
     expect(el.querySelector(".sw-table")).toBeNull();
     const curve = table("Curve");
     expect(curve.querySelectorAll("tbody tr")).toHaveLength(8);
-    expect(texts(curve, "tbody tr:last-child > *").slice(0, 4)).toEqual(["1", String(bundle.n_edges), "0.000", "0.000"]);
+    expect(texts(curve, "tbody tr:last-child > *").slice(0, 4)).toEqual(["1", String(viewState.n_edges), "0.000", "0.000"]);
     click(find('[aria-label="Curve as table"]'));
     expect(el.querySelector(".sw-table")).toBeNull();
   });
 
   it("follows the size once that rests", () => {
-    show({ n_edges: bundle.n_edges });
+    show({ n_edges: viewState.n_edges });
     const layers = table("Layers");
     const tokens = table("Tokens by layers");
     expect(texts(layers, "tbody tr:first-child > *")).toEqual(["2", "100%", "100%", "100%"]);
@@ -215,7 +216,7 @@ describe("each picture as a table", () => {
 });
 
 it("says where tokens share a cell of the strip", () => {
-  show({ bundle: makeState({ layers: 3, heads: 2, tokens: ["The", " cat", " sat"], levels: 8, tokensPerCell: 2 }).bundle, n_edges: bundle.n_edges });
+  show({ view_state: makeState({ layers: 3, heads: 2, tokens: ["The", " cat", " sat"], levels: 8, tokensPerCell: 2 }).view_state, n_edges: viewState.n_edges });
   expect(find(".sw-positions h3").textContent).toBe("Tokens × layers edges kept into each position, 2 tokens a cell");
   click(find('[aria-label="Tokens by layers as table"]'));
   const rows = [...find(".sw-positions tbody").children].map((row) => [...row.children].map((cell) => cell.textContent));
@@ -235,10 +236,10 @@ describe("around it", () => {
     expect(el.querySelector("[data-testid=error]")).toBeNull();
   });
 
-  it("waits for a bundle", () => {
-    const model = show({ bundle: null });
+  it("waits for a viewState", () => {
+    const model = show({ view_state: null });
     expect(el.textContent).toContain("Waiting for the trace.");
-    write(model, { bundle });
+    write(model, { view_state: viewState });
     expect(byTestId("slider")).toBeTruthy();
   });
 
@@ -299,7 +300,7 @@ describe("a page without a kernel", () => {
     document.body.innerHTML = '<script type="application/json" class="strace-widgets-state"></script>';
     const asText = (_: string, value: unknown) =>
       value instanceof DataView ? btoa(String.fromCharCode(...new Uint8Array(value.buffer, value.byteOffset))) : value;
-    document.querySelector("script")!.textContent = JSON.stringify({ bundle, n_edges: 4, live: false }, asText);
+    document.querySelector("script")!.textContent = JSON.stringify({ view_state: viewState, n_edges: 4, live: false }, asText);
     act(() => {
       mountPage(document, replay);
       mountPage(document, replay);
@@ -318,15 +319,15 @@ describe("a page without a kernel", () => {
     const note = `${message} Until then sizes are interpolated between computed levels.`;
     expect(byTestId("without-kernel").textContent).toBe(note);
     act(() => unmount?.());
-    const evaluations = [makeEvaluation(bundle, { n_edges: 4, toggles: { "1.0": "off" } })];
+    const evaluations = [makeEvaluation(viewState, { n_edges: 4, toggles: { "1.0": "off" } })];
     show({ live: false, status, n_edges: 4, evaluations });
-    expect(byTestId("known-switches").textContent).toContain(note);
+    expect(byTestId("known-toggles").textContent).toContain(note);
     click(cell("0.1"));
-    expect(byTestId("known-switches").textContent).toContain("needs a model");
+    expect(byTestId("known-toggles").textContent).toContain("needs a model");
   });
 
-  it("answers the switches that it knows, and says which it does not", () => {
-    const evaluations = [makeEvaluation(bundle, { n_edges: 4, toggles: { "1.0": "off" } })];
+  it("answers the toggles that it knows, and says which it does not", () => {
+    const evaluations = [makeEvaluation(viewState, { n_edges: 4, toggles: { "1.0": "off" } })];
     const model = pageModel({ ...state, live: false, n_edges: 4, evaluations });
     act(() => {
       unmount = explorer.render({ model, el });
@@ -335,15 +336,15 @@ describe("a page without a kernel", () => {
     click(cell("1.0"));
     expect(byTestId("state").dataset.state).toBe("exact");
     expect(byTestId("tv").textContent).toBe("0.610");
-    expect(byTestId("known-switches").textContent).toContain("No kernel");
+    expect(byTestId("known-toggles").textContent).toContain("No kernel");
     press(byTestId("slider"), "End");
     act(() => void vi.advanceTimersByTime(200));
     expect(byTestId("state").dataset.state).toBe("stale");
-    click(find("[data-testid=known-switches] button"));
+    click(find("[data-testid=known-toggles] button"));
     expect(model.get("n_edges")).toBe(4);
     expect(byTestId("state").dataset.state).toBe("exact");
     click(cell("0.1"));
-    expect(byTestId("known-switches").textContent).toContain("needs a kernel");
+    expect(byTestId("known-toggles").textContent).toContain("needs a kernel");
     click(byTestId("undo"));
     expect(model.get("toggles")).toEqual({ "1.0": "off" });
     expect(byTestId("state").dataset.state).toBe("exact");

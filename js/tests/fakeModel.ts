@@ -1,5 +1,6 @@
-import { pageModel } from "../src/page";
-import type { ExplorerModel, ExplorerState } from "../src/state";
+import { pageModel } from "../src/logic/pageModel";
+import type { ExplorerModel } from "../src/protocol/model";
+import type { ExplorerState } from "../src/protocol/types";
 
 type Message = { id: string; kind: string } & Record<string, unknown>;
 

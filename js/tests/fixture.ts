@@ -1,5 +1,5 @@
 // A plausible synthetic state of any shape: deterministic, for the tests and for looking at the page.
-import type { EncodedArray, EncodedBundle, Evaluation, ExplorerState } from "../src/state";
+import { defaults, version, type EncodedArray, type EncodedViewState, type Evaluation, type ExplorerState } from "../src/protocol/types";
 
 export interface Shape {
   layers: number;
@@ -18,20 +18,14 @@ const strongest = 8;
 
 export function makeState(shape: Shape = small): ExplorerState {
   return {
-    bundle: makeBundle(shape),
-    n_edges: 1,
-    toggles: {},
-    evaluation: null,
-    evaluations: [],
-    status: { state: "ready", message: "", progress: 0 },
+    ...defaults,
+    view_state: makeViewState(shape),
     choices: { importance: ["l1", "l2", "norm"], masks: ["all", "mlp+residual"] },
-    curves: [],
-    history: {},
     live: true,
   };
 }
 
-export function makeEvaluation(bundle: EncodedBundle, request: Pick<Evaluation, "n_edges" | "toggles">): Evaluation {
+export function makeEvaluation(viewState: EncodedViewState, request: Pick<Evaluation, "n_edges" | "toggles">): Evaluation {
   const full = softmax(fullLogits);
   const probabilities = softmax(fullLogits.map((logit, index) => (index === 0 ? 0.4 : logit)));
   return {
@@ -42,13 +36,13 @@ export function makeEvaluation(bundle: EncodedBundle, request: Pick<Evaluation, 
     entropy: 2.5,
     top1: false,
     nucleus: 0,
-    head: bundle.vocabulary
+    top: viewState.vocabulary
       .map((token, index) => ({ id: index, token, probability: probabilities[index], full_probability: full[index] }))
       .sort((first, second) => second.probability - first.probability),
   };
 }
 
-function makeBundle({ layers, heads, tokens, levels, tokensPerCell: perCell = 1 }: Shape): EncodedBundle {
+function makeViewState({ layers, heads, tokens, levels, tokensPerCell: perCell = 1 }: Shape): EncodedViewState {
   const random = randomNumbers(7);
   const positions = tokens.length;
   const pairs = (positions * (positions + 1)) / 2;
@@ -89,7 +83,7 @@ function makeBundle({ layers, heads, tokens, levels, tokensPerCell: perCell = 1 
     });
 
   return {
-    version: 1,
+    version,
     model: "SmolLM2-135M-Instruct",
     server: "",
     prompt: tokens.join(""),
@@ -117,7 +111,7 @@ function makeBundle({ layers, heads, tokens, levels, tokensPerCell: perCell = 1 
       kl: encode("float32", errors.map((error) => 3 * error ** 1.5)),
       entropy: encode("float32", errors.map((error) => 1.4 + error)),
       top1: encode("uint8", subgraphs.map((row) => Number(row[0] === Math.max(...row)))),
-      nucleus: encode("float32", rebuilt.map((amount) => (amount > 0.5 ? 100 * amount : 0))),
+      nucleus: encode("float32", rebuilt.map((amount) => (amount > 0.5 ? amount : 0))),
       probabilities: encode("float32", subgraphs.flat()),
       full_probabilities: encode("float32", full),
       head_edges: encode("int32", shares.flatMap((share) => lean.map((weight, index) => kept(share, weight, headTotal[Math.floor(index / heads)])))),

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { addTried, isReachable, noHistory, push, readHistory, removeTried, renameTried, stepName } from "../src/history";
-import type { EncodedBundle, History, Step } from "../src/state";
+import { addTried, isReachable, push, removeTried, renameTried, stepName } from "../src/logic/history";
+import { defaults, type EncodedViewState, type History, type Step } from "../src/protocol/types";
 import { makeEvaluation, makeState } from "./fixture";
 
-const bundle = makeState().bundle as EncodedBundle;
+const viewState = makeState().view_state as EncodedViewState;
 const settings = { prompt: "The cat sat", importance: "l1", masks: "all", position: 2 };
 const step = (n_edges: number, toggles: Step["toggles"] = {}, changes = {}): Step => ({ settings: { ...settings, ...changes }, n_edges, toggles });
-const steps = (...all: Step[]): History => all.reduce(push, noHistory);
-const tryOut = (history: History, at: Step): History => addTried(history, at, makeEvaluation(bundle, at), 100, 2);
+const steps = (...all: Step[]): History => all.reduce(push, defaults.history);
+const tryOut = (history: History, at: Step): History => addTried(history, at, makeEvaluation(viewState, at), 100, 2);
 
 describe("steps", () => {
   it("are pushed once, however often", () => {
@@ -38,35 +38,30 @@ describe("steps", () => {
     expect(history.steps[history.at].n_edges).toBe(130);
   });
 
-  it("need a kernel where they hold switches or another trace", () => {
+  it("need a kernel where they hold toggles or another trace", () => {
     expect(isReachable(step(3), step(1), false)).toBe(true);
     expect(isReachable(step(3, { "0.1": "off" }), step(1), false)).toBe(false);
     expect(isReachable(step(3, {}, { position: 1 }), step(1), false)).toBe(false);
     expect(isReachable(step(3, {}, { position: 1 }), step(1), true)).toBe(true);
     expect(isReachable(undefined, step(1), true)).toBe(false);
   });
-
-  it("begin from an empty trait", () => {
-    expect(readHistory({})).toBe(noHistory);
-    expect(readHistory(steps(step(1))).at).toBe(0);
-  });
 });
 
 describe("tried", () => {
   it("holds each exact result once, the newest first", () => {
-    const history = tryOut(tryOut(noHistory, step(4)), step(4, { "1.0": "off" }));
+    const history = tryOut(tryOut(defaults.history, step(4)), step(4, { "1.0": "off" }));
     expect(history.tried.map(({ name }) => name)).toEqual(["− head 1.0", "s 0.04"]);
-    expect(history.tried[0].head[0].token).toBe(history.tried[0].top);
+    expect(history.tried[0].top[0].token).toBe(" Rome");
     expect(tryOut(history, step(4))).toBe(history);
   });
 
   it("ignores a result of another state", () => {
-    expect(addTried(noHistory, step(4), makeEvaluation(bundle, step(5)), 100, 2)).toBe(noHistory);
-    expect(addTried(noHistory, step(4), null, 100, 2)).toBe(noHistory);
+    expect(addTried(defaults.history, step(4), makeEvaluation(viewState, step(5)), 100, 2)).toBe(defaults.history);
+    expect(addTried(defaults.history, step(4), null, 100, 2)).toBe(defaults.history);
   });
 
   it("is renamed, removed and kept to fifty", () => {
-    const history = Array.from({ length: 60 }, (_, index) => step(index + 1)).reduce(tryOut, noHistory);
+    const history = Array.from({ length: 60 }, (_, index) => step(index + 1)).reduce(tryOut, defaults.history);
     expect(history.tried).toHaveLength(50);
     expect(history.tried[0].n_edges).toBe(60);
     const renamed = renameTried(history, history.tried[0], "mine");
@@ -76,10 +71,10 @@ describe("tried", () => {
 });
 
 describe("stepName", () => {
-  it("names the size, else the switches, else their number", () => {
+  it("names the size, else the toggles, else their number", () => {
     expect(stepName(step(271), 1000, 2)).toBe("s 0.271");
     expect(stepName(step(1, { "1.0": "off", "2.mlp": "on" }), 9, 2)).toBe("− head 1.0 + MLP 2");
     expect(stepName(step(1, { "1.0": "off", "1.1": "off", "1.mlp": "off" }), 9, 2)).toBe("− layer 1");
-    expect(stepName(step(1, { "0.0": "off", "1.1": "off", "2.0": "on", "2.mlp": "off" }), 9, 2)).toBe("4 switches");
+    expect(stepName(step(1, { "0.0": "off", "1.1": "off", "2.0": "on", "2.mlp": "off" }), 9, 2)).toBe("4 toggles");
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countsAt, isComputed, largest, leading, locate, neighbouringLevel, rowAt, valueAt } from "../src/levels";
+import { countsAt, isComputed, largest, leading, locate, neighbouringLevel, rowAt, valueAt } from "../src/logic/levels";
 
 const levels = Int32Array.of(1, 10, 100);
 const errors = Float32Array.of(1, 0.5, 0);

@@ -1,5 +1,5 @@
 import { beforeEach, afterEach, describe, expect, it, vi } from "vitest";
-import { ask, NoAnswer } from "../src/messages";
+import { ask, NoAnswer } from "../src/protocol/messages";
 import { fakeModel } from "./fakeModel";
 
 const open = () => {

@@ -1,7 +1,7 @@
 // What the tests of the rendered Explorer share: one view in the page, and hands to use it.
 import { act } from "preact/test-utils";
 import explorer from "../src/explorer";
-import type { EncodedBundle, ExplorerState } from "../src/state";
+import type { EncodedViewState, ExplorerState } from "../src/protocol/types";
 import { fakeModel, type FakeModel } from "./fakeModel";
 import { makeEvaluation, makeState } from "./fixture";
 
@@ -70,12 +70,12 @@ export const settle = () => act(() => new Promise((resolve) => setTimeout(resolv
 /** Python evaluates the present state. */
 export function evaluate(model: FakeModel): void {
   const request = { n_edges: model.get("n_edges"), toggles: model.get("toggles") };
-  write(model, { evaluation: makeEvaluation(model.get("bundle") as EncodedBundle, request) });
+  write(model, { evaluation: makeEvaluation(model.get("view_state") as EncodedViewState, request) });
 }
 
 /** Python traces anew, and says so. */
-export async function traced(model: FakeModel, bundle: EncodedBundle, state: Partial<ExplorerState> = {}): Promise<void> {
-  write(model, { bundle, evaluation: null, ...state });
+export async function traced(model: FakeModel, viewState: EncodedViewState, state: Partial<ExplorerState> = {}): Promise<void> {
+  write(model, { view_state: viewState, evaluation: null, ...state });
   const { id } = model.sentOf("trace").at(-1)!;
   act(() => model.receive({ id, kind: "trace", ok: true }));
   await settle();

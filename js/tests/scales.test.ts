@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { placeLandmarks } from "../src/landmarks";
-import * as scales from "../src/scales";
+import { placeLandmarks } from "../src/logic/landmarks";
+import * as scales from "../src/logic/scales";
 
 describe("the size axis", () => {
   it("runs from 1 edge to all, in powers of ten", () => {

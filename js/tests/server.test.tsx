@@ -1,12 +1,12 @@
 import axe from "axe-core";
 import { act } from "preact/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { formatWait } from "../src/job";
-import type { EncodedBundle, Status } from "../src/state";
+import { formatWait } from "../src/logic/job";
+import type { EncodedViewState, Status } from "../src/protocol/types";
 import { makeState } from "./fixture";
 import { choose, clear, click, evaluate, settle, show, write } from "./render";
 
-const bundle: EncodedBundle = { ...(makeState().bundle as EncodedBundle), server: "127.0.0.1:20800" };
+const viewState: EncodedViewState = { ...(makeState().view_state as EncodedViewState), server: "127.0.0.1:20800" };
 const ready: Status = { state: "ready", message: "", progress: 0 };
 const running: Status = { ...ready, state: "running" };
 const queued = { stage: "queued", since: 1000, description: "Added to Queue at position 3." };
@@ -18,14 +18,14 @@ afterEach(() => {
 
 describe("a model on a server", () => {
   it("is named, and one here has no such line", () => {
-    expect(show({ bundle }).get("server-line").textContent).toBe("on 127.0.0.1:20800");
+    expect(show({ view_state: viewState }).get("server-line").textContent).toBe("on 127.0.0.1:20800");
     expect(show().seek("server-line")).toBeNull();
-    expect(show({ bundle, live: false }).seek("server-line")).toBeNull();
+    expect(show({ view_state: viewState, live: false }).seek("server-line")).toBeNull();
   });
 
   it("has the stage of an evaluation shown with a running time, and spoken once", () => {
     vi.useFakeTimers({ now: 1_007_000 });
-    const { model, get, find, seek } = show({ bundle });
+    const { model, get, find, seek } = show({ view_state: viewState });
     click(find('[data-component="1.0"]'));
     write(model, { status: { ...running, job: queued } });
     expect(get("job").textContent).toBe("queued 7 s Added to Queue at position 3.");
@@ -47,7 +47,7 @@ describe("a model on a server", () => {
   });
 
   it("is waited for no longer on request, and asked again", async () => {
-    const { model, get, seek, find } = show({ bundle });
+    const { model, get, seek, find } = show({ view_state: viewState });
     model.replies.cancel = () => ({ ok: true });
     model.replies.evaluate = () => ({ ok: true });
     click(find('[data-component="1.0"]'));
@@ -68,7 +68,7 @@ describe("a model on a server", () => {
 
   it("shows the stage of a trace beside its step, and is waited for however long that takes", async () => {
     vi.useFakeTimers();
-    const { model, get, seek } = show({ bundle });
+    const { model, get, seek } = show({ view_state: viewState });
     choose(get<HTMLSelectElement>("importance"), "l2");
     write(model, { status: { ...running, message: "weighing", progress: 0.1, job: queued } });
     expect(get("cancel").textContent).toBe("Stop waiting");
@@ -82,7 +82,7 @@ describe("a model on a server", () => {
   });
 
   it("fails with a sentence, all of the server's words one click away, and another try", async () => {
-    const { model, get, seek, find, el } = show({ bundle });
+    const { model, get, seek, find, el } = show({ view_state: viewState });
     const text = "Traceback (most recent call last):\n  <b>no markup</b>\nRuntimeError: too hot";
     model.replies.trace = () => ({ ok: false, error: "The job failed: RuntimeError: too hot", detail: text });
     choose(get<HTMLSelectElement>("importance"), "l2");
@@ -104,7 +104,7 @@ describe("a model on a server", () => {
   });
 
   it("that fails an evaluation says so at the numbers, also where it said nothing", () => {
-    const { model, get, seek, find } = show({ bundle });
+    const { model, get, seek, find } = show({ view_state: viewState });
     click(find('[data-component="1.0"]'));
     write(model, { status: { ...ready, state: "error", kind: "evaluate", message: "Still queued after 0 s.", detail: "" } });
     expect(get("error").textContent).toContain("Not evaluated. Still queued after 0 s.");

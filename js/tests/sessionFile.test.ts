@@ -1,29 +1,31 @@
 import { describe, expect, it } from "vitest";
-import { addTried, noHistory, push } from "../src/history";
-import { fileName, parseSession, sessionFile } from "../src/sessionFile";
-import { settingsOf } from "../src/settings";
-import { decodeBundle, type Bundle, type EncodedBundle } from "../src/state";
+import { addTried, push } from "../src/logic/history";
+import { fileName, parseSession, sessionFile } from "../src/logic/sessionFile";
+import { settingsOf } from "../src/logic/settings";
+import { decodeViewState } from "../src/protocol/decode";
+import { defaults, type EncodedViewState, type ViewState } from "../src/protocol/types";
 import { makeEvaluation, makeState } from "./fixture";
 
-const encoded = makeState().bundle as EncodedBundle;
-const bundle = decodeBundle(encoded) as Bundle;
-const step = { settings: settingsOf(bundle), n_edges: 5, toggles: { "1.0": "off", "2.mlp": "on" } } as const;
-const history = addTried(push(noHistory, step), step, makeEvaluation(encoded, step), bundle.n_edges, bundle.n_heads);
-const file = sessionFile(bundle, 5, step.toggles, history);
-const parse = (changes: object) => () => parseSession(JSON.stringify({ ...file, ...changes }), bundle);
+const encoded = makeState().view_state as EncodedViewState;
+const viewState = decodeViewState(encoded) as ViewState;
+const step = { settings: settingsOf(viewState), n_edges: 5, toggles: { "1.0": "off", "2.mlp": "on" } } as const;
+const history = addTried(push(defaults.history, step), step, makeEvaluation(encoded, step), viewState.n_edges, viewState.n_heads);
+const file = sessionFile(viewState, 5, step.toggles, history);
+const parse = (changes: object) => () => parseSession(JSON.stringify({ ...file, ...changes }), viewState);
 
 describe("parseSession", () => {
   it("reads what Save writes, and a session without a history", () => {
     expect(parse({})()).toEqual(file);
-    expect(parse({ history: {} })().history).toEqual({});
-    expect(parse({ history: undefined, extra: 1 })()).toEqual({ ...file, history: {} });
+    expect(parse({ version: 1, history: {} })().history).toEqual(defaults.history);
+    expect(parse({ history: undefined, extra: 1 })()).toEqual({ ...file, history: defaults.history });
   });
 
   it.each([
     [{ format: "strace-bundle" }, 'its format is "strace-bundle"'],
     [{ format: undefined }, "its format is missing"],
-    [{ version: 2 }, "has version 2; this package reads version 1"],
-    [{ model: "gpt2" }, `saved with the model "gpt2", but this view shows "${bundle.model}"`],
+    [{ version: 3 }, "has version 3; this package reads up to version 2"],
+    [{ version: 1, history: { ...history, tried: [null] } }, "history"],
+    [{ model: "gpt2" }, `saved with the model "gpt2", but this view shows "${viewState.model}"`],
     [{ settings: { prompt: "x" } }, "settings lack"],
     [{ n_edges: 0 }, "number of edges is 0"],
     [{ n_edges: "5" }, 'number of edges is "5"'],
@@ -33,14 +35,14 @@ describe("parseSession", () => {
     [{ toggles: { __proto__x: "off" } }, "toggles name"],
     [{ history: { ...history, at: 7 } }, "history"],
     [{ history: { ...history, steps: [{}] } }, "history"],
-    [{ history: { ...history, tried: [{ ...history.tried[0], head: null }] } }, "history"],
+    [{ history: { ...history, tried: [{ ...history.tried[0], top: null }] } }, "history"],
     [{ history: [] }, "history"],
   ])("refuses %j", (changes, sentence) => {
     expect(parse(changes)).toThrow(sentence);
   });
 
   it.each(["", "{", "[]", "null", "3"])("refuses %j as a whole", (text) => {
-    expect(() => parseSession(text, bundle)).toThrow("This file is no session");
+    expect(() => parseSession(text, viewState)).toThrow("This file is no session");
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { settingsDifference, withPresent } from "../src/settings";
+import { settingsDifference, withPresent } from "../src/logic/settings";
 
 const present = { prompt: "The cat sat", importance: "l1", masks: "all", position: 2 };
 

@@ -1,25 +1,26 @@
 import { describe, expect, it } from "vitest";
-import { placeAt, placeOf } from "../src/grid";
-import { rampBytes, shadeAt, shadeIndex } from "../src/scales";
-import { nodeShades, stripShades } from "../src/shades";
-import { decodeBundle, type Bundle } from "../src/state";
-import { fitStrip, labelHeight } from "../src/strip";
-import { layerNodes, nodeShare, traceAt } from "../src/trace";
+import { placeAt, placeOf } from "../src/logic/grid";
+import { rampBytes, shadeAt, shadeIndex } from "../src/logic/scales";
+import { nodeShades, stripShades } from "../src/logic/shades";
+import { fitStrip, labelHeight } from "../src/logic/strip";
+import { layerNodes, nodeShare, traceAt } from "../src/logic/trace";
+import { decodeViewState } from "../src/protocol/decode";
+import type { ViewState } from "../src/protocol/types";
 import { makeState } from "./fixture";
 
-const bundle = decodeBundle(makeState().bundle) as Bundle;
-const trace = traceAt(bundle, Math.round(bundle.n_edges / 3));
+const viewState = decodeViewState(makeState().view_state) as ViewState;
+const trace = traceAt(viewState, Math.round(viewState.n_edges / 3));
 
 it("gives the grid's cells their shades in the order of the page", () => {
-  const nodes = [2, 1, 0].flatMap((layer) => layerNodes(bundle, trace, {}, layer));
-  expect([...nodeShades(bundle, trace)]).toEqual(nodes.map((node) => shadeIndex(nodeShare(node))));
+  const nodes = [2, 1, 0].flatMap((layer) => layerNodes(viewState, trace, {}, layer));
+  expect([...nodeShades(viewState, trace)]).toEqual(nodes.map((node) => shadeIndex(nodeShare(node))));
   expect(placeAt(5, 3, 2)).toEqual(placeOf({ layer: 1, head: "mlp" }, 2));
 });
 
 it("gives a window of the strip its shades, the last layer first", () => {
-  const shade = (layer: number, token: number) => shadeIndex(trace.strip[layer * bundle.n_tokens + token] / 255);
-  expect([...stripShades(bundle, trace, 1, 2)]).toEqual([2, 1, 0].flatMap((layer) => [shade(layer, 1), shade(layer, 2)]));
-  expect(new Set(stripShades(bundle, trace, 0, 3)).size).toBeGreaterThan(2);
+  const shade = (layer: number, token: number) => shadeIndex(trace.strip[layer * viewState.n_tokens + token] / 255);
+  expect([...stripShades(viewState, trace, 1, 2)]).toEqual([2, 1, 0].flatMap((layer) => [shade(layer, 1), shade(layer, 2)]));
+  expect(new Set(stripShades(viewState, trace, 0, 3)).size).toBeGreaterThan(2);
 });
 
 it("has the same colours as bytes", () => {

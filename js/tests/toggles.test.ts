@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cycle, describeChange, layerState, sameToggles, setSwitches, switchGroups, layerKeys } from "../src/toggles";
+import { cycle, describeChange, layerState, sameToggles, setToggles, toggleGroups, layerKeys } from "../src/logic/toggles";
 
 it("cycles auto → off → on → auto, and leaves nothing behind", () => {
   const off = cycle({}, "2.1");
@@ -14,7 +14,7 @@ it("compares without regard to order", () => {
 });
 
 describe("a whole layer", () => {
-  const off = setSwitches({ "0.1": "on" }, layerKeys(2, 2), "off");
+  const off = setToggles({ "0.1": "on" }, layerKeys(2, 2), "off");
 
   it("is heads and MLP", () => {
     expect(off).toEqual({ "0.1": "on", "2.0": "off", "2.1": "off", "2.mlp": "off" });
@@ -24,19 +24,19 @@ describe("a whole layer", () => {
   });
 
   it("is listed as one", () => {
-    expect(switchGroups(off, 2).map(({ name, state }) => `${name} ${state}`)).toEqual(["Head 0.1 on", "Layer 2 off"]);
+    expect(toggleGroups(off, 2).map(({ name, state }) => `${name} ${state}`)).toEqual(["Head 0.1 on", "Layer 2 off"]);
   });
 });
 
-it("lists switches by place, heads before the MLP", () => {
-  const names = switchGroups({ "10.mlp": "on", "10.2": "off", "2.11": "off", "2.3": "on" }, 12).map((group) => group.name);
+it("lists toggles by place, heads before the MLP", () => {
+  const names = toggleGroups({ "10.mlp": "on", "10.2": "off", "2.11": "off", "2.3": "on" }, 12).map((group) => group.name);
   expect(names).toEqual(["Head 2.3", "Head 2.11", "Head 10.2", "MLP 10"]);
 });
 
 it("describes a change in words", () => {
   expect(describeChange({}, { "21.4": "off" }, 9)).toBe("Head 21.4 off");
   expect(describeChange({ "1.mlp": "on" }, {}, 9)).toBe("MLP 1 auto");
-  expect(describeChange({}, setSwitches({}, layerKeys(3, 2), "on"), 2)).toBe("Layer 3 on");
-  expect(describeChange({ "0.0": "off", "1.0": "off" }, {}, 2)).toBe("All switches back to auto");
+  expect(describeChange({}, setToggles({}, layerKeys(3, 2), "on"), 2)).toBe("Layer 3 on");
+  expect(describeChange({ "0.0": "off", "1.0": "off" }, {}, 2)).toBe("All toggles back to auto");
   expect(describeChange({ "0.0": "off" }, { "0.0": "off" }, 2)).toBe("");
 });

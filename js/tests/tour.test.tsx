@@ -1,7 +1,7 @@
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import explorer from "../src/explorer";
-import { isFirstTime, placeCallout, ringAround, tour, type Box } from "../src/tour";
+import { isFirstTime, placeCallout, ringAround, tour, type Box } from "../src/logic/tour";
 import { fakeModel } from "./fakeModel";
 import { makeState } from "./fixture";
 import { clear, click, press, settle, show } from "./render";

@@ -1,11 +1,10 @@
 import axe from "axe-core";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { readHistory } from "../src/history";
-import type { EncodedBundle } from "../src/state";
+import { defaults, type EncodedViewState } from "../src/protocol/types";
 import { makeEvaluation, makeState } from "./fixture";
 import { choose, clear, click, evaluate, press, settle, show, traced, write } from "./render";
 
-const bundle = makeState().bundle as EncodedBundle;
+const viewState = makeState().view_state as EncodedViewState;
 afterEach(() => {
   clear();
   vi.restoreAllMocks();
@@ -27,7 +26,7 @@ describe("history", () => {
     expect(get("redo").ariaDisabled).toBe("true");
     click(get("reset"));
     expect([model.get("n_edges"), model.get("toggles")]).toEqual([5, {}]);
-    expect(readHistory(model.get("history")).steps).toHaveLength(4);
+    expect(model.get("history").steps).toHaveLength(4);
   });
 
   it("leaves the keys of a text field alone", () => {
@@ -41,11 +40,11 @@ describe("history", () => {
   it("goes back to another trace by asking for it", async () => {
     const { model, get } = show({ n_edges: 5 });
     choose(get<HTMLSelectElement>("importance"), "l2");
-    await traced(model, { ...bundle, importance: "l2" }, { n_edges: 7 });
+    await traced(model, { ...viewState, importance: "l2" }, { n_edges: 7 });
     click(get("undo"));
     expect(model.sentOf("trace")[1]).toMatchObject({ settings: { importance: "l1" }, n_edges: 5, toggles: {} });
-    await traced(model, bundle, { n_edges: 5 });
-    expect(readHistory(model.get("history"))).toMatchObject({ at: 0, steps: [{ n_edges: 5 }, { n_edges: 7 }] });
+    await traced(model, viewState, { n_edges: 5 });
+    expect(model.get("history")).toMatchObject({ at: 0, steps: [{ n_edges: 5 }, { n_edges: 7 }] });
   });
 
   it("is the same with two views", async () => {
@@ -56,14 +55,14 @@ describe("history", () => {
     click(second.get("undo"));
     evaluate(model);
     await settle();
-    const history = readHistory(model.get("history"));
+    const history = model.get("history");
     expect([history.steps.length, history.at, history.tried.length]).toEqual([2, 0, 2]);
     expect(get("redo").ariaDisabled).toBeNull();
   });
 
   it("writes nothing before something happens", () => {
     const { model } = show();
-    expect(model.get("history")).toEqual({});
+    expect(model.get("history")).toBe(defaults.history);
   });
 });
 
@@ -87,9 +86,9 @@ describe("tried subgraphs", () => {
 
   it("without a token that leads are called flat, and so is their list", () => {
     const { model, chips, find } = showTwo();
-    const evaluation = makeEvaluation(bundle, { n_edges: 5, toggles: { "1.1": "off" } });
-    const head = evaluation.head.map((row) => ({ ...row, probability: row.probability / 1000 }));
-    write(model, { toggles: { "1.1": "off" }, evaluation: { ...evaluation, head } });
+    const evaluation = makeEvaluation(viewState, { n_edges: 5, toggles: { "1.1": "off" } });
+    const top = evaluation.top.map((row) => ({ ...row, probability: row.probability / 1000 }));
+    write(model, { toggles: { "1.1": "off" }, evaluation: { ...evaluation, top } });
     expect(chips()[0].textContent).toBe("− head 1.1 · TV 0.610 · flat");
     expect(find(".sw-others").textContent).toBe("The subgraph is flat: no token above 0.001");
     expect(find(".sw-next").querySelector(".sw-chip-leads")).toBeNull();
@@ -113,7 +112,7 @@ describe("tried subgraphs", () => {
     expect(seek("compare-panel")).toBeNull();
     click(chips()[1]);
     expect(get("compare-panel").textContent).toContain("full model");
-    expect(get("compare-switch").textContent).toBe("Head 1.0offauto");
+    expect(get("compare-toggle").textContent).toBe("Head 1.0offauto");
     expect(el.querySelectorAll("[data-testid=compare-row]")).toHaveLength(10);
     click(get("compare"));
     expect(seek("compare-panel")).toBeNull();

@@ -1,4 +1,4 @@
-"""Pages that need no kernel and no network: the same bundle, with the states beside it, and texts between them."""
+"""Pages that need no kernel and no network: the Explorer's script, the states that it draws, texts between them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import MissingPackageError
-from .shown import NOTHING_TRIED, encoded, session_of, shown, single_switches
+from .shown import encoded, session_of, shown, single_toggles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .shown import Explored
 
-Switches = Literal["single"] | None
-"""Which switches a page knows the results of: none, or those of each head and MLP alone."""
+KnownToggles = Literal["single"] | None
+"""Which toggles a page knows the results of: none, or those of each head and MLP alone."""
 
 STATIC = Path(__file__).parent / "static"
 
@@ -29,7 +29,7 @@ def to_html(
     path: str | Path,
     *,
     title: str | None = None,
-    switches: Switches = None,
+    toggles: KnownToggles = None,
 ) -> Path:
     """Write traces, Explorers and texts as one page that needs no kernel and no network; return its path.
 
@@ -43,9 +43,9 @@ def to_html(
     path : str or Path
     title : str, optional
         Without one, the first heading of the first text, or the first prompt.
-    switches : {None, "single"}
+    toggles : {None, "single"}
         With ``"single"``, each head and MLP is switched off and on by itself at the size shown, so that these
-        switches work on the page. That runs the model about twice for each, with a progress bar, and the page grows by
+        toggles work on the page. That runs the model about twice for each, with a progress bar, and the page grows by
         some 3 kB for each.
 
     Raises
@@ -53,10 +53,10 @@ def to_html(
     TypeError, ValueError
         When there is nothing to write, or something else than a trace, an Explorer or a text.
     NoModelError
-        When switches are asked for a trace that was loaded from a file.
+        When toggles are asked for a trace that was loaded from a file.
     """
-    if switches not in (None, "single"):
-        raise ValueError(f"switches={switches!r} does not exist: choose None or 'single'.")
+    if toggles not in (None, "single"):
+        raise ValueError(f"toggles={toggles!r} does not exist: choose None or 'single'.")
     parts = list(items) if isinstance(items, Iterable) and not isinstance(items, str) else [items]
     if not parts:
         raise ValueError("There is nothing to write: give a trace, an Explorer or a text.")
@@ -65,9 +65,9 @@ def to_html(
         if isinstance(part, str):
             written.append(part)
             continue
-        state = NOTHING_TRIED | shown(part)
-        if switches and not state["evaluations"]:
-            state["evaluations"] = single_switches(session_of(part), state["n_edges"])
+        state = shown(part)
+        if toggles and not state["evaluations"]:
+            state["evaluations"] = single_toggles(session_of(part), state["n_edges"])
         written.append(state)
     text = page(title or _title(written), written)
     Path(path).write_text(text, encoding="utf-8")
@@ -112,7 +112,7 @@ def page(title: str, parts: list[str | dict[str, Any]]) -> str:
 
 
 def _explorer(state: Mapping[str, Any]) -> str:
-    name = html.escape(f"Explorer of “{state['bundle']['prompt']}”")
+    name = html.escape(f"Explorer of “{state['view_state']['prompt']}”")
     # Inside a script element only "<" can end the data: written as \\u003c it is the same JSON.
     data = encoded(state).replace("<", "\\u003c")
     return (
@@ -135,5 +135,5 @@ def _title(parts: list[str | dict[str, Any]]) -> str:
         heading = re.search(r"^#\s+(.+?)\s*#*$", part, re.MULTILINE) if isinstance(part, str) else None
         if heading:
             return heading[1]
-    prompts = [part["bundle"]["prompt"] for part in parts if not isinstance(part, str)]
+    prompts = [part["view_state"]["prompt"] for part in parts if not isinstance(part, str)]
     return f"s-Trace of “{prompts[0]}”" if prompts else "s-Trace"

@@ -6,7 +6,7 @@ Nothing here knows of a widget: `strace_widgets.explorer.widget` shows a session
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from ..results.strace import STrace
     from ..results.sweep import Sweep
+    from . import contract
+    from .contract import Choices, Curve, Evaluation, NodeDetails, ViewState
     from .requests import Progress
 
 BASELINES = ("inverse", "random")
@@ -84,7 +86,7 @@ class Session:
     # The whole prompt and its token ids; the trace may explain an earlier token of it.
     _prompt: str = ""
     _token_ids: Any = None
-    evaluations: Cache[Subgraph, dict[str, Any]] = field(default_factory=lambda: Cache(EVALUATIONS), repr=False)
+    evaluations: Cache[Subgraph, Evaluation] = field(default_factory=lambda: Cache(EVALUATIONS), repr=False)
     sessions: Cache[Settings, Session] = field(
         default_factory=lambda: Cache(KEPT, lambda session: session.n_bytes, KEPT_BYTES), repr=False
     )
@@ -102,16 +104,16 @@ class Session:
         """Return the levels: the standard sizes under the session's masks mode."""
         return self.trace.sweep(masks=self.masks)
 
-    def bundle(self) -> dict[str, Any]:
+    def view_state(self) -> ViewState:
         """Return what the views read before the first request."""
         all_tokens = [self.trace.model.decode(int(i)) for i in self._token_ids]
-        return view.bundle(self.trace, self.sweep(), asdict(self.settings), all_tokens)
+        return view.view_state(self.trace, self.sweep(), cast("contract.Settings", asdict(self.settings)), all_tokens)
 
     def start_size(self) -> int:
         """Return the number of edges to open at: where the top token returns for good."""
         return _lasting_top1(self.sweep()) or self.trace.n_edges
 
-    def evaluate(self, n_edges: int, toggles: Mapping[str, str] | Toggles) -> dict[str, Any]:
+    def evaluate(self, n_edges: int, toggles: Mapping[str, str] | Toggles) -> Evaluation:
         """Return the exact result for one size and set of toggles, in the form that the views read.
 
         Raises
@@ -167,7 +169,7 @@ class Session:
         """What the trace's weights and ranks take."""
         return sum(kind.nbytes for kind in (*self.trace.weights, *self.trace.ranks))
 
-    def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[dict[str, Any]]:
+    def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[Curve]:
         """Return the curves of other measures and baselines at the levels' sizes, for one picture.
 
         The sessions under those measures are kept, as `with_settings` keeps them.
@@ -189,7 +191,7 @@ class Session:
             curves.append(curve(name, sweep))
         return curves
 
-    def node(self, node: str) -> dict[str, Any]:
+    def node(self, node: str) -> NodeDetails:
         """Return what one head (``"21.4"``) or MLP (``"21.mlp"``) does at full detail.
 
         See `strace_widgets.explorer.view_state.node_details`.
@@ -213,7 +215,7 @@ class Session:
         return note(self.trace.model)
 
 
-def curve(name: str, sweep: Sweep) -> dict[str, Any]:
+def curve(name: str, sweep: Sweep) -> Curve:
     """Return one error curve as the views read it: a measure's, or a baseline's."""
     return {
         "name": name,
@@ -224,7 +226,7 @@ def curve(name: str, sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def curves_after(curves: list[dict[str, Any]], before: Session, after: Session) -> list[dict[str, Any]]:
+def curves_after(curves: list[Curve], before: Session, after: Session) -> list[Curve]:
     """Return the other curves that hold once a session stands in another's place.
 
     They belong to a prompt, a position and a masks mode. The inverse trace belongs to a measure as well, a random order
@@ -247,6 +249,6 @@ def _lasting_top1(sweep: Sweep) -> int | None:
     return criteria.necessary_edges(sweep, criteria.top(1))
 
 
-def choices() -> dict[str, list[str]]:
-    """Return what a person can switch to."""
+def choices() -> Choices:
+    """Return what a person can change to."""
     return {"importance": [name for name in MEASURES if name != "random"], "masks": list(CHOICES["masks"])}

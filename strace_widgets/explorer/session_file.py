@@ -5,29 +5,23 @@ The browser's Save button writes the same file.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..errors import SessionFileError
+from ..json_files import Header, decode_file
+from ..results import upgrade
+from .contract import VERSION
 from .session import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Content = TypeVar("Content")
-
-FORMAT, VERSION = "strace-session", 1
+FORMAT = "strace-session"
 
 
-class Header(msgspec.Struct, frozen=True):
-    """What a file of any version has."""
-
-    format: str
-    version: int
-
-
-class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
+class SavedSession(Header, kw_only=True):
     """The content of a session file.
 
     Attributes
@@ -63,24 +57,12 @@ def read(path: Path, model_name: str) -> SavedSession:
     SessionFileError
         When it is not one, of another version, or of another model; says which.
     """
-    content = path.read_bytes()
-    header = _decoded(path, content, Header)
-    if header.format != FORMAT:
-        raise SessionFileError(f"{path} is no session file of strace_widgets: its format is {header.format!r}.")
-    if header.version != VERSION:
-        raise SessionFileError(
-            f"{path} is a session file of version {header.version}; this package reads version {VERSION}."
-        )
-    saved = _decoded(path, content, SavedSession)
+    try:
+        saved = decode_file(path.read_bytes(), SavedSession, FORMAT, VERSION)
+        if saved.version == 1:
+            saved = msgspec.structs.replace(saved, version=VERSION, history=upgrade.history(saved.history))
+    except (ValueError, KeyError, TypeError, AttributeError) as reason:
+        raise SessionFileError(f"{path} is no session file that can be read: {reason}.") from reason
     if saved.model != model_name:
         raise SessionFileError(f"{path} was saved with the model {saved.model}, but this session runs {model_name}.")
     return saved
-
-
-def _decoded(path: Path, content: bytes, kind: type[Content]) -> Content:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as reason:
-        raise SessionFileError(
-            f"{path} is no session file of strace_widgets ({type(reason).__name__}: {reason})."
-        ) from reason

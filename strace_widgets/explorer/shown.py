@@ -8,32 +8,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..graph.edges import edges_kept, size_of
 from ..results.strace import STrace
+from .contract import DEFAULTS
 from .session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .contract import Evaluation, Toggle, Toggles
+
 
 class SessionView(Protocol):
-    """An Explorer: besides its session it has the traits that `NOTHING_TRIED` names."""
+    """An Explorer: besides its session it has the traits that `DEFAULTS` names."""
 
     session: Session
 
 
 Explored = STrace | SessionView
 
-NOTHING_TRIED: dict[str, Any] = {
-    "toggles": {},
-    "evaluation": None,
-    "evaluations": [],
-    "status": {"state": "ready", "message": "", "progress": 0},
-    "live": False,
-    "choices": {"importance": [], "masks": []},
-    "curves": [],
-    "history": {},
-}
-
-SWITCHED_A_PASS = 32
+TOGGLED_A_PASS = 32
 """Subgraphs that one call of the model evaluates for a page."""
 
 
@@ -47,13 +39,13 @@ def shown(item: Explored) -> dict[str, Any]:
     """
     if isinstance(item, STrace):
         if item.replayed and item.saved_view:
-            return dict(item.saved_view)
+            return {**DEFAULTS, **item.saved_view}
         session = Session(item)
-        return {**NOTHING_TRIED, "bundle": session.bundle(), "n_edges": session.start_size()}
-    if not hasattr(item, "bundle"):
+        return {**DEFAULTS, "view_state": session.view_state(), "n_edges": session.start_size()}
+    if not hasattr(item, "view_state"):
         raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
-    names = ("bundle", "n_edges", "toggles", "evaluation", "evaluations", "curves", "history")
-    return NOTHING_TRIED | {name: getattr(item, name) for name in names}
+    names = ("view_state", "n_edges", "toggles", "evaluation", "evaluations", "curves", "history")
+    return {**DEFAULTS, **{name: getattr(item, name) for name in names}}
 
 
 def session_of(item: Explored) -> Session:
@@ -61,29 +53,29 @@ def session_of(item: Explored) -> Session:
     return Session(item) if isinstance(item, STrace) else item.session
 
 
-def single_switches(session: Session, n_edges: int) -> list[dict[str, Any]]:
-    """Return the results of switching each head and MLP off and on by itself, at one size.
+def single_toggles(session: Session, n_edges: int) -> list[Evaluation]:
+    """Return the results of toggling each head and MLP off and on by itself, at one size.
 
     Switching off what the trace does not have changes nothing, nor does switching on what it has whole: these are not
     run again.
 
     Returns
     -------
-    list of dict
-        As `strace_widgets.explorer.view_state.evaluation` has them.
+    list of Evaluation
     """
-    from tqdm.auto import tqdm  # noqa: PLC0415 - a page without switches does without
+    from tqdm.auto import tqdm  # noqa: PLC0415 - a page without toggles does without
 
     from . import view_state as view  # noqa: PLC0415
 
     trace = session.trace
     graph, size = trace.graph, size_of(n_edges, trace.n_edges)
     nodes = [f"{layer}.{part}" for layer in range(graph.n_layers) for part in (*range(graph.n_heads), "mlp")]
-    asked = [{node: state} for node in nodes for state in ("off", "on")]
+    states: tuple[Toggle, ...] = ("off", "on")
+    asked: list[Toggles] = [{node: state} for node in nodes for state in states]
     changing = [toggles for toggles in asked if _changes(trace, size, toggles)]
-    passes = [changing[at : at + SWITCHED_A_PASS] for at in range(0, len(changing), SWITCHED_A_PASS)]
+    passes = [changing[at : at + TOGGLED_A_PASS] for at in range(0, len(changing), TOGGLED_A_PASS)]
     found = {}
-    for toggles in tqdm(passes, desc=f"{len(changing)} switched subgraphs", unit="pass", leave=False):
+    for toggles in tqdm(passes, desc=f"{len(changing)} toggled subgraphs", unit="pass", leave=False):
         sweep = trace.evaluate([size] * len(toggles), toggles, masks=session.masks)
         for row, each in enumerate(toggles):
             found[tuple(each.items())] = view.evaluation(sweep, trace, each, row)
@@ -100,14 +92,18 @@ def _changes(trace: STrace, size: float, toggles: Mapping[str, str]) -> bool:
     return bool(kept.any() if state == "off" else not kept.all())
 
 
-def _rounded(evaluation: dict[str, Any]) -> dict[str, Any]:
+def _rounded(evaluation: Evaluation) -> Evaluation:
     """Return an evaluation with six decimals, since a page holds hundreds of them."""
-    figures = {name: round(evaluation[name], 6) for name in ("total_variation", "kl", "entropy")}
-    head = [
-        row | {"probability": round(row["probability"], 6), "full_probability": round(row["full_probability"], 6)}
-        for row in evaluation["head"]
-    ]
-    return {**evaluation, **figures, "head": head}
+    return {
+        **evaluation,
+        "total_variation": round(evaluation["total_variation"], 6),
+        "kl": round(evaluation["kl"], 6),
+        "entropy": round(evaluation["entropy"], 6),
+        "top": [
+            {**row, "probability": round(row["probability"], 6), "full_probability": round(row["full_probability"], 6)}
+            for row in evaluation["top"]
+        ],
+    }
 
 
 def encoded(state: Mapping[str, Any]) -> str:

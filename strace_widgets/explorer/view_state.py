@@ -1,11 +1,11 @@
-"""What the views read, as plain data: one bundle before the first drag, one evaluation after each request.
+"""What the views read, as plain data: one view state before the first drag, one evaluation after each request.
 
-The shapes are described in ``docs/explorer-state.md``, which the TypeScript side shares.
+`strace_widgets.explorer.contract` has the shapes, which the TypeScript side shares.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -13,14 +13,26 @@ import numpy as np
 from ..graph.counts import component_counts
 from ..graph.edges import NOT_IN_GRAPH, Array
 from ..results import criteria
+from .contract import DTYPES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..results.strace import STrace
     from ..results.sweep import Sweep
+    from .contract import (
+        Arrays,
+        Dtype,
+        EncodedArray,
+        Evaluation,
+        Landmark,
+        NodeDetails,
+        Settings,
+        Toggles,
+        ViewState,
+    )
 
-LANDMARKS = {"top1": "top1", "top5": "top5", "tv": "tv0.1", "nucleus60": "nucleus60"}
+LANDMARKS: dict[Criterion, str] = {"top1": "top1", "top5": "top5", "tv": "tv0.1", "nucleus60": "nucleus60"}
 """The criteria whose necessary size is marked, by their names in the views and in `strace_widgets.results.criteria`."""
 
 STRONGEST = 8
@@ -36,20 +48,20 @@ FEWEST_LEVELS = 8
 """Tokens share cells of the strip rather than leave it fewer levels than these."""
 
 
-def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int = 0) -> dict[str, Any]:
-    """Return one row of a sweep as the views read it; the head is the union of both top lists."""
+def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int = 0) -> Evaluation:
+    """Return one row of a sweep as the views read it; ``top`` is the union of both top lists."""
     subgraph, full = sweep.probabilities[row], sweep.full_probabilities
     ids = sorted({token.id for token in (*sweep.top[row], *trace.top)}, key=lambda i: (-float(subgraph[i]), i))
     return {
         "n_edges": int(sweep.n_edges[row]),
-        "toggles": dict(toggles),
+        "toggles": cast("Toggles", dict(toggles)),
         "edges_kept": int(sweep.n_edges_kept[row]),
         "total_variation": float(sweep.total_variation[row]),
         "kl": float(sweep.kl[row]),
         "entropy": float(sweep.entropy[row]),
         "top1": bool(sweep.top1[row]),
-        "nucleus": int(_percent(sweep.nucleus[row])),
-        "head": [
+        "nucleus": float(sweep.nucleus[row]),
+        "top": [
             {
                 "id": i,
                 "token": trace.model.decode(i),
@@ -61,7 +73,7 @@ def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int
     }
 
 
-def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens: list[str]) -> dict[str, Any]:
+def view_state(trace: STrace, sweep: Sweep, settings: Settings, all_tokens: list[str]) -> ViewState:
     """Return everything that the views need before the first request, arrays as little-endian bytes.
 
     Parameters
@@ -78,12 +90,12 @@ def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens:
     counts, position_edges = component_counts(trace.ranks, sweep.n_edges)
     tokens_per_cell, strip = position_shares(position_edges, sweep.n_edges)
     arrays: dict[str, Array] = {
-        "level_n_edges": sweep.n_edges.astype(np.int32),
-        "total_variation": sweep.total_variation.astype(np.float32),
-        "kl": sweep.kl.astype(np.float32),
-        "entropy": sweep.entropy.astype(np.float32),
-        "top1": sweep.top1.astype(np.uint8),
-        "nucleus": _percent(sweep.nucleus).astype(np.float32),
+        "level_n_edges": sweep.n_edges,
+        "total_variation": sweep.total_variation,
+        "kl": sweep.kl,
+        "entropy": sweep.entropy,
+        "top1": sweep.top1,
+        "nucleus": sweep.nucleus,
         "probabilities": sweep.probabilities[:, vocabulary],
         "full_probabilities": sweep.full_probabilities[vocabulary],
         **counts,
@@ -91,7 +103,7 @@ def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens:
         **strongest_edges(trace),
     }
     return {
-        "version": 1,
+        "version": VERSION,
         "model": trace.model.name,
         # Without the user and password that an address may have.
         "server": urlsplit(trace.model.server.url).netloc.rpartition("@")[2] if trace.model.server else "",
@@ -107,20 +119,14 @@ def bundle(trace: STrace, sweep: Sweep, settings: Mapping[str, Any], all_tokens:
         "vocabulary": [trace.model.decode(i) for i in vocabulary],
         "vocabulary_ids": vocabulary,
         "landmarks": landmarks(sweep),
-        "arrays": {name: _as_bytes(array) for name, array in arrays.items()},
+        "arrays": cast("Arrays", {name: encoded(array, DTYPES[name]) for name, array in arrays.items()}),
     }
 
 
-def landmarks(sweep: Sweep) -> list[dict[str, Any]]:
+def landmarks(sweep: Sweep) -> list[Landmark]:
     """Return from where on the top token, the five leading tokens, TV <= 0.1 and the 60 % nucleus hold for good."""
     found = {key: criteria.necessary_edges(sweep, criteria.named(name)) for key, name in LANDMARKS.items()}
     return [{"key": key, "n_edges": n_edges} for key, n_edges in found.items() if n_edges is not None]
-
-
-def _percent(shares: Array) -> Array:
-    """Return shares of the probability as whole numbers of per cent, which is what the views read."""
-    percent: Array = np.rint(100 * shares)
-    return percent
 
 
 def position_shares(
@@ -182,7 +188,7 @@ def strongest_edges(trace: STrace) -> dict[str, Array]:
     return listed
 
 
-def node_details(trace: STrace, node: str) -> dict[str, Any]:
+def node_details(trace: STrace, node: str) -> NodeDetails:
     """Return what one head or MLP does at full detail.
 
     Parameters
@@ -205,8 +211,8 @@ def node_details(trace: STrace, node: str) -> dict[str, Any]:
     return {
         "shares": np.round(by_source / (by_source.sum() or 1.0), 6).tolist(),
         "edges": [
-            dict(zip(("source", "target", "weight", "rank"), edge, strict=True))
-            for edge in zip(*(values.tolist() for values in edges), strict=True)
+            {"source": source, "target": target, "weight": weight, "rank": rank}
+            for source, target, weight, rank in zip(*(values.tolist() for values in edges), strict=True)
         ],
     }
 
@@ -225,6 +231,7 @@ def _node_edges(trace: STrace, layer: int, head: int | None, listed: int) -> tup
     return source, target, weights[order], ranks[order]
 
 
-def _as_bytes(array: Array) -> dict[str, Any]:
-    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
-    return {"dtype": array.dtype.name, "shape": list(array.shape), "data": little.tobytes()}
+def encoded(array: Array, dtype: Dtype) -> EncodedArray:
+    """Return an array as little-endian bytes of a kind."""
+    little = np.ascontiguousarray(array).astype(np.dtype(dtype).newbyteorder("<"), copy=False)
+    return {"dtype": dtype, "shape": list(array.shape), "data": little.tobytes()}

@@ -1,7 +1,7 @@
 """The Explorer's views one by one, for a layout of one's own.
 
 Each shows a part of one Explorer's session, which need not be displayed itself. They hold no data of their own: the
-bundle stays with the Explorer, and all of them are in step with it.
+view state stays with the Explorer, and all of them are in step with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import traitlets
 from ..results.strace import STrace
 from .widget import Explorer
 
-# The views' own module is a few lines: it asks the Explorer's, which holds the bundle, to draw into this cell.
+# The views' own module is a few lines: it asks the Explorer's, which holds the view state, to draw into this cell.
 _MOUNT = """
 async function render({ model, el, host, signal }) {
   const explorer = await host.getWidget(model.get("explorer"), { signal });
@@ -87,14 +87,14 @@ class CurveView(View):
     VIEW = "CurveView"
 
 
-class HeadView(View):
+class TopKView(View):
     """The next token: the subgraph's probabilities beside the full model's."""
 
-    VIEW = "HeadView"
+    VIEW = "TopKView"
 
 
 class LayerView(View):
-    """The heads and MLPs of every layer, and their switches."""
+    """The heads and MLPs of every layer, and their toggles."""
 
     VIEW = "LayerView"
 

@@ -1,6 +1,6 @@
-"""The Explorer: drag s, watch the next-token probabilities, toggle components, all on one session.
+"""The Explorer: drag s, watch the next-token probabilities, toggle heads and MLPs, all on one session.
 
-The traits and messages are described in ``docs/explorer-state.md``. A request is a state: the front end writes
+`strace_widgets.explorer.contract` has the traits and messages. A request is a state: the front end writes
 ``n_edges`` and ``toggles``; the newest of them is evaluated on the worker thread, so that the kernel stays free for
 messages and interrupts. What is no state (another trace, more curves, code) is asked by a message.
 """
@@ -18,6 +18,7 @@ from ..errors import CancelledError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
 from . import session_file
+from .contract import DEFAULTS, DERIVED_DEFAULTS
 from .messages import Messages, detail, sentence
 from .requests import RequestRunner, SupersededError
 from .session import Session, Settings, choices, curves_after
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..results.strace import STrace
-    from .html_page import Switches
+    from .contract import Evaluation
+    from .html_page import KnownToggles
     from .requests import Progress
 
 STATIC = Path(__file__).parent / "static"
-READY = {"state": "ready", "message": "", "progress": 0.0}
+START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
+READY: dict[str, Any] = START["status"]
 RESTORED = ("toggles", "evaluation", "evaluations", "curves", "history")
 
 
@@ -53,7 +56,7 @@ class Explorer(anywidget.AnyWidget):
     n_edges : int
         The same as a number of edges, 1..E.
     toggles : dict
-        ``{"21.4": "off", "18.mlp": "on"}``: heads and MLPs that are put in or taken out.
+        ``{"21.4": "off", "18.mlp": "on"}``: heads and MLPs that are taken out or put in.
     evaluation : dict or None
         The last exact result, with the request that it answers.
     top_tokens : list of dict
@@ -72,19 +75,19 @@ class Explorer(anywidget.AnyWidget):
     _esm = STATIC / "explorer.js"
     _css = STATIC / "explorer.css"
 
-    bundle = traitlets.Dict(read_only=True).tag(sync=True)
-    n_edges = traitlets.Int(1).tag(sync=True)
-    size = traitlets.Float(1.0).tag(sync=True)
+    view_state = traitlets.Dict(default_value=START["view_state"], allow_none=True, read_only=True).tag(sync=True)
+    n_edges = traitlets.Int(START["n_edges"]).tag(sync=True)
+    size = traitlets.Float(START["size"]).tag(sync=True)
     toggles = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
-    evaluation = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
+    evaluation = traitlets.Dict(default_value=START["evaluation"], allow_none=True).tag(sync=True)
     evaluations: traitlets.List[Any] = traitlets.List().tag(sync=True)
     top_tokens: traitlets.List[Any] = traitlets.List().tag(sync=True)
     total_variation = traitlets.Float(default_value=None, allow_none=True).tag(sync=True)
-    status = traitlets.Dict(default_value=READY).tag(sync=True)
-    live = traitlets.Bool(default_value=True).tag(sync=True)
-    choices = traitlets.Dict().tag(sync=True)
+    status = traitlets.Dict(default_value=START["status"]).tag(sync=True)
+    live = traitlets.Bool(START["live"]).tag(sync=True)
+    choices = traitlets.Dict(default_value=START["choices"]).tag(sync=True)
     curves: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    history = traitlets.Dict().tag(sync=True)
+    history = traitlets.Dict(default_value=START["history"]).tag(sync=True)
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class Explorer(anywidget.AnyWidget):
         **kwargs: Any,
     ) -> None:
         saved = trace.saved_view
-        self.session = Session(trace, saved["bundle"]["masks"] if saved else "all")
+        self.session = Session(trace, saved["view_state"]["masks"] if saved else "all")
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
         self._messages = self._answered_messages()
         start = saved.get("n_edges") or self.session.start_size()
@@ -108,7 +111,7 @@ class Explorer(anywidget.AnyWidget):
             **{name: saved[name] for name in RESTORED if name in saved},
             **kwargs,
         )
-        self.set_trait("bundle", saved["bundle"] if trace.replayed and saved else self.session.bundle())
+        self.set_trait("view_state", saved["view_state"] if trace.replayed and saved else self.session.view_state())
         self.observe(lambda _: self._evaluate(), names=["n_edges", "toggles"])
         self.on_msg(lambda _, content, __: self._messages.hear(content))
         if session is None:
@@ -174,7 +177,7 @@ class Explorer(anywidget.AnyWidget):
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
         return self.session.code(self.n_edges, self.toggles)
 
-    def to_html(self, path: str | Path, *, switches: Switches = None) -> Path:
+    def to_html(self, path: str | Path, *, toggles: KnownToggles = None) -> Path:
         """Write the Explorer as it stands as one page that needs no kernel and no network; return its path.
 
         See `strace_widgets.to_html`.
@@ -182,12 +185,12 @@ class Explorer(anywidget.AnyWidget):
         Parameters
         ----------
         path : str or Path
-        switches : {None, "single"}
+        toggles : {None, "single"}
             As for `strace_widgets.to_html`.
         """
         from .html_page import to_html  # noqa: PLC0415 - only when asked
 
-        return to_html(self, path, switches=switches)
+        return to_html(self, path, toggles=toggles)
 
     # The state on both sides.
 
@@ -228,7 +231,7 @@ class Explorer(anywidget.AnyWidget):
     def _follow_evaluation(self, change: Any) -> None:
         evaluation = change["new"]
         if evaluation is not None:
-            self.top_tokens = [{key: row[key] for key in ("token", "probability")} for row in evaluation["head"]]
+            self.top_tokens = [{key: row[key] for key in ("token", "probability")} for row in evaluation["top"]]
             self.total_variation = evaluation["total_variation"]
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
@@ -255,9 +258,9 @@ class Explorer(anywidget.AnyWidget):
             failed=partial(self._tell, "evaluate"),
         )
 
-    def _show_evaluation(self, evaluation: dict[str, Any]) -> None:
+    def _show_evaluation(self, evaluation: Evaluation) -> None:
         with self.hold_sync():
-            self.evaluation = evaluation
+            self.set_trait("evaluation", evaluation)
             self.status = READY
 
     # The status: how far requests are, and how they ended if there is no result.
@@ -320,12 +323,12 @@ class Explorer(anywidget.AnyWidget):
         if n_edges is None or not 1 <= n_edges <= session.trace.n_edges:
             n_edges = session.start_size()
         toggles = session.trace.parsed(toggles).plain()
-        bundle = session.bundle() if anew else self.bundle
+        view_state = session.view_state() if anew else self.view_state
         curves = curves_after(self.curves, self.session, session)
         with self.hold_sync():
             self.session = session
             if anew:
-                self.set_trait("bundle", bundle)
+                self.set_trait("view_state", view_state)
                 self.curves = curves
                 self.set_trait("evaluation", None)
             self.set_trait("toggles", toggles)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from ..explorer.html_page import Switches
     from ..explorer.widget import Explorer
     from ..graph.measures import Probing
     from ..graph.toggles import Toggles
@@ -340,7 +339,7 @@ class STrace(RankedGraph):
 
         return save_trace(self, path, encoded(shown(self)), precision=precision)
 
-    def to_html(self, path: str | Path, *, switches: Switches = None) -> Path:
+    def to_html(self, path: str | Path, *, toggles: Literal["single"] | None = None) -> Path:
         """Write the Explorer as one page that needs no kernel and no network; return its path.
 
         See `strace_widgets.to_html`, which also puts several on one page.
@@ -348,9 +347,9 @@ class STrace(RankedGraph):
         Parameters
         ----------
         path : str or Path
-        switches : {None, "single"}
+        toggles : {None, "single"}
             As for `strace_widgets.to_html`.
         """
         from ..explorer.html_page import to_html  # noqa: PLC0415 - and so is the page
 
-        return to_html([self], path, switches=switches)
+        return to_html([self], path, toggles=toggles)

@@ -26,7 +26,7 @@ from ..graph.modes import Modes, modes_of
 from ..graph.ranked import LEVELS
 from ..graph.toggles import parse
 from ..json_files import Header, decode, decode_file
-from . import metrics
+from . import metrics, upgrade
 from .replay import ReplayModel
 from .strace import KEPT_SWEEPS, STrace
 from .sweep import FIGURES, Sweep, TopToken
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ..model.model import Model
 
-FORMAT, VERSION = "strace", 1
+FORMAT, VERSION = "strace", 2
 LARGEST_JSON = 1 << 28
 """Bytes of the manifest or the view beyond which a file is refused unread."""
 
@@ -225,7 +225,9 @@ class _Reader:
         try:
             self.manifest = decode_file(content, Manifest, FORMAT, VERSION)
         except ValueError as reason:
-            raise TraceFileError(f"{path} is no saved trace that can be read, by its manifest.json: {reason}.") from reason
+            raise TraceFileError(
+                f"{path} is no saved trace that can be read, by its manifest.json: {reason}."
+            ) from reason
 
     def wrong(self, member: str, what: str) -> TraceFileError:
         return TraceFileError(f"{self.path} cannot be used: {member} {what}.")
@@ -363,7 +365,9 @@ class _Reader:
         content = self.checked("view.json", LARGEST_JSON)
         with self.describing("view.json"):
             view = decode(content, dict[str, Any])
-            shown = msgspec.convert(view["bundle"], ShownGraph)
+            if self.manifest.version == 1:
+                view = upgrade.view(view)
+            shown = msgspec.convert(view["view_state"], ShownGraph)
             sizes = shown.n_layers, shown.n_heads, shown.n_tokens, shown.n_edges
             answered = Modes(masks=shown.masks) in [modes_of(**sweep.modes) for sweep in self.manifest.sweeps]
             if sizes != (*graph[:3], graph.n_edges) or not (answered and 1 <= view["n_edges"] <= graph.n_edges):

@@ -110,7 +110,7 @@ def failing(explorer: sw.Explorer, kind: str) -> Any:
 def test_an_error_is_shown_in_place_with_the_servers_words_and_tried_again(
     page: Page, card: Locator, explorer: sw.Explorer, asked: str, kind: str, sentence: str
 ) -> None:
-    good, before = explorer.trace, card.get_by_test_id("head-row").all_inner_texts()
+    good, before = explorer.trace, card.get_by_test_id("token-row").all_inner_texts()
     explorer.session.trace = replace(good, model=failing(explorer, kind))
     if asked == "evaluation":
         card.locator("[data-component='1.2']").click()
@@ -120,7 +120,7 @@ def test_an_error_is_shown_in_place_with_the_servers_words_and_tried_again(
     expect(error).to_contain_text("Not evaluated." if asked == "evaluation" else "Not traced.")
     expect(error).to_contain_text(sentence)
     expect(error).to_be_in_viewport()
-    assert card.get_by_test_id("head-row").all_inner_texts() == before
+    assert card.get_by_test_id("token-row").all_inner_texts() == before
     if asked == "trace":
         expect(card.get_by_test_id("state")).to_have_text("exact")
     if kind == "run":

@@ -1,13 +1,15 @@
 // What is shown of a .strace file: its view, checked. docs/strace-file.md describes the format.
 import { type UnzipFileInfo, strFromU8, unzipSync } from "fflate";
 
-const newestVersion = 1;
+const newestVersion = 2;
 /** Bytes of a member beyond which a file is refused unread, as in Python. */
 const largestMember = 2 ** 28;
 
-/** The Explorer's state as the file has it; the Explorer reads it. */
+/** The Explorer's state as the file has it; the Explorer reads it, of each version. */
 export interface View {
-  bundle: { arrays: unknown };
+  view_state?: { arrays: unknown };
+  /** What it was called in version 1. */
+  bundle?: { arrays: unknown };
 }
 
 interface Manifest {
@@ -29,11 +31,11 @@ export async function readView(file: Uint8Array, name: string): Promise<View> {
   }
   const content = members["view.json"];
   if (!content) throw new Error(`${name} cannot be used: view.json is missing.`);
-  if (!(await isAsTold(content, manifest.members?.["view.json"]))) {
+  if (!(await matches(content, manifest.members?.["view.json"]))) {
     throw new Error(`${name} cannot be used: view.json is not what was saved, its checksum in manifest.json is another.`);
   }
   const view = parsed<View>(content);
-  if (!view?.bundle?.arrays) throw new Error(`${name} cannot be used: view.json does not describe a trace.`);
+  if (!(view?.view_state ?? view?.bundle)?.arrays) throw new Error(`${name} cannot be used: view.json does not describe a trace.`);
   return view;
 }
 
@@ -58,9 +60,9 @@ function parsed<Content>(member: Uint8Array | undefined): Content | null {
   }
 }
 
-async function isAsTold(content: Uint8Array<ArrayBuffer>, told?: { bytes: number; sha256: string }): Promise<boolean> {
-  if (content.length !== told?.bytes) return false;
+async function matches(content: Uint8Array<ArrayBuffer>, recorded?: { bytes: number; sha256: string }): Promise<boolean> {
+  if (content.length !== recorded?.bytes) return false;
   if (!globalThis.crypto?.subtle) return true; // over plain http browsers compute no checksums
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
-  return told.sha256 === [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return recorded.sha256 === [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

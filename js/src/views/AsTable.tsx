@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { useSettled } from "../settled";
+import { useSettled } from "../hooks/useSettled";
 
 /** A table's text: the header row first, and in each row the header cell first. */
 export interface TableText {

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { copyFrom } from "../browser";
-import type { Programs } from "../messages";
+import type { Programs } from "../protocol/types";
+import { copyFrom } from "./browser";
 
 interface Props {
   programs: Programs;

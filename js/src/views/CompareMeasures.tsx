@@ -1,26 +1,24 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { counterpartOf, curveName } from "../curves";
-import type { Conversation } from "../kernel";
-import type { Bundle, Choices, Curve } from "../state";
+import { counterpartOf, curveName } from "../logic/curves";
+import type { Choices, Curve } from "../protocol/types";
+import type { ViewProps } from "./props";
 
-interface Props {
-  bundle: Bundle;
+interface Props extends Pick<ViewProps, "viewState" | "conversation"> {
   choices: Choices;
   curves: readonly Curve[];
-  conversation: Conversation;
 }
 
 const baselines = ["inverse", "random"];
 
 /** Which other measures and baselines to draw; where no other measure is, one that is worth it at once. */
-export function CompareMeasures({ bundle, choices, curves, conversation }: Props) {
+export function CompareMeasures({ viewState, choices, curves, conversation }: Props) {
   const waiting = conversation.asking !== null;
   const drawn = curves.map(({ name }) => name);
   const [chosen, setChosen] = useState(drawn);
   const details = useRef<HTMLDetailsElement>(null);
   // Python clears them with another trace.
   useEffect(() => setChosen(drawn), [curves]);
-  const names = [...choices.importance.filter((name) => name !== bundle.importance), ...baselines];
+  const names = [...choices.importance.filter((name) => name !== viewState.importance), ...baselines];
   const choose = (name: string) => setChosen(chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name]);
   const same = chosen.length === drawn.length && chosen.every((name) => drawn.includes(name));
   // Not a state: the browser tells of an opening only later, after a key that is meant to close it.
@@ -34,7 +32,7 @@ export function CompareMeasures({ bundle, choices, curves, conversation }: Props
     close();
     ask(chosen);
   };
-  const counterpart = curves.some(({ kind }) => kind === "measure") ? undefined : counterpartOf(bundle.importance, choices.importance);
+  const counterpart = curves.some(({ kind }) => kind === "measure") ? undefined : counterpartOf(viewState.importance, choices.importance);
   const pressKey = (event: KeyboardEvent) => {
     if (event.key !== "Escape" || !details.current?.open) return;
     event.stopPropagation();

@@ -1,7 +1,7 @@
-import { bothHeads, differingSwitches } from "../comparison";
-import { formatCount, formatDistance, formatProbability, visibleToken } from "../scales";
-import type { Tried } from "../state";
-import { componentName } from "../toggles";
+import { sideBySide, differingToggles } from "../logic/comparison";
+import { formatCount, formatDistance, formatProbability, visibleToken } from "../logic/scales";
+import { componentName } from "../logic/toggles";
+import type { Tried } from "../protocol/types";
 
 interface Props {
   first: Tried;
@@ -24,10 +24,10 @@ const figures: Figure[] = [
   { name: "masks", text: ({ settings }) => settings.masks, differing: ({ settings }) => settings.masks },
 ];
 
-/** Two tried subgraphs side by side: their numbers, their leading tokens, and the switches that differ. */
+/** Two tried subgraphs side by side: their numbers, their leading tokens, and the toggles that differ. */
 export function CompareTried({ first, second }: Props) {
-  const { rows, sameModel } = bothHeads(first, second);
-  const switches = differingSwitches(first.toggles, second.toggles);
+  const { rows, sameModel } = sideBySide(first, second);
+  const toggles = differingToggles(first.toggles, second.toggles);
   const longest = Math.max(...rows.flatMap(({ probabilities, full }) => [...probabilities, ...full].map((probability) => probability ?? 0)), 0.05);
   const fulls = sameModel ? [first] : [first, second];
   return (
@@ -54,8 +54,8 @@ export function CompareTried({ first, second }: Props) {
                 <td colSpan={fulls.length} />
               </tr>
             ))}
-          {switches.map((different) => (
-            <tr key={different.key} data-testid="compare-switch">
+          {toggles.map((different) => (
+            <tr key={different.key} data-testid="compare-toggle">
               <th scope="row">{componentName(different.key)}</th>
               <td>{different.first}</td>
               <td>{different.second}</td>

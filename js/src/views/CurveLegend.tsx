@@ -1,10 +1,10 @@
 import type { ComponentChildren } from "preact";
-import { curveAt, curveName, dashes } from "../curves";
-import { formatDistance, formatSize } from "../scales";
-import type { Bundle, Curve } from "../state";
+import { curveAt, curveName, dashes } from "../logic/curves";
+import { formatDistance, formatSize } from "../logic/scales";
+import type { Curve, ViewState } from "../protocol/types";
 
 interface Props {
-  bundle: Bundle;
+  viewState: ViewState;
   nEdges: number;
   /** The error of the trace that is shown. */
   own: { totalVariation: number; exact: boolean };
@@ -14,20 +14,20 @@ interface Props {
 }
 
 /** The lines of the plot with their numbers at the present size. A measure's name shows everything by it. */
-export function CurveLegend({ bundle, nEdges, own, curves, onMeasure, onEmphasise }: Props) {
-  const returns = bundle.landmarks.find(({ key }) => key === "top1")?.n_edges;
-  // One width for all names: after a switch, the way back is still under the pointer.
-  const longest = Math.max(...[bundle.importance, ...curves.map(({ name }) => curveName(name))].map(({ length }) => length));
+export function CurveLegend({ viewState, nEdges, own, curves, onMeasure, onEmphasise }: Props) {
+  const returns = viewState.landmarks.find(({ key }) => key === "top1")?.n_edges;
+  // One width for all names: after a change of measure, the way back is still under the pointer.
+  const longest = Math.max(...[viewState.importance, ...curves.map(({ name }) => curveName(name))].map(({ length }) => length));
   return (
     <ul class="sw-curves" aria-label="Curves" data-testid="curve-legend" style={{ "--name": `${longest}ch` }}>
       <li>
         <span class="sw-curve-name" aria-current="true">
           <Sample class="sw-line" />
-          {bundle.importance}
+          {viewState.importance}
         </span>
-        <Numbers totalVariation={own.totalVariation} exact={own.exact} returns={returns} allEdges={bundle.n_edges} />
+        <Numbers totalVariation={own.totalVariation} exact={own.exact} returns={returns} allEdges={viewState.n_edges} />
       </li>
-      {/* By place: after a switch the former measure is where the focus and the pointer are, and leads back. */}
+      {/* By place: after a change the former measure is where the focus and the pointer are, and leads back. */}
       {curves.map((curve, index) => (
         <li key={index}>
           {curve.kind === "measure" ? (
@@ -55,7 +55,7 @@ export function CurveLegend({ bundle, nEdges, own, curves, onMeasure, onEmphasis
             totalVariation={curveAt(curve, nEdges)}
             exact={curve.n_edges.includes(nEdges)}
             returns={curve.lasting_top1}
-            allEdges={bundle.n_edges}
+            allEdges={viewState.n_edges}
           />
         </li>
       ))}

@@ -1,19 +1,15 @@
-import type { Conversation, Failure } from "../kernel";
-import type { Kind } from "../messages";
-import type { Status } from "../state";
-
-interface Props {
-  status: Status | null;
-  conversation: Conversation;
-}
+import type { Failure } from "../hooks/kernel";
+import type { Kind } from "../protocol/messages";
+import type { Status } from "../protocol/types";
+import type { ViewProps } from "./props";
 
 /** What did not happen; all that is on screen stays as it was. */
 const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", trace: "Not traced.", compare: "Not drawn.", code: "No code." };
 
 /** What went wrong with the last request of this view, else with Python's last work. */
-export function ErrorBar({ status, conversation }: Props) {
+export function ErrorBar({ status, conversation }: Pick<ViewProps, "status" | "conversation">) {
   const { failure, report, request } = conversation;
-  const told = status?.state === "error";
+  const told = status.state === "error";
   const evaluate = () => void request("evaluate", {});
   const shown = failure ?? (told ? failureOf(status, evaluate) : null);
   if (!shown) return null;

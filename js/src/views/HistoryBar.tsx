@@ -1,11 +1,11 @@
-import { firstStep, isReachable, sameStep } from "../history";
-import type { History, Step } from "../state";
+import { firstStep, isReachable, sameStep } from "../logic/history";
+import type { History, Step } from "../protocol/types";
 
 interface Props {
   history: History;
   present: Step;
   live: boolean;
-  switchable: boolean;
+  toggleable: boolean;
   /** Moves to a step of the history. */
   onMove(at: number): void;
   /** Goes to a state, as a new step. */
@@ -13,10 +13,10 @@ interface Props {
 }
 
 /** Undo, redo, and back to where it began. */
-export function HistoryBar({ history, present, live, switchable, onMove, onGo }: Props) {
+export function HistoryBar({ history, present, live, toggleable, onMove, onGo }: Props) {
   const first = firstStep(history, present);
-  const canMove = (by: 1 | -1) => isReachable(history.steps[history.at + by], present, live, switchable);
-  const canReset = isReachable(first, present, live, switchable) && !sameStep(first, present);
+  const canMove = (by: 1 | -1) => isReachable(history.steps[history.at + by], present, live, toggleable);
+  const canReset = isReachable(first, present, live, toggleable) && !sameStep(first, present);
   return (
     <div class="sw-tools" role="group" aria-label="History">
       <Tool id="undo" label="Undo" hint="Undo (Ctrl+Z)" enabled={canMove(-1)} onUse={() => onMove(history.at - 1)}>
@@ -25,7 +25,7 @@ export function HistoryBar({ history, present, live, switchable, onMove, onGo }:
       <Tool id="redo" label="Redo" hint="Redo (Shift+Ctrl+Z)" enabled={canMove(1)} onUse={() => onMove(history.at + 1)}>
         ↷
       </Tool>
-      <Tool id="reset" label="Reset" hint="Back to the first size, without switches" enabled={canReset} onUse={() => first && onGo(first)}>
+      <Tool id="reset" label="Reset" hint="Back to the first size, without toggles" enabled={canReset} onUse={() => first && onGo(first)}>
         Reset
       </Tool>
     </div>

@@ -1,5 +1,6 @@
-import { formatWait, stageName, useSecondsSince } from "../job";
-import type { Job } from "../state";
+import { useSecondsSince } from "../hooks/useSecondsSince";
+import { formatWait, stageName } from "../logic/job";
+import type { Job } from "../protocol/types";
 
 /** Where a job on a server is, for how long, and what the server says. The seconds are for the eye alone. */
 export function JobText({ job }: { job: Job }) {

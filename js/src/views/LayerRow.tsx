@@ -1,9 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { formatShare } from "../scales";
-import type { Toggles } from "../state";
-import type { Node } from "../trace";
-import { layerKeys, parseKey, switchState } from "../toggles";
+import { formatShare } from "../logic/scales";
+import { layerKeys, toggleState } from "../logic/toggles";
+import type { Toggles } from "../protocol/types";
 
 interface Props {
   layer: number;
@@ -28,7 +27,7 @@ export function LayerRow({ layer, heads, toggles, share, currentColumn, open, li
           role="gridcell"
           class={index === heads ? "sw-cell sw-cell-mlp" : "sw-cell"}
           data-component={key}
-          data-state={switchState(toggles, key)}
+          data-state={toggleState(toggles, key)}
           data-place={`${layer}.${index + 1}`}
           tabIndex={currentColumn === index + 1 ? 0 : -1}
           aria-disabled={!live || undefined}
@@ -60,10 +59,4 @@ export function LayerRow({ layer, heads, toggles, share, currentColumn, open, li
       {children}
     </>
   );
-}
-
-/** "Layer 21 head 4, auto, 41 of 45 edges in the trace". */
-export function cellLabel({ key, state, count, total }: Node): string {
-  const { layer, head } = parseKey(key);
-  return `Layer ${layer} ${head === "mlp" ? "MLP" : `head ${head}`}, ${state}, ${count} of ${total} edges in the trace`;
 }

@@ -1,63 +1,58 @@
 import { range } from "d3-array";
 import { useMemo, useRef, useState } from "preact/hooks";
-import { keyTarget, type GridPlace } from "../grid";
-import type { Place } from "../place";
-import { formatShare, rampGradient } from "../scales";
-import type { Shown } from "../shown";
-import type { Bundle, ExplorerModel, Toggles } from "../state";
-import { writeToggles } from "../store";
-import type { Theme } from "../theme";
-import { cycle, layerKeys, layerState, setSwitches, type SwitchState } from "../toggles";
-import { layerNodes, layerShares, nodeShare, type Trace } from "../trace";
+import { writeToggles } from "../hooks/store";
+import { useCells } from "../hooks/useCells";
+import type { FocusedNode } from "../hooks/useFocusedNode";
+import { keyTarget, type Place } from "../logic/grid";
+import { formatShare, rampGradient } from "../logic/scales";
+import { cycle, layerKeys, layerState, setToggles, type ToggleState } from "../logic/toggles";
+import { layerNodes, layerShares, nodeShare, type Trace } from "../logic/trace";
+import type { Toggles, ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
 import { LayerRow } from "./LayerRow";
 import { OpenLayer } from "./OpenLayer";
-import { useCells } from "./useCells";
+import type { ViewProps } from "./props";
 
-interface Props {
-  model: ExplorerModel;
-  bundle: Bundle;
-  shown: Shown;
-  theme: Theme;
-  place: Place;
+interface Props extends ViewProps {
+  focused: FocusedNode;
 }
 
 /** Layers × nodes, last layer on top, so that reading up goes towards the prediction. */
-export function LayerView({ model, bundle, shown, theme, place }: Props) {
-  const { trace, toggles, switchable, size } = shown;
-  const { current } = place;
-  const { n_layers: layers, n_heads: heads } = bundle;
+export function LayerView({ model, viewState, shown, theme, focused }: Props) {
+  const { trace, toggles, toggleable, size } = shown;
+  const { current } = focused;
+  const { n_layers: layers, n_heads: heads } = viewState;
   const [open, setOpen] = useState<number | null>(null);
   const grid = useRef<HTMLDivElement>(null);
-  const shares = useMemo(() => layerShares(bundle, trace), [bundle, trace]);
-  const data = useMemo(() => ({ bundle, trace }), [bundle, trace]);
-  useCells(grid, bundle, trace, toggles, theme, size.moving);
+  const shares = useMemo(() => layerShares(viewState, trace), [viewState, trace]);
+  const data = useMemo(() => ({ viewState, trace }), [viewState, trace]);
+  useCells(grid, viewState, trace, toggles, theme, size.moving);
 
-  const moveTo = ({ layer, column }: GridPlace) =>
+  const moveTo = ({ layer, column }: Place) =>
     grid.current?.querySelector<HTMLElement>(`[data-place="${layer}.${column}"]`)?.focus();
-  // Switches may come faster than they are drawn: each starts from what the one before it left.
+  // Toggles may come faster than they are drawn: each starts from what the one before it left.
   const latest = useRef(toggles);
   latest.current = toggles;
   const write = (next: Toggles) => {
     latest.current = next;
     writeToggles(model, next);
   };
-  const switchNode = (key: string) => switchable && write(cycle(latest.current, key));
-  const switchLayer = (layer: number, state: SwitchState) => write(setSwitches(latest.current, layerKeys(layer, heads), state));
+  const toggleNode = (key: string) => toggleable && write(cycle(latest.current, key));
+  const toggleLayer = (layer: number, state: ToggleState) => write(setToggles(latest.current, layerKeys(layer, heads), state));
 
   const click = (event: MouseEvent) => {
     const key = attribute(event, "component");
     const layer = attribute(event, "layer");
-    if (key !== undefined) switchNode(key);
+    if (key !== undefined) toggleNode(key);
     else if (layer !== undefined) setOpen(open === Number(layer) ? null : Number(layer));
   };
   const point = (event: Event) => {
     const key = attribute(event, "component") ?? attribute(event, "node");
-    if (key !== undefined) place.point(key);
+    if (key !== undefined) focused.point(key);
   };
   const focus = (event: FocusEvent) => {
     const cell = attribute(event, "place")?.split(".").map(Number);
-    if (cell) place.focus({ layer: cell[0], column: cell[1] });
+    if (cell) focused.focus({ layer: cell[0], column: cell[1] });
     else point(event);
   };
   const pressKey = (event: KeyboardEvent) => {
@@ -65,7 +60,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
     const key = attribute(event, "component");
     const target = keyTarget(event.key, event.ctrlKey, current, layers, heads);
     if (target) moveTo(target);
-    else if (key !== undefined && (event.key === "Enter" || event.key === " ")) switchNode(key);
+    else if (key !== undefined && (event.key === "Enter" || event.key === " ")) toggleNode(key);
     else return;
     event.preventDefault();
   };
@@ -91,7 +86,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
           "--gap": heads > 32 ? "1px" : heads > 16 ? "2px" : "3px",
           "--height": layers > mostRows ? "600px" : "none",
         }}
-        onPointerLeave={() => place.point(null)}
+        onPointerLeave={() => focused.point(null)}
       >
         <div class="sw-row sw-grid-head" aria-hidden="true">
           <span />
@@ -103,7 +98,7 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
           ref={grid}
           role="grid"
           aria-label="Heads and MLPs by layer, last layer first"
-          aria-readonly={!switchable}
+          aria-readonly={!toggleable}
           onClick={click}
           onFocusIn={focus}
           onKeyDown={pressKey}
@@ -118,17 +113,17 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
               share={shares[layer]}
               currentColumn={current.layer === layer ? current.column : null}
               open={open === layer}
-              live={switchable}
+              live={toggleable}
             >
               {open === layer && (
                 <OpenLayer
                   layer={layer}
-                  nodes={layerNodes(bundle, trace, toggles, layer)}
+                  nodes={layerNodes(viewState, trace, toggles, layer)}
                   state={layerState(toggles, layer, heads)}
                   theme={theme}
-                  live={switchable}
-                  onSwitchNode={switchNode}
-                  onSwitchLayer={(state) => switchLayer(layer, state)}
+                  live={toggleable}
+                  onToggleNode={toggleNode}
+                  onToggleLayer={(state) => toggleLayer(layer, state)}
                 />
               )}
             </LayerRow>
@@ -139,19 +134,19 @@ export function LayerView({ model, bundle, shown, theme, place }: Props) {
         <span>none <i class="sw-ramp" style={{ background: rampGradient(theme) }} /> all</span>
         <span><i class="sw-swatch" data-state="off" /> off</span>
         <span><i class="sw-swatch" data-state="on" /> on</span>
-        {switchable && <span class="sw-hint">click: auto → off → on</span>}
+        {toggleable && <span class="sw-hint">click: auto → off → on</span>}
       </p>
     </section>
   );
 }
 
-function tableText({ bundle, trace }: { bundle: Bundle; trace: Trace }): TableText {
+function tableText({ viewState, trace }: { viewState: ViewState; trace: Trace }): TableText {
   return {
     caption: "Share of each head's and MLP's edges in the trace, last layer first",
-    head: ["layer", ...range(bundle.n_heads).map((head) => `head ${head}`), "MLP"],
-    rows: range(bundle.n_layers - 1, -1, -1).map((layer) => [
+    head: ["layer", ...range(viewState.n_heads).map((head) => `head ${head}`), "MLP"],
+    rows: range(viewState.n_layers - 1, -1, -1).map((layer) => [
       String(layer),
-      ...layerNodes(bundle, trace, {}, layer).map((node) => formatShare(nodeShare(node))),
+      ...layerNodes(viewState, trace, {}, layer).map((node) => formatShare(nodeShare(node))),
     ]),
   };
 }

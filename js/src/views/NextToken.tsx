@@ -1,17 +1,15 @@
-import { isFlat, otherRows, topToken, type Reading, type TokenRow } from "../reading";
-import { formatChange, formatProbability, visibleToken } from "../scales";
-
-interface Props {
-  reading: Reading;
-}
+import { isFlat, otherRows, topToken } from "../logic/reading";
+import { formatChange, formatProbability, visibleToken } from "../logic/scales";
+import type { TopToken } from "../protocol/types";
+import type { ViewProps } from "./props";
 
 /** The next token's probabilities, subgraph over full model. */
-export function NextToken({ reading }: Props) {
+export function NextToken({ shown: { reading } }: Pick<ViewProps, "shown">) {
   const { rows, others, outside } = reading;
   const top = topToken(reading);
   const leader = isFlat(top.probability) ? null : top;
-  const longest = Math.max(...[...rows, ...others].flatMap((row) => [row.probability, row.fullProbability]), 0.05);
-  const draw = (row: TokenRow) => <Row key={row.id} row={row} longest={longest} leads={row === leader} />;
+  const longest = Math.max(...[...rows, ...others].flatMap((row) => [row.probability, row.full_probability]), 0.05);
+  const draw = (row: TopToken) => <Row key={row.id} row={row} longest={longest} leads={row === leader} />;
   return (
     <section role="group" class="sw-next" data-state={reading.state} aria-label="Next token">
       <table>
@@ -51,25 +49,25 @@ export function NextToken({ reading }: Props) {
   );
 }
 
-function othersTitle(leader: TokenRow | null, others: TokenRow[]): string {
+function othersTitle(leader: TopToken | null, others: TopToken[]): string {
   if (!leader) return "The subgraph is flat: no token above 0.001";
   return others.includes(leader) ? "The subgraph says instead" : "Other tokens of the subgraph";
 }
 
-function Row({ row, longest, leads }: { row: TokenRow; longest: number; leads: boolean }) {
-  const change = row.probability - row.fullProbability;
+function Row({ row, longest, leads }: { row: TopToken; longest: number; leads: boolean }) {
+  const change = row.probability - row.full_probability;
   const changeText = formatChange(change);
   const token = visibleToken(row.token);
   return (
-    <tr data-testid="head-row" data-token={row.token} data-probability={row.probability}>
+    <tr data-testid="token-row" data-token={row.token} data-probability={row.probability}>
       <th scope="row">
         <bdi class={leads ? "sw-chip sw-chip-leads" : "sw-chip"} title={leads ? `${token}: the subgraph's top token` : token}>
           {token}
         </bdi>
       </th>
-      <td class="sw-bars" title={`full model ${formatProbability(row.fullProbability)}`}>
+      <td class="sw-bars" title={`full model ${formatProbability(row.full_probability)}`}>
         <i class="sw-bar-subgraph" style={{ width: `${(100 * row.probability) / longest}%` }} />
-        <i class="sw-bar-full" style={{ width: `${(100 * row.fullProbability) / longest}%` }} />
+        <i class="sw-bar-full" style={{ width: `${(100 * row.full_probability) / longest}%` }} />
       </td>
       <td>{formatProbability(row.probability)}</td>
       <td class={changeText === "0" ? "sw-note" : change > 0 ? "sw-gain" : "sw-loss"}>{changeText}</td>

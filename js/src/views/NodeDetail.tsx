@@ -1,29 +1,26 @@
 import { useMemo } from "preact/hooks";
-import { useDetails } from "../details";
-import { leading } from "../levels";
-import { formatCount, formatShare, formatSize, visibleToken } from "../scales";
-import type { Shown } from "../shown";
-import type { Bundle, ExplorerModel } from "../state";
-import { componentName, parseKey } from "../toggles";
-import { isKept, strongestEdges, type Node } from "../trace";
+import { useDetails } from "../hooks/useDetails";
+import { leading } from "../logic/levels";
+import { formatCount, formatShare, formatSize, visibleToken } from "../logic/scales";
+import { componentName, parseKey } from "../logic/toggles";
+import { isKept, strongestEdges, type Node } from "../logic/trace";
+import type { ViewState } from "../protocol/types";
+import type { ViewProps } from "./props";
 
-interface Props {
-  model: ExplorerModel;
-  bundle: Bundle;
-  shown: Shown;
+interface Props extends ViewProps {
   node: Node;
 }
 
 const namedSources = 4;
 
 /** The node under the pointer or the focus: where its weight comes from, and its strongest edges. */
-export function NodeDetail({ model, bundle, shown, node }: Props) {
+export function NodeDetail({ model, viewState, shown, node }: Props) {
   const { live, size } = shown;
-  const { known, error } = useDetails(model, bundle, node.key, live);
-  const edges = known?.edges ?? strongestEdges(bundle, node.key);
+  const { known, error } = useDetails(model, viewState, node.key, live);
+  const edges = known?.edges ?? strongestEdges(viewState, node.key);
   const heaviest = Math.max(...edges.map((edge) => edge.weight), Number.MIN_VALUE);
   const isMlp = parseKey(node.key).head === "mlp";
-  const visible = (token: number) => <bdi>{visibleToken(bundle.tokens[token])}</bdi>;
+  const visible = (token: number) => <bdi>{visibleToken(viewState.tokens[token])}</bdi>;
   return (
     <section role="group" class="sw-detail" aria-label="Node" data-testid="node-detail" data-node-key={node.key} data-detailed={known !== null}>
       <h3 class="sw-title">
@@ -33,7 +30,7 @@ export function NodeDetail({ model, bundle, shown, node }: Props) {
         </span>
       </h3>
       {error && <p class="sw-loss" role="status" data-testid="node-error">Its details are missing: {error}</p>}
-      {live && <Sources bundle={bundle} shares={known?.shares ?? null} />}
+      {live && <Sources viewState={viewState} shares={known?.shares ?? null} />}
       <div class="sw-edges" tabIndex={0} role="group" aria-label={`Strongest edges of ${componentName(node.key)}`}>
         <ul data-state={node.state}>
           {edges.map((edge, index) => {
@@ -57,7 +54,7 @@ export function NodeDetail({ model, bundle, shown, node }: Props) {
 }
 
 /** Each token's share of the node's weight, as a profile along the prompt, and the largest in words; its room is kept free. */
-function Sources({ bundle, shares }: { bundle: Bundle; shares: number[] | null }) {
+function Sources({ viewState, shares }: { viewState: ViewState; shares: number[] | null }) {
   const picture = useMemo(() => {
     if (!shares) return null;
     const largest = Math.max(...shares, Number.MIN_VALUE);
@@ -76,7 +73,7 @@ function Sources({ bundle, shares }: { bundle: Bundle; shares: number[] | null }
             its weight comes from{" "}
             {picture.named.map((token) => (
               <span key={token}>
-                <bdi>{visibleToken(bundle.tokens[token])}</bdi> <b>{formatShare(shares[token])}</b>
+                <bdi>{visibleToken(viewState.tokens[token])}</bdi> <b>{formatShare(shares[token])}</b>
               </span>
             ))}
           </p>

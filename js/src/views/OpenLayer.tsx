@@ -1,30 +1,28 @@
-import { shade } from "../scales";
-import type { Theme } from "../theme";
-import { parseKey, type SwitchState } from "../toggles";
-import { nodeShare, type Node } from "../trace";
-import { cellLabel } from "./LayerRow";
+import { shade, type Theme } from "../logic/scales";
+import { parseKey, type ToggleState } from "../logic/toggles";
+import { nodeLabel, nodeShare, type Node } from "../logic/trace";
 
 interface Props {
   layer: number;
   nodes: Node[];
-  state: SwitchState | "mixed";
+  state: ToggleState | "mixed";
   theme: Theme;
   live: boolean;
-  onSwitchNode(key: string): void;
-  onSwitchLayer(state: SwitchState): void;
+  onToggleNode(key: string): void;
+  onToggleLayer(state: ToggleState): void;
 }
 
-const states: SwitchState[] = ["auto", "off", "on"];
+const states: ToggleState[] = ["auto", "off", "on"];
 
-/** A layer opened into its nodes: large cells with names and counts, and switches for the whole layer. */
-export function OpenLayer({ layer, nodes, state, theme, live, onSwitchNode, onSwitchLayer }: Props) {
+/** A layer opened into its nodes: large cells with names and counts, and toggles for the whole layer. */
+export function OpenLayer({ layer, nodes, state, theme, live, onToggleNode, onToggleLayer }: Props) {
   return (
     <div role="row" class="sw-open" data-testid="open-layer">
       <div role="gridcell">
-        <div class="sw-open-switch" role="group" aria-label={`All of layer ${layer}`}>
+        <div class="sw-open-toggle" role="group" aria-label={`All of layer ${layer}`}>
           <span>All of layer {layer}</span>
           {states.map((choice) => (
-            <button key={choice} type="button" aria-pressed={state === choice} disabled={!live} onClick={() => onSwitchLayer(choice)}>
+            <button key={choice} type="button" aria-pressed={state === choice} disabled={!live} onClick={() => onToggleLayer(choice)}>
               {choice}
             </button>
           ))}
@@ -37,9 +35,9 @@ export function OpenLayer({ layer, nodes, state, theme, live, onSwitchNode, onSw
               class="sw-node"
               data-node={node.key}
               data-state={node.state}
-              title={cellLabel(node)}
+              title={nodeLabel(node)}
               aria-disabled={!live || undefined}
-              onClick={() => onSwitchNode(node.key)}
+              onClick={() => onToggleNode(node.key)}
             >
               <i class="sw-swatch" data-state={node.state} style={{ backgroundColor: shade(theme, nodeShare(node)) }} />
               <span>{nodeName(node.key)}</span>

@@ -1,7 +1,7 @@
 import { line } from "d3-shape";
 import { useMemo } from "preact/hooks";
-import { placeCurves } from "../curves";
-import type { Curve } from "../state";
+import { placeCurves } from "../logic/curves";
+import type { Curve } from "../protocol/types";
 
 interface Props {
   curves: readonly Curve[];

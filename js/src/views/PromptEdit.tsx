@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { selectText } from "../browser";
+import { selectText } from "./browser";
 
 interface Props {
   prompt: string;

@@ -1,55 +1,46 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Conversation } from "../kernel";
-import { visibleToken } from "../scales";
-import { lastPosition, settingsOf } from "../settings";
-import type { Shown } from "../shown";
-import type { Bundle, ExplorerModel, Status } from "../state";
-import { useTrait } from "../store";
-import { travel } from "../travel";
+import { useTrait } from "../hooks/store";
+import { travel } from "../hooks/travel";
+import { useTokenShares } from "../hooks/useTokenShares";
+import { visibleToken } from "../logic/scales";
+import { lastPosition, settingsOf } from "../logic/settings";
+import type { ViewState } from "../protocol/types";
 import { PromptEdit } from "./PromptEdit";
+import type { ViewProps } from "./props";
 import { SettingsBar } from "./SettingsBar";
-import { useTokenShares } from "./useTokenShares";
-
-interface Props {
-  model: ExplorerModel;
-  bundle: Bundle;
-  shown: Shown;
-  status: Status | null;
-  conversation: Conversation;
-}
 
 /** About so many tokens overflow the line's height: then the keyboard has to reach them. */
 const scrollsFrom = 40;
 
 /** The prompt's tokens with their share of the trace, what was traced, and ways to trace something else. */
-export function PromptLine({ model, bundle, shown, status, conversation }: Props) {
+export function PromptLine({ model, viewState, shown, status, conversation }: ViewProps) {
   const { live, shares } = shown;
   const choices = useTrait(model, "choices");
   const { trace: traceAnew } = travel(model, conversation, live);
   /** While this view waits for another trace. */
   const tracing = conversation.asking === "trace";
   const [editing, setEditing] = useState(false);
-  useEffect(() => setEditing(false), [bundle.prompt]); // it was traced at a second try
+  useEffect(() => setEditing(false), [viewState.prompt]); // it was traced at a second try
   const editButton = useRef<HTMLButtonElement>(null);
-  const settings = settingsOf(bundle);
+  const settings = settingsOf(viewState);
   const finishEdit = () => {
     setEditing(false);
     setTimeout(() => editButton.current?.focus());
   };
   const traceText = async (prompt: string) => {
-    if (prompt === bundle.prompt || (await traceAnew({ ...settings, prompt, position: lastPosition }))) finishEdit();
+    if (prompt === viewState.prompt || (await traceAnew({ ...settings, prompt, position: lastPosition }))) finishEdit();
   };
-  const explain = (position: number) => position !== bundle.position && traceAnew({ ...settings, position });
+  const explain = (position: number) => position !== viewState.position && traceAnew({ ...settings, position });
   return (
     <header class="sw-prompt">
       {editing && live ? (
-        <PromptEdit prompt={bundle.prompt} waiting={tracing} onApply={traceText} onCancel={finishEdit} />
+        <PromptEdit prompt={viewState.prompt} waiting={tracing} onApply={traceText} onCancel={finishEdit} />
       ) : (
         <div class="sw-prompt-text">
           {live ? (
-            <TokenButtons bundle={bundle} shares={shares} disabled={tracing} onExplain={explain} />
+            <TokenButtons viewState={viewState} shares={shares} disabled={tracing} onExplain={explain} />
           ) : (
-            <TokenList bundle={bundle} shares={shares} />
+            <TokenList viewState={viewState} shares={shares} />
           )}
           {live && (
             <button ref={editButton} type="button" class="sw-quiet" data-testid="prompt-edit" disabled={tracing} onClick={() => setEditing(true)}>
@@ -58,14 +49,14 @@ export function PromptLine({ model, bundle, shown, status, conversation }: Props
           )}
         </div>
       )}
-      <SettingsBar bundle={bundle} choices={choices} status={status} live={live} tracing={tracing} onSettings={traceAnew} onCancel={conversation.cancel} />
+      <SettingsBar viewState={viewState} choices={choices} status={status} live={live} tracing={tracing} onSettings={traceAnew} onCancel={conversation.cancel} />
     </header>
   );
 }
 
-function TokenList({ bundle, shares }: { bundle: Bundle; shares: number[] }) {
-  const list = useTokenShares<HTMLOListElement>(bundle, shares);
-  const tokens = useMemo(() => bundle.all_tokens.map((_, index) => <li key={index} class={tokenClass(bundle, index)}>{token(bundle, index)}</li>), [bundle]);
+function TokenList({ viewState, shares }: { viewState: ViewState; shares: number[] }) {
+  const list = useTokenShares<HTMLOListElement>(viewState, shares);
+  const tokens = useMemo(() => viewState.all_tokens.map((_, index) => <li key={index} class={tokenClass(viewState, index)}>{token(viewState, index)}</li>), [viewState]);
   return (
     <ol ref={list} class="sw-tokens" aria-label="Prompt tokens" tabIndex={tokens.length > scrollsFrom ? 0 : undefined}>
       {tokens}
@@ -74,18 +65,18 @@ function TokenList({ bundle, shares }: { bundle: Bundle; shares: number[] }) {
 }
 
 interface TokenButtonsProps {
-  bundle: Bundle;
+  viewState: ViewState;
   shares: number[];
   disabled: boolean;
   onExplain(position: number): void;
 }
 
 /** The tokens as buttons with one tab stop: each explains the prediction after it. */
-function TokenButtons({ bundle, shares, disabled, onExplain }: TokenButtonsProps) {
+function TokenButtons({ viewState, shares, disabled, onExplain }: TokenButtonsProps) {
   const [focused, setFocused] = useState<number | null>(null);
-  const list = useTokenShares<HTMLDivElement>(bundle, shares);
-  const last = bundle.all_tokens.length - 1;
-  const stop = Math.min(focused ?? bundle.position, last);
+  const list = useTokenShares<HTMLDivElement>(viewState, shares);
+  const last = viewState.all_tokens.length - 1;
+  const stop = Math.min(focused ?? viewState.position, last);
   const pressKey = (event: KeyboardEvent) => {
     const targets: Record<string, number> = { ArrowRight: stop + 1, ArrowLeft: stop - 1, Home: 0, End: last };
     const target = targets[event.key];
@@ -102,20 +93,20 @@ function TokenButtons({ bundle, shares, disabled, onExplain }: TokenButtonsProps
   // The same elements again cost nothing, however many: in a drag only shares change, which `useTokenShares` draws.
   const tokens = useMemo(
     () =>
-      bundle.all_tokens.map((_, index) => (
+      viewState.all_tokens.map((_, index) => (
         <button
           key={index}
           type="button"
-          class={tokenClass(bundle, index)}
+          class={tokenClass(viewState, index)}
           data-testid={`token-${index}`}
-          aria-pressed={index === bundle.position}
+          aria-pressed={index === viewState.position}
           aria-disabled={disabled || undefined}
           tabIndex={index === stop ? 0 : -1}
         >
-          {token(bundle, index)}
+          {token(viewState, index)}
         </button>
       )),
-    [bundle, disabled, stop],
+    [viewState, disabled, stop],
   );
   return (
     <div
@@ -133,14 +124,14 @@ function TokenButtons({ bundle, shares, disabled, onExplain }: TokenButtonsProps
   );
 }
 
-const token = (bundle: Bundle, index: number) => (
+const token = (viewState: ViewState, index: number) => (
   <>
-    <bdi>{visibleToken(bundle.all_tokens[index])}</bdi>
-    {index <= bundle.position && <span class="sw-token-share" />}
+    <bdi>{visibleToken(viewState.all_tokens[index])}</bdi>
+    {index <= viewState.position && <span class="sw-token-share" />}
   </>
 );
 
-function tokenClass({ position }: Bundle, index: number): string {
+function tokenClass({ position }: ViewState, index: number): string {
   if (index === position) return "sw-token sw-token-last";
   return index > position ? "sw-token sw-token-after" : "sw-token";
 }

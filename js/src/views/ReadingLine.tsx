@@ -1,13 +1,5 @@
-import type { Reading } from "../reading";
-import { formatCount, formatDifference, formatDistance, formatSize } from "../scales";
-import type { Bundle, Status } from "../state";
-
-interface Props {
-  bundle: Bundle;
-  nEdges: number;
-  reading: Reading;
-  status: Status | null;
-}
+import { formatCount, formatDifference, formatDistance, formatSize } from "../logic/scales";
+import type { ViewProps } from "./props";
 
 const stateNotes = {
   exact: "these numbers were computed for exactly this subgraph",
@@ -16,28 +8,28 @@ const stateNotes = {
 };
 
 /** The numbers of the present subgraph, and how far they can be trusted. */
-export function ReadingLine({ bundle, nEdges, reading, status }: Props) {
-  const running = status?.state === "running";
+export function ReadingLine({ viewState, shown: { size, reading }, status }: ViewProps) {
+  const running = status.state === "running";
   // Numbers that were computed, and those after a trace that failed, are as good as they were.
-  const failed = status?.state === "error" && (status.kind ?? "evaluate") === "evaluate" && reading.state !== "exact";
-  const all = formatCount(bundle.n_edges);
+  const failed = status.state === "error" && (status.kind ?? "evaluate") === "evaluate" && reading.state !== "exact";
+  const all = formatCount(viewState.n_edges);
   return (
     <div class="sw-reading" data-state={reading.state}>
       <span class="sw-size" data-testid="size">
-        s = {formatSize(nEdges / bundle.n_edges)}
+        s = {formatSize(size.nEdges / viewState.n_edges)}
       </span>
-      <span class="sw-number" data-testid="edges" data-edges={reading.edgesKept} style={{ minWidth: `${2 * all.length + 7}ch` }}>
-        <b>{formatCount(reading.edgesKept)}</b> of {all} edges
-        {reading.edgesSwitched !== 0 && <span class="sw-loss" title="put in or taken out by switches"> ({formatDifference(reading.edgesSwitched)})</span>}
+      <span class="sw-number" data-testid="edges" data-edges={reading.edges_kept} style={{ minWidth: `${2 * all.length + 7}ch` }}>
+        <b>{formatCount(reading.edges_kept)}</b> of {all} edges
+        {reading.edgesToggled !== 0 && <span class="sw-loss" title="put in or taken out by toggles"> ({formatDifference(reading.edgesToggled)})</span>}
       </span>
       <span class="sw-number" title="Total variation between the two next-token distributions">
-        TV <b data-testid="tv">{formatDistance(reading.totalVariation)}</b>
+        TV <b data-testid="tv">{formatDistance(reading.total_variation)}</b>
       </span>
       <span class="sw-number" title="Kullback-Leibler divergence in nats">
         KL <b>{formatDistance(reading.kl)}</b>
       </span>
       <span class="sw-number" title="Recovered nucleus: the largest one whose tokens the subgraph puts first as well">
-        nucleus <b>{reading.nucleus > 0 ? `${Math.round(reading.nucleus)} %` : "none"}</b>
+        nucleus <b>{reading.nucleus > 0 ? `${Math.round(100 * reading.nucleus)} %` : "none"}</b>
       </span>
       <span class="sw-number" data-testid="top1" data-agrees={reading.top1}>
         top-1 <b class={reading.top1 ? "sw-gain" : "sw-loss"}>{reading.top1 ? "✓ agrees" : "✗ differs"}</b>

@@ -1,25 +1,18 @@
 import { useState } from "preact/hooks";
-import type { Conversation } from "../kernel";
-import type { ExplorerModel, Status } from "../state";
-import { useTrait } from "../store";
+import { useTrait } from "../hooks/store";
+import type { Status } from "../protocol/types";
 import { JobText } from "./JobText";
-
-interface Props {
-  model: ExplorerModel;
-  server: string;
-  status: Status | null;
-  conversation: Conversation;
-}
+import type { ViewProps } from "./props";
 
 /** Where the model runs and, while a job is waited for, how far that is. As high with news as without. */
-export function ServerLine({ model, server, status, conversation }: Props) {
+export function ServerLine({ model, viewState: { server }, status, conversation }: ViewProps) {
   const [stopped, setStopped] = useState<Status | null>(null);
   const live = useTrait(model, "live"); // an exported page runs nowhere
   if (!server || !live) return null;
   const { request, cancel } = conversation;
-  const job = status?.state === "running" ? status.job : undefined;
-  const evaluating = job && !status?.message; // other work has a step to tell, and its button beside that
-  const outcome = status?.state === "ready" && status.kind === "evaluate" ? status.message : "";
+  const job = status.state === "running" ? status.job : undefined;
+  const evaluating = job && !status.message; // other work has a step to tell, and its button beside that
+  const outcome = status.state === "ready" && status.kind === "evaluate" ? status.message : "";
   const stop = () => {
     setStopped(status);
     cancel();

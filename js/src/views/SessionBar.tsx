@@ -1,22 +1,18 @@
 import { useRef, useState } from "preact/hooks";
-import { canFillScreen, download, toggleFullScreen } from "../browser";
-import type { Conversation } from "../kernel";
-import type { Programs } from "../messages";
-import { fileName, parseSession, type SessionFile } from "../sessionFile";
-import type { Bundle } from "../state";
+import { fileName, parseSession } from "../logic/sessionFile";
+import type { Programs, SessionFile } from "../protocol/types";
+import { canFillScreen, download, toggleFullScreen } from "./browser";
 import { CodeDialog } from "./CodeDialog";
+import type { ViewProps } from "./props";
 
-interface Props {
-  bundle: Bundle;
-  live: boolean;
-  conversation: Conversation;
+interface Props extends ViewProps {
   /** The session as it now is. */
   onSave(): SessionFile;
   onLoad(session: SessionFile): void;
 }
 
 /** The session as a whole: to keep, to bring back, to take along as code, to see large. */
-export function SessionBar({ bundle, live, conversation, onSave, onLoad }: Props) {
+export function SessionBar({ viewState, shown: { live }, conversation, onSave, onLoad }: Props) {
   const [programs, setPrograms] = useState<Programs | null>(null);
   const file = useRef<HTMLInputElement>(null);
   const codeButton = useRef<HTMLButtonElement>(null);
@@ -29,7 +25,7 @@ export function SessionBar({ bundle, live, conversation, onSave, onLoad }: Props
     if (!chosen) return;
     conversation.report(null);
     try {
-      onLoad(parseSession(await chosen.text(), bundle));
+      onLoad(parseSession(await chosen.text(), viewState));
     } catch (reason) {
       conversation.report({ kind: null, sentence: (reason as Error).message });
     }

@@ -1,12 +1,12 @@
 import { useRef, useState } from "preact/hooks";
-import { stageName } from "../job";
-import { maskedName, maskName, settingsOf, withPresent } from "../settings";
-import type { Bundle, Choices, Settings, Status } from "../state";
+import { stageName } from "../logic/job";
+import { maskedName, maskName, settingsOf, withPresent } from "../logic/settings";
+import type { Choices, Settings, Status, ViewState } from "../protocol/types";
 
 interface Props {
-  bundle: Bundle;
+  viewState: ViewState;
   choices: Choices;
-  status: Status | null;
+  status: Status;
   live: boolean;
   tracing: boolean;
   onSettings(settings: Settings): void;
@@ -14,19 +14,19 @@ interface Props {
 }
 
 /** What was traced; with a kernel, as choices that trace anew. */
-export function SettingsBar({ bundle, choices, status, live, tracing, onSettings, onCancel }: Props) {
-  const settings = settingsOf(bundle);
-  const stage = status?.state === "running" ? status.message : "";
-  const outcome = status?.state === "ready" && status.kind !== "evaluate" ? status.message : "";
-  const job = status?.state === "running" ? status.job : undefined;
+export function SettingsBar({ viewState, choices, status, live, tracing, onSettings, onCancel }: Props) {
+  const settings = settingsOf(viewState);
+  const stage = status.state === "running" ? status.message : "";
+  const outcome = status.state === "ready" && status.kind !== "evaluate" ? status.message : "";
+  const job = status.state === "running" ? status.job : undefined;
   const bar = useRef<HTMLDivElement>(null);
   const [cancelled, setCancelled] = useState<Status | null>(null);
   if (!live) {
     return (
       <p class="sw-about">
-        <strong>{bundle.model}</strong>
-        <span>importance {bundle.importance}</span>
-        <span>{maskName(bundle.masks)}</span>
+        <strong>{viewState.model}</strong>
+        <span>importance {viewState.importance}</span>
+        <span>{maskName(viewState.masks)}</span>
       </p>
     );
   }
@@ -40,13 +40,13 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
   return (
     <div ref={bar} class="sw-settings" data-working={working}>
       <p class="sw-about">
-        <strong>{bundle.model}</strong>
+        <strong>{viewState.model}</strong>
         <Choice
           id="importance"
           word="importance"
           label="Importance measure"
           options={choices.importance}
-          present={bundle.importance}
+          present={viewState.importance}
           onChoose={(importance) => change({ importance })}
         />
         <Choice
@@ -54,7 +54,7 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
           word="masks"
           label="Masks mode"
           options={choices.masks}
-          present={bundle.masks}
+          present={viewState.masks}
           name={maskedName}
           onChoose={(masks) => change({ masks })}
         />
@@ -64,7 +64,7 @@ export function SettingsBar({ bundle, choices, status, live, tracing, onSettings
         <div class="sw-stage">
           <p>
             <label>
-              <span>{stage || "tracing"}</span> <progress data-testid="progress" max={1} value={status?.progress || undefined} />
+              <span>{stage || "tracing"}</span> <progress data-testid="progress" max={1} value={status.progress || undefined} />
             </label>
           </p>
           <button type="button" class="sw-button" data-testid="cancel" disabled={cancelled !== null && cancelled === status} onClick={cancel}>

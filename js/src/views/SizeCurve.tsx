@@ -1,25 +1,19 @@
 import { area, line } from "d3-shape";
 import type { ComponentChildren } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
-import { curveAt, curveName } from "../curves";
-import { placeLandmarks, type PlacedLandmark } from "../landmarks";
-import { locate, valueAt } from "../levels";
-import type { Reading } from "../reading";
-import { formatCount, formatDistance, formatSize, sizeScale, sizeTicks } from "../scales";
-import type { Bundle, Curve, Evaluation } from "../state";
-import type { SizeHandle } from "../store";
-import { useWidth } from "../width";
+import { useWidth } from "../hooks/useWidth";
+import { curveAt, curveName } from "../logic/curves";
+import { placeLandmarks, type PlacedLandmark } from "../logic/landmarks";
+import { locate, valueAt } from "../logic/levels";
+import { formatCount, formatDistance, formatSize, sizeScale, sizeTicks } from "../logic/scales";
+import type { Curve, ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
 import { CurveLegend } from "./CurveLegend";
 import { OtherCurves } from "./OtherCurves";
+import type { ViewProps } from "./props";
 import { SizeSlider } from "./SizeSlider";
 
-interface Props {
-  bundle: Bundle;
-  size: SizeHandle;
-  reading: Reading;
-  /** The last evaluation with switches: its TV lies off the curve. */
-  switched: Evaluation | null;
+interface Props extends Pick<ViewProps, "viewState" | "shown"> {
   /** Other measures and baselines. */
   curves: readonly Curve[];
   /** Shows everything by another measure; without a kernel that is not possible. */
@@ -35,24 +29,25 @@ const labelWidth = (label: string): number => label.length * 6.3;
 const caption = "Error against size: drag the line";
 
 /** Error against size: the curve is the slider. */
-export function SizeCurve({ bundle, size, reading, switched, curves, onMeasure, tools }: Props) {
+export function SizeCurve({ viewState, shown, curves, onMeasure, tools }: Props) {
+  const { size, reading, toggled } = shown;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
   const width = Math.max(120, outerWidth - margin.left - margin.right);
-  const scale = useMemo(() => sizeScale(bundle.n_edges, width), [bundle, width]);
-  const landmarks = useMemo(() => placeLandmarks(bundle.landmarks, scale, width, labelWidth(caption), labelWidth), [bundle, scale, width]);
-  const top = 8 + labelHeight * useLines(landmarks, `${width} ${bundle.position} ${bundle.prompt}`);
+  const scale = useMemo(() => sizeScale(viewState.n_edges, width), [viewState, width]);
+  const landmarks = useMemo(() => placeLandmarks(viewState.landmarks, scale, width, labelWidth(caption), labelWidth), [viewState, scale, width]);
+  const top = 8 + labelHeight * useLines(landmarks, `${width} ${viewState.position} ${viewState.prompt}`);
   const toY = (totalVariation: number) => plotHeight * (1 - totalVariation);
-  const curve = useMemo(() => curvePaths(bundle, scale, toY), [bundle, scale]);
+  const curve = useMemo(() => curvePaths(viewState, scale, toY), [viewState, scale]);
 
-  // An exact error may lie off the line between two levels; one with switches does not belong to the line at all.
-  const onLine = (nEdges: number) => valueAt(bundle.arrays.total_variation, locate(bundle.arrays.level_n_edges, nEdges));
-  const totalVariation = switched || reading.state === "stale" ? onLine(size.nEdges) : reading.totalVariation;
+  // An exact error may lie off the line between two levels; one with toggles does not belong to the line at all.
+  const onLine = (nEdges: number) => valueAt(viewState.arrays.total_variation, locate(viewState.arrays.level_n_edges, nEdges));
+  const totalVariation = toggled || reading.state === "stale" ? onLine(size.nEdges) : reading.total_variation;
 
-  const data = useMemo(() => ({ bundle, curves }), [bundle, curves]);
+  const data = useMemo(() => ({ viewState, curves }), [viewState, curves]);
   const [emphasised, setEmphasised] = useState<number | null>(null);
-  const own = { totalVariation, exact: reading.state === "exact" && !switched };
+  const own = { totalVariation, exact: reading.state === "exact" && !toggled };
   const legend = curves.length > 0 && (
-    <CurveLegend bundle={bundle} nEdges={size.nEdges} own={own} curves={curves} onMeasure={onMeasure} onEmphasise={setEmphasised} />
+    <CurveLegend viewState={viewState} nEdges={size.nEdges} own={own} curves={curves} onMeasure={onMeasure} onEmphasise={setEmphasised} />
   );
   const moved = useRef({ x: 0, frame: 0 });
   const follow = () => {
@@ -98,7 +93,7 @@ export function SizeCurve({ bundle, size, reading, switched, curves, onMeasure, 
         <path class="sw-area sw-area-before" d={curve.before} />
         <path class="sw-area" d={curve.after} />
         <line class="sw-baseline" x2={width} y1={plotHeight + 0.5} y2={plotHeight + 0.5} />
-        {sizeTicks(bundle.n_edges).map((tick) => (
+        {sizeTicks(viewState.n_edges).map((tick) => (
           <text key={tick.label} class="sw-axis" x={scale(tick.nEdges)} y={plotHeight + 17} text-anchor={anchorOf(scale(tick.nEdges), width)}>
             {tick.label}
           </text>
@@ -114,12 +109,12 @@ export function SizeCurve({ bundle, size, reading, switched, curves, onMeasure, 
         <path class="sw-line" d={curve.line} />
       </>
     ),
-    [bundle, scale, landmarks, curve, width, top],
+    [viewState, scale, landmarks, curve, width, top],
   );
 
   const valueText =
-    `s = ${formatSize(size.nEdges / bundle.n_edges)}, ${formatCount(size.nEdges)} edges, ` +
-    `total variation ${formatDistance(totalVariation)}${switched ? " before switches" : ""}, ${reading.state}`;
+    `s = ${formatSize(size.nEdges / viewState.n_edges)}, ${formatCount(size.nEdges)} edges, ` +
+    `total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${reading.state}`;
 
   return (
     <>
@@ -131,7 +126,7 @@ export function SizeCurve({ bundle, size, reading, switched, curves, onMeasure, 
         onPointerUp={release}
         onPointerCancel={release}
       >
-        <SizeSlider bundle={bundle} size={size} valueText={valueText} />
+        <SizeSlider viewState={viewState} size={size} valueText={valueText} />
         <svg width={outerWidth} height={top + plotHeight + margin.bottom} aria-hidden="true">
           <g transform={`translate(${margin.left},${top})`}>
             {picture}
@@ -142,7 +137,7 @@ export function SizeCurve({ bundle, size, reading, switched, curves, onMeasure, 
               <circle class="sw-handle-knob" cy={toY(totalVariation)} r={6.5} />
             </g>
             {/* Above the knob, which it may lie on. */}
-            {switched && <SwitchedMark x={scale(switched.n_edges)} from={toY(onLine(switched.n_edges))} to={toY(switched.total_variation)} width={width} />}
+            {toggled && <ToggledMark x={scale(toggled.n_edges)} from={toY(onLine(toggled.n_edges))} to={toY(toggled.total_variation)} width={width} />}
           </g>
         </svg>
       </div>
@@ -151,7 +146,7 @@ export function SizeCurve({ bundle, size, reading, switched, curves, onMeasure, 
   );
 }
 
-/** How many lines the labels have: as many as under another measure before, so that a switch moves nothing below. */
+/** How many lines the labels have: as many as under another measure before, so that a change moves nothing below. */
 function useLines(landmarks: readonly PlacedLandmark[], place: string): number {
   const most = useRef({ place, lines: 1 });
   const before = most.current.place === place ? most.current.lines : 1;
@@ -159,16 +154,16 @@ function useLines(landmarks: readonly PlacedLandmark[], place: string): number {
   return most.current.lines;
 }
 
-/** How far the switches move the error from the curve. */
-function SwitchedMark({ x, from, to, width }: { x: number; from: number; to: number; width: number }) {
+/** How far the toggles move the error from the curve. */
+function ToggledMark({ x, from, to, width }: { x: number; from: number; to: number; width: number }) {
   const right = x < width - 90;
   const onCurve = Math.abs(to - from) < 12; // the curve would strike the label through
   return (
-    <g class="sw-switched" transform={`translate(${x},0)`}>
+    <g class="sw-toggled" transform={`translate(${x},0)`}>
       <line y1={from} y2={to} />
       <path d="M0-6.5 6.5 0 0 6.5-6.5 0Z" transform={`translate(0,${to})`} />
       <text class="sw-axis" x={right ? 12 : -12} y={Math.min(plotHeight - 6, Math.max(10, onCurve ? to - 9 : to + 4))} text-anchor={right ? "start" : "end"}>
-        with switches
+        with toggles
       </text>
     </g>
   );
@@ -176,11 +171,11 @@ function SwitchedMark({ x, from, to, width }: { x: number; from: number; to: num
 
 const anchorOf = (x: number, width: number): "start" | "middle" | "end" => (x < 12 ? "start" : x > width - 12 ? "end" : "middle");
 
-function curvePaths(bundle: Bundle, scale: (nEdges: number) => number, toY: (totalVariation: number) => number) {
-  const levels = bundle.arrays.level_n_edges;
-  const errors = bundle.arrays.total_variation;
+function curvePaths(viewState: ViewState, scale: (nEdges: number) => number, toY: (totalVariation: number) => number) {
+  const levels = viewState.arrays.level_n_edges;
+  const errors = viewState.arrays.total_variation;
   const indices = Array.from(levels.keys());
-  const returns = bundle.landmarks.find(({ key }) => key === "top1")?.n_edges ?? Infinity;
+  const returns = viewState.landmarks.find(({ key }) => key === "top1")?.n_edges ?? Infinity;
   const x = (index: number) => scale(levels[index]);
   const y = (index: number) => toY(errors[index]);
   const fill = area<number>().x(x).y1(y).y0(plotHeight);
@@ -193,7 +188,7 @@ function curvePaths(bundle: Bundle, scale: (nEdges: number) => number, toY: (tot
   };
 }
 
-function tableText({ bundle: { arrays, n_edges }, curves }: { bundle: Bundle; curves: readonly Curve[] }): TableText {
+function tableText({ viewState: { arrays, n_edges }, curves }: { viewState: ViewState; curves: readonly Curve[] }): TableText {
   const distance = (values: Float32Array, level: number) => formatDistance(values[level]);
   return {
     caption: "The computed sizes, against the full model; sizes between them are interpolated",
@@ -205,7 +200,7 @@ function tableText({ bundle: { arrays, n_edges }, curves }: { bundle: Bundle; cu
       distance(arrays.kl, level),
       distance(arrays.entropy, level),
       arrays.top1[level] ? "agrees" : "differs",
-      arrays.nucleus[level] > 0 ? `${Math.round(arrays.nucleus[level])} %` : "none",
+      arrays.nucleus[level] > 0 ? `${Math.round(100 * arrays.nucleus[level])} %` : "none",
       ...curves.map((curve) => formatDistance(curveAt(curve, nEdges))),
     ]),
   };

@@ -1,9 +1,9 @@
-import { neighbouringLevel } from "../levels";
-import type { Bundle } from "../state";
-import type { SizeHandle } from "../store";
+import type { SizeHandle } from "../hooks/store";
+import { neighbouringLevel } from "../logic/levels";
+import type { ViewState } from "../protocol/types";
 
 interface Props {
-  bundle: Bundle;
+  viewState: ViewState;
   size: SizeHandle;
   valueText: string;
 }
@@ -14,9 +14,9 @@ const steps = 1000;
 const keyPresses = 300;
 
 /** A native range input for the keys and the screen reader; the curve over it is its picture. */
-export function SizeSlider({ bundle, size, valueText }: Props) {
-  const all = bundle.n_edges;
-  const levels = bundle.arrays.level_n_edges;
+export function SizeSlider({ viewState, size, valueText }: Props) {
+  const all = viewState.n_edges;
+  const levels = viewState.arrays.level_n_edges;
   const move = (nEdges: number) => {
     size.preview(Math.min(all, Math.max(1, Math.round(nEdges))));
     size.commitSoon();

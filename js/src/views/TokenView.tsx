@@ -1,31 +1,25 @@
 import { range } from "d3-array";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { formatCount, formatShare, rampBytes, visibleToken } from "../scales";
-import { stripShades } from "../shades";
-import type { Bundle } from "../state";
-import { fitStrip, labelHeight } from "../strip";
-import type { Theme } from "../theme";
-import { stripCells, type Trace } from "../trace";
-import { useWidth } from "../width";
+import { useWidth } from "../hooks/useWidth";
+import { formatCount, formatShare, rampBytes, visibleToken, type Theme } from "../logic/scales";
+import { stripShades } from "../logic/shades";
+import { fitStrip, labelHeight } from "../logic/strip";
+import { stripCells, type Trace } from "../logic/trace";
+import type { ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
-
-interface Props {
-  bundle: Bundle;
-  trace: Trace;
-  theme: Theme;
-}
+import type { ViewProps } from "./props";
 
 /** Tokens × layers: the share of edges kept into each position, last layer on top. */
-export function TokenView({ bundle, trace, theme }: Props) {
+export function TokenView({ viewState, shown: { trace }, theme }: ViewProps) {
   const [ref, width] = useWidth<HTMLDivElement>(400);
   const [pointed, setPointed] = useState<Pointed | null>(null);
   const [asked, setAsked] = useState(Infinity);
-  const { n_layers: layers, tokens_per_cell: perCell } = bundle;
-  const cells = stripCells(bundle);
+  const { n_layers: layers, tokens_per_cell: perCell } = viewState;
+  const cells = stripCells(viewState);
   const { shown, cellWidth, cellHeight, flat, labelEvery } = useMemo(() => fitStrip(width, cells, layers), [width, cells, layers]);
   // The window opens at the end, where the prediction is made.
   const first = Math.min(asked, cells - shown);
-  const canvas = useShades(bundle, trace, theme, first, shown);
+  const canvas = useShades(viewState, trace, theme, first, shown);
 
   const point = (event: PointerEvent) => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
@@ -34,7 +28,7 @@ export function TokenView({ bundle, trace, theme }: Props) {
     if (column >= 0 && column < shown && layer >= 0 && layer < layers) setPointed({ cell: first + column, layer });
   };
 
-  const names = useMemo(() => range(cells).map((cell) => visibleToken(bundle.tokens[cell * perCell])), [bundle]);
+  const names = useMemo(() => range(cells).map((cell) => visibleToken(viewState.tokens[cell * perCell])), [viewState]);
   const labels = useMemo(
     () => (
       <div class={flat ? "sw-strip-labels" : "sw-strip-labels sw-strip-upright"} style={{ "--cell-x": `${cellWidth}px`, height: `${labelHeight(names, flat)}px` }} aria-hidden="true">
@@ -45,14 +39,14 @@ export function TokenView({ bundle, trace, theme }: Props) {
     ),
     [names, first, shown, cellWidth, flat, labelEvery],
   );
-  const windowText = `${tokensIn(bundle, first, first + shown)}: ${shownOfAll(bundle, first, first + shown)}`;
-  const data = useMemo(() => ({ bundle, trace, first, shown }), [bundle, trace, first, shown]);
+  const windowText = `${tokensIn(viewState, first, first + shown)}: ${shownOfAll(viewState, first, first + shown)}`;
+  const data = useMemo(() => ({ viewState, trace, first, shown }), [viewState, trace, first, shown]);
   return (
     <section role="group" class="sw-positions" aria-label="Tokens by layers">
       <AsTable
         title={
           <h3 class="sw-title">
-            Tokens × layers <span class="sw-note">{pointed ? describe(bundle, trace, pointed) : `edges kept into each position${perCell > 1 ? `, ${perCell} tokens a cell` : ""}`}</span>
+            Tokens × layers <span class="sw-note">{pointed ? describe(viewState, trace, pointed) : `edges kept into each position${perCell > 1 ? `, ${perCell} tokens a cell` : ""}`}</span>
           </h3>
         }
         of="Tokens by layers"
@@ -63,7 +57,7 @@ export function TokenView({ bundle, trace, theme }: Props) {
         <div
           class="sw-strip"
           role="img"
-          aria-label={`Share of edges kept into ${tokensIn(bundle, first, first + shown)} in ${layers} layers`}
+          aria-label={`Share of edges kept into ${tokensIn(viewState, first, first + shown)} in ${layers} layers`}
           style={{ width: `${shown * cellWidth}px`, height: `${layers * cellHeight}px`, "--cell-x": `${cellWidth}px`, "--cell-y": `${cellHeight}px` }}
           data-gaps={`${cellWidth > 10 ? "x" : ""}${cellHeight > 6 ? "y" : ""}`}
           onPointerMove={point}
@@ -95,37 +89,37 @@ export function TokenView({ bundle, trace, theme }: Props) {
 }
 
 /** One pixel a cell, drawn large by the style sheet: the strip of any prompt follows the hand. */
-function useShades(bundle: Bundle, trace: Trace, theme: Theme, first: number, shown: number) {
+function useShades(viewState: ViewState, trace: Trace, theme: Theme, first: number, shown: number) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const ramp = useMemo(() => rampBytes(theme), [theme]);
   useLayoutEffect(() => {
     const context = canvas.current?.getContext("2d");
     if (!context) return;
-    const image = context.createImageData(shown, bundle.n_layers);
-    stripShades(bundle, trace, first, shown).forEach((shade, place) => {
+    const image = context.createImageData(shown, viewState.n_layers);
+    stripShades(viewState, trace, first, shown).forEach((shade, place) => {
       image.data.set(ramp.subarray(4 * shade, 4 * shade + 4), 4 * place);
     });
     context.putImageData(image, 0, 0);
-  }, [bundle, trace, ramp, first, shown]);
+  }, [viewState, trace, ramp, first, shown]);
   return canvas;
 }
 
 /** The first and the last token in some cells of the strip. */
-const span = ({ n_tokens, tokens_per_cell }: Bundle, firstCell: number, endCell: number): [first: number, last: number] => [
+const span = ({ n_tokens, tokens_per_cell }: ViewState, firstCell: number, endCell: number): [first: number, last: number] => [
   firstCell * tokens_per_cell,
   Math.min(n_tokens, endCell * tokens_per_cell) - 1,
 ];
 
 /** "token 7" or "tokens 8 to 15". */
-function tokensIn(bundle: Bundle, firstCell: number, endCell: number): string {
-  const [first, last] = span(bundle, firstCell, endCell);
+function tokensIn(viewState: ViewState, firstCell: number, endCell: number): string {
+  const [first, last] = span(viewState, firstCell, endCell);
   return first === last ? `token ${formatCount(first)}` : `tokens ${formatCount(first)} to ${formatCount(last)}`;
 }
 
 /** "65 of 2,000 shown". */
-function shownOfAll(bundle: Bundle, firstCell: number, endCell: number): string {
-  const [first, last] = span(bundle, firstCell, endCell);
-  return `${formatCount(last - first + 1)} of ${formatCount(bundle.n_tokens)} shown`;
+function shownOfAll(viewState: ViewState, firstCell: number, endCell: number): string {
+  const [first, last] = span(viewState, firstCell, endCell);
+  return `${formatCount(last - first + 1)} of ${formatCount(viewState.n_tokens)} shown`;
 }
 
 interface Pointed {
@@ -133,27 +127,27 @@ interface Pointed {
   layer: number;
 }
 
-const shareAt = (bundle: Bundle, trace: Trace, { cell, layer }: Pointed): string => formatShare(trace.strip[layer * stripCells(bundle) + cell] / 255);
+const shareAt = (viewState: ViewState, trace: Trace, { cell, layer }: Pointed): string => formatShare(trace.strip[layer * stripCells(viewState) + cell] / 255);
 
-function describe(bundle: Bundle, trace: Trace, pointed: Pointed): string {
-  const first = pointed.cell * bundle.tokens_per_cell;
-  const name = bundle.tokens_per_cell > 1 ? tokensIn(bundle, pointed.cell, pointed.cell + 1) : visibleToken(bundle.tokens[first]);
-  return `layer ${pointed.layer}, ${name}: ${shareAt(bundle, trace, pointed)} kept`;
+function describe(viewState: ViewState, trace: Trace, pointed: Pointed): string {
+  const first = pointed.cell * viewState.tokens_per_cell;
+  const name = viewState.tokens_per_cell > 1 ? tokensIn(viewState, pointed.cell, pointed.cell + 1) : visibleToken(viewState.tokens[first]);
+  return `layer ${pointed.layer}, ${name}: ${shareAt(viewState, trace, pointed)} kept`;
 }
 
-function tableText({ bundle, trace, first, shown }: { bundle: Bundle; trace: Trace; first: number; shown: number }): TableText {
-  const layers = range(bundle.n_layers);
-  const perCell = bundle.tokens_per_cell;
+function tableText({ viewState, trace, first, shown }: { viewState: ViewState; trace: Trace; first: number; shown: number }): TableText {
+  const layers = range(viewState.n_layers);
+  const perCell = viewState.tokens_per_cell;
   // In the last layer only the last token leads to the prediction: what enters the others is not in the graph.
-  const inGraph = (cell: number, layer: number) => layer < bundle.n_layers - 1 || cell === stripCells(bundle) - 1;
-  const notes = [shown < stripCells(bundle) && shownOfAll(bundle, first, first + shown), perCell > 1 && `${perCell} tokens a row`];
+  const inGraph = (cell: number, layer: number) => layer < viewState.n_layers - 1 || cell === stripCells(viewState) - 1;
+  const notes = [shown < stripCells(viewState) && shownOfAll(viewState, first, first + shown), perCell > 1 && `${perCell} tokens a row`];
   return {
     caption: ["Share of the edges into each token that are kept, by layer", ...notes.filter(Boolean)].join("; "),
     head: ["", "token", ...layers.map((layer) => `layer ${layer}`)],
     rows: range(first, first + shown).map((cell) => [
       String(cell * perCell),
-      bundle.tokens.slice(cell * perCell, (cell + 1) * perCell).map(visibleToken).join(" "),
-      ...layers.map((layer) => (inGraph(cell, layer) ? shareAt(bundle, trace, { cell, layer }) : "–")),
+      viewState.tokens.slice(cell * perCell, (cell + 1) * perCell).map(visibleToken).join(" "),
+      ...layers.map((layer) => (inGraph(cell, layer) ? shareAt(viewState, trace, { cell, layer }) : "–")),
     ]),
   };
 }

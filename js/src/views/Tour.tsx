@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Kernel } from "../kernel";
-import { isFirstTime, placeCallout, ringAround, tour, type Box, type Place } from "../tour";
+import type { Kernel } from "../hooks/kernel";
+import { isFirstTime, placeCallout, ringAround, tour, type Box, type CalloutPosition } from "../logic/tour";
 
 export interface TourState {
   /** The present step, or null while it is not shown. */
@@ -55,7 +55,7 @@ export function TourCallout({ tour: { asked, opener, go, end }, step, live }: Ca
   const { part, title, text, replay } = tour[step];
   const callout = useRef<HTMLDivElement>(null);
   const next = useRef<HTMLButtonElement>(null);
-  const [measured, setMeasured] = useState<{ step: number; ring: Box; place: Place } | null>(null);
+  const [measured, setMeasured] = useState<{ step: number; ring: Box; position: CalloutPosition } | null>(null);
 
   useLayoutEffect(() => {
     const card = callout.current?.parentElement;
@@ -68,7 +68,7 @@ export function TourCallout({ tour: { asked, opener, go, end }, step, live }: Ca
       const { width, height } = inner;
       const ring = ringAround({ left: inner.left - outer.left, top: inner.top - outer.top, width, height }, outer);
       const extent = { width: callout.current.offsetWidth, height: callout.current.offsetHeight };
-      setMeasured({ step, ring, place: placeCallout(ring, extent, outer) });
+      setMeasured({ step, ring, position: placeCallout(ring, extent, outer) });
     };
     measure();
     if (!("ResizeObserver" in globalThis)) return;
@@ -97,8 +97,8 @@ export function TourCallout({ tour: { asked, opener, go, end }, step, live }: Ca
         role="dialog"
         aria-label={`Tour: ${title}`}
         data-testid="tour-callout"
-        data-side={measured?.place.side}
-        style={measured ? inPixels({ left: measured.place.left, top: measured.place.top, "--arrow": measured.place.arrow }) : { opacity: 0 }}
+        data-side={measured?.position.side}
+        style={measured ? inPixels({ left: measured.position.left, top: measured.position.top, "--arrow": measured.position.arrow }) : { opacity: 0 }}
       >
         <div aria-live="polite">
           <h3 class="sw-title">{title}</h3>

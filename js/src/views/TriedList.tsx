@@ -1,17 +1,17 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { selectText } from "../browser";
-import { isReachable, removeTried, renameTried, sameStep } from "../history";
-import { isFlat } from "../reading";
-import { formatDistance, visibleToken } from "../scales";
-import { settingsDifference } from "../settings";
-import type { History, Step, Tried } from "../state";
+import { isReachable, removeTried, renameTried, sameStep } from "../logic/history";
+import { isFlat } from "../logic/reading";
+import { formatDistance, visibleToken } from "../logic/scales";
+import { settingsDifference } from "../logic/settings";
+import type { History, Step, Tried } from "../protocol/types";
+import { selectText } from "./browser";
 import { CompareTried } from "./CompareTried";
 
 interface Props {
   history: History;
   present: Step;
   live: boolean;
-  switchable: boolean;
+  toggleable: boolean;
   onGo(step: Step): void;
   onHistory(history: History): void;
 }
@@ -20,7 +20,7 @@ interface Props {
 const shownFrom = 2;
 
 /** The exact results seen, the newest first: to go back to, to name, to remove, to compare. */
-export function TriedList({ history, present, live, switchable, onGo, onHistory }: Props) {
+export function TriedList({ history, present, live, toggleable, onGo, onHistory }: Props) {
   const [comparing, setComparing] = useState(false);
   const [chosen, setChosen] = useState<string[]>([]);
   if (history.tried.length < shownFrom) return null;
@@ -43,7 +43,7 @@ export function TriedList({ history, present, live, switchable, onGo, onHistory 
               key={stepKey(tried)}
               tried={tried}
               present={present}
-              reachable={isReachable(tried, present, live, switchable)}
+              reachable={isReachable(tried, present, live, toggleable)}
               chosen={comparing ? chosen.includes(stepKey(tried)) : null}
               onGo={() => onGo(tried)}
               onChoose={() => choose(tried)}
@@ -71,8 +71,8 @@ export function TriedList({ history, present, live, switchable, onGo, onHistory 
 export const stepKey = ({ settings, n_edges, toggles }: Step): string => JSON.stringify([settings, n_edges, Object.entries(toggles).sort()]);
 
 /** A result in words, after its name: "TV 0.12 · Paris". */
-export const triedResult = ({ total_variation, top, probability }: Tried): string =>
-  `TV ${formatDistance(total_variation)} · ${isFlat(probability) ? "flat" : top.trim() || visibleToken(top)}`;
+export const triedResult = ({ total_variation, top: [{ token, probability }] }: Tried): string =>
+  `TV ${formatDistance(total_variation)} · ${isFlat(probability) ? "flat" : token.trim() || visibleToken(token)}`;
 
 interface ChipProps {
   tried: Tried;

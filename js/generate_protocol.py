@@ -1,0 +1,241 @@
+"""Write what ``strace_widgets/explorer/contract.py`` says in TypeScript, and as tables in the documentation.
+
+``python js/generate_protocol.py`` writes both; with ``--check`` it only fails where one of them is stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import sys
+import textwrap
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
+
+from strace_widgets.explorer import contract
+
+ROOT = Path(__file__).parent.parent
+TYPES = ROOT / "js/src/protocol/types.ts"
+PAGE = ROOT / "docs/explorer-state.md"
+AGAIN = "python js/generate_protocol.py"
+WIDTH = 120
+
+SCALARS = {str: "string", int: "number", float: "number", bool: "boolean", NoneType: "null"} | {
+    bytes: "DataView | ArrayBuffer | Uint8Array"  # as a comm or a file hands them over
+}
+TYPED_ARRAYS = {"int32": "Int32Array", "float32": "Float32Array", "uint8": "Uint8Array"}
+ON_THE_WIRE = {"ViewState": "EncodedViewState", "Arrays": "EncodedArrays"}
+"""What has another form once the browser has decoded it; the plain name is that form's."""
+
+HEADING = f"""// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
+// `{AGAIN}`: change it there.
+"""
+
+DECODED = """/** The same with its bytes decoded. */
+export interface ViewState extends Omit<EncodedViewState, "arrays"> {
+  arrays: Arrays;
+}
+"""
+
+
+class Field(NamedTuple):
+    """One field of a type: its name, type, whether it may be absent, and what the contract says of it."""
+
+    name: str
+    hint: Any
+    optional: bool
+    notes: tuple[str, ...]
+
+    @property
+    def about(self) -> str:
+        """The description."""
+        return self.notes[-1]
+
+
+CLASSES: dict[str, Any] = {name: value for name, value in vars(contract).items() if is_typeddict(value)}
+ALIASES: dict[str, Any] = {
+    name: value for name, value in vars(contract).items() if get_origin(value) in (Literal, dict, list)
+}
+BASES = {
+    node.name: [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in CLASSES]
+    for node in ast.parse(inspect.getsource(contract)).body
+    if isinstance(node, ast.ClassDef)
+}
+
+
+def fields(name: str) -> list[Field]:
+    """Return the fields that a type has beside those of its bases."""
+    hints = get_type_hints(CLASSES[name], include_extras=True)
+    inherited = {field for base in BASES[name] for field in get_type_hints(CLASSES[base])}
+    found = []
+    for field, given in hints.items():
+        optional = get_origin(given) is NotRequired
+        hint = get_args(given)[0] if optional else given
+        if get_origin(hint) is not Annotated:
+            raise TypeError(f"{name}.{field} has no description: write Annotated[type, 'description'].")
+        if field not in inherited:
+            found.append(Field(field, get_args(hint)[0], optional, hint.__metadata__))
+    return found
+
+
+def typescript(hint: Any, *, aliased: bool = True) -> str:
+    """Return a type as TypeScript has it."""
+    if aliased:
+        for name, value in ALIASES.items():
+            if value == hint:
+                return name
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Literal, UnionType):
+        return " | ".join(json.dumps(each) if origin is Literal else typescript(each) for each in arguments)
+    if origin is dict:
+        return f"Readonly<Record<{', '.join(map(typescript, arguments))}>>"
+    if origin is list:
+        return f"{typescript(arguments[0])}[]"
+    return SCALARS.get(hint) or ON_THE_WIRE.get(hint.__name__, hint.__name__)
+
+
+def comment(text: str, indent: str = "") -> str:
+    """Return a text as a comment above what it is about."""
+    text = " ".join(text.split())
+    if len(indent + text) + 7 <= WIDTH:
+        return f"{indent}/** {text} */"
+    lines = textwrap.wrap(text, WIDTH - len(indent) - 3)
+    return "\n".join([f"{indent}/**", *(f"{indent} * {line}" for line in lines), f"{indent} */"])
+
+
+def sentence(text: str) -> str:
+    """Return a description with a capital and a full stop."""
+    return text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def interface(name: str) -> str:
+    """Return one type as TypeScript."""
+    heading = comment(inspect.getdoc(CLASSES[name]) or "")
+    if name == "Arrays":
+        members = [
+            (f"{f.notes[0]}: {f.about}", f"{f.name}: {TYPED_ARRAYS[f.notes[0].split()[0]]};") for f in fields(name)
+        ]
+        body = "\n".join(f"{comment(about, '  ')}\n  {line}" for about, line in members)
+        return (
+            f"{heading}\nexport interface Arrays {{\n{body}\n}}\n\n"
+            "export type EncodedArrays = { [name in keyof Arrays]: EncodedArray };\n"
+        )
+    own = fields(name)
+    if not own and not BASES[name]:
+        return f"{heading}\nexport type {name} = object;\n"
+    lines = [
+        f"{comment(sentence(f.about), '  ')}\n  {f.name}{'?' if f.optional else ''}: {typescript(f.hint)};" for f in own
+    ]
+    bases = f" extends {', '.join(BASES[name])}" if BASES[name] else ""
+    body = "\n".join(lines)
+    plain = f"{heading}\nexport interface {ON_THE_WIRE.get(name, name)}{bases} {{" + (
+        f"\n{body}\n}}\n" if body else "}\n"
+    )
+    return plain + (f"\n{DECODED}" if name == "ViewState" else "")
+
+
+def literal(value: Any) -> str:
+    """Return plain data as TypeScript."""
+    if isinstance(value, dict) and value:
+        inner = ", ".join(f"{key}: {literal(each)}" for key, each in value.items())
+        return f"{{ {inner} }}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def types() -> str:
+    """Return the whole of ``types.ts``."""
+    aliases = [f"export type {name} = {typescript(value, aliased=False)};\n" for name, value in ALIASES.items()]
+    kinds = [
+        comment("What is asked of Python by a message, by its kind.")
+        + "\nexport interface Questions {\n"
+        + "".join(
+            f"{comment(sentence(m.about), '  ')}\n  {kind}: {m.question.__name__};\n"
+            for kind, m in contract.MESSAGES.items()
+        )
+        + "}\n",
+        comment("What Python answers.")
+        + "\nexport interface Answers {\n"
+        + "".join(f"  {kind}: {m.answer.__name__};\n" for kind, m in contract.MESSAGES.items())
+        + "}\n",
+    ]
+    defaults = "".join(f"  {name}: {literal(value)},\n" for name, value in contract.DEFAULTS.items())
+    return "\n".join(
+        [
+            HEADING,
+            f"export const version = {contract.VERSION};\n",
+            *aliases,
+            *(interface(name) for name in CLASSES if name not in ("DerivedState", "LinkedToken")),
+            *kinds,
+            comment(
+                "The traits before there is a trace, and those of a page without a kernel that nothing was tried in."
+            )
+            + f"\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
+        ]
+    )
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def fields_table(name: str) -> str:
+    """Return the fields of a type as a table."""
+    own = fields(name)
+    if name in ("ExplorerState", "DerivedState"):
+        rows = [[f"`{f.name}`", f"`{typescript(f.hint)}`", f.notes[0], f.about] for f in own]
+        return table(["trait", "type", "written by", "content"], rows)
+    if name == "Arrays":
+        return table(["array", "type", "content"], [[f"`{f.name}`", f.notes[0], f.about] for f in own])
+    rows = [[f"`{f.name}{'?' if f.optional else ''}`", f"`{typescript(f.hint)}`", f.about] for f in own]
+    return table(["field", "type", "content"], rows)
+
+
+def messages_table() -> str:
+    """Return the messages and their answers as a table."""
+
+    def inline(name: str) -> str:
+        parts = [f"{f.name}{'?' if f.optional else ''}: {typescript(f.hint)}" for f in fields(name)]
+        return f"`{{{', '.join(parts)}}}`" if parts else "nothing"
+
+    rows = [
+        [f"`{kind}`", inline(m.question.__name__), inline(m.answer.__name__), m.about]
+        for kind, m in contract.MESSAGES.items()
+    ]
+    return table(["kind", "asks with", "is answered with", "what it does"], rows)
+
+
+def page(text: str) -> str:
+    """Return the page with its tables made anew, each between ``<!-- contract: NAME -->`` and ``<!-- end -->``."""
+
+    def made(match: re.Match[str]) -> str:
+        name = match[1]
+        content = messages_table() if name == "messages" else fields_table(name)
+        return f"<!-- contract: {name} -->\n{content}\n<!-- end -->"
+
+    return re.sub(r"<!-- contract: (\w+) -->\n.*?<!-- end -->", made, text, flags=re.DOTALL)
+
+
+def stale() -> list[Path]:
+    """Return which of the two files are not what the contract says."""
+    made = {TYPES: types(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
+    return [file for file, text in made.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
+
+
+def main() -> None:
+    """Write both files, or say which of them are stale."""
+    if "--check" in sys.argv[1:]:
+        old = [str(file.relative_to(ROOT)) for file in stale()]
+        if old:
+            sys.exit(f"{' and '.join(old)} are not what strace_widgets/explorer/contract.py says: run `{AGAIN}`.")
+        return
+    TYPES.write_text(types(), encoding="utf-8")
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+// What a screen reader is told of a toggle and of another measure, once its answer is there. The slider speaks for itself.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { isFlat, topToken, type Reading } from "../logic/reading";
+import { formatDistance, formatProbability, visibleToken } from "../logic/scales";
+import { describeChange } from "../logic/toggles";
+import type { Toggles } from "../protocol/types";
+
+export function useAnnouncement(toggles: Toggles, importance: string, reading: Reading, heads: number): string {
+  const [announcement, setAnnouncement] = useState("");
+  const announced = useRef({ toggles, importance });
+  const answered = reading.state !== "stale";
+  useEffect(() => {
+    const before = announced.current;
+    if (!answered || (before.toggles === toggles && before.importance === importance)) return;
+    const measure = before.importance === importance ? "" : `importance ${importance}`;
+    const change = [measure, describeChange(before.toggles, toggles, heads)].filter(Boolean).join(", ");
+    announced.current = { toggles, importance };
+    const top = topToken(reading);
+    const token = top.token.trim() || visibleToken(top.token);
+    if (!change) return;
+    const says = isFlat(top.probability) ? "no token above 0.001" : `top token ${token} ${formatProbability(top.probability)}`;
+    setAnnouncement(`${change}: TV ${formatDistance(reading.total_variation)}, ${says}`);
+  }, [toggles, importance, answered, reading]);
+  return announcement;
+}

@@ -1,0 +1,45 @@
+// What a model's traits amount to on screen; the Explorer and its single views read the same.
+import { useMemo } from "preact/hooks";
+import { read, type Reading } from "../logic/reading";
+import { tokenShares, traceAt, type Trace } from "../logic/trace";
+import type { ExplorerModel } from "../protocol/model";
+import type { Curve, Evaluation, Toggles, ViewState } from "../protocol/types";
+import { useKernel, type Kernel } from "./kernel";
+import { useSize, useTrait, type SizeHandle } from "./store";
+
+export interface Shown {
+  size: SizeHandle;
+  toggles: Toggles;
+  evaluation: Evaluation | null;
+  curves: Curve[];
+  kernel: Kernel;
+  live: boolean;
+  /** Whether toggles can be tried: a kernel answers, or some of their results are known. */
+  toggleable: boolean;
+  /** Exact results that are known without a kernel. */
+  known: Evaluation[];
+  reading: Reading;
+  trace: Trace;
+  shares: ReturnType<typeof tokenShares>;
+  /** The exact result under toggles, which may lie off the curve; null without toggles. */
+  toggled: Evaluation | null;
+}
+
+const nothing: Evaluation[] = [];
+
+export function useShown(model: ExplorerModel, viewState: ViewState): Shown {
+  const size = useSize(model);
+  const toggles = useTrait(model, "toggles");
+  const evaluation = useTrait(model, "evaluation");
+  const curves = useTrait(model, "curves");
+  const known = useTrait(model, "evaluations") ?? nothing;
+  const kernel = useKernel(model);
+  const live = kernel === "live" || kernel === "awaited";
+  const toggleable = live || known.length > 0;
+  const reading = useMemo(() => read(viewState, size.nEdges, toggles, evaluation), [viewState, size.nEdges, toggles, evaluation]);
+  const trace = useMemo(() => traceAt(viewState, size.nEdges), [viewState, size.nEdges]);
+  const shares = useMemo(() => tokenShares(viewState, trace), [viewState, trace]);
+  const underToggles = Object.keys(toggles).length > 0 && evaluation !== null && Object.keys(evaluation.toggles).length > 0;
+  const toggled = underToggles ? evaluation : null;
+  return { size, toggles, evaluation, curves, kernel, live, toggleable, known, reading, trace, shares, toggled };
+}

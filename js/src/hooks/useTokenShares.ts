@@ -1,0 +1,37 @@
+// The prompt's shares, drawn past the renderer: of thousands of tokens few change theirs from one frame to the next.
+import type { RefObject } from "preact";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { formatShare } from "../logic/scales";
+import type { ViewState } from "../protocol/types";
+import { useSettled } from "./useSettled";
+
+/** Gives each child of a list its share at once, and its title when the size rests. */
+export function useTokenShares<E extends HTMLElement>(viewState: ViewState, shares: number[]): RefObject<E | null> {
+  const list = useRef<E>(null);
+  const drawn = useRef<{ viewState: ViewState; shares: number[] } | null>(null);
+  const present = useMemo(() => ({ viewState, shares }), [viewState, shares]);
+  const settled = useSettled(present);
+
+  useLayoutEffect(() => {
+    const before = drawn.current?.viewState === viewState ? drawn.current.shares : [];
+    shares.forEach((share, index) => {
+      const bar = share !== before[index] && list.current?.children[index]?.querySelector<HTMLElement>(".sw-token-share");
+      if (bar) bar.style.transform = `scaleX(${share})`;
+    });
+    drawn.current = present;
+  }, [present]);
+
+  useLayoutEffect(() => {
+    [...(list.current?.children ?? [])].forEach((token, index) => {
+      const title = tokenTitle(settled.viewState, settled.shares, index);
+      if (token.getAttribute("title") !== title) token.setAttribute("title", title);
+    });
+  }, [settled]);
+
+  return list;
+}
+
+function tokenTitle({ position }: ViewState, shares: number[], index: number): string {
+  if (index > position) return `Token ${index}: after the position explained`;
+  return `Token ${index}${index === position ? ", the position explained" : ""}: ${formatShare(shares[index])} of its edges in the trace`;
+}

@@ -1,0 +1,118 @@
+// Other curves on the same axes: what they read at a size, and where their labels go.
+import { cross, pairs } from "d3-array";
+import type { Curve } from "../protocol/types";
+
+/** An inverse or random baseline in words; a measure by its name. */
+export const curveName = (name: string): string => (name === "random" ? "random order" : name === "inverse" ? "inverse trace" : name);
+
+/** Dashes that tell lines apart without colour. */
+export const dashes = ["7 3", "2 3", "9 3 2 3", "4 2", "12 4", "7 3 2 3 2 3", "1 4", "14 3 4 3"];
+
+/** The error at a size, on a straight line in log(edges) between two computed ones. */
+export function curveAt({ n_edges, total_variation }: Curve, nEdges: number): number {
+  const upper = n_edges.findIndex((size) => size >= nEdges);
+  if (upper === -1) return total_variation[total_variation.length - 1];
+  if (upper === 0 || n_edges[upper] === nEdges) return total_variation[upper];
+  const mix = Math.log(nEdges / n_edges[upper - 1]) / Math.log(n_edges[upper] / n_edges[upper - 1]);
+  return total_variation[upper - 1] * (1 - mix) + total_variation[upper] * mix;
+}
+
+/** What is worth laying over another measure: the first of these that there is, else any other. */
+const counterparts = ["rescored", "l1"];
+
+export const counterpartOf = (shown: string, importance: readonly string[]): string | undefined =>
+  [...counterparts.filter((name) => importance.includes(name)), ...importance].find((name) => name !== shown);
+
+type Point = [x: number, y: number];
+
+export interface PlacedCurve {
+  name: string;
+  kind: Curve["kind"];
+  points: Point[];
+  dash: string;
+  labelX: number;
+  labelY: number;
+  anchor: "start" | "end";
+}
+
+const labelHeight = 13; // px
+const labelGap = 5; // px from the line
+const characterWidth = 6.3; // px
+const labelDescent = 3; // px
+/** A label lies beside its line, or above or below where that is all but flat. */
+const lifts = [4, -6, 17]; // px
+/** Heights at which a label may lie on its line, as errors: each curve begins its search at one of its own. */
+const heights = Array.from({ length: 15 }, (_, step) => 0.92 - 0.06 * step);
+
+/**
+ * The lines in pixels, each labelled where it last crosses some height: at their ends all errors are about the same, so
+ * that labels there would lie over each other. Of all heights, right or left of the line, the first free place is taken,
+ * if there is one, where no line runs through the label; `main` is the line of the trace itself.
+ */
+export function placeCurves(
+  curves: readonly Curve[],
+  toX: (nEdges: number) => number,
+  toY: (error: number) => number,
+  width: number,
+  main: Point[] = [],
+): PlacedCurve[] {
+  const placed: PlacedCurve[] = [];
+  const lines = curves.map((curve) => curve.n_edges.map((size, level): Point => [toX(size), toY(curve.total_variation[level])]));
+  curves.forEach((curve, index) => {
+    const points = lines[index];
+    const begin = Math.floor((heights.length * (index + 0.5)) / curves.length);
+    const crossings = [...heights.slice(begin), ...heights.slice(0, begin)].map((error) => lastCrossing(points, toY(error)));
+    const side = crossings[0][0] < width / 2 ? 1 : -1;
+    const places = cross([side, -side], crossings);
+    const candidates = cross(lifts, places, (lift, [towards, [x, y]]): PlacedCurve => ({
+      name: curveName(curve.name),
+      kind: curve.kind,
+      points,
+      dash: dashes[index % dashes.length],
+      labelX: x + towards * labelGap,
+      labelY: y + lift,
+      anchor: towards === 1 ? "start" : "end",
+    }));
+    const isFree = (label: PlacedCurve) => isInside(label, width, toY(0)) && !placed.some((other) => overlap(label, other));
+    const free = candidates.filter(isFree);
+    placed.push(free.find((label) => ![main, ...lines].some((line) => strikes(line, label))) ?? free[0] ?? candidates[0]);
+  });
+  return placed;
+}
+
+/** The landmarks have their labels over the plot, the axis has its own below. */
+function isInside(label: PlacedCurve, width: number, bottom: number): boolean {
+  const [start, end] = labelSpan(label);
+  const isBetween = label.labelY >= labelHeight / 2 && label.labelY <= bottom;
+  return isBetween && start >= 0 && end <= width;
+}
+
+/** Whether a line runs through a label. */
+function strikes(line: Point[], label: PlacedCurve): boolean {
+  const [start, end] = labelSpan(label);
+  return pairs(line).some(([[fromX, fromY], [toX, toY]]) => {
+    const [first, last] = [Math.max(start, fromX), Math.min(end, toX)];
+    if (first > last) return false;
+    const ys = [first, last].map((x) => fromY + ((toY - fromY) * (x - fromX)) / (toX - fromX || 1));
+    return Math.max(...ys) > label.labelY - labelHeight + labelDescent && Math.min(...ys) < label.labelY + labelDescent;
+  });
+}
+
+function overlap(first: PlacedCurve, second: PlacedCurve): boolean {
+  const [[firstStart, firstEnd], [secondStart, secondEnd]] = [first, second].map(labelSpan);
+  return Math.abs(first.labelY - second.labelY) < labelHeight && firstStart < secondEnd && secondStart < firstEnd;
+}
+
+/** From where to where a label goes; its width could only be measured in a second layout. */
+export function labelSpan({ name, labelX, anchor }: PlacedCurve): [start: number, end: number] {
+  const length = name.length * characterWidth;
+  return anchor === "start" ? [labelX, labelX + length] : [labelX - length, labelX];
+}
+
+function lastCrossing(points: Point[], height: number): Point {
+  for (let index = points.length - 1; index > 0; index -= 1) {
+    const [[fromX, fromY], [toX, toY]] = [points[index - 1], points[index]];
+    if ((fromY - height) * (toY - height) <= 0 && fromY !== toY) return [fromX + ((toX - fromX) * (height - fromY)) / (toY - fromY), height];
+  }
+  return points[points.length - 1] ?? [0, height];
+}

@@ -1,0 +1,110 @@
+// A session as a file: everything a person did, none of the model. Python writes and reads the same one.
+import { defaults, version, type History, type SessionFile, type Settings, type Step, type Toggles, type TopToken, type Tried, type ViewState } from "../protocol/types";
+import { upgradeHistory } from "../protocol/upgrade";
+import { settingsOf } from "./settings";
+import { parseKey } from "./toggles";
+
+const format = "strace-session";
+
+export const sessionFile = (viewState: ViewState, n_edges: number, toggles: Toggles, history: History): SessionFile => ({
+  format,
+  version,
+  model: viewState.model,
+  settings: settingsOf(viewState),
+  n_edges,
+  toggles,
+  history,
+});
+
+/** "strace The Eiffel Tower is.json", without what file systems refuse. */
+export function fileName({ settings }: Step): string {
+  const words = settings.prompt.replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+  return `strace ${[...words].slice(0, 40).join("").trim() || "session"}.json`;
+}
+
+/** The session in a file's text; throws an error with a sentence for the person. */
+export function parseSession(text: string, viewState: ViewState): SessionFile {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw new Error("This file is no session: it is not JSON.");
+  }
+  if (!isObject(content)) throw new Error("This file is no session: it holds no object.");
+  if (content.format !== format) throw new Error(`This file is no session: its format is ${quote(content.format)}, not "${format}".`);
+  if (content.version !== 1 && content.version !== version) {
+    throw new Error(`This session has version ${quote(content.version)}; this package reads up to version ${version}.`);
+  }
+  if (content.model !== viewState.model) {
+    throw new Error(`This session was saved with the model ${quote(content.model)}, but this view shows ${quote(viewState.model)}.`);
+  }
+  const history = content.version === 1 ? upgraded(content.history ?? {}) : (content.history ?? defaults.history);
+  if (!isStep(content, viewState)) throw new Error(`This session is damaged: its ${damage(content, viewState)}.`);
+  if (!isHistory(history, viewState)) throw new Error("This session is damaged: its history does not hold what a history holds.");
+  const { settings, n_edges, toggles } = content;
+  return { format, version, model: viewState.model, settings: settingsOf(settings), n_edges, toggles, history };
+}
+
+/** A history of version 1; null where it is damaged. */
+function upgraded(history: unknown): History | null {
+  try {
+    return upgradeHistory(history as object);
+  } catch {
+    return null;
+  }
+}
+
+type Loose = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Loose => typeof value === "object" && value !== null && !Array.isArray(value);
+const isWhole = (value: unknown): value is number => Number.isInteger(value);
+const isText = (value: unknown): value is string => typeof value === "string";
+const isList = (value: unknown, isElement: (element: unknown) => boolean): value is unknown[] =>
+  Array.isArray(value) && value.every(isElement);
+const isNumber = (value: unknown): value is number => typeof value === "number";
+
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? "missing";
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+const isSettings = (value: unknown): value is Settings =>
+  isObject(value) && isText(value.prompt) && isText(value.importance) && isText(value.masks) && isWhole(value.position);
+
+const isEdges = (value: unknown): value is number => isWhole(value) && value >= 1;
+
+const isToggles = (value: unknown, { n_layers, n_heads }: ViewState): value is Toggles =>
+  isObject(value) &&
+  Object.entries(value).every(([key, state]) => {
+    const { layer, head } = parseKey(key);
+    return /^\d+\.(\d+|mlp)$/.test(key) && layer < n_layers && (head === "mlp" || head < n_heads) && (state === "on" || state === "off");
+  });
+
+const isStep = (value: unknown, viewState: ViewState): value is Step =>
+  isObject(value) && isSettings(value.settings) && isEdges(value.n_edges) && isToggles(value.toggles, viewState);
+
+function damage({ settings, n_edges }: Loose, { n_layers, n_heads }: ViewState): string {
+  if (!isSettings(settings)) return "settings lack a prompt, an importance, masks or a position";
+  if (!isEdges(n_edges)) return `number of edges is ${quote(n_edges)}`;
+  return `toggles name a component that a model of ${n_layers} layers with ${n_heads} heads does not have, or a state other than on and off`;
+}
+
+const isTopToken = (value: unknown): value is TopToken =>
+  isObject(value) && isWhole(value.id) && isText(value.token) && isNumber(value.probability) && isNumber(value.full_probability);
+
+const isTried = (value: unknown, viewState: ViewState): value is Tried =>
+  isObject(value) &&
+  isStep(value, viewState) &&
+  isText((value as Loose).name) &&
+  ["edges_kept", "total_variation"].every((field) => isNumber((value as unknown as Loose)[field])) &&
+  isList((value as Loose).top, isTopToken) &&
+  (value as unknown as Tried).top.length > 0;
+
+const isHistory = (value: unknown, viewState: ViewState): value is History =>
+  isObject(value) &&
+  value.version === version &&
+  isList(value.steps, (step) => isStep(step, viewState)) &&
+  isWhole(value.at) &&
+  value.at >= -1 &&
+  value.at < value.steps.length &&
+  isList(value.tried, (tried) => isTried(tried, viewState));

@@ -1,0 +1,42 @@
+// What a trace is computed from, and how its choices are called.
+import type { Settings } from "../protocol/types";
+
+export const settingsOf = ({ prompt, importance, masks, position }: Settings): Settings => ({ prompt, importance, masks, position });
+
+export const sameSettings = (first: Settings, second: Settings): boolean =>
+  first.prompt === second.prompt &&
+  first.importance === second.importance &&
+  first.masks === second.masks &&
+  first.position === second.position;
+
+/** The last token of a prompt whose tokens are not known yet. */
+export const lastPosition = -1;
+
+const maskedEdges: Record<string, string> = {
+  all: "all edges",
+  "mlp+residual": "MLP and residual edges",
+};
+
+/** What a list of modes says beside the word "masks". */
+export const maskedName = (masks: string): string => maskedEdges[masks] ?? masks;
+/** A mode that stands by itself. */
+export const maskName = (masks: string): string => (masks in maskedEdges ? `${maskedEdges[masks]} masked` : `masks ${masks}`);
+
+/** The choices, with the present one among them even when Python offers it no more. */
+export const withPresent = (choices: readonly string[], present: string): string[] =>
+  choices.includes(present) ? [...choices] : [present, ...choices];
+
+const shortest = 18;
+
+/** In what settings differ from the present ones, in few words: "“The Eiffel Tower…” · l2"; "" where they do not. */
+export function settingsDifference(settings: Settings, present: Settings): string {
+  const text = [...settings.prompt];
+  const prompt = `“${text.length > shortest ? `${text.slice(0, shortest - 1).join("")}…` : settings.prompt}”`;
+  return [
+    settings.prompt !== present.prompt ? prompt : settings.position !== present.position && `token ${settings.position}`,
+    settings.importance !== present.importance && settings.importance,
+    settings.masks !== present.masks && maskName(settings.masks),
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}

@@ -1,0 +1,407 @@
+// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
+// `python js/generate_protocol.py`: change it there.
+
+export const version = 2;
+
+export type Toggle = "on" | "off";
+
+export type Toggles = Readonly<Record<string, Toggle>>;
+
+export type Criterion = "top1" | "top5" | "tv" | "nucleus60";
+
+export type Dtype = "int32" | "float32" | "uint8";
+
+/** What a trace was computed from. */
+export interface Settings {
+  /** The whole prompt. */
+  prompt: string;
+  /** The importance measure. */
+  importance: string;
+  /** Which edges a subgraph may lose. */
+  masks: string;
+  /**
+   * Index of the explained token in the whole prompt: the trace explains the prediction after it. -1 asks for the last,
+   * of a prompt whose tokens are not known yet.
+   */
+  position: number;
+}
+
+/** One of the leading next tokens. */
+export interface TopToken {
+  /** Its id in the vocabulary. */
+  id: number;
+  /** Its text, which is data and never HTML. */
+  token: string;
+  /** In the subgraph. */
+  probability: number;
+  /** In the full model. */
+  full_probability: number;
+}
+
+/** A subgraph of a trace. */
+export interface Subgraph {
+  /** How many edges the trace has, before any toggles: 1..E. */
+  n_edges: number;
+  /** The parts that are put in or taken out. */
+  toggles: Toggles;
+}
+
+/** What is remembered of a subgraph that was run. */
+export interface Result {
+  /** Edges that were kept, after the toggles. */
+  edges_kept: number;
+  /** Distance to the full model's prediction, 0..1. */
+  total_variation: number;
+  /** Union of the subgraph's and the full model's leading tokens, the most probable in the subgraph first. */
+  top: TopToken[];
+}
+
+/** What a subgraph predicts, against the full model. */
+export interface Prediction extends Result {
+  /** Kullback-Leibler divergence from the full model, in nats. */
+  kl: number;
+  /** Of the subgraph's prediction, in nats. */
+  entropy: number;
+  /** Whether the most probable token is the full model's. */
+  top1: boolean;
+  /** Recovered nucleus, as a fraction; 0 for none. */
+  nucleus: number;
+}
+
+/** An exact result, with the request that it answers. */
+export interface Evaluation extends Subgraph, Prediction {}
+
+/** A state to go back to. */
+export interface Step extends Subgraph {
+  /** Of its trace. */
+  settings: Settings;
+}
+
+/** A subgraph whose exact result was seen; `top` has the subgraph's ten most probable tokens. */
+export interface Tried extends Step, Result {
+  /** As the person calls it. */
+  name: string;
+}
+
+/** What was tried, as the browser keeps it. */
+export interface History {
+  /** Of this shape. */
+  version: 2;
+  /** In the order in which they were made. */
+  steps: Step[];
+  /** The present step, which undo and redo move; -1 before the first. */
+  at: number;
+  /** The newest first. */
+  tried: Tried[];
+}
+
+/** A session as a file, JSON: everything that a person did, none of the model. Both sides write and read it. */
+export interface SessionFile extends Step {
+  /** What the file is. */
+  format: "strace-session";
+  /** Of this shape. */
+  version: 2;
+  /** The model that it belongs to. */
+  model: string;
+  /** What was tried. */
+  history: History;
+}
+
+/** A job on a server that is waited for. */
+export interface Job {
+  /**
+   * `received`, `queued`, `provisioning`, `deploying`, `dispatched`, `running`, or `completed` while its answer is
+   * fetched.
+   */
+  stage: string;
+  /** When this stage began, in seconds since 1970 by the kernel's clock. */
+  since: number;
+  /** The server's words, such as a place in the queue. */
+  description: string;
+}
+
+/** What Python is doing. */
+export interface Status {
+  /** Whether it waits, works, or has failed. */
+  state: "ready" | "running" | "error";
+  /** The step under way, what went wrong, what was given up, or what is missing in a replay. */
+  message: string;
+  /** 0..1 while a trace is computed anew. */
+  progress: number;
+  /** The request that the message is about; without one, the evaluation. */
+  kind?: "evaluate" | "trace" | "compare";
+  /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
+  detail?: string;
+  /** While a job on a server is waited for. */
+  job?: Job;
+}
+
+/** What a person can change to. */
+export interface Choices {
+  /** The importance measures. */
+  importance: string[];
+  /** The masks modes. */
+  masks: string[];
+}
+
+/** Another error curve on the same axes. */
+export interface Curve {
+  /** The measure's, or `inverse` or `random`. */
+  name: string;
+  /** What it is a curve of. */
+  kind: "measure" | "baseline";
+  /** Its sizes, ascending. */
+  n_edges: number[];
+  /** The error at each. */
+  total_variation: number[];
+  /** From so many edges on the top token is the full model's; old files have none. */
+  lasting_top1?: number | null;
+}
+
+/** From where on a criterion holds at every larger level. */
+export interface Landmark {
+  /** The top token, the five leading tokens, a total variation of 0.1 at most, the 60 % nucleus. */
+  key: Criterion;
+  /** The size. */
+  n_edges: number;
+}
+
+/** Numbers in C order, little-endian. */
+export interface EncodedArray {
+  /** What they are. */
+  dtype: Dtype;
+  /** How many of them, along each axis. */
+  shape: number[];
+  /** Bytes (a DataView) over a comm, base64 text in a file or an exported page. */
+  data: DataView | ArrayBuffer | Uint8Array | string;
+}
+
+/**
+ * The numbers of a view state. K levels, J of them for the strip of C cells, V vocabulary tokens, L layers, H heads, T
+ * tokens, S strongest edges.
+ */
+export interface Arrays {
+  /** int32 [K]: the sizes, ascending; the last is E */
+  level_n_edges: Int32Array;
+  /** float32 [K]: error at each level */
+  total_variation: Float32Array;
+  /** float32 [K]: in nats */
+  kl: Float32Array;
+  /** float32 [K]: in nats */
+  entropy: Float32Array;
+  /** uint8 [K]: 1 where the top token is the full model's */
+  top1: Uint8Array;
+  /** float32 [K]: recovered nucleus, as a fraction; 0 for none */
+  nucleus: Float32Array;
+  /** float32 [K, V]: of each vocabulary token at each level */
+  probabilities: Float32Array;
+  /** float32 [V]: in the full model */
+  full_probabilities: Float32Array;
+  /** int32 [K, L, H]: edges of each head in the trace of each level */
+  head_edges: Int32Array;
+  /** int32 [K, L]: edges of each MLP */
+  mlp_edges: Int32Array;
+  /** int32 [K, L]: attention, MLP and residual edges of each layer */
+  layer_edges: Int32Array;
+  /** int32 [L]: edges of one head in the whole graph; the last layer's heads have fewer */
+  head_total: Int32Array;
+  /** int32 [L]: edges of the MLP in the whole graph */
+  mlp_total: Int32Array;
+  /** int32 [L]: edges of the layer in the whole graph */
+  layer_total: Int32Array;
+  /** int32 [J]: the levels of the strip, the first and the last among them */
+  strip_n_edges: Int32Array;
+  /** uint8 [J, L, C]: share of the edges into a cell's tokens that are kept, in 255ths */
+  strip_shares: Uint8Array;
+  /** uint8 [K, T]: the same for each token, over all layers */
+  token_shares: Uint8Array;
+  /**
+   * int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1
+   * pads
+   */
+  strongest_source: Int32Array;
+  /** int32 [L, H + 1, S]: tokens to which they lead */
+  strongest_target: Int32Array;
+  /** float32 [L, H + 1, S]: their weights */
+  strongest_weight: Float32Array;
+  /** int32 [L, H + 1, S]: in the trace of n edges where below n */
+  strongest_rank: Int32Array;
+}
+
+export type EncodedArrays = { [name in keyof Arrays]: EncodedArray };
+
+/** Everything that the views need before the first request. */
+export interface EncodedViewState extends Settings {
+  /** Of this shape. */
+  version: 2;
+  /** Its name. */
+  model: string;
+  /** The server that it runs on, `host:port`; empty for the kernel itself. */
+  server: string;
+  /** The T token texts up to `position`. */
+  tokens: string[];
+  /** The whole prompt's. */
+  all_tokens: string[];
+  /** L. */
+  n_layers: number;
+  /** H. */
+  n_heads: number;
+  /** T. */
+  n_tokens: number;
+  /** E. */
+  n_edges: number;
+  /** How many neighbouring tokens share a cell of the strip: 1 but for long prompts on large models. */
+  tokens_per_cell: number;
+  /** Of the full model's prediction, in nats. */
+  full_entropy: number;
+  /** The V texts of all leading tokens at any level, the full model's included. */
+  vocabulary: string[];
+  /** Their ids. */
+  vocabulary_ids: number[];
+  /** Those that are reached. */
+  landmarks: Landmark[];
+  /** The numbers. */
+  arrays: EncodedArrays;
+}
+
+/** The same with its bytes decoded. */
+export interface ViewState extends Omit<EncodedViewState, "arrays"> {
+  arrays: Arrays;
+}
+
+/** The traits that are kept the same on both sides. */
+export interface ExplorerState {
+  /** Everything computed before the first drag. */
+  view_state: EncodedViewState | null;
+  /** How many edges the person has chosen, 1..E: the slider's value. */
+  n_edges: number;
+  /** The parts that are put in or taken out; one that is absent is *auto*, as the trace has it. */
+  toggles: Toggles;
+  /** The last exact result; none before the first. */
+  evaluation: Evaluation | null;
+  /**
+   * Exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by itself, on
+   * a page; else empty.
+   */
+  evaluations: Evaluation[];
+  /** What it is doing. */
+  status: Status;
+  /** What a person can change to. */
+  choices: Choices;
+  /** Other curves, once computed. */
+  curves: Curve[];
+  /** What was tried; Python stores it, saves it and hands it back. */
+  history: History;
+  /** Whether a model stands behind the widget: not in an exported page, nor where a file is replayed. */
+  live: boolean;
+}
+
+/** No more than the kind. */
+export type Nothing = object;
+
+/** Another trace, and where to open it. */
+export interface TraceQuestion {
+  /** What to compute it from. */
+  settings: Settings;
+  /** Without it, the size from which on the top token returns. */
+  n_edges?: number;
+  /** Without them, none. */
+  toggles?: Toggles;
+}
+
+/** Other curves. */
+export interface CompareQuestion {
+  /** Measures, `inverse` or `random`. */
+  names: string[];
+}
+
+/** A head or an MLP. */
+export interface NodeQuestion {
+  /** `21.4` or `21.mlp`. */
+  node: string;
+}
+
+/** An edge of a head or an MLP. */
+export interface NodeEdge {
+  /** The token from which it comes. */
+  source: number;
+  /** The token to which it leads. */
+  target: number;
+  /** Its weight. */
+  weight: number;
+  /** In the trace of n edges where below n. */
+  rank: number;
+}
+
+/** What a head or an MLP does in the present trace. */
+export interface NodeDetails {
+  /** Of each token: the share of the node's weight, signs aside, that comes from it. */
+  shares: number[];
+  /** The 32 strongest, by weight. */
+  edges: NodeEdge[];
+}
+
+/** Programs that reproduce the numbers on screen. They never hold an API key. */
+export interface Programs {
+  /** With this package. */
+  strace_widgets: string;
+  /** With nnsight alone. */
+  nnsight: string;
+  /** What they need besides themselves; empty where that is nothing. */
+  note: string;
+}
+
+/** What is asked of Python by a message, by its kind. */
+export interface Questions {
+  /**
+   * A kernel is there. Sent when a view opens, and again where a new `n_edges` or `toggles` has brought no sign of life
+   * within 2 s. No answer within 4 s: the kernel is busy with a cell, or gone. The view then shows its last state,
+   * read-only but for the size, until the first word of Python.
+   */
+  hello: Nothing;
+  /** Tries the present state again, after an error; answered when it was taken up. */
+  evaluate: Nothing;
+  /**
+   * Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the present
+   * size and toggles where the graph is the same: under another measure or mode. Where only the measure is another,
+   * `curves` keeps what still holds, and the former measure's takes the new one's place; else it is emptied. What the
+   * session has kept is not computed again.
+   */
+  trace: TraceQuestion;
+  /** Computes other measures and baselines at the levels' sizes into `curves`. */
+  compare: CompareQuestion;
+  /** Answered at once, also while the model runs. */
+  node: NodeQuestion;
+  /**
+   * The `trace` and the `compare` under way end at their next step. A job on a server is waited for no longer, an
+   * evaluation's too; it may still finish there, and its answer is dropped.
+   */
+  cancel: Nothing;
+  /** The programs for the present state. */
+  code: Nothing;
+}
+
+/** What Python answers. */
+export interface Answers {
+  hello: Nothing;
+  evaluate: Nothing;
+  trace: Nothing;
+  compare: Nothing;
+  node: NodeDetails;
+  cancel: Nothing;
+  code: Programs;
+}
+
+/** The traits before there is a trace, and those of a page without a kernel that nothing was tried in. */
+export const defaults: ExplorerState = {
+  view_state: null,
+  n_edges: 1,
+  toggles: {},
+  evaluation: null,
+  evaluations: [],
+  status: { state: "ready", message: "", progress: 0 },
+  choices: { importance: [], masks: [] },
+  curves: [],
+  history: { version: 2, steps: [], at: -1, tried: [] },
+  live: false,
+};

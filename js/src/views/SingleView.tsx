@@ -1,0 +1,79 @@
+// The Explorer's views one by one: each a card of its own over the same model.
+import { useFocusedNode } from "../hooks/useFocusedNode";
+import { ErrorBar } from "./ErrorBar";
+import { LayerView } from "./LayerView";
+import { MeasuredCurve } from "./MeasuredCurve";
+import { NextToken } from "./NextToken";
+import { NodeDetail } from "./NodeDetail";
+import { PromptLine } from "./PromptLine";
+import type { ViewProps } from "./props";
+import { ReadingLine } from "./ReadingLine";
+import { ServerLine } from "./ServerLine";
+import { SizeCurve } from "./SizeCurve";
+import { TokenView } from "./TokenView";
+
+function SizeSlider(props: ViewProps) {
+  return (
+    <div class="sw-top">
+      <ReadingLine {...props} />
+      <SizeCurve {...props} curves={[]} tools={null} />
+    </div>
+  );
+}
+
+function CurveView(props: ViewProps) {
+  return (
+    <div class="sw-top">
+      <MeasuredCurve {...props} />
+    </div>
+  );
+}
+
+function TopKView(props: ViewProps) {
+  return (
+    <>
+      <div class="sw-top">
+        <ReadingLine {...props} />
+      </div>
+      <div class="sw-column">
+        <NextToken {...props} />
+      </div>
+    </>
+  );
+}
+
+function Layers(props: ViewProps) {
+  const focused = useFocusedNode(props.viewState, props.shown);
+  return (
+    <div class="sw-column">
+      <LayerView {...props} focused={focused} />
+      <NodeDetail {...props} node={focused.node} />
+    </div>
+  );
+}
+
+function Tokens(props: ViewProps) {
+  return (
+    <>
+      <PromptLine {...props} />
+      <div class="sw-column">
+        <TokenView {...props} />
+      </div>
+    </>
+  );
+}
+
+const parts = { SizeSlider, CurveView, TopKView, LayerView: Layers, TokenView: Tokens };
+export type ViewName = keyof typeof parts;
+
+/** What one view's card holds. */
+export function singleView(name: ViewName) {
+  const Part = parts[name];
+  return (props: ViewProps) => (
+    <>
+      <ServerLine {...props} />
+      <ErrorBar {...props} />
+      <Part {...props} />
+    </>
+  );
+}

@@ -1,0 +1,388 @@
+"""What Python and the browser say to each other: every name, type and default, written once.
+
+``js/generate_protocol.py`` makes the TypeScript types (``js/src/protocol/types.ts``) and the tables in
+``docs/explorer-state.md`` from this file; the text beside a field is its comment there and its row in the table.
+`strace_widgets.explorer.view_state` computes the content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_type_hints
+
+VERSION: Final = 2
+"""Of a view state and a history. Version 1 is read too: see `strace_widgets.results.upgrade`."""
+
+Toggle = Literal["on", "off"]
+Toggles = dict[str, Toggle]
+"""By part: ``"21.4"`` is a head, ``"18.mlp"`` an MLP, both counted from 0; one that is absent follows the trace."""
+Criterion = Literal["top1", "top5", "tv", "nucleus60"]
+Dtype = Literal["int32", "float32", "uint8"]
+
+
+class Settings(TypedDict):
+    """What a trace was computed from."""
+
+    prompt: Annotated[str, "the whole prompt"]
+    importance: Annotated[str, "the importance measure"]
+    masks: Annotated[str, "which edges a subgraph may lose"]
+    position: Annotated[
+        int,
+        "index of the explained token in the whole prompt: the trace explains the prediction after it. "
+        "-1 asks for the last, of a prompt whose tokens are not known yet",
+    ]
+
+
+class TopToken(TypedDict):
+    """One of the leading next tokens."""
+
+    id: Annotated[int, "its id in the vocabulary"]
+    token: Annotated[str, "its text, which is data and never HTML"]
+    probability: Annotated[float, "in the subgraph"]
+    full_probability: Annotated[float, "in the full model"]
+
+
+class Subgraph(TypedDict):
+    """A subgraph of a trace."""
+
+    n_edges: Annotated[int, "how many edges the trace has, before any toggles: 1..E"]
+    toggles: Annotated[Toggles, "the parts that are put in or taken out"]
+
+
+class Result(TypedDict):
+    """What is remembered of a subgraph that was run."""
+
+    edges_kept: Annotated[int, "edges that were kept, after the toggles"]
+    total_variation: Annotated[float, "distance to the full model's prediction, 0..1"]
+    top: Annotated[
+        list[TopToken],
+        "union of the subgraph's and the full model's leading tokens, the most probable in the subgraph first",
+    ]
+
+
+class Prediction(Result):
+    """What a subgraph predicts, against the full model."""
+
+    kl: Annotated[float, "Kullback-Leibler divergence from the full model, in nats"]
+    entropy: Annotated[float, "of the subgraph's prediction, in nats"]
+    top1: Annotated[bool, "whether the most probable token is the full model's"]
+    nucleus: Annotated[float, "recovered nucleus, as a fraction; 0 for none"]
+
+
+class Evaluation(Subgraph, Prediction):
+    """An exact result, with the request that it answers."""
+
+
+class Step(Subgraph):
+    """A state to go back to."""
+
+    settings: Annotated[Settings, "of its trace"]
+
+
+class Tried(Step, Result):
+    """A subgraph whose exact result was seen; `top` has the subgraph's ten most probable tokens."""
+
+    name: Annotated[str, "as the person calls it"]
+
+
+class History(TypedDict):
+    """What was tried, as the browser keeps it."""
+
+    version: Annotated[Literal[2], "of this shape"]
+    steps: Annotated[list[Step], "in the order in which they were made"]
+    at: Annotated[int, "the present step, which undo and redo move; -1 before the first"]
+    tried: Annotated[list[Tried], "the newest first"]
+
+
+class SessionFile(Step):
+    """A session as a file, JSON: everything that a person did, none of the model. Both sides write and read it."""
+
+    format: Annotated[Literal["strace-session"], "what the file is"]
+    version: Annotated[Literal[2], "of this shape"]
+    model: Annotated[str, "the model that it belongs to"]
+    history: Annotated[History, "what was tried"]
+
+
+class Job(TypedDict):
+    """A job on a server that is waited for."""
+
+    stage: Annotated[
+        str,
+        "`received`, `queued`, `provisioning`, `deploying`, `dispatched`, `running`, or `completed` while its answer "
+        "is fetched",
+    ]
+    since: Annotated[float, "when this stage began, in seconds since 1970 by the kernel's clock"]
+    description: Annotated[str, "the server's words, such as a place in the queue"]
+
+
+class Status(TypedDict):
+    """What Python is doing."""
+
+    state: Annotated[Literal["ready", "running", "error"], "whether it waits, works, or has failed"]
+    message: Annotated[str, "the step under way, what went wrong, what was given up, or what is missing in a replay"]
+    progress: Annotated[float, "0..1 while a trace is computed anew"]
+    kind: NotRequired[
+        Annotated[
+            Literal["evaluate", "trace", "compare"],
+            "the request that the message is about; without one, the evaluation",
+        ]
+    ]
+    detail: NotRequired[
+        Annotated[str, "where a server failed: all that it said, perhaps nothing; asking again may then help"]
+    ]
+    job: NotRequired[Annotated[Job, "while a job on a server is waited for"]]
+
+
+class Choices(TypedDict):
+    """What a person can change to."""
+
+    importance: Annotated[list[str], "the importance measures"]
+    masks: Annotated[list[str], "the masks modes"]
+
+
+class Curve(TypedDict):
+    """Another error curve on the same axes."""
+
+    name: Annotated[str, "the measure's, or `inverse` or `random`"]
+    kind: Annotated[Literal["measure", "baseline"], "what it is a curve of"]
+    n_edges: Annotated[list[int], "its sizes, ascending"]
+    total_variation: Annotated[list[float], "the error at each"]
+    lasting_top1: NotRequired[
+        Annotated[int | None, "from so many edges on the top token is the full model's; old files have none"]
+    ]
+
+
+class Landmark(TypedDict):
+    """From where on a criterion holds at every larger level."""
+
+    key: Annotated[
+        Criterion, "the top token, the five leading tokens, a total variation of 0.1 at most, the 60 % nucleus"
+    ]
+    n_edges: Annotated[int, "the size"]
+
+
+class EncodedArray(TypedDict):
+    """Numbers in C order, little-endian."""
+
+    dtype: Annotated[Dtype, "what they are"]
+    shape: Annotated[list[int], "how many of them, along each axis"]
+    data: Annotated[bytes | str, "bytes (a DataView) over a comm, base64 text in a file or an exported page"]
+
+
+class Arrays(TypedDict):
+    """The numbers of a view state.
+
+    K levels, J of them for the strip of C cells, V vocabulary tokens, L layers, H heads, T tokens, S strongest edges.
+    """
+
+    level_n_edges: Annotated[EncodedArray, "int32 [K]", "the sizes, ascending; the last is E"]
+    total_variation: Annotated[EncodedArray, "float32 [K]", "error at each level"]
+    kl: Annotated[EncodedArray, "float32 [K]", "in nats"]
+    entropy: Annotated[EncodedArray, "float32 [K]", "in nats"]
+    top1: Annotated[EncodedArray, "uint8 [K]", "1 where the top token is the full model's"]
+    nucleus: Annotated[EncodedArray, "float32 [K]", "recovered nucleus, as a fraction; 0 for none"]
+    probabilities: Annotated[EncodedArray, "float32 [K, V]", "of each vocabulary token at each level"]
+    full_probabilities: Annotated[EncodedArray, "float32 [V]", "in the full model"]
+    head_edges: Annotated[EncodedArray, "int32 [K, L, H]", "edges of each head in the trace of each level"]
+    mlp_edges: Annotated[EncodedArray, "int32 [K, L]", "edges of each MLP"]
+    layer_edges: Annotated[EncodedArray, "int32 [K, L]", "attention, MLP and residual edges of each layer"]
+    head_total: Annotated[
+        EncodedArray, "int32 [L]", "edges of one head in the whole graph; the last layer's heads have fewer"
+    ]
+    mlp_total: Annotated[EncodedArray, "int32 [L]", "edges of the MLP in the whole graph"]
+    layer_total: Annotated[EncodedArray, "int32 [L]", "edges of the layer in the whole graph"]
+    strip_n_edges: Annotated[EncodedArray, "int32 [J]", "the levels of the strip, the first and the last among them"]
+    strip_shares: Annotated[
+        EncodedArray, "uint8 [J, L, C]", "share of the edges into a cell's tokens that are kept, in 255ths"
+    ]
+    token_shares: Annotated[EncodedArray, "uint8 [K, T]", "the same for each token, over all layers"]
+    strongest_source: Annotated[
+        EncodedArray,
+        "int32 [L, H + 1, S]",
+        "tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1 pads",
+    ]
+    strongest_target: Annotated[EncodedArray, "int32 [L, H + 1, S]", "tokens to which they lead"]
+    strongest_weight: Annotated[EncodedArray, "float32 [L, H + 1, S]", "their weights"]
+    strongest_rank: Annotated[EncodedArray, "int32 [L, H + 1, S]", "in the trace of n edges where below n"]
+
+
+_ARRAYS = {
+    name: hint.__metadata__[0].rstrip("]").split(" [")
+    for name, hint in get_type_hints(Arrays, include_extras=True).items()
+}
+DTYPES: dict[str, Dtype] = {name: dtype for name, (dtype, _) in _ARRAYS.items()}
+"""The kind of numbers in each of the arrays."""
+AXES = {name: axes.split(", ") for name, (_, axes) in _ARRAYS.items()}
+"""What each of the arrays has along its axes."""
+
+
+class ViewState(Settings):
+    """Everything that the views need before the first request."""
+
+    version: Annotated[Literal[2], "of this shape"]
+    model: Annotated[str, "its name"]
+    server: Annotated[str, "the server that it runs on, `host:port`; empty for the kernel itself"]
+    tokens: Annotated[list[str], "the T token texts up to `position`"]
+    all_tokens: Annotated[list[str], "the whole prompt's"]
+    n_layers: Annotated[int, "L"]
+    n_heads: Annotated[int, "H"]
+    n_tokens: Annotated[int, "T"]
+    n_edges: Annotated[int, "E"]
+    tokens_per_cell: Annotated[
+        int, "how many neighbouring tokens share a cell of the strip: 1 but for long prompts on large models"
+    ]
+    full_entropy: Annotated[float, "of the full model's prediction, in nats"]
+    vocabulary: Annotated[list[str], "the V texts of all leading tokens at any level, the full model's included"]
+    vocabulary_ids: Annotated[list[int], "their ids"]
+    landmarks: Annotated[list[Landmark], "those that are reached"]
+    arrays: Annotated[Arrays, "the numbers"]
+
+
+class ExplorerState(TypedDict):
+    """The traits that are kept the same on both sides."""
+
+    view_state: Annotated[ViewState | None, "Python, once a trace", "everything computed before the first drag"]
+    n_edges: Annotated[int, "both", "how many edges the person has chosen, 1..E: the slider's value"]
+    toggles: Annotated[
+        Toggles, "both", "the parts that are put in or taken out; one that is absent is *auto*, as the trace has it"
+    ]
+    evaluation: Annotated[Evaluation | None, "Python", "the last exact result; none before the first"]
+    evaluations: Annotated[
+        list[Evaluation],
+        "Python",
+        "exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by "
+        "itself, on a page; else empty",
+    ]
+    status: Annotated[Status, "Python", "what it is doing"]
+    choices: Annotated[Choices, "Python", "what a person can change to"]
+    curves: Annotated[list[Curve], "Python", "other curves, once computed"]
+    history: Annotated[History, "the browser", "what was tried; Python stores it, saves it and hands it back"]
+    live: Annotated[
+        bool,
+        "Python",
+        "whether a model stands behind the widget: not in an exported page, nor where a file is replayed",
+    ]
+
+
+DEFAULTS: ExplorerState = {
+    "view_state": None,
+    "n_edges": 1,
+    "toggles": {},
+    "evaluation": None,
+    "evaluations": [],
+    "status": {"state": "ready", "message": "", "progress": 0},
+    "choices": {"importance": [], "masks": []},
+    "curves": [],
+    "history": {"version": 2, "steps": [], "at": -1, "tried": []},
+    "live": False,
+}
+"""The traits before there is a trace, and those of a page without a kernel that nothing was tried in."""
+
+
+class LinkedToken(TypedDict):
+    """A leading token, for people who observe or link it."""
+
+    token: Annotated[str, "its text"]
+    probability: Annotated[float, "in the subgraph"]
+
+
+class DerivedState(TypedDict):
+    """The traits that follow from these, for people who set, observe or link them; the browser reads none of them."""
+
+    size: Annotated[float, "Python", "`n_edges` as a share of E; it can be set, and moves the slider"]
+    top_tokens: Annotated[list[LinkedToken], "Python", "of `evaluation`, the most probable first"]
+    total_variation: Annotated[float | None, "Python", "of `evaluation`"]
+
+
+DERIVED_DEFAULTS: DerivedState = {"size": 1.0, "top_tokens": [], "total_variation": None}
+
+
+class Nothing(TypedDict):
+    """No more than the kind."""
+
+
+class TraceQuestion(TypedDict):
+    """Another trace, and where to open it."""
+
+    settings: Annotated[Settings, "what to compute it from"]
+    n_edges: NotRequired[Annotated[int, "without it, the size from which on the top token returns"]]
+    toggles: NotRequired[Annotated[Toggles, "without them, none"]]
+
+
+class CompareQuestion(TypedDict):
+    """Other curves."""
+
+    names: Annotated[list[str], "measures, `inverse` or `random`"]
+
+
+class NodeQuestion(TypedDict):
+    """A head or an MLP."""
+
+    node: Annotated[str, "`21.4` or `21.mlp`"]
+
+
+class NodeEdge(TypedDict):
+    """An edge of a head or an MLP."""
+
+    source: Annotated[int, "the token from which it comes"]
+    target: Annotated[int, "the token to which it leads"]
+    weight: Annotated[float, "its weight"]
+    rank: Annotated[int, "in the trace of n edges where below n"]
+
+
+class NodeDetails(TypedDict):
+    """What a head or an MLP does in the present trace."""
+
+    shares: Annotated[list[float], "of each token: the share of the node's weight, signs aside, that comes from it"]
+    edges: Annotated[list[NodeEdge], "the 32 strongest, by weight"]
+
+
+class Programs(TypedDict):
+    """Programs that reproduce the numbers on screen. They never hold an API key."""
+
+    strace_widgets: Annotated[str, "with this package"]
+    nnsight: Annotated[str, "with nnsight alone"]
+    note: Annotated[str, "what they need besides themselves; empty where that is nothing"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the browser asks that is no state, and what Python answers."""
+
+    question: type
+    answer: type
+    about: str
+
+
+MESSAGES = {
+    "hello": Message(
+        Nothing,
+        Nothing,
+        "A kernel is there. Sent when a view opens, and again where a new `n_edges` or `toggles` has brought no sign "
+        "of life within 2 s. No answer within 4 s: the kernel is busy with a cell, or gone. The view then shows its "
+        "last state, read-only but for the size, until the first word of Python",
+    ),
+    "evaluate": Message(
+        Nothing, Nothing, "Tries the present state again, after an error; answered when it was taken up"
+    ),
+    "trace": Message(
+        TraceQuestion,
+        Nothing,
+        "Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the "
+        "present size and toggles where the graph is the same: under another measure or mode. Where only the measure "
+        "is another, `curves` keeps what still holds, and the former measure's takes the new one's place; else it is "
+        "emptied. What the session has kept is not computed again",
+    ),
+    "compare": Message(
+        CompareQuestion, Nothing, "Computes other measures and baselines at the levels' sizes into `curves`"
+    ),
+    "node": Message(NodeQuestion, NodeDetails, "Answered at once, also while the model runs"),
+    "cancel": Message(
+        Nothing,
+        Nothing,
+        "The `trace` and the `compare` under way end at their next step. A job on a server is waited for no longer, an "
+        "evaluation's too; it may still finish there, and its answer is dropped",
+    ),
+    "code": Message(Nothing, Programs, "The programs for the present state"),
+}
+"""By kind."""
