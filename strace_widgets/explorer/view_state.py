@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..results.sweep import Sweep
     from .contract import (
         Arrays,
+        Criterion,
         Dtype,
         EncodedArray,
         Evaluation,
