@@ -1,7 +1,7 @@
 """JSON that this package wrote, read into a typed value, or refused in words that say what is wrong with it.
 
 Every file of the package is an object with a ``format`` and a ``version``. Whoever reads one names both and the type of
-the whole, as a `msgspec.Struct`, and puts the name of the file before the sentence of a `ValueError`.
+the whole, a `msgspec.Struct`, and turns a `ValueError` into an error that names the file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 T = TypeVar("T")
 
 
-class Header(msgspec.Struct):
+class Header(msgspec.Struct, frozen=True):
     """What every file begins with; the structs of its kinds inherit it."""
 
     format: str
@@ -32,14 +32,14 @@ def decode(content: bytes, kind: type[T]) -> T:
     Raises
     ------
     ValueError
-        Its text goes on after the name of the file: "is no JSON (...)" or "does not fit (...)".
+        Its text is said of the file: "it is no JSON (...)" or "it does not fit (...)".
     """
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as reason:
-        raise ValueError(f"does not fit ({reason})") from reason
+        raise ValueError(f"it does not fit ({reason})") from reason
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
-        raise ValueError(f"is no JSON ({reason})") from reason
+        raise ValueError(f"it is no JSON ({reason})") from reason
 
 
 def decode_file(content: bytes, kind: type[T], form: str, version: int) -> T:
@@ -62,10 +62,10 @@ def decode_file(content: bytes, kind: type[T], form: str, version: int) -> T:
     """
     header = decode(content, Header)
     if header.format != form:
-        raise ValueError(f"has the format {header.format!r}, not {form!r}")
+        raise ValueError(f"its format is {header.format!r}, not {form!r}")
     if not 1 <= header.version <= version:
         raise ValueError(
-            f"is of version {header.version}; this package reads up to version {version}. Install a newer "
+            f"it is of version {header.version}; this package reads up to version {version}. Install a newer "
             "strace_widgets"
         )
     return decode(content, kind)
