@@ -181,7 +181,7 @@ def test_costs_that_cannot_be_read_get_a_sentence(tiny: Any, by_hand: sw.Measure
     for content in ("{", "[1]", '{"l1": "cheap"}'):
         (tmp_path / "by hand" / "costs.json").write_text(content)
         with pytest.raises(
-            sw.StudyError, match=r"costs\.json does not hold the cost of each measure: it .*\)\. Delete it"
+            sw.StudyError, match=r"costs\.json does not hold the cost of each measure: it .*\)\. Delete the file"
         ):
             sw.load_measure_comparison(tmp_path / "by hand")
     (tmp_path / "costs.json").write_text("null")

@@ -351,7 +351,7 @@ def test_folders_that_hold_no_study(tmp_path: Path) -> None:
         ("{", "describes no study: it is no JSON"),
         ("[]", "describes no study: it does not fit"),
         ('{"format": "other"}', "describes no study: it does not fit"),
-        ('{"format": "other", "version": 1}', "describes no study: it has the format 'other', not 'strace-study'"),
+        ('{"format": "other", "version": 1}', "describes no study: its format is 'other', not 'strace-study'"),
         ('{"format": "strace-study", "version": 2}', "version 2; this package reads up to version 1"),
         ('{"format": "strace-study", "version": 1}', "does not fit .*missing required field `n_prompts`"),
         ('{"format": "strace-study", "version": 1, "n_prompts": "two", "settings": {}}', "Expected `int`, got `str`"),

@@ -223,4 +223,4 @@ def _read_costs(folder: Path) -> dict[str, float] | None:
     try:
         return decode(file.read_bytes(), dict[str, float])
     except (OSError, ValueError) as reason:
-        raise StudyError(f"{file} does not hold the cost of each measure: it {reason}. Delete it.") from reason
+        raise StudyError(f"{file} does not hold the cost of each measure: {reason}. Delete the file.") from reason

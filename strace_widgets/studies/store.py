@@ -77,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True):
         return {"attention": self.attention, "ablation": self.ablation}
 
 
-class _StudyFile(Header):
+class _StudyFile(Header, frozen=True):
     """What ``study.json`` holds."""
 
     n_prompts: int
@@ -263,7 +263,7 @@ def load_study(folder: str | Path) -> Study:
     except OSError as reason:
         raise StudyError(f"There is no study in {str(folder)!r} ({reason}).") from reason
     except ValueError as reason:
-        raise StudyError(f"{file} describes no study: it {reason}.") from reason
+        raise StudyError(f"{file} describes no study: {reason}.") from reason
     dimensions = {_FIRST_NAMES.get(name, name): size for name, size in described.settings.dimensions.items()}
     return Study(folder, msgspec.structs.replace(described.settings, dimensions=dimensions), described.n_prompts)
 
