@@ -225,7 +225,9 @@ class _Reader:
         try:
             self.manifest = decode_file(content, Manifest, FORMAT, VERSION)
         except ValueError as reason:
-            raise TraceFileError(f"{path} is no saved trace that can be read, by its manifest.json: {reason}.") from reason
+            raise TraceFileError(
+                f"{path} is no saved trace that can be read, by its manifest.json: {reason}."
+            ) from reason
 
     def wrong(self, member: str, what: str) -> TraceFileError:
         return TraceFileError(f"{self.path} cannot be used: {member} {what}.")
