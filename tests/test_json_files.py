@@ -8,7 +8,7 @@ import pytest
 from strace_widgets.json_files import Header, decode, decode_file
 
 
-class Example(Header):
+class Example(Header, frozen=True):
     name: str
     sizes: list[float] = msgspec.field(default_factory=list)
 

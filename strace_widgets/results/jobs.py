@@ -66,7 +66,7 @@ class Work:
         return Probing(self.probes, self.seed, self.constant)
 
 
-class JobFile(Header):
+class JobFile(Header, frozen=True):
     """What the file of a job holds."""
 
     server: str

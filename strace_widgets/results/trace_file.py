@@ -89,7 +89,7 @@ class Member(msgspec.Struct):
     sha256: str
 
 
-class Manifest(Header):
+class Manifest(Header, frozen=True):
     """``manifest.json``."""
 
     model: ModelEntry
