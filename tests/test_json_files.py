@@ -8,7 +8,7 @@ import pytest
 from strace_widgets.json_files import Header, decode, decode_file
 
 
-class Example(Header, frozen=True):
+class Example(Header):
     name: str
     sizes: list[float] = msgspec.field(default_factory=list)
 

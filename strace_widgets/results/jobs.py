@@ -66,7 +66,7 @@ class Work:
         return Probing(self.probes, self.seed, self.constant)
 
 
-class JobFile(Header, frozen=True):
+class JobFile(Header):
     """What the file of a job holds."""
 
     server: str

@@ -89,7 +89,7 @@ class Member(msgspec.Struct):
     sha256: str
 
 
-class Manifest(Header, frozen=True):
+class Manifest(Header):
     """``manifest.json``."""
 
     model: ModelEntry
