@@ -14,18 +14,18 @@ class Cache(MutableMapping[K, V], Generic[K, V]):
 
     To look a value up is to use it. The value that was set last always stays, however large it is.
 
-    Parameters
+    Attributes
     ----------
     most : int
         How many values are kept.
-    n_bytes : callable, optional
+    n_bytes : callable or None
         Returns how many bytes a value takes.
     most_bytes : int
         How many bytes they may take together.
     """
 
     def __init__(self, most: int, n_bytes: Callable[[V], int] | None = None, most_bytes: int = 0) -> None:
-        self._most, self._n_bytes, self._most_bytes = most, n_bytes, most_bytes
+        self.most, self.n_bytes, self.most_bytes = most, n_bytes, most_bytes
         self._values: dict[K, V] = {}  # the one used last at the end
 
     def __getitem__(self, key: K) -> V:
@@ -48,9 +48,9 @@ class Cache(MutableMapping[K, V], Generic[K, V]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Cache of {len(self)} values, at most {self._most}"
+        return f"Cache of {len(self)} values, at most {self.most}"
 
     def _too_large(self) -> bool:
-        if len(self._values) > self._most:
+        if len(self._values) > self.most:
             return True
-        return self._n_bytes is not None and sum(map(self._n_bytes, self._values.values())) > self._most_bytes
+        return self.n_bytes is not None and sum(map(self.n_bytes, self._values.values())) > self.most_bytes

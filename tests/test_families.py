@@ -42,18 +42,17 @@ def test_family(family: families.Family) -> None:
         range(graph.n_edges)
     )
 
-    neutral = np.zeros((graph.n_layers, graph.n_heads), np.int8), np.zeros(graph.n_layers, np.int8)
-    none, one, every = model.evaluate(trace.token_ids, ranks, np.array([0, 1, graph.n_edges]), neutral)
+    none, one, every = model.evaluate(trace.token_ids, ranks, np.array([0, 1, graph.n_edges]))
     np.testing.assert_allclose(every, logits, atol=1e-4)
     assert np.isfinite(none).all()
     # An empty trace lets nothing of the prompt through: another prompt of the same length gives the same logits.
-    other = model.evaluate(trace.token_ids[::-1].copy(), ranks, np.array([0]), neutral)[0]
+    other = model.evaluate(trace.token_ids[::-1].copy(), ranks, np.array([0]))[0]
     np.testing.assert_allclose(none, other, atol=1e-4)
     assert trace.mask(1.5 / graph.n_edges).n_kept == 1
     assert trace.ranks.mlp[-1, -1] == 0 or not np.allclose(none, every)
     assert np.isfinite(one).all()
     sizes, mean = np.array([0, graph.n_edges]), Modes(ablation="mean")
-    means_only, every = model.evaluate(trace.token_ids, ranks, sizes, neutral, mean)
+    means_only, every = model.evaluate(trace.token_ids, ranks, sizes, None, mean)
     np.testing.assert_allclose(every, logits, atol=1e-4)
     assert np.abs(means_only - none).max() > 1e-2
 

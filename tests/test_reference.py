@@ -68,9 +68,7 @@ def test_masked_logits_agree(
         residual="kept" if keep_residual else "traced",
         ablation=ablation,
     )
-    graph = trace.graph
-    neutral = np.zeros((graph.n_layers, graph.n_heads), np.int8), np.zeros(graph.n_layers, np.int8)
-    ours = model.evaluate(trace.token_ids, trace.ranks, np.array([int(size * trace.n_edges)]), neutral, modes)[0]
+    ours = model.evaluate(trace.token_ids, trace.ranks, np.array([int(size * trace.n_edges)]), None, modes)[0]
     np.testing.assert_allclose(ours, naive.numpy(), rtol=1e-5, atol=1e-5)
 
 
