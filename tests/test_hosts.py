@@ -11,7 +11,7 @@ import nbclient
 import nbformat
 import pytest
 from conftest import SCREENSHOTS
-from hosts import jupyter_environment, jupyter_server, marimo_server, wait_for_kernel
+from hosts import jupyter_environment, jupyter_server, marimo_server
 from live_page import new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -99,7 +99,8 @@ def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
     with jupyter_server(tmp_path) as address:
         page = new_page(browser, viewport={"width": 1300, "height": 1400})
         page.goto(f"{address}/notebooks/smoke.ipynb")
-        wait_for_kernel(address)  # Notebook 7 says nowhere in the page that its kernel is ready
+        expect(page.locator(".jp-NotebookKernelStatus, .jp-Notebook-ExecutionIndicator").first).to_be_attached()
+        page.wait_for_timeout(3000)  # Notebook 7 says nowhere in the page that its kernel is ready
         run_all(page)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
         page.screenshot(path=SCREENSHOTS / "notebook7.png")
