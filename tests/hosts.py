@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -78,17 +77,6 @@ def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path, seconds:
         else:
             return
     pytest.fail(f"The server did not come up:\n{log.read_text()}")
-
-
-def wait_for_kernel(address: str) -> None:
-    """Wait until a kernel of a Jupyter server has answered the page that opened it."""
-    for _ in range(600):
-        with urllib.request.urlopen(f"{address}/api/kernels", timeout=10) as answer:
-            kernels = json.load(answer)
-        if any(kernel["connections"] and kernel["execution_state"] == "idle" for kernel in kernels):
-            return
-        time.sleep(0.1)
-    pytest.fail(f"No kernel is ready: {kernels}")
 
 
 def free_port() -> int:
