@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
 PAGE = ROOT / "docs/explorer-state.md"
 AGAIN = "python js/generate_protocol.py"
-WIDTH = 120
+WIDTH = 140
 
 SCALARS = {str: "string", int: "number", float: "number", bool: "boolean", NoneType: "null"} | {
     bytes: "DataView | ArrayBuffer | Uint8Array"  # as a comm or a file hands them over
@@ -147,7 +147,7 @@ def literal(value: Any) -> str:
 
 def types() -> str:
     """Return the whole of ``types.ts``."""
-    aliases = [f"export type {name} = {typescript(value, aliased=False)};\n" for name, value in ALIASES.items()]
+    aliases = "".join(f"export type {name} = {typescript(value, aliased=False)};\n" for name, value in ALIASES.items())
     kinds = [
         comment("What is asked of Python by a message, by its kind.")
         + "\nexport interface Questions {\n"
@@ -166,7 +166,7 @@ def types() -> str:
         [
             HEADING,
             f"export const version = {contract.VERSION};\n",
-            *aliases,
+            aliases,
             *(interface(name) for name in CLASSES if name not in ("DerivedState", "LinkedToken")),
             *kinds,
             comment(

@@ -4,11 +4,8 @@
 export const version = 2;
 
 export type Toggle = "on" | "off";
-
 export type Toggles = Readonly<Record<string, Toggle>>;
-
 export type Criterion = "top1" | "top5" | "tv" | "nucleus60";
-
 export type Dtype = "int32" | "float32" | "uint8";
 
 /** What a trace was computed from. */
@@ -20,8 +17,8 @@ export interface Settings {
   /** Which edges a subgraph may lose. */
   masks: string;
   /**
-   * Index of the explained token in the whole prompt: the trace explains the prediction after it. -1 asks for the last,
-   * of a prompt whose tokens are not known yet.
+   * Index of the explained token in the whole prompt: the trace explains the prediction after it. -1 asks for the last, of a prompt whose
+   * tokens are not known yet.
    */
   position: number;
 }
@@ -109,10 +106,7 @@ export interface SessionFile extends Step {
 
 /** A job on a server that is waited for. */
 export interface Job {
-  /**
-   * `received`, `queued`, `provisioning`, `deploying`, `dispatched`, `running`, or `completed` while its answer is
-   * fetched.
-   */
+  /** `received`, `queued`, `provisioning`, `deploying`, `dispatched`, `running`, or `completed` while its answer is fetched. */
   stage: string;
   /** When this stage began, in seconds since 1970 by the kernel's clock. */
   since: number;
@@ -177,8 +171,8 @@ export interface EncodedArray {
 }
 
 /**
- * The numbers of a view state. K levels, J of them for the strip of C cells, V vocabulary tokens, L layers, H heads, T
- * tokens, S strongest edges.
+ * The numbers of a view state. K levels, J of them for the strip of C cells, V vocabulary tokens, L layers, H heads, T tokens, S strongest
+ * edges.
  */
 export interface Arrays {
   /** int32 [K]: the sizes, ascending; the last is E */
@@ -215,10 +209,7 @@ export interface Arrays {
   strip_shares: Uint8Array;
   /** uint8 [K, T]: the same for each token, over all layers */
   token_shares: Uint8Array;
-  /**
-   * int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1
-   * pads
-   */
+  /** int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1 pads */
   strongest_source: Int32Array;
   /** int32 [L, H + 1, S]: tokens to which they lead */
   strongest_target: Int32Array;
@@ -280,8 +271,7 @@ export interface ExplorerState {
   /** The last exact result; none before the first. */
   evaluation: Evaluation | null;
   /**
-   * Exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by itself, on
-   * a page; else empty.
+   * Exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by itself, on a page; else empty.
    */
   evaluations: Evaluation[];
   /** What it is doing. */
@@ -354,18 +344,17 @@ export interface Programs {
 /** What is asked of Python by a message, by its kind. */
 export interface Questions {
   /**
-   * A kernel is there. Sent when a view opens, and again where a new `n_edges` or `toggles` has brought no sign of life
-   * within 2 s. No answer within 4 s: the kernel is busy with a cell, or gone. The view then shows its last state,
-   * read-only but for the size, until the first word of Python.
+   * A kernel is there. Sent when a view opens, and again where a new `n_edges` or `toggles` has brought no sign of life within 2 s. No
+   * answer within 4 s: the kernel is busy with a cell, or gone. The view then shows its last state, read-only but for the size, until the
+   * first word of Python.
    */
   hello: Nothing;
   /** Tries the present state again, after an error; answered when it was taken up. */
   evaluate: Nothing;
   /**
-   * Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the present
-   * size and toggles where the graph is the same: under another measure or mode. Where only the measure is another,
-   * `curves` keeps what still holds, and the former measure's takes the new one's place; else it is emptied. What the
-   * session has kept is not computed again.
+   * Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the present size and toggles
+   * where the graph is the same: under another measure or mode. Where only the measure is another, `curves` keeps what still holds, and the
+   * former measure's takes the new one's place; else it is emptied. What the session has kept is not computed again.
    */
   trace: TraceQuestion;
   /** Computes other measures and baselines at the levels' sizes into `curves`. */
@@ -373,8 +362,8 @@ export interface Questions {
   /** Answered at once, also while the model runs. */
   node: NodeQuestion;
   /**
-   * The `trace` and the `compare` under way end at their next step. A job on a server is waited for no longer, an
-   * evaluation's too; it may still finish there, and its answer is dropped.
+   * The `trace` and the `compare` under way end at their next step. A job on a server is waited for no longer, an evaluation's too; it may
+   * still finish there, and its answer is dropped.
    */
   cancel: Nothing;
   /** The programs for the present state. */
