@@ -66,7 +66,8 @@ export interface Prediction extends Result {
 }
 
 /** An exact result, with the request that it answers. */
-export interface Evaluation extends Subgraph, Prediction {}
+export interface Evaluation extends Subgraph, Prediction {
+}
 
 /** A state to go back to. */
 export interface Step extends Subgraph {
@@ -175,47 +176,47 @@ export interface EncodedArray {
  * edges.
  */
 export interface Arrays {
-  /** int32 [K]: the sizes, ascending; the last is E */
+  /** int32 [K]: the sizes, ascending; the last is E. */
   level_n_edges: Int32Array;
-  /** float32 [K]: error at each level */
+  /** float32 [K]: error at each level. */
   total_variation: Float32Array;
-  /** float32 [K]: in nats */
+  /** float32 [K]: in nats. */
   kl: Float32Array;
-  /** float32 [K]: in nats */
+  /** float32 [K]: in nats. */
   entropy: Float32Array;
-  /** uint8 [K]: 1 where the top token is the full model's */
+  /** uint8 [K]: 1 where the top token is the full model's. */
   top1: Uint8Array;
-  /** float32 [K]: recovered nucleus, as a fraction; 0 for none */
+  /** float32 [K]: recovered nucleus, as a fraction; 0 for none. */
   nucleus: Float32Array;
-  /** float32 [K, V]: of each vocabulary token at each level */
+  /** float32 [K, V]: of each vocabulary token at each level. */
   probabilities: Float32Array;
-  /** float32 [V]: in the full model */
+  /** float32 [V]: in the full model. */
   full_probabilities: Float32Array;
-  /** int32 [K, L, H]: edges of each head in the trace of each level */
+  /** int32 [K, L, H]: edges of each head in the trace of each level. */
   head_edges: Int32Array;
-  /** int32 [K, L]: edges of each MLP */
+  /** int32 [K, L]: edges of each MLP. */
   mlp_edges: Int32Array;
-  /** int32 [K, L]: attention, MLP and residual edges of each layer */
+  /** int32 [K, L]: attention, MLP and residual edges of each layer. */
   layer_edges: Int32Array;
-  /** int32 [L]: edges of one head in the whole graph; the last layer's heads have fewer */
+  /** int32 [L]: edges of one head in the whole graph; the last layer's heads have fewer. */
   head_total: Int32Array;
-  /** int32 [L]: edges of the MLP in the whole graph */
+  /** int32 [L]: edges of the MLP in the whole graph. */
   mlp_total: Int32Array;
-  /** int32 [L]: edges of the layer in the whole graph */
+  /** int32 [L]: edges of the layer in the whole graph. */
   layer_total: Int32Array;
-  /** int32 [J]: the levels of the strip, the first and the last among them */
+  /** int32 [J]: the levels of the strip, the first and the last among them. */
   strip_n_edges: Int32Array;
-  /** uint8 [J, L, C]: share of the edges into a cell's tokens that are kept, in 255ths */
+  /** uint8 [J, L, C]: share of the edges into a cell's tokens that are kept, in 255ths. */
   strip_shares: Uint8Array;
-  /** uint8 [K, T]: the same for each token, over all layers */
+  /** uint8 [K, T]: the same for each token, over all layers. */
   token_shares: Uint8Array;
-  /** int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1 pads */
+  /** int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1 pads. */
   strongest_source: Int32Array;
-  /** int32 [L, H + 1, S]: tokens to which they lead */
+  /** int32 [L, H + 1, S]: tokens to which they lead. */
   strongest_target: Int32Array;
-  /** float32 [L, H + 1, S]: their weights */
+  /** float32 [L, H + 1, S]: their weights. */
   strongest_weight: Float32Array;
-  /** int32 [L, H + 1, S]: in the trace of n edges where below n */
+  /** int32 [L, H + 1, S]: in the trace of n edges where below n. */
   strongest_rank: Int32Array;
 }
 
