@@ -168,19 +168,27 @@ def types() -> str:
 def table(header: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def named(hint: Any) -> str:
+    """Return a type for a table, in which "|" would end a cell."""
+    plain = {wire: name for name, wire in ON_THE_WIRE.items()}
+    return " or ".join(f"`{plain.get(each, each)}`" for each in typescript(hint).split(" | "))
 
 
 def fields_table(name: str) -> str:
     """Return the fields of a type as a table."""
     own = fields(name)
     if name in ("ExplorerState", "DerivedState"):
-        rows = [[f"`{f.name}`", f"`{typescript(f.hint)}`", f.notes[0], f.about] for f in own]
+        rows = [[f"`{f.name}`", named(f.hint), f.notes[0], f.about] for f in own]
         return table(["trait", "type", "written by", "content"], rows)
     if name == "Arrays":
         return table(["array", "type", "content"], [[f"`{f.name}`", f.notes[0], f.about] for f in own])
-    rows = [[f"`{f.name}{'?' if f.optional else ''}`", f"`{typescript(f.hint)}`", f.about] for f in own]
-    return table(["field", "type", "content"], rows)
+    rows = [[f"`{f.name}{'?' if f.optional else ''}`", named(f.hint), f.about] for f in own]
+    bases = f" (and the fields of {' and '.join(f'`{base}`' for base in BASES[name])})" if BASES[name] else ""
+    about = (inspect.getdoc(CLASSES[name]) or "").removesuffix(".")
+    return f"`{name}`{bases}: {about[0].lower() + about[1:]}.\n\n" + table(["field", "type", "content"], rows)
 
 
 def messages_table() -> str:
