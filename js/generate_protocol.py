@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
 PAGE = ROOT / "docs/explorer-state.md"
 AGAIN = "python js/generate_protocol.py"
-WIDTH = 120
+WIDTH = 140
 
 SCALARS = {str: "string", int: "number", float: "number", bool: "boolean", NoneType: "null"} | {
     bytes: "DataView | ArrayBuffer | Uint8Array"  # as a comm or a file hands them over
@@ -34,11 +34,18 @@ HEADING = f"""// What Python and the browser say to each other. Made from strace
 // `{AGAIN}`: change it there.
 """
 
-DECODED = """/** The same with its bytes decoded. */
+ENCODED = "\nexport type EncodedArrays = { [name in keyof Arrays]: EncodedArray };\n"
+DECODED = """
+/** The same with its bytes decoded. */
 export interface ViewState extends Omit<EncodedViewState, "arrays"> {
   arrays: Arrays;
 }
 """
+
+
+ABOUT_DEFAULTS = "The traits before there is a trace, and those of a page without a kernel that nothing was tried in."
+PYTHON_S_OWN = ("DerivedState", "LinkedToken")
+"""What the browser does not read."""
 
 
 class Field(NamedTuple):
@@ -111,30 +118,24 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
+def block(about: str, opening: str, members: list[tuple[str, str]]) -> str:
+    """Return a declaration with a comment over it and over each of its members."""
+    lines = [f"{comment(text, '  ')}\n  {member};" if text else f"  {member};" for text, member in members]
+    return "\n".join([comment(about), f"{opening} {{", *lines, "}\n"])
+
+
 def interface(name: str) -> str:
     """Return one type as TypeScript."""
-    heading = comment(inspect.getdoc(CLASSES[name]) or "")
+    about, own, bases = inspect.getdoc(CLASSES[name]) or "", fields(name), BASES[name]
     if name == "Arrays":
-        members = [
-            (f"{f.notes[0]}: {f.about}", f"{f.name}: {TYPED_ARRAYS[f.notes[0].split()[0]]};") for f in fields(name)
-        ]
-        body = "\n".join(f"{comment(about, '  ')}\n  {line}" for about, line in members)
-        return (
-            f"{heading}\nexport interface Arrays {{\n{body}\n}}\n\n"
-            "export type EncodedArrays = { [name in keyof Arrays]: EncodedArray };\n"
-        )
-    own = fields(name)
-    if not own and not BASES[name]:
-        return f"{heading}\nexport type {name} = object;\n"
-    lines = [
-        f"{comment(sentence(f.about), '  ')}\n  {f.name}{'?' if f.optional else ''}: {typescript(f.hint)};" for f in own
-    ]
-    bases = f" extends {', '.join(BASES[name])}" if BASES[name] else ""
-    body = "\n".join(lines)
-    plain = f"{heading}\nexport interface {ON_THE_WIRE.get(name, name)}{bases} {{" + (
-        f"\n{body}\n}}\n" if body else "}\n"
-    )
-    return plain + (f"\n{DECODED}" if name == "ViewState" else "")
+        arrays = [(f"{f.notes[0]}: {f.about}.", f"{f.name}: {TYPED_ARRAYS[f.notes[0].split()[0]]}") for f in own]
+        return block(about, "export interface Arrays", arrays) + ENCODED
+    if not own and not bases:
+        return f"{comment(about)}\nexport type {name} = object;\n"
+    extends = f" extends {', '.join(bases)}" if bases else ""
+    members = [(sentence(f.about), f"{f.name}{'?' if f.optional else ''}: {typescript(f.hint)}") for f in own]
+    written = block(about, f"export interface {ON_THE_WIRE.get(name, name)}{extends}", members)
+    return written + DECODED if name == "ViewState" else written
 
 
 def literal(value: Any) -> str:
@@ -147,32 +148,19 @@ def literal(value: Any) -> str:
 
 def types() -> str:
     """Return the whole of ``types.ts``."""
-    aliases = [f"export type {name} = {typescript(value, aliased=False)};\n" for name, value in ALIASES.items()]
-    kinds = [
-        comment("What is asked of Python by a message, by its kind.")
-        + "\nexport interface Questions {\n"
-        + "".join(
-            f"{comment(sentence(m.about), '  ')}\n  {kind}: {m.question.__name__};\n"
-            for kind, m in contract.MESSAGES.items()
-        )
-        + "}\n",
-        comment("What Python answers.")
-        + "\nexport interface Answers {\n"
-        + "".join(f"  {kind}: {m.answer.__name__};\n" for kind, m in contract.MESSAGES.items())
-        + "}\n",
-    ]
+    aliases = "".join(f"export type {name} = {typescript(value, aliased=False)};\n" for name, value in ALIASES.items())
+    questions = [(sentence(m.about), f"{kind}: {m.question.__name__}") for kind, m in contract.MESSAGES.items()]
+    answers = [("", f"{kind}: {m.answer.__name__}") for kind, m in contract.MESSAGES.items()]
     defaults = "".join(f"  {name}: {literal(value)},\n" for name, value in contract.DEFAULTS.items())
     return "\n".join(
         [
             HEADING,
             f"export const version = {contract.VERSION};\n",
-            *aliases,
-            *(interface(name) for name in CLASSES if name not in ("DerivedState", "LinkedToken")),
-            *kinds,
-            comment(
-                "The traits before there is a trace, and those of a page without a kernel that nothing was tried in."
-            )
-            + f"\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
+            aliases,
+            *(interface(name) for name in CLASSES if name not in PYTHON_S_OWN),
+            block("What is asked of Python by a message, by its kind.", "export interface Questions", questions),
+            block("What Python answers.", "export interface Answers", answers),
+            f"{comment(ABOUT_DEFAULTS)}\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
         ]
     )
 
@@ -180,19 +168,27 @@ def types() -> str:
 def table(header: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def named(hint: Any) -> str:
+    """Return a type for a table, in which "|" would end a cell."""
+    plain = {wire: name for name, wire in ON_THE_WIRE.items()}
+    return " or ".join(f"`{plain.get(each, each)}`" for each in typescript(hint).split(" | "))
 
 
 def fields_table(name: str) -> str:
     """Return the fields of a type as a table."""
     own = fields(name)
     if name in ("ExplorerState", "DerivedState"):
-        rows = [[f"`{f.name}`", f"`{typescript(f.hint)}`", f.notes[0], f.about] for f in own]
+        rows = [[f"`{f.name}`", named(f.hint), f.notes[0], f.about] for f in own]
         return table(["trait", "type", "written by", "content"], rows)
     if name == "Arrays":
         return table(["array", "type", "content"], [[f"`{f.name}`", f.notes[0], f.about] for f in own])
-    rows = [[f"`{f.name}{'?' if f.optional else ''}`", f"`{typescript(f.hint)}`", f.about] for f in own]
-    return table(["field", "type", "content"], rows)
+    rows = [[f"`{f.name}{'?' if f.optional else ''}`", named(f.hint), f.about] for f in own]
+    bases = f" (and the fields of {' and '.join(f'`{base}`' for base in BASES[name])})" if BASES[name] else ""
+    about = (inspect.getdoc(CLASSES[name]) or "").removesuffix(".")
+    return f"`{name}`{bases}: {about[0].lower() + about[1:]}.\n\n" + table(["field", "type", "content"], rows)
 
 
 def messages_table() -> str:

@@ -107,6 +107,16 @@ def test_a_double_click_opens_the_explorer_and_the_keyboard_moves_its_size(page:
     assert float(tv.inner_text()) == pytest.approx(0, abs=1e-3)
 
 
+def test_a_file_of_version_1_shows_what_it_showed(page: Page, folder: Path) -> None:
+    (folder / "former.strace").write_bytes((ROOT / "tests/v1/trace.strace").read_bytes())
+    open_file(page, "former.strace")
+    explorer = page.get_by_test_id("strace-explorer")
+    expect(explorer.locator(".sw-reading")).to_contain_text("nucleus 10 %", timeout=30_000)
+    expect(explorer.get_by_test_id("tv")).to_have_text("0.368")
+    expect(explorer.get_by_test_id("token-row").first).to_have_attribute("data-token", "w34")
+    expect(explorer.get_by_test_id("tried-chip").first).to_contain_text("w34")
+
+
 def test_two_files_are_open_at_once_and_a_reloaded_page_has_them_again(page: Page, folder: Path) -> None:
     (folder / "copy.strace").write_bytes((folder / "france.strace").read_bytes())
     opened(page)

@@ -27,7 +27,7 @@ def test_a_trace_shows_what_it_showed() -> None:
     assert (evaluation["edges_kept"], evaluation["nucleus"], evaluation["top1"]) == (20, 0.1, True)
     assert evaluation["total_variation"] == 0.3682327642181196
     assert evaluation["top"][0]["token"] == explorer.top_tokens[0]["token"] == "w34"
-    (tried,) = explorer.history["tried"]
+    tried = explorer.history["tried"][0]
     assert (tried["name"], tried["top"][0]["token"]) == ("head 2 of layer 1 off", "w34")
     assert [curve["name"] for curve in explorer.curves] == ["l2", "inverse"]
     explorer.close()

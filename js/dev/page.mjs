@@ -1,4 +1,4 @@
-// Writes a page without a kernel around a synthetic state, for looking at the built view_state:
+// Writes a page without a kernel around a synthetic state, for looking at the built script:
 //   node dev/page.mjs OUT.html ['{"layers": 80, "heads": 64, "tokens": 200, "theme": "dark", "state": {"n_edges": 300}, "evaluate": true}']
 import { build } from "esbuild";
 import { readFile, writeFile } from "node:fs/promises";
@@ -8,7 +8,7 @@ const { layers = 30, heads = 9, tokens = 9, theme = "light", state = {}, evaluat
 const prompt = ["The", " E", "iffel", " Tower", " is", " in", " the", " city", " of"];
 const strange = [" برج", "\n", "<script>alert(1)</script>", "", "\t", " 塔"];
 
-const { outputFiles } = await build({ entryPoints: ["tests/fixture.ts"], view_state: true, write: false, format: "esm" });
+const { outputFiles } = await build({ entryPoints: ["tests/fixture.ts"], bundle: true, write: false, format: "esm" });
 const { makeState, makeEvaluation } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
 
 const words = Array.from({ length: tokens }, (_, index) => prompt[index] ?? [...strange, ...prompt][index % 15]);

@@ -25,14 +25,12 @@ export interface Shown {
   toggled: Evaluation | null;
 }
 
-const nothing: Evaluation[] = [];
-
 export function useShown(model: ExplorerModel, viewState: ViewState): Shown {
   const size = useSize(model);
   const toggles = useTrait(model, "toggles");
   const evaluation = useTrait(model, "evaluation");
   const curves = useTrait(model, "curves");
-  const known = useTrait(model, "evaluations") ?? nothing;
+  const known = useTrait(model, "evaluations");
   const kernel = useKernel(model);
   const live = kernel === "live" || kernel === "awaited";
   const toggleable = live || known.length > 0;

@@ -94,11 +94,12 @@ const isTopToken = (value: unknown): value is TopToken =>
 
 const isTried = (value: unknown, viewState: ViewState): value is Tried =>
   isObject(value) &&
-  isStep(value, viewState) &&
-  isText((value as Loose).name) &&
-  ["edges_kept", "total_variation"].every((field) => isNumber((value as unknown as Loose)[field])) &&
-  isList((value as Loose).top, isTopToken) &&
-  (value as unknown as Tried).top.length > 0;
+  isText(value.name) &&
+  isNumber(value.edges_kept) &&
+  isNumber(value.total_variation) &&
+  isList(value.top, isTopToken) &&
+  value.top.length > 0 &&
+  isStep(value, viewState);
 
 const isHistory = (value: unknown, viewState: ViewState): value is History =>
   isObject(value) &&

@@ -4,11 +4,8 @@
 export const version = 2;
 
 export type Toggle = "on" | "off";
-
 export type Toggles = Readonly<Record<string, Toggle>>;
-
 export type Criterion = "top1" | "top5" | "tv" | "nucleus60";
-
 export type Dtype = "int32" | "float32" | "uint8";
 
 /** What a trace was computed from. */
@@ -20,8 +17,8 @@ export interface Settings {
   /** Which edges a subgraph may lose. */
   masks: string;
   /**
-   * Index of the explained token in the whole prompt: the trace explains the prediction after it. -1 asks for the last,
-   * of a prompt whose tokens are not known yet.
+   * Index of the explained token in the whole prompt: the trace explains the prediction after it. -1 asks for the last, of a prompt whose
+   * tokens are not known yet.
    */
   position: number;
 }
@@ -69,7 +66,8 @@ export interface Prediction extends Result {
 }
 
 /** An exact result, with the request that it answers. */
-export interface Evaluation extends Subgraph, Prediction {}
+export interface Evaluation extends Subgraph, Prediction {
+}
 
 /** A state to go back to. */
 export interface Step extends Subgraph {
@@ -109,10 +107,7 @@ export interface SessionFile extends Step {
 
 /** A job on a server that is waited for. */
 export interface Job {
-  /**
-   * `received`, `queued`, `provisioning`, `deploying`, `dispatched`, `running`, or `completed` while its answer is
-   * fetched.
-   */
+  /** `received`, `queued`, `provisioning`, `deploying`, `dispatched`, `running`, or `completed` while its answer is fetched. */
   stage: string;
   /** When this stage began, in seconds since 1970 by the kernel's clock. */
   since: number;
@@ -177,54 +172,51 @@ export interface EncodedArray {
 }
 
 /**
- * The numbers of a view state. K levels, J of them for the strip of C cells, V vocabulary tokens, L layers, H heads, T
- * tokens, S strongest edges.
+ * The numbers of a view state. K levels, J of them for the strip of C cells, V vocabulary tokens, L layers, H heads, T tokens, S strongest
+ * edges.
  */
 export interface Arrays {
-  /** int32 [K]: the sizes, ascending; the last is E */
+  /** int32 [K]: the sizes, ascending; the last is E. */
   level_n_edges: Int32Array;
-  /** float32 [K]: error at each level */
+  /** float32 [K]: error at each level. */
   total_variation: Float32Array;
-  /** float32 [K]: in nats */
+  /** float32 [K]: in nats. */
   kl: Float32Array;
-  /** float32 [K]: in nats */
+  /** float32 [K]: in nats. */
   entropy: Float32Array;
-  /** uint8 [K]: 1 where the top token is the full model's */
+  /** uint8 [K]: 1 where the top token is the full model's. */
   top1: Uint8Array;
-  /** float32 [K]: recovered nucleus, as a fraction; 0 for none */
+  /** float32 [K]: recovered nucleus, as a fraction; 0 for none. */
   nucleus: Float32Array;
-  /** float32 [K, V]: of each vocabulary token at each level */
+  /** float32 [K, V]: of each vocabulary token at each level. */
   probabilities: Float32Array;
-  /** float32 [V]: in the full model */
+  /** float32 [V]: in the full model. */
   full_probabilities: Float32Array;
-  /** int32 [K, L, H]: edges of each head in the trace of each level */
+  /** int32 [K, L, H]: edges of each head in the trace of each level. */
   head_edges: Int32Array;
-  /** int32 [K, L]: edges of each MLP */
+  /** int32 [K, L]: edges of each MLP. */
   mlp_edges: Int32Array;
-  /** int32 [K, L]: attention, MLP and residual edges of each layer */
+  /** int32 [K, L]: attention, MLP and residual edges of each layer. */
   layer_edges: Int32Array;
-  /** int32 [L]: edges of one head in the whole graph; the last layer's heads have fewer */
+  /** int32 [L]: edges of one head in the whole graph; the last layer's heads have fewer. */
   head_total: Int32Array;
-  /** int32 [L]: edges of the MLP in the whole graph */
+  /** int32 [L]: edges of the MLP in the whole graph. */
   mlp_total: Int32Array;
-  /** int32 [L]: edges of the layer in the whole graph */
+  /** int32 [L]: edges of the layer in the whole graph. */
   layer_total: Int32Array;
-  /** int32 [J]: the levels of the strip, the first and the last among them */
+  /** int32 [J]: the levels of the strip, the first and the last among them. */
   strip_n_edges: Int32Array;
-  /** uint8 [J, L, C]: share of the edges into a cell's tokens that are kept, in 255ths */
+  /** uint8 [J, L, C]: share of the edges into a cell's tokens that are kept, in 255ths. */
   strip_shares: Uint8Array;
-  /** uint8 [K, T]: the same for each token, over all layers */
+  /** uint8 [K, T]: the same for each token, over all layers. */
   token_shares: Uint8Array;
-  /**
-   * int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1
-   * pads
-   */
+  /** int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1 pads. */
   strongest_source: Int32Array;
-  /** int32 [L, H + 1, S]: tokens to which they lead */
+  /** int32 [L, H + 1, S]: tokens to which they lead. */
   strongest_target: Int32Array;
-  /** float32 [L, H + 1, S]: their weights */
+  /** float32 [L, H + 1, S]: their weights. */
   strongest_weight: Float32Array;
-  /** int32 [L, H + 1, S]: in the trace of n edges where below n */
+  /** int32 [L, H + 1, S]: in the trace of n edges where below n. */
   strongest_rank: Int32Array;
 }
 
@@ -280,8 +272,7 @@ export interface ExplorerState {
   /** The last exact result; none before the first. */
   evaluation: Evaluation | null;
   /**
-   * Exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by itself, on
-   * a page; else empty.
+   * Exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by itself, on a page; else empty.
    */
   evaluations: Evaluation[];
   /** What it is doing. */
@@ -354,18 +345,17 @@ export interface Programs {
 /** What is asked of Python by a message, by its kind. */
 export interface Questions {
   /**
-   * A kernel is there. Sent when a view opens, and again where a new `n_edges` or `toggles` has brought no sign of life
-   * within 2 s. No answer within 4 s: the kernel is busy with a cell, or gone. The view then shows its last state,
-   * read-only but for the size, until the first word of Python.
+   * A kernel is there. Sent when a view opens, and again where a new `n_edges` or `toggles` has brought no sign of life within 2 s. No
+   * answer within 4 s: the kernel is busy with a cell, or gone. The view then shows its last state, read-only but for the size, until the
+   * first word of Python.
    */
   hello: Nothing;
   /** Tries the present state again, after an error; answered when it was taken up. */
   evaluate: Nothing;
   /**
-   * Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the present
-   * size and toggles where the graph is the same: under another measure or mode. Where only the measure is another,
-   * `curves` keeps what still holds, and the former measure's takes the new one's place; else it is emptied. What the
-   * session has kept is not computed again.
+   * Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the present size and toggles
+   * where the graph is the same: under another measure or mode. Where only the measure is another, `curves` keeps what still holds, and the
+   * former measure's takes the new one's place; else it is emptied. What the session has kept is not computed again.
    */
   trace: TraceQuestion;
   /** Computes other measures and baselines at the levels' sizes into `curves`. */
@@ -373,8 +363,8 @@ export interface Questions {
   /** Answered at once, also while the model runs. */
   node: NodeQuestion;
   /**
-   * The `trace` and the `compare` under way end at their next step. A job on a server is waited for no longer, an
-   * evaluation's too; it may still finish there, and its answer is dropped.
+   * The `trace` and the `compare` under way end at their next step. A job on a server is waited for no longer, an evaluation's too; it may
+   * still finish there, and its answer is dropped.
    */
   cancel: Nothing;
   /** The programs for the present state. */

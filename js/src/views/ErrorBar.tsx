@@ -9,14 +9,14 @@ const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", trace
 /** What went wrong with the last request of this view, else with Python's last work. */
 export function ErrorBar({ status, conversation }: Pick<ViewProps, "status" | "conversation">) {
   const { failure, report, request } = conversation;
-  const told = status.state === "error";
+  const failed = status.state === "error";
   const evaluate = () => void request("evaluate", {});
-  const shown = failure ?? (told ? failureOf(status, evaluate) : null);
+  const shown = failure ?? (failed ? failureOf(status, evaluate) : null);
   if (!shown) return null;
   const { kind, sentence, detail, again } = shown;
   const dismiss = () => {
     report(null);
-    if (told) evaluate(); // Python says it as well, until something succeeds
+    if (failed) evaluate(); // Python says it as well, until something succeeds
   };
   return (
     <div class="sw-error" role="alert" data-testid="error">
