@@ -13,7 +13,7 @@ import msgspec
 T = TypeVar("T")
 
 
-class Header(msgspec.Struct, frozen=True):
+class Header(msgspec.Struct):
     """What every file begins with; the structs of its kinds inherit it."""
 
     format: str

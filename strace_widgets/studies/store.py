@@ -77,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True):
         return {"attention": self.attention, "ablation": self.ablation}
 
 
-class _StudyFile(Header, frozen=True):
+class _StudyFile(Header):
     """What ``study.json`` holds."""
 
     n_prompts: int
