@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,16 @@ def entries(folder: Path) -> int:
     return len(list(parts.iterdir())) if parts.exists() else 0
 
 
+def files(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("parts/*/*"))
+
+
+def wait_for(count: Callable[[Path], int], folder: Path, goal: int, process: subprocess.Popen[bytes]) -> None:
+    while count(folder) < goal:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.001)
+
+
 @pytest.mark.slow
 def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     draw = random.Random(0)  # noqa: S311 - moments, not secrets
@@ -30,11 +41,10 @@ def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     for kill in range(KILLS):
         goal = entries(stopped) + draw.randint(1, 4)
         with subprocess.Popen(command) as process:
-            while entries(stopped) < goal:
-                assert process.poll() is None, "it ended before it could be killed"
-                time.sleep(0.001)
             # An entry appears when its first file is about to be written: at once is in the middle of writing.
-            time.sleep(0 if kill % 2 else draw.uniform(0, 0.2))
+            wait_for(entries, stopped, goal, process)
+            if kill % 2 == 0:
+                wait_for(files, stopped, files(stopped) + draw.randint(1, 5), process)
             os.kill(process.pid, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
         parts_after.append(entries(stopped))
@@ -42,8 +52,8 @@ def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     subprocess.run(command, check=True)
 
     resumed_study.run(str(whole))
-    files = {file.relative_to(whole) for file in whole.rglob("*") if file.is_file()}
-    assert {file.relative_to(stopped) for file in stopped.rglob("*") if file.is_file()} == files
-    assert len(files) > len(resumed_study.PROMPTS)
-    for file in files:
+    written = {file.relative_to(whole) for file in whole.rglob("*") if file.is_file()}
+    assert {file.relative_to(stopped) for file in stopped.rglob("*") if file.is_file()} == written
+    assert len(written) > len(resumed_study.PROMPTS)
+    for file in written:
         assert (stopped / file).read_bytes() == (whole / file).read_bytes(), file
