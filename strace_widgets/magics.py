@@ -74,7 +74,7 @@ class StraceMagics(Magics):
         if hasattr(held, "capture_vectors"):
             return cast("Model", held)
         if self.chosen not in self.models:
-            from .model.loading import load_model  # noqa: PLC0415 - torch is needed from here on
+            from . import load_model  # noqa: PLC0415 - torch is needed from here on
 
             self.models[self.chosen] = load_model(self.chosen or None)
         return self.models[self.chosen]

@@ -101,19 +101,20 @@ def ndif(served_model: Any, tiny_folder: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def time_() -> mock_ndif.PassingTime:
+def passing() -> mock_ndif.PassingTime:
     return mock_ndif.PassingTime()
 
 
 @pytest.fixture(scope="session")
-def loaded(served_model: Any, tiny_folder: str) -> Any:
+def loaded_remote_tiny(served_model: Any, tiny_folder: str) -> Any:
     return sw.load_model(tiny_folder, remote=mock_ndif.URL, client=MockNDIF(served_model, tiny_folder).client)
 
 
 @pytest.fixture
-def there(loaded: Any, ndif: MockNDIF, time_: mock_ndif.PassingTime) -> Any:
+def remote_tiny(loaded_remote_tiny: Any, ndif: MockNDIF, passing: mock_ndif.PassingTime) -> Any:
     """The tiny model on the server that the tests play, whose time passes by itself."""
-    return replace(loaded, server=replace(loaded.server, client=ndif.client, clock=time_.clock, traffic=Traffic()))
+    server = replace(loaded_remote_tiny.server, client=ndif.client, clock=passing.clock, traffic=Traffic())
+    return replace(loaded_remote_tiny, server=server)
 
 
 @pytest.fixture(scope="session")

@@ -60,10 +60,10 @@ GIVEN_UP = (
 
 
 @pytest.mark.parametrize("words", GIVEN_UP, ids=lambda words: words.error.__name__)
-def test_a_job_that_the_server_gives_up(there: Any, ndif: MockNDIF, words: Words) -> None:
-    trace = sw.trace(there, PROMPT)
+def test_a_job_that_the_server_gives_up(remote_tiny: Any, ndif: MockNDIF, words: Words) -> None:
+    trace = sw.trace(remote_tiny, PROMPT)
     ndif.failure = words.text
-    for ask in (lambda: trace.evaluate([0.5]), lambda: sw.submit(there, PROMPT).result()):
+    for ask in (lambda: trace.evaluate([0.5]), lambda: sw.submit(remote_tiny, PROMPT).result()):
         with pytest.raises(words.error, match=words.sentence) as raised:
             ask()
         assert type(raised.value) is words.error
@@ -91,14 +91,14 @@ REFUSED_AT_ONCE = {
 
 
 @pytest.mark.parametrize("code", REFUSED_AT_ONCE)
-def test_a_request_that_the_server_does_not_take(there: Any, ndif: MockNDIF, code: int) -> None:
+def test_a_request_that_the_server_does_not_take(remote_tiny: Any, ndif: MockNDIF, code: int) -> None:
     words = REFUSED_AT_ONCE[code]
     ndif.before.append(at("/request", httpx.Response(code, json={"detail": words.text})))
     with pytest.raises(words.error, match=words.sentence) as raised:
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
     assert type(raised.value) is words.error
     assert raised.value.text == words.text
-    assert there.server.traffic.requests == 0
+    assert remote_tiny.server.traffic.requests == 0
     assert len(ndif.posted) == 1, "a refusal is not asked for again"
 
 
@@ -113,28 +113,28 @@ def test_every_remote_error_of_the_package_is_raised_here() -> None:
 # Keys.
 
 
-def test_a_wrong_key_that_the_server_repeats_is_repeated_no_further(there: Any, ndif: MockNDIF) -> None:
+def test_a_wrong_key_that_the_server_repeats_is_repeated_no_further(remote_tiny: Any, ndif: MockNDIF) -> None:
     detail = f"Invalid API key format: '{KEY}'. API keys must be in the format: xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx."
     ndif.before.append(lambda _: httpx.Response(400, json={"detail": detail}))
     with pytest.raises(errors.WrongKeyError, match="does not know your API key") as raised:
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
     error = raised.value
     assert "(your key)" in error.text
     assert KEY not in f"{error} {error.text} {error.__cause__!r} {error.__context__!r}"
 
 
-def test_a_failed_job_that_repeats_the_key_does_not_show_it(there: Any, ndif: MockNDIF) -> None:
+def test_a_failed_job_that_repeats_the_key_does_not_show_it(remote_tiny: Any, ndif: MockNDIF) -> None:
     ndif.stages, ndif.failure = (("QUEUED", f"{KEY} is number 3"),), TRACEBACK.format(KEY)
     told: list[Stage] = []
     with listening(told.append), pytest.raises(errors.RemoteRunError, match=r"RuntimeError: \(your key\)") as raised:
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
     assert KEY not in f"{raised.value.text} {told}"
 
 
-def test_a_silent_server_that_repeats_the_key_does_not_show_it(there: Any, ndif: MockNDIF) -> None:
+def test_a_silent_server_that_repeats_the_key_does_not_show_it(remote_tiny: Any, ndif: MockNDIF) -> None:
     ndif.before.append(lambda _: httpx.Response(503, text=f"no room for {KEY}"))
     with pytest.raises(errors.ServerUnreachableError, match=r"no room for \(your key\)") as raised:
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
     assert KEY not in f"{raised.value.text} {raised.value.__context__!r}"
 
 
@@ -168,59 +168,72 @@ SILENT = {
 
 @pytest.mark.parametrize("kind", SILENT)
 def test_a_silent_server_is_asked_again_until_patience_ends(
-    there: Any, ndif: MockNDIF, time_: PassingTime, kind: str
+    remote_tiny: Any, ndif: MockNDIF, passing: PassingTime, kind: str
 ) -> None:
     answer, words = SILENT[kind]
     ndif.before.append(answer)
     with pytest.raises(errors.ServerUnreachableError, match=rf"{words}.*asked for 30 s\. Is it running, and") as raised:
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
     assert raised.value.text
-    assert 28 < time_.seconds <= there.server.patience
+    assert 28 < passing.seconds <= remote_tiny.server.patience
     assert 10 < len(ndif.posted) < 30, "ever more slowly"
 
 
-def test_a_server_that_comes_back_in_time_is_not_missed(there: Any, ndif: MockNDIF, time_: PassingTime) -> None:
-    ndif.before.append(lambda request: down(request) if time_.seconds < 5 else None)
-    assert sw.trace(there, PROMPT).n_edges > 0
-    assert there.server.traffic.requests == 1
+def test_a_server_that_comes_back_in_time_is_not_missed(remote_tiny: Any, ndif: MockNDIF, passing: PassingTime) -> None:
+    ndif.before.append(lambda request: down(request) if passing.seconds < 5 else None)
+    assert sw.trace(remote_tiny, PROMPT).n_edges > 0
+    assert remote_tiny.server.traffic.requests == 1
 
 
-def test_a_server_lost_while_a_job_runs(there: Any, ndif: MockNDIF) -> None:
+def test_a_server_lost_while_a_job_runs(remote_tiny: Any, ndif: MockNDIF) -> None:
     ndif.before.append(lambda request: down(request) if request.url.path.startswith("/response") else None)
     with pytest.raises(
         errors.ServerLostError, match=r"stopped answering while job job-1 was received\. What you"
     ) as raised:
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
     assert "Connection refused" in raised.value.text
 
 
-def test_a_queue_that_is_gone_behind_a_store_that_still_answers(there: Any, ndif: MockNDIF) -> None:
+def test_a_queue_that_is_gone_behind_a_store_that_still_answers(remote_tiny: Any, ndif: MockNDIF) -> None:
     ndif.stages = (("QUEUED", mock_ndif.QUEUED),) * 10_000
     ndif.before.append(at("/connected", httpx.Response(503, json={"detail": "reconnecting"})))
     with pytest.raises(errors.ServerLostError, match=r"while job job-1 was queued"):
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
 
 
-def test_a_long_queue_is_waited_in_until_the_time_is_up(there: Any, ndif: MockNDIF, time_: PassingTime) -> None:
+def test_a_long_queue_is_waited_in_until_the_time_is_up(remote_tiny: Any, ndif: MockNDIF, passing: PassingTime) -> None:
     ndif.stages = (("QUEUED", mock_ndif.QUEUED),) * 10_000
     with pytest.raises(
         errors.RemoteTimeoutError, match=r"still queued after 3600 s\. Added to Queue at position 1\. Wait"
     ):
-        sw.trace(there, PROMPT)
-    assert there.server.timeout < time_.seconds < there.server.timeout + 3
+        sw.trace(remote_tiny, PROMPT)
+    assert remote_tiny.server.timeout < passing.seconds < remote_tiny.server.timeout + 3
     asked = sum(request.url.path == "/connected" for request in ndif.asked)
     assert 100 < asked < 120, "whether the queue still runs is asked once in `patience` seconds"
 
 
-def test_a_job_takes_no_longer_than_its_own_time(there: Any, ndif: MockNDIF, time_: PassingTime) -> None:
+def test_a_job_takes_no_longer_than_its_own_time(remote_tiny: Any, ndif: MockNDIF, passing: PassingTime) -> None:
     ndif.stages = (("QUEUED", mock_ndif.QUEUED),) * 10_000
-    hasty = replace(there, server=replace(there.server, timeout=0.0))
+    hasty = replace(remote_tiny, server=replace(remote_tiny.server, timeout=0.0))
     with pytest.raises(errors.RemoteTimeoutError, match="after 0 s"):
         sw.trace(hasty, PROMPT)
-    before = time_.seconds
+    before = passing.seconds
     with pytest.raises(errors.RemoteTimeoutError, match="after 7 s"):
-        sw.submit(there, PROMPT).result(timeout=7)
-    assert 7 < time_.seconds - before < 10
+        sw.submit(remote_tiny, PROMPT).result(timeout=7)
+    assert 7 < passing.seconds - before < 10
+
+
+@pytest.mark.parametrize(("path", "code"), [("/request", 200), ("/request", 404), ("/response", 200)])
+@pytest.mark.parametrize("body", ["<html>\n<title>Jupyter Server</title>", "[]", '{"detail": "no such page"}', ""])
+def test_something_else_than_an_ndif_at_the_address(
+    remote_tiny: Any, ndif: MockNDIF, body: str, path: str, code: int
+) -> None:
+    ndif.before.append(at(path, httpx.Response(code, text=body)))
+    with pytest.raises(
+        errors.RemoteError, match=r"does not answer as an NDIF server does .*Is the address right\?$"
+    ) as raised:
+        sw.trace(remote_tiny, PROMPT)
+    assert raised.value.text == body
 
 
 # Results.
@@ -240,34 +253,34 @@ def losing(ndif: MockNDIF, times: int) -> Callable[[httpx.Request], httpx.Respon
     return lose
 
 
-def test_a_result_that_is_lost_is_asked_for_once_more(there: Any, tiny: Any, ndif: MockNDIF) -> None:
-    trace, twin = sw.trace(there, PROMPT), sw.trace(tiny, PROMPT)
+def test_a_result_that_is_lost_is_asked_for_once_more(remote_tiny: Any, tiny: Any, ndif: MockNDIF) -> None:
+    trace, twin = sw.trace(remote_tiny, PROMPT), sw.trace(tiny, PROMPT)
     ndif.before.append(losing(ndif, 1))
     theirs, ours = trace.evaluate([0.3]).total_variation, twin.evaluate([0.3]).total_variation
     assert theirs == pytest.approx(ours, abs=1e-5)
-    assert there.server.traffic.requests == 3
+    assert remote_tiny.server.traffic.requests == 3
 
 
-def test_a_result_that_is_lost_twice_is_an_error(there: Any, ndif: MockNDIF) -> None:
+def test_a_result_that_is_lost_twice_is_an_error(remote_tiny: Any, ndif: MockNDIF) -> None:
     ndif.before.append(losing(ndif, 2))
     with pytest.raises(errors.ResultLostError, match=r"Job job-2 is done, but .* no longer has its result") as raised:
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
     assert "Signature" not in f"{raised.value} {raised.value.text}"
     assert raised.value.__suppress_context__, "a traceback would show the address, which is signed"
-    assert there.server.traffic.requests == 2
+    assert remote_tiny.server.traffic.requests == 2
 
 
-def test_a_job_that_the_server_has_never_heard_of(there: Any, ndif: MockNDIF, time_: PassingTime) -> None:
-    job = sw.submit(there, PROMPT)
+def test_a_job_that_the_server_has_never_heard_of(remote_tiny: Any, ndif: MockNDIF, passing: PassingTime) -> None:
+    job = sw.submit(remote_tiny, PROMPT)
     ndif.jobs.clear()
     assert job.status == "received"
     with pytest.raises(errors.ResultLostError, match=r"knows nothing of job job-1 any more\. Send it again"):
         job.result()
-    assert time_.seconds > there.server.patience, "a queue may need a moment for its first word"
+    assert passing.seconds > remote_tiny.server.patience, "a queue may need a moment for its first word"
 
 
-def test_a_job_that_was_heard_of_and_is_gone(there: Any, ndif: MockNDIF, time_: PassingTime) -> None:
-    job = sw.submit(there, PROMPT)
+def test_a_job_that_was_heard_of_and_is_gone(remote_tiny: Any, ndif: MockNDIF, passing: PassingTime) -> None:
+    job = sw.submit(remote_tiny, PROMPT)
 
     def forget(stage: Stage) -> None:
         if stage.name == "running":
@@ -275,13 +288,13 @@ def test_a_job_that_was_heard_of_and_is_gone(there: Any, ndif: MockNDIF, time_: 
 
     with listening(forget), pytest.raises(errors.ResultLostError, match="knows nothing of job job-1"):
         job.result()
-    assert time_.seconds < 1
+    assert passing.seconds < 1
 
 
 # Models and versions.
 
 
-def test_the_models_that_run_are_named_if_the_server_says_so(there: Any, ndif: MockNDIF) -> None:
+def test_the_models_that_run_are_named_if_the_server_says_so(remote_tiny: Any, ndif: MockNDIF) -> None:
     ndif.failure = f"Error starting model. {AGAIN}"
     level = {"HOT": "It runs org/big, org/small.", "COLD": "It runs no model at present."}
     for name, sentence in level.items():
@@ -290,10 +303,10 @@ def test_the_models_that_run_are_named_if_the_server_says_so(there: Any, ndif: M
         }
         ndif.before[:] = [at("/status", httpx.Response(200, json={"deployments": up}))]
         with pytest.raises(errors.ModelNotServedError, match=sentence):
-            sw.trace(there, PROMPT)
+            sw.trace(remote_tiny, PROMPT)
     ndif.before[:] = [at("/status", httpx.Response(403, json={"detail": "Not for you."}))]
     with pytest.raises(errors.ModelNotServedError, match=r"Choose another model\.$"):
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
 
 
 def test_versions_that_differ_are_named_with_both_machines(ndif: MockNDIF) -> None:

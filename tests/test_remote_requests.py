@@ -25,68 +25,69 @@ from nnsight import CONFIG
 import strace_widgets as sw
 from strace_widgets.errors import CancelledError, RemoteError
 from strace_widgets.model import request_estimates as estimates
+from strace_widgets.remote.server import Traffic
 from strace_widgets.remote.stages import Stage, listening
 
 CLOSE = 1e-5
 
 
-def same_trace(there: sw.STrace, here: sw.STrace) -> None:
+def same_trace(found: sw.STrace, expected: sw.STrace) -> None:
     """Check weights, and the order of the edges: those whose weights are a rounding apart may change places."""
-    theirs, ours = (np.concatenate([kind.ravel() for kind in trace.weights]) for trace in (there, here))
+    traces = (found, expected)
+    theirs, ours = (np.concatenate([kind.ravel() for kind in trace.weights]) for trace in traces)
     assert theirs == pytest.approx(ours, rel=CLOSE, abs=CLOSE)
-    orders = [
-        np.concatenate([kind.ravel() for kind in trace.ranks]).argsort()[: here.n_edges] for trace in (there, here)
-    ]
-    assert ours[orders[0]] == pytest.approx(ours[orders[1]], rel=10 * CLOSE, abs=CLOSE)
+    ranks = (np.concatenate([kind.ravel() for kind in trace.ranks]) for trace in traces)
+    first, second = (ours[rank.argsort()[: expected.n_edges]] for rank in ranks)
+    assert first == pytest.approx(second, rel=10 * CLOSE, abs=CLOSE)
 
 
 # The numbers.
 
 
 @pytest.mark.parametrize("importance", ["l1", "l2", "projection", "fisher", "rescored"])
-def test_a_model_on_a_server_gives_the_numbers_of_one_here(there: Any, tiny: Any, importance: str) -> None:
-    same_trace(sw.trace(there, PROMPT, importance), sw.trace(tiny, PROMPT, importance))
+def test_a_model_on_a_server_gives_the_numbers_of_one_here(remote_tiny: Any, tiny: Any, importance: str) -> None:
+    same_trace(sw.trace(remote_tiny, PROMPT, importance), sw.trace(tiny, PROMPT, importance))
 
 
-def test_a_trace_a_sweep_and_a_switch_are_one_request_each(there: Any, tiny: Any) -> None:
-    trace, twin, toggles = sw.trace(there, PROMPT), sw.trace(tiny, PROMPT), {"1.2": "off", "0.mlp": "on"}
-    assert there.server.traffic.requests == 1
+def test_a_trace_a_sweep_and_a_switch_are_one_request_each(remote_tiny: Any, tiny: Any) -> None:
+    trace, twin, toggles = sw.trace(remote_tiny, PROMPT), sw.trace(tiny, PROMPT), {"1.2": "off", "0.mlp": "on"}
+    assert remote_tiny.server.traffic.requests == 1
     assert trace.sweep().total_variation == pytest.approx(twin.sweep().total_variation, abs=CLOSE)
-    assert there.server.traffic.requests == 2
+    assert remote_tiny.server.traffic.requests == 2
     ours = twin.evaluate([0.2], toggles, masks="mlp+residual")
     theirs = trace.evaluate([0.2], toggles, masks="mlp+residual")
     assert theirs.total_variation == pytest.approx(ours.total_variation, abs=CLOSE)
-    assert there.server.traffic.requests == 3
+    assert remote_tiny.server.traffic.requests == 3
 
 
 def test_the_reference_means_come_down_once_and_go_up_again(ndif: MockNDIF, tiny: Any) -> None:
-    there = sw.load_model(ndif.name, remote=mock_ndif.URL, client=ndif.client)
-    trace, twin = sw.trace(there, PROMPT), sw.trace(tiny, PROMPT)
-    requests = [there.server.traffic.requests]
+    remote_tiny = sw.load_model(ndif.name, remote=mock_ndif.URL, client=ndif.client)
+    trace, twin = sw.trace(remote_tiny, PROMPT), sw.trace(tiny, PROMPT)
+    requests = [remote_tiny.server.traffic.requests]
     for sizes in ([0.1, 0.4], [0.7]):
         ours = twin.evaluate(sizes, ablation="mean").total_variation
         assert trace.evaluate(sizes, ablation="mean").total_variation == pytest.approx(ours, abs=CLOSE)
-        requests.append(there.server.traffic.requests)
+        requests.append(remote_tiny.server.traffic.requests)
     assert np.diff(requests).tolist() == [2, 1]
 
 
-def test_a_large_answer_comes_in_parts(there: Any, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_answer_comes_in_parts(remote_tiny: Any, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimates, "BYTES_AN_ANSWER", 100)
-    same_trace(sw.trace(there, PROMPT), sw.trace(tiny, PROMPT))
-    assert there.server.traffic.requests == there.architecture.n_layers
+    same_trace(sw.trace(remote_tiny, PROMPT), sw.trace(tiny, PROMPT))
+    assert remote_tiny.server.traffic.requests == remote_tiny.architecture.n_layers
 
 
-def test_half_precision_is_nearly_the_same_in_fewer_bytes(there: Any) -> None:
-    half = replace(there, server=replace(there.server, precision="float16", traffic=type(there.server.traffic)()))
+def test_half_precision_is_nearly_the_same_in_fewer_bytes(remote_tiny: Any) -> None:
+    half = replace(remote_tiny, server=replace(remote_tiny.server, precision="float16", traffic=Traffic()))
     prompt = list(range(2, 30))  # long enough for the arrays to outweigh their wrapping
-    trace, rough = sw.trace(there, prompt), sw.trace(half, prompt)
-    assert half.server.traffic.bytes_down < 0.75 * there.server.traffic.bytes_down
+    trace, rough = sw.trace(remote_tiny, prompt), sw.trace(half, prompt)
+    assert half.server.traffic.bytes_down < 0.75 * remote_tiny.server.traffic.bytes_down
     assert np.abs(trace.weights.attention - rough.weights.attention).max() < 1e-3
 
 
-def test_threads_may_ask_at_once(there: Any) -> None:
+def test_threads_may_ask_at_once(remote_tiny: Any) -> None:
     """A widget's worker and a cell share a model."""
-    trace = sw.trace(there, PROMPT)
+    trace = sw.trace(remote_tiny, PROMPT)
     found: dict[int, float] = {}
 
     def ask(index: int) -> None:
@@ -103,16 +104,16 @@ def test_threads_may_ask_at_once(there: Any) -> None:
 # What goes up.
 
 
-def test_a_job_is_posted_with_its_envelope_and_the_versions_here(there: Any, ndif: MockNDIF) -> None:
-    sw.trace(there, PROMPT)
+def test_a_job_is_posted_with_its_envelope_and_the_versions_here(remote_tiny: Any, ndif: MockNDIF) -> None:
+    sw.trace(remote_tiny, PROMPT)
     (request,) = ndif.posted
     envelope, blob = mock_ndif.parts(request)
     sent = httpx.Response(200, content=envelope).json()
     assert ndif.name in sent["model_key"]
     assert sent["compress"] is True
-    assert sent["env"] == there.nnsight._remoteable_get_env()
+    assert sent["env"] == remote_tiny.nnsight._remoteable_get_env()
     assert blob.startswith(zstandard.FRAME_HEADER)
-    assert there.server.traffic.bytes_up == len(blob)
+    assert remote_tiny.server.traffic.bytes_up == len(blob)
     headers = request.headers
     assert headers["nnsight-version"] == version("nnsight")
     assert headers["python-version"] == platform.python_version()
@@ -120,22 +121,26 @@ def test_a_job_is_posted_with_its_envelope_and_the_versions_here(there: Any, ndi
 
 
 def test_the_key_goes_to_the_server_in_one_header_and_nowhere_else(
-    there: Any, ndif: MockNDIF, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    remote_tiny: Any,
+    ndif: MockNDIF,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    trace = sw.trace(there, PROMPT)
-    job = sw.submit(there, PROMPT)
+    trace = sw.trace(remote_tiny, PROMPT)
+    job = sw.submit(remote_tiny, PROMPT)
     job.save(tmp_path / "job.json")
     trace.to_html(tmp_path / "page.html")
     asked = {request.url.host: request.headers.get("ndif-api-key") for request in ndif.asked}
     assert asked == {"ndif.test": KEY, "store.test": None}
     bodies = [zstandard.ZstdDecompressor().decompress(mock_ndif.parts(request)[1]) for request in ndif.posted]
     shown = [
-        repr(there),
-        repr(there.server),
+        repr(remote_tiny),
+        repr(remote_tiny.server),
         repr(job),
         repr(trace),
-        there.describe(),
+        remote_tiny.describe(),
         caplog.text,
         *capfd.readouterr(),
     ]
@@ -146,56 +151,56 @@ def test_the_key_goes_to_the_server_in_one_header_and_nowhere_else(
 
 
 def test_the_key_is_nnsights_own_where_the_environment_has_none(
-    there: Any, ndif: MockNDIF, monkeypatch: pytest.MonkeyPatch
+    remote_tiny: Any, ndif: MockNDIF, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NDIF_API_KEY")
     for key in ("kept-by-nnsight", ""):
         monkeypatch.setattr(CONFIG.API, "APIKEY", key)
-        there.server.get("/status")
+        remote_tiny.server.get("/status")
         assert ndif.asked[-1].headers.get("ndif-api-key", "") == key
 
 
 # The stages on the way.
 
 
-def test_every_stage_is_told_with_the_servers_words(there: Any, ndif: MockNDIF) -> None:
+def test_every_stage_is_told_with_the_servers_words(remote_tiny: Any, ndif: MockNDIF) -> None:
     ndif.stages = (("QUEUED", mock_ndif.QUEUED), ("QUEUED", mock_ndif.QUEUED), ("RUNNING", "It runs."))
     told: list[Stage] = []
     with listening(told.append):
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
     assert [stage.name for stage in told] == ["received", "queued", "queued", "running", "completed"]
     assert told[1] == Stage("queued", mock_ndif.QUEUED, "job-1")
-    sw.trace(there, PROMPT)
+    sw.trace(remote_tiny, PROMPT)
     assert len(told) == 5, "nobody listens any more"
 
 
-def test_another_thread_does_not_hear_of_it(there: Any) -> None:
+def test_another_thread_does_not_hear_of_it(remote_tiny: Any) -> None:
     told: list[Stage] = []
     with listening(told.append):
-        thread = threading.Thread(target=sw.trace, args=(there, PROMPT))
+        thread = threading.Thread(target=sw.trace, args=(remote_tiny, PROMPT))
         thread.start()
         thread.join()
-    assert there.server.traffic.requests == 1
+    assert remote_tiny.server.traffic.requests == 1
     assert told == []
 
 
-def test_what_a_listener_raises_ends_the_waiting_and_not_the_job(there: Any, ndif: MockNDIF) -> None:
+def test_what_a_listener_raises_ends_the_waiting_and_not_the_job(remote_tiny: Any, ndif: MockNDIF) -> None:
     def give_up(stage: Stage) -> None:
         if stage.name == "running":
             raise CancelledError
 
     with listening(give_up), pytest.raises(CancelledError):
-        sw.trace(there, PROMPT)
-    assert there.server.get("/response/job-1").json()["status"] == "COMPLETED"
+        sw.trace(remote_tiny, PROMPT)
+    assert remote_tiny.server.get("/response/job-1").json()["status"] == "COMPLETED"
     assert len(ndif.posted) == 1
 
 
-def test_the_stage_is_asked_for_ever_more_slowly(there: Any, ndif: MockNDIF, time_: PassingTime) -> None:
+def test_the_stage_is_asked_for_ever_more_slowly(remote_tiny: Any, ndif: MockNDIF, passing: PassingTime) -> None:
     ndif.stages = (("QUEUED", mock_ndif.QUEUED),) * 40
     waits: list[float] = []
-    slept = time_.sleep
-    clock = replace(time_.clock, sleep=lambda seconds: (waits.append(seconds), slept(seconds)))
-    sw.trace(replace(there, server=replace(there.server, clock=clock)), PROMPT)
+    slept = passing.sleep
+    clock = replace(passing.clock, sleep=lambda seconds: (waits.append(seconds), slept(seconds)))
+    sw.trace(replace(remote_tiny, server=replace(remote_tiny.server, clock=clock)), PROMPT)
     assert len(waits) == 41
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (0.05, 2.0)
@@ -206,16 +211,16 @@ def test_the_stage_is_asked_for_ever_more_slowly(there: Any, ndif: MockNDIF, tim
 
 @pytest.mark.parametrize("compress", [True, False])
 def test_an_answer_is_read_compressed_or_not(
-    there: Any, tiny: Any, ndif: MockNDIF, monkeypatch: pytest.MonkeyPatch, *, compress: bool
+    remote_tiny: Any, tiny: Any, ndif: MockNDIF, monkeypatch: pytest.MonkeyPatch, *, compress: bool
 ) -> None:
     monkeypatch.setattr(CONFIG.API, "COMPRESS", compress)
-    same_trace(sw.trace(there, PROMPT), sw.trace(tiny, PROMPT))
+    same_trace(sw.trace(remote_tiny, PROMPT), sw.trace(tiny, PROMPT))
     (answer,) = ndif.store.values()
     assert answer.startswith(zstandard.FRAME_HEADER) is compress
-    assert there.server.traffic.bytes_down == len(answer)
+    assert remote_tiny.server.traffic.bytes_down == len(answer)
 
 
-def test_an_answer_may_be_compressed_without_its_size(there: Any, ndif: MockNDIF) -> None:
+def test_an_answer_may_be_compressed_without_its_size(remote_tiny: Any, ndif: MockNDIF) -> None:
     def streamed(request: httpx.Request) -> httpx.Response | None:
         if "/store/" not in request.url.path:
             return None
@@ -224,7 +229,7 @@ def test_an_answer_may_be_compressed_without_its_size(there: Any, ndif: MockNDIF
         return httpx.Response(200, content=compressor.compress(whole) + compressor.flush())
 
     ndif.before.append(streamed)
-    assert sw.trace(there, PROMPT).n_edges > 0
+    assert sw.trace(remote_tiny, PROMPT).n_edges > 0
 
 
 class Hostile:
@@ -249,7 +254,7 @@ HOSTILE = ("a program", "a pickle", "a list", "cut off", "cut off after unpackin
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # torch's own, on its way to refuse it
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_an_answer_that_is_none_is_refused_and_nothing_in_it_is_run(
-    there: Any, ndif: MockNDIF, tmp_path: Path, kind: str
+    remote_tiny: Any, ndif: MockNDIF, tmp_path: Path, kind: str
 ) -> None:
     mark = tmp_path / "mark"
     whole = saved({"found": torch.zeros(100)})
@@ -268,6 +273,6 @@ def test_an_answer_that_is_none_is_refused_and_nothing_in_it_is_run(
     with pytest.raises(
         RemoteError, match=r"^The answer of job job-1 .* could not be read .*Send it again\.$"
     ) as raised:
-        sw.trace(there, PROMPT)
+        sw.trace(remote_tiny, PROMPT)
     assert not mark.exists()
     assert "weights_only" not in str(raised.value), "no advice to run it all the same"

@@ -51,8 +51,8 @@ def load_model(
         Of a hub id.
     **options
         Here: passed to ``AutoModelForCausalLM.from_pretrained``, for example ``dtype=torch.bfloat16`` or
-        ``device_map="auto"``. On a server: ``timeout``, ``patience``, ``precision`` and ``limit`` of
-        `strace_widgets.remote.server.Server`.
+        ``device_map="auto"``. On a server: ``timeout``, ``patience``, ``precision``, ``limit`` and
+        ``client`` of `strace_widgets.remote.server.Server`.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from nnsight.schema.request import RequestModel
 
 from ..errors import RemoteError, RemoteTimeoutError, ResultLostError, ServerLostError, ServerUnreachableError
 from .failures import failed, last_line
-from .key import api_key, scrubbed
+from .key import scrubbed
 from .stages import Stage, tell
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ class JobBackend(RemoteBackend):  # type: ignore[misc]
     """
 
     def __init__(self, server: Server, model: Any, model_name: str, *, wait: bool = True) -> None:
-        super().__init__(
-            model.to_model_key(), host=server.url, api_key=api_key(), env=model._remoteable_get_env(), blocking=False
-        )
+        super().__init__(model.to_model_key(), host=server.url, env=model._remoteable_get_env(), blocking=False)
+        self.api_key = ""  # nnsight would keep its own here; `Server` looks the key up when it asks
         self.display.enabled = False
         self.server, self.model_name, self.wait = server, model_name, wait
 
@@ -69,7 +68,7 @@ def stage_of(server: Server, job_id: str) -> tuple[Stage | None, Any]:
     response = server.get(f"/response/{job_id}")
     if response.status_code == httpx.codes.NOT_FOUND:
         return None, None
-    content = response.json()
+    content = server.read(response, "status")
     description = scrubbed(str(content.get("description") or ""))
     return Stage(str(content["status"]).lower(), description, job_id), content.get("data")
 

@@ -61,6 +61,14 @@ def unreachable(url: str, text: str, patience: float) -> ServerUnreachableError:
     )
 
 
+def unreadable(url: str, text: str) -> RemoteError:
+    """Return the exception for an answer that no server of NDIF gives, such as the page of another one."""
+    text = scrubbed(text)
+    return RemoteError(
+        f"{url} does not answer as an NDIF server does ({last_line(text)[:100]!r}). Is the address right?", text
+    )
+
+
 def refused(server: Asked, code: int, text: str) -> RemoteError:
     """Return the exception for a request that the server did not take."""
     text = scrubbed(text)

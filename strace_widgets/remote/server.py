@@ -17,7 +17,7 @@ import httpx
 from nnsight import CONFIG
 
 from ..errors import RemoteError
-from .failures import missing_key, refused, unreachable
+from .failures import missing_key, refused, unreachable, unreadable
 from .key import api_key, headers
 
 CONNECT_SECONDS, READ_SECONDS, DOWNLOAD_SECONDS = 10.0, 600.0, 30.0
@@ -101,10 +101,26 @@ class Server:
                 headers={**headers(), **stamp, "ndif-timestamp": repr(time.time())},
             )
 
-        answer: dict[str, Any] = self._insist(send).json()
+        answer = self.read(self._insist(send), "id")
         self.traffic.requests += 1
         self.traffic.bytes_up += len(blob)
         return answer
+
+    def read(self, response: httpx.Response, *names: str) -> dict[str, Any]:
+        """Return the object of JSON that an answer is, with these names in it.
+
+        Raises
+        ------
+        RemoteError
+            When it is something else, so that this is no server of NDIF.
+        """
+        try:
+            content = response.json()
+        except ValueError:
+            content = None
+        if not isinstance(content, dict) or not set(names) <= set(content):
+            raise unreadable(self.url, response.text)
+        return content
 
     def download(self, address: str) -> bytes:
         """Return an answer from where the server put it, a store that is asked without the key.
@@ -142,17 +158,17 @@ class Server:
 
     def served(self) -> dict[str, str]:
         """Return the models that are up, by hub id, with the number format of their weights."""
-        deployments = self.get("/status").json().get("deployments", {}).values()
+        deployments = self.read(self.get("/status"), "deployments")["deployments"]
         return {
             str(one["repo_id"]): str(one.get("dtype") or "")
-            for one in deployments
+            for one in deployments.values()
             if one.get("repo_id") and one.get("deployment_level") in {"HOT", "WARM"}
         }
 
     def versions(self) -> dict[str, str]:
         """Return the server's versions of `PACKAGES` and of Python."""
-        answer = self.get("/env").json()
-        packages = answer.get("packages", {})
+        answer = self.read(self.get("/env"), "packages")
+        packages = answer["packages"]
         return {"python": str(answer.get("python_version", "")).split(" ", maxsplit=1)[0]} | {
             name: str(packages[name]) for name in PACKAGES if name in packages
         }
