@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import json
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .widget import Explorer
 
     Shown = STrace | Explorer
+
+LOG = logging.getLogger(__name__)
 
 Switches = Literal["single"] | None
 """Which switches a page knows the results of: none, or those of each head and MLP alone."""
@@ -51,7 +54,7 @@ def to_html(
     """Write traces, Explorers and texts as one page that needs no kernel and no network; return its path.
 
     On the page sizes between the computed levels are interpolated. An Explorer is written as it stands, with what was
-    tried.
+    tried. The page's size is logged, at level INFO.
 
     Parameters
     ----------
@@ -87,6 +90,7 @@ def to_html(
             state["evaluations"] = single_switches(session_of(part), state["n_edges"])
         written.append(state)
     text = page(title or _title(written), written)
+    LOG.info("%s: a page of %.2f MB", path, len(text.encode()) / 1e6)
     Path(path).write_text(text, encoding="utf-8")
     return Path(path)
 
@@ -136,6 +140,10 @@ def single_switches(session: Session, n_edges: int) -> list[dict[str, Any]]:
     asked = [{node: state} for node in nodes for state in ("off", "on")]
     changing = [toggles for toggles in asked if _changes(trace, size, toggles)]
     passes = [changing[at : at + SWITCHED_A_PASS] for at in range(0, len(changing), SWITCHED_A_PASS)]
+    LOG.info(
+        "%d subgraphs of %s, a head or an MLP switched in each, in %d batched passes; the page grows by about %.1f MB",
+        *(len(changing), trace.model.name, len(passes), len(asked) * 1.4e-3),
+    )
     found = {}
     for toggles in tqdm(passes, desc=f"{len(changing)} switched subgraphs", unit="pass", leave=False):
         sweep = trace.evaluate([size] * len(toggles), toggles, masks=session.masks)
