@@ -132,10 +132,11 @@ def tv(card: Locator) -> float:
 
 
 def test_single_switches_work_without_a_kernel(
-    show: Callable[..., Page], tiny_trace: sw.STrace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    show: Callable[..., Page], tiny_trace: sw.STrace, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = tiny_trace.to_html(tmp_path / "toggles.html", toggles="single")
-    before, after = capsys.readouterr().out.splitlines()
+    with caplog.at_level("INFO", "strace_widgets"):
+        file = tiny_trace.to_html(tmp_path / "toggles.html", toggles="single")
+    before, after = (record.getMessage() for record in caplog.records if record.name.startswith("strace_widgets"))
     assert re.search(r"^\d+ subgraphs .* batched pass", before)
     assert f"{file.stat().st_size / 1e6:.2f} MB" in after
     session = Session(tiny_trace)

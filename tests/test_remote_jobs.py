@@ -132,6 +132,22 @@ def test_a_job_that_failed_may_be_asked_for_again(remote_tiny: Any, ndif: MockND
     assert len(ndif.posted) == 1
 
 
+@pytest.mark.parametrize("kind", ["trace", "sweep"])
+def test_a_job_file_of_version_1_is_collected(remote_tiny: Any, ndif: MockNDIF, kind: str) -> None:
+    """The files were written before the package had rooms; here the server has their jobs."""
+    trace = sw.trace(remote_tiny, PROMPT)
+    sent = sw.submit(remote_tiny, PROMPT, "fisher") if kind == "trace" else trace.submit([0.1, 0.5, 1.0])
+    job = sw.load_job(ROOT / "tests" / "v1" / f"{kind}-job.json", remote_tiny)
+    assert job.work == sent.work
+    ndif.jobs[job.ids[0]] = ndif.jobs.pop(sent.ids[0])
+    found = job.result()
+    if kind == "trace":
+        assert (found.prompt, found.importance) == (PROMPT, "fisher")
+    else:
+        expected = trace.evaluate([0.1, 0.5, 1.0])
+        assert found.total_variation == pytest.approx(expected.total_variation, abs=CLOSE)
+
+
 BROKEN = (
     {"format": "strace"},
     {"version": 99},

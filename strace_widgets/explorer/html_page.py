@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .shown import Explored
+
+LOG = logging.getLogger(__name__)
 
 KnownToggles = Literal["single"] | None
 """Which toggles a page knows the results of: none, or those of each head and MLP alone."""
@@ -34,7 +37,7 @@ def to_html(
     """Write traces, Explorers and texts as one page that needs no kernel and no network; return its path.
 
     On the page sizes between the computed levels are interpolated. An Explorer is written as it stands, with what was
-    tried.
+    tried. The page's size is logged, at level INFO.
 
     Parameters
     ----------
@@ -70,6 +73,7 @@ def to_html(
             state["evaluations"] = single_toggles(session_of(part), state["n_edges"])
         written.append(state)
     text = page(title or _title(written), written)
+    LOG.info("%s: a page of %.2f MB", path, len(text.encode()) / 1e6)
     Path(path).write_text(text, encoding="utf-8")
     return Path(path)
 

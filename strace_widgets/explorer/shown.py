@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..graph.edges import edges_kept, size_of
@@ -24,6 +25,8 @@ class SessionView(Protocol):
 
 
 Explored = STrace | SessionView
+
+LOG = logging.getLogger(__name__)
 
 TOGGLED_A_PASS = 32
 """Subgraphs that one call of the model evaluates for a page."""
@@ -74,6 +77,13 @@ def single_toggles(session: Session, n_edges: int) -> list[Evaluation]:
     asked: list[Toggles] = [{node: state} for node in nodes for state in states]
     changing = [toggles for toggles in asked if _changes(trace, size, toggles)]
     passes = [changing[at : at + TOGGLED_A_PASS] for at in range(0, len(changing), TOGGLED_A_PASS)]
+    LOG.info(
+        "%d subgraphs of %s, a head or an MLP toggled in each, in %d batched passes; the page grows by about %.1f MB",
+        len(changing),
+        trace.model.name,
+        len(passes),
+        len(asked) * 1.4e-3,
+    )
     found = {}
     for toggles in tqdm(passes, desc=f"{len(changing)} toggled subgraphs", unit="pass", leave=False):
         sweep = trace.evaluate([size] * len(toggles), toggles, masks=session.masks)
