@@ -182,7 +182,7 @@ def test_a_trace_under_way_is_cancelled_and_everything_stays(
     expect_in_step(live, explorer, importance="l1", masks="mlp+residual")
 
 
-def test_another_measure_keeps_size_and_switches(live: Locator, explorer: sw.Explorer) -> None:
+def test_another_measure_keeps_size_and_toggles(live: Locator, explorer: sw.Explorer) -> None:
     """The graph is the same; with another prompt it is not."""
     wait_answered(live)
     live.locator("[data-component='1.2']").click()

@@ -62,7 +62,7 @@ def test_a_head_is_cycled(card: Locator, recording: Recording, means: Means) -> 
 
 
 @by_pointer_and_keyboard
-def test_switches_are_taken_back_by_their_chips(page: Page, card: Locator, recording: Recording, means: Means) -> None:
+def test_toggles_are_taken_back_by_their_chips(page: Page, card: Locator, recording: Recording, means: Means) -> None:
     head, mlp = (card.locator(f"[data-component='{key}']") for key in ("1.2", "0.mlp"))
     use(head, means)
     use(mlp, means)
@@ -140,7 +140,7 @@ def test_the_token_strip_names_what_is_under_the_pointer_and_is_a_table_for_the_
     assert [row.split("\t")[1] for row in rows.all_inner_texts()] == tiny_trace.tokens
 
 
-def test_a_burst_of_switches_ends_in_the_state_of_the_last(page: Page, card: Locator, recording: Recording) -> None:
+def test_a_burst_of_toggles_ends_in_the_state_of_the_last(page: Page, card: Locator, recording: Recording) -> None:
     """By 200 clicks within one task, and then by 20 real ones."""
     page.evaluate(
         """() => { for (let i = 0; i < 200; i++) {

@@ -214,7 +214,7 @@ def test_other_curves_are_computed_on_request(front: Front) -> None:
     assert explorer.curves == []  # they belonged to another prediction
 
 
-def test_two_measures_change_places_and_keep_size_and_switches(front: Front) -> None:
+def test_two_measures_change_places_and_keep_size_and_toggles(front: Front) -> None:
     explorer = front.explorer
     explorer.n_edges, explorer.toggles = 100, {"1.2": "off"}
     before = settled(explorer), explorer.session

@@ -78,7 +78,7 @@ def test_slider_is_live_and_says_that_it_interpolates(page: Page, tiny_trace: sw
     page.screenshot(path=SCREENSHOTS / "page.png")
 
 
-def test_switches_say_that_they_need_a_kernel(page: Page) -> None:
+def test_toggles_say_that_they_need_a_kernel(page: Page) -> None:
     explorer = page.get_by_test_id("strace-explorer")
     head = explorer.locator("[data-component='1.2']")
     head.click(force=True)  # Playwright itself refuses to click what is disabled
@@ -131,7 +131,7 @@ def tv(card: Locator) -> float:
     return float(card.get_by_test_id("tv").inner_text())
 
 
-def test_single_switches_work_without_a_kernel(
+def test_single_toggles_work_without_a_kernel(
     show: Callable[..., Page], tiny_trace: sw.STrace, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", "strace_widgets"):

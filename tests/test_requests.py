@@ -14,7 +14,7 @@ import pytest
 from strace_widgets.errors import CancelledError
 from strace_widgets.explorer.requests import CANCELLED, STOPPED, RequestRunner, SupersededError
 from strace_widgets.explorer.worker import kernel_loop
-from strace_widgets.remote import backend
+from strace_widgets.remote import stages
 from strace_widgets.remote.stages import Stage
 
 QUEUED = Stage("queued", "Added to Queue at position 3.")
@@ -86,7 +86,7 @@ class Held:
 
 def stages(*told: Stage) -> None:
     for stage in told:
-        backend._listener.get()(stage)  # type: ignore[misc]
+        stages.tell(stage)
 
 
 def test_a_result_arrives_on_the_kernels_thread_when_its_loop_turns(kernel: Kernel) -> None:

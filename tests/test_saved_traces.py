@@ -114,7 +114,7 @@ def test_an_explorer_is_saved_as_it_stands_and_replayed(tiny: Any, tiny_trace: s
         widget.close()
 
 
-def test_a_replay_answers_the_switches_that_it_knows(tiny_trace: sw.STrace, tmp_path: Path) -> None:
+def test_a_replay_answers_the_toggles_that_it_knows(tiny_trace: sw.STrace, tmp_path: Path) -> None:
     explorer = tiny_trace.explore()
     explorer.evaluations = [explorer.session.evaluate(40, {"1.2": state}) for state in ("off", "on")]
     replay = sw.load_trace(explorer.save(tmp_path / "x.strace")).explore()

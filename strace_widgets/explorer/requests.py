@@ -13,14 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CancelledError
+from ..remote.stages import Stage, listening
 from .worker import kernel_loop, post_to, worker
 
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Executor
 
-    from ..remote.stages import Stage
-    from .worker import Post
+from .worker import Post
 
 CANCELLED = "Cancelled: everything is as it was."
 STOPPED = "No longer waiting: the job may still finish on the server, but its answer is dropped."
@@ -151,8 +151,6 @@ class RequestRunner:
 
     def _work(self, request: Request) -> None:
         try:
-            from ..remote.stages import listening  # noqa: PLC0415 - a saved trace is shown without torch
-
             request.check()
             with listening(partial(self._hear, request)):
                 result = request.work(partial(self._progress, request))
