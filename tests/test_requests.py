@@ -84,7 +84,7 @@ class Held:
         return self.then(progress)
 
 
-def stages(*told: Stage) -> None:
+def tell_all(*told: Stage) -> None:
     for stage in told:
         stages.tell(stage)
 
@@ -171,7 +171,7 @@ def test_what_fails_while_a_result_is_shown_is_a_failure_too(kernel: Kernel) -> 
 
 def test_each_stage_of_a_job_is_told_once(kernel: Kernel) -> None:
     nearer = QUEUED._replace(description="Added to Queue at position 2.")
-    kernel.ask("evaluate", lambda _: stages(Stage("received"), QUEUED, QUEUED, nearer, Stage("error", "hot")))
+    kernel.ask("evaluate", lambda _: tell_all(Stage("received"), QUEUED, QUEUED, nearer, Stage("error", "hot")))
     told = [("job", "received", ""), ("job", "queued", QUEUED.description), ("job", "queued", nearer.description)]
     assert kernel.turn() == [*told, ("evaluate", None)]
 
@@ -179,7 +179,7 @@ def test_each_stage_of_a_job_is_told_once(kernel: Kernel) -> None:
 def test_a_stage_keeps_the_time_of_its_beginning(kernel: Kernel) -> None:
     since: list[float] = []
     kernel.runner._on_job = lambda job: since.append(job["since"])
-    kernel.ask("evaluate", lambda _: stages(QUEUED, QUEUED._replace(description="nearer")))
+    kernel.ask("evaluate", lambda _: tell_all(QUEUED, QUEUED._replace(description="nearer")))
     kernel.turn()
     assert len(since) == 2
     assert since[0] == since[1]
@@ -187,7 +187,7 @@ def test_a_stage_keeps_the_time_of_its_beginning(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("give_up", ["cancel", "stop_waiting"])
 def test_a_job_is_waited_for_no_longer(kernel: Kernel, give_up: str) -> None:
-    held = Held(lambda _: stages(QUEUED))
+    held = Held(lambda _: tell_all(QUEUED))
     kernel.ask("evaluate", held)
     assert held.begun.wait(10)
     getattr(kernel.runner, give_up)("evaluate")
