@@ -60,7 +60,15 @@ class MissingPackageError(StraceError, ImportError):
 
 
 def missing_for_a_model(what: str, package: str | None) -> MissingPackageError:
-    """Return the error of something that runs a model and lacks a package."""
+    """Return the error of something that runs a model and lacks a package.
+
+    Parameters
+    ----------
+    what : str
+        The name of what was asked for.
+    package : str or None
+        The package that is missing.
+    """
     return MissingPackageError(
         f"{what} needs {package}, which is not installed. What runs a model needs all of `pip install torch nnsight "
         "transformers numba tqdm platformdirs`; saved traces open without them."

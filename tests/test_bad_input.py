@@ -14,7 +14,7 @@ import strace_widgets as sw
 
 def test_empty_prompt(tiny: Any) -> None:
     for prompt in ("", "   ", []):
-        with pytest.raises(sw.PromptError, match="empty"):
+        with pytest.raises(sw.errors.PromptError, match="empty"):
             sw.trace(tiny, prompt)
 
 
@@ -26,21 +26,21 @@ def test_one_token_prompt_works_with_a_warning(tiny: Any) -> None:
 
 
 def test_prompt_longer_than_the_context(tiny: Any) -> None:
-    with pytest.raises(sw.PromptError, match=r"33 tokens.*at most 32"):
+    with pytest.raises(sw.errors.PromptError, match=r"33 tokens.*at most 32"):
         sw.trace(tiny, " ".join(["w1"] * 33))
 
 
 def test_token_ids_that_do_not_exist(tiny: Any) -> None:
-    with pytest.raises(sw.PromptError, match="0 to 96"):
+    with pytest.raises(sw.errors.PromptError, match="0 to 96"):
         sw.trace(tiny, [5, 97])
-    with pytest.raises(sw.PromptError, match="whole numbers"):
+    with pytest.raises(sw.errors.PromptError, match="whole numbers"):
         sw.trace(tiny, np.array([0.5, 1.0]))
-    with pytest.raises(sw.PromptError, match="one non-empty sequence"):
+    with pytest.raises(sw.errors.PromptError, match="one non-empty sequence"):
         sw.trace(tiny, [[1, 2], [3, 4]])
 
 
 def test_text_for_a_model_without_a_tokenizer() -> None:
-    with pytest.raises(sw.PromptError, match="no tokenizer"):
+    with pytest.raises(sw.errors.PromptError, match="no tokenizer"):
         sw.trace(sw.load_model(tiny_models.tiny()), "hello")
 
 
@@ -69,7 +69,7 @@ def test_an_evaluation_mode_that_does_not_exist(tiny_trace: sw.STrace) -> None:
 
 def test_a_next_token_that_is_several(tiny_trace: sw.STrace) -> None:
     assert tiny_trace.evaluate([1.0], next_token="w7").loss is not None
-    with pytest.raises(sw.PromptError, match="is 2 of"):
+    with pytest.raises(sw.errors.PromptError, match="is 2 of"):
         tiny_trace.evaluate([1.0], next_token="w7 w8")
 
 
@@ -96,14 +96,14 @@ def test_no_size_and_no_criterion(tiny_trace: sw.STrace) -> None:
 
 
 def test_unknown_model(tmp_path: Any) -> None:
-    with pytest.raises(sw.ModelNotFoundError, match="no-such-folder"):
+    with pytest.raises(sw.errors.ModelNotFoundError, match="no-such-folder"):
         sw.load_model(tmp_path / "no-such-folder")
-    with pytest.raises(sw.ModelNotFoundError, match="int is none of these"):
+    with pytest.raises(sw.errors.ModelNotFoundError, match="int is none of these"):
         sw.load_model(7)
 
 
 def test_a_model_that_is_no_transformer() -> None:
-    with pytest.raises(sw.UnsupportedArchitectureError, match="Linear"):
+    with pytest.raises(sw.errors.UnsupportedArchitectureError, match="Linear"):
         sw.load_model(torch.nn.Linear(2, 2))
 
 

@@ -78,9 +78,9 @@ def test_a_finding_draws(study: Any, name: str, draw: Any, shows: list[str]) -> 
 def test_another_run_is_drawn_on_request_and_an_unknown_one_refused(study: Any) -> None:
     table = findings.uncertainty(study)
     assert "importance l2" in svg(charts.uncertainty(table, importance="l2"))
-    with pytest.raises(sw.FindingError, match="no importance 'l7': choose among l1, l2"):
+    with pytest.raises(sw.errors.FindingError, match="no importance 'l7': choose among l1, l2"):
         charts.uncertainty(table, importance="l7")
-    with pytest.raises(sw.FindingError, match="nothing to draw: the table is empty"):
+    with pytest.raises(sw.errors.FindingError, match="nothing to draw: the table is empty"):
         charts.groups(findings.groups(study).iloc[:0])
 
 

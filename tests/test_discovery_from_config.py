@@ -50,5 +50,5 @@ def test_a_model_that_no_one_could_hold_here() -> None:
 
 
 def test_a_configuration_without_attention_is_refused() -> None:
-    with pytest.raises(sw.UnsupportedArchitectureError, match="softmax attention"):
+    with pytest.raises(sw.errors.UnsupportedArchitectureError, match="softmax attention"):
         blueprint.describe(transformers.MambaConfig(num_hidden_layers=2, hidden_size=32, vocab_size=50))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 
 import griffe
 import pytest
@@ -43,11 +45,30 @@ def documented(site: Path) -> set[str]:
     return {path for page in pages for path in re.findall(r'<h\d id="(strace_widgets\.[\w.]+)"', page)}
 
 
-@pytest.mark.parametrize("room", [sw, findings, charts], ids=lambda room: room.__name__)
-def test_every_public_name_is_on_an_api_page(room: object, documented: set[str]) -> None:
-    for name in room.__all__:
-        public = getattr(room, name)
-        assert f"{public.__module__}.{public.__qualname__}" in documented
+@pytest.mark.parametrize("room", [sw, findings, charts, sw.errors], ids=lambda room: room.__name__)
+def test_every_public_name_is_on_an_api_page(room: ModuleType, documented: set[str]) -> None:
+    names = getattr(room, "__all__", [name for name in vars(room) if name.endswith("Error")])
+    for public in (getattr(room, name) for name in names):
+        if not isinstance(public, ModuleType):
+            assert f"{public.__module__}.{public.__qualname__}" in documented
+
+
+def test_the_table_of_the_api_is_what_the_functions_take(site: Path) -> None:
+    """Every call in the table, and every parameter that it names."""
+    page = (ROOT / "docs" / "api" / "table.md").read_text(encoding="utf-8")
+    homes = {"STrace": sw.STrace, "Explorer": sw.Explorer}
+    home: object = sw
+    n_calls = 0
+    for line in page.splitlines():
+        if heading := re.match(r"\| of an `(\w+)`", line):
+            home = homes[heading[1]]
+        for name, arguments in re.findall(r"`(\w+)\(([^`]*)\)`", line):
+            taken = inspect.signature(getattr(home, name)).parameters
+            told = [part.split("=")[0].strip() for part in arguments.split(",")]
+            named = [part for part in told if part.isidentifier()]
+            assert set(named) <= {*taken, "toggles", "options"}, (name, named, list(taken))
+            n_calls += 1
+    assert n_calls > 30
 
 
 def test_what_the_api_pages_describe_says_all_that_applies(documented: set[str]) -> None:

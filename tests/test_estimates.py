@@ -64,7 +64,7 @@ def test_what_mean_ablation_will_cost(tiny: Any) -> None:
 
 def test_too_large_is_refused_before_anything_is_sent(tiny: Any) -> None:
     there = replace(tiny, server=Server("http://127.0.0.1:9", limit=1000))
-    with pytest.raises(sw.RequestTooLargeError, match=r"1 forward pass in 1 request, at most .* limit=\d"):
+    with pytest.raises(sw.errors.RequestTooLargeError, match=r"1 forward pass in 1 request, at most .* limit=\d"):
         sw.trace(there, [1, 2, 3])
 
 

@@ -404,7 +404,7 @@ def test_files_that_cannot_be_read_are_refused(
     content = json.loads(file.read_text())
     file.write_text("no JSON" if changes is None else json.dumps(content | changes))
     before = settled(explorer)
-    with pytest.raises(sw.SessionFileError, match=part_of_message):
+    with pytest.raises(sw.errors.SessionFileError, match=part_of_message):
         explorer.load_session(file)
     assert settled(explorer) == before
 

@@ -164,7 +164,7 @@ def test_geometry_follows_a_path_that_is_known() -> None:
     speed = 0.9 / 8 / 0.5  # of the norm, over half a decade
     assert found.loc["speed", "median"].to_numpy() == pytest.approx(speed)
     other = SimpleNamespace(points=study.points, hidden_states=lambda: {"p0": states[1:]})
-    with pytest.raises(sw.FindingError, match="should have 10 states"):
+    with pytest.raises(sw.errors.FindingError, match="should have 10 states"):
         findings.geometry(other)
 
 
@@ -195,7 +195,7 @@ def test_the_dimensions_of_a_model_are_counted_on_its_weights(tiny: Any) -> None
 
 def test_a_mixture_of_experts_is_not_counted() -> None:
     model = sw.load_model(tiny_models.tiny("Mixtral"), tokenizer=tiny_models.words())
-    with pytest.raises(sw.UnsupportedArchitectureError, match="mixture of experts"):
+    with pytest.raises(sw.errors.UnsupportedArchitectureError, match="mixture of experts"):
         dimensions(model)
 
 
@@ -238,21 +238,21 @@ def test_every_finding_reads_a_real_study(real: Any) -> None:
     ],
 )  # fmt: skip
 def test_a_study_that_says_too_little_gets_a_sentence(finding: Any, made: dict[str, Any], says: str) -> None:
-    with pytest.raises(sw.FindingError, match=says):
+    with pytest.raises(sw.errors.FindingError, match=says):
         finding(hand_made_study(**made))
 
 
 def test_tables_of_another_program_get_a_sentence() -> None:
     study = hand_made_study()
     needed = study.necessary
-    with pytest.raises(sw.FindingError, match="has no column 'prompt_id', 'importance'"):
+    with pytest.raises(sw.errors.FindingError, match="has no column 'prompt_id', 'importance'"):
         findings.error_by_size(tables(study, points=pd.DataFrame(columns=["size"])))
-    with pytest.raises(sw.FindingError, match="no nucleus"):
+    with pytest.raises(sw.errors.FindingError, match="no nucleus"):
         findings.nucleus_sizes(tables(study, necessary=needed[needed["criterion"] == "top1"]))
-    with pytest.raises(sw.FindingError, match="no criterion 'top1'"):
+    with pytest.raises(sw.errors.FindingError, match="no criterion 'top1'"):
         findings.uncertainty(tables(study, necessary=needed[needed["criterion"] == "tv0.1"]))
     renamed = tables(study, necessary=needed.assign(prompt_id=[f"other-{name}" for name in needed["prompt_id"]]))
-    with pytest.raises(sw.FindingError, match="a, b share no prompt"):
+    with pytest.raises(sw.errors.FindingError, match="a, b share no prompt"):
         findings.agreement({"a": study, "b": renamed})
 
 
@@ -267,7 +267,7 @@ def test_tables_of_another_program_get_a_sentence() -> None:
     ],
 )
 def test_what_no_study_writes_cannot_be_made_by_hand(made: dict[str, Any], says: str) -> None:
-    with pytest.raises(sw.StudyError, match=says):
+    with pytest.raises(sw.errors.StudyError, match=says):
         hand_made_study(**made)
 
 
@@ -288,7 +288,7 @@ assert not {"pandas", "scipy", "pyarrow"} & set(sys.modules)
 sys.modules["scipy"] = None
 try:
     import strace_widgets.findings
-except sw.MissingPackageError as sentence:
+except sw.errors.MissingPackageError as sentence:
     print(sentence)
 """
     finished = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -166,7 +166,7 @@ def test_a_model_without_gradients_says_so() -> None:
 
     module.lm_head = Closed()
     model = sw.load_model(module)
-    with pytest.raises(sw.NoGradientsError, match=r"gives no gradients.*'fisher'.*choose another measure"):
+    with pytest.raises(sw.errors.NoGradientsError, match=r"gives no gradients.*'fisher'.*choose another measure"):
         sw.trace(model, PROMPT, importance="fisher")
     assert sw.trace(model, PROMPT, importance="l2").n_edges
 

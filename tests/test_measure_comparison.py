@@ -160,7 +160,7 @@ def test_what_is_in_a_folder_is_read_back(compared: tuple[sw.MeasureComparison, 
     begun = sw.load_measure_comparison(tmp_path / "stopped", baseline="l2").summary()
     assert begun["attention"].unique().tolist() == ["recomputed"]
     assert begun["cost"].isna().all()
-    with pytest.raises(sw.StudyError, match="no results of a comparison"):
+    with pytest.raises(sw.errors.StudyError, match="no results of a comparison"):
         sw.load_measure_comparison(tmp_path)
     with pytest.raises(ValueError, match="'cosine' is not among the measures"):
         sw.load_measure_comparison(whole, baseline="cosine")
@@ -181,11 +181,11 @@ def test_costs_that_cannot_be_read_get_a_sentence(tiny: Any, by_hand: sw.Measure
     for content in ("{", "[1]", '{"l1": "cheap"}'):
         (tmp_path / "by hand" / "costs.json").write_text(content)
         with pytest.raises(
-            sw.StudyError, match=r"costs\.json does not hold the cost of each measure: it .*\)\. Delete the file"
+            sw.errors.StudyError, match=r"costs\.json does not hold the cost of each measure: it .*\)\. Delete the file"
         ):
             sw.load_measure_comparison(tmp_path / "by hand")
     (tmp_path / "costs.json").write_text("null")
-    with pytest.raises(sw.StudyError, match="does not hold the cost of each measure"):
+    with pytest.raises(sw.errors.StudyError, match="does not hold the cost of each measure"):
         compare(tiny, tmp_path, PROMPTS[:1])
 
 
@@ -217,7 +217,7 @@ def test_the_chart_draws_one_condition(compared: tuple[sw.MeasureComparison, Pat
     assert "attention recomputed" in vl_convert.vegalite_to_svg(comparison.chart().to_dict())
     wins = comparison.summary().query("attention == 'frozen' and importance == 'l2' and criterion == 'area_s'").iloc[0]
     assert f"{wins['wins']} / {wins['ties']} / {wins['losses']}" in picture
-    with pytest.raises(sw.FindingError, match="no ablation 'mean'"):
+    with pytest.raises(sw.errors.FindingError, match="no ablation 'mean'"):
         comparison.chart(ablation="mean")
 
 

@@ -78,7 +78,7 @@ from strace_widgets.explorer.widget import Explorer
 assert "export" in str(Explorer._esm)
 try:
     sw.study
-except sw.MissingPackageError as reason:
+except sw.errors.MissingPackageError as reason:
     assert "pip install 'strace_widgets[study]'" in str(reason)
 else:
     raise AssertionError("studies work without their extra, so this environment is not clean")

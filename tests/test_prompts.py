@@ -98,7 +98,7 @@ def test_the_default_model_knows_most_facts(smollm2: Any, tmp_path: Path) -> Non
 
 
 def test_a_kind_that_does_not_exist() -> None:
-    with pytest.raises(sw.StudyError, match="'poems': choose one of 'facts', 'syntax'"):
+    with pytest.raises(sw.errors.StudyError, match="'poems': choose one of 'facts', 'syntax'"):
         sw.shipped_prompts("poems")
 
 
@@ -157,7 +157,7 @@ def test_sources_that_make_no_sense(tmp_path: Path) -> None:
         (datasets.DatasetDict(train=datasets.Dataset.from_dict({"text": TEXTS})), "'train': choose one of its parts"),
     ]
     for source, sentence in wrong:
-        with pytest.raises(sw.StudyError, match=sentence):
+        with pytest.raises(sw.errors.StudyError, match=sentence):
             read_prompts(source)
-    with pytest.raises(sw.StudyError, match="no prompt to study"):
+    with pytest.raises(sw.errors.StudyError, match="no prompt to study"):
         read_prompts(TEXTS, limit=0)

@@ -34,14 +34,16 @@ def test_attention_that_cannot_be_read_is_refused_by_name(name: str) -> None:
     config = getattr(transformers, f"{name}Config")(**(SMALL | NO_ATTENTION_CALL[name]))
     model = getattr(transformers, f"{name}ForCausalLM")(config)
     with pytest.raises(
-        sw.UnsupportedArchitectureError, match=f"{name}.*is not supported: no module of it computes softmax"
+        sw.errors.UnsupportedArchitectureError, match=f"{name}.*is not supported: no module of it computes softmax"
     ):
         sw.load_model(model)
 
 
 def test_linear_attention_layers_are_refused_with_the_layer() -> None:
     lfm = {"layer_types": ["conv", "full_attention"], "intermediate_size": 48, "num_key_value_heads": 2}
-    with pytest.raises(sw.UnsupportedArchitectureError, match=r"Lfm2ForCausalLM .* layer 0 has no softmax attention"):
+    with pytest.raises(
+        sw.errors.UnsupportedArchitectureError, match=r"Lfm2ForCausalLM .* layer 0 has no softmax attention"
+    ):
         sw.load_model(transformers.Lfm2ForCausalLM(transformers.Lfm2Config(**(SMALL | lfm))))
     qwen = families.EXPERTS | {
         "layer_types": ["full_attention", "linear_attention"],
@@ -55,12 +57,12 @@ def test_linear_attention_layers_are_refused_with_the_layer() -> None:
         "shared_expert_intermediate_size": 24,
     }
     with pytest.raises(
-        sw.UnsupportedArchitectureError, match=r"Qwen3NextForCausalLM .* layer 1 has no softmax attention"
+        sw.errors.UnsupportedArchitectureError, match=r"Qwen3NextForCausalLM .* layer 1 has no softmax attention"
     ):
         sw.load_model(transformers.Qwen3NextForCausalLM(transformers.Qwen3NextConfig(**(SMALL | qwen))))
     mixed = {**families.EXPERTS, "layer_types": ["full_attention", "linear_attention", "full_attention"]}
     with pytest.raises(
-        sw.UnsupportedArchitectureError, match=r"MiniMaxForCausalLM .* layer 1 has no softmax attention"
+        sw.errors.UnsupportedArchitectureError, match=r"MiniMaxForCausalLM .* layer 1 has no softmax attention"
     ):
         sw.load_model(families.build("MiniMax", mixed))
 
@@ -68,7 +70,9 @@ def test_linear_attention_layers_are_refused_with_the_layer() -> None:
 def test_routed_attention_is_refused_with_the_part() -> None:
     """JetMoe mixes experts between the heads and the stream: neither linear nor a norm."""
     options = {"kv_channels": 8, "num_local_experts": 4, "num_experts_per_tok": 2}
-    with pytest.raises(sw.UnsupportedArchitectureError, match=r"layer 0 of JetMoeForCausalLM: .*JetMoeParallelExperts"):
+    with pytest.raises(
+        sw.errors.UnsupportedArchitectureError, match=r"layer 0 of JetMoeForCausalLM: .*JetMoeParallelExperts"
+    ):
         sw.load_model(families.build("JetMoe", options))
 
 
@@ -84,7 +88,7 @@ def test_a_layer_whose_stream_does_not_add_up_is_named() -> None:
     layer = model.model.layers[1]
     layer.register_forward_hook(lambda *args: args[-1] * args[-1].abs())
     with pytest.raises(
-        sw.UnsupportedArchitectureError, match="layer 1 of LlamaForCausalLM: no two of its outputs add up"
+        sw.errors.UnsupportedArchitectureError, match="layer 1 of LlamaForCausalLM: no two of its outputs add up"
     ):
         sw.load_model(model)
 
@@ -94,7 +98,8 @@ def test_something_non_linear_after_the_attention_is_named() -> None:
     for layer in model.model.layers:
         layer.post_attention_layernorm = Doubled()
     with pytest.raises(
-        sw.UnsupportedArchitectureError, match=r"layer 0 of Olmo2ForCausalLM: 'post_attention_layernorm' \(Doubled\)"
+        sw.errors.UnsupportedArchitectureError,
+        match=r"layer 0 of Olmo2ForCausalLM: 'post_attention_layernorm' \(Doubled\)",
     ):
         sw.load_model(model)
 
@@ -105,7 +110,7 @@ def test_an_identity_that_fails_is_named_with_its_layer_and_gap() -> None:
     projection = model.model.layers[1].self_attn.o_proj
     projection.register_forward_pre_hook(lambda _, args: (args[0] * 1.5,))
     with pytest.raises(
-        sw.UnsupportedArchitectureError,
+        sw.errors.UnsupportedArchitectureError,
         match=r"LlamaForCausalLM is not supported: the identity 'attention edges' of layer 1 misses by 0\.\d+",
     ):
         sw.load_model(model)
@@ -115,5 +120,5 @@ def test_layers_that_differ_are_named() -> None:
     model = families.build("Llama", {})
     other = families.build("Olmo2", {"rms_norm_eps": 1e-5})
     model.model.layers[2] = other.model.layers[2]
-    with pytest.raises(sw.UnsupportedArchitectureError, match=r"layer 2 differs from layer 0 in .*outer_norm"):
+    with pytest.raises(sw.errors.UnsupportedArchitectureError, match=r"layer 2 differs from layer 0 in .*outer_norm"):
         sw.load_model(model)

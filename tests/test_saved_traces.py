@@ -76,7 +76,7 @@ def test_half_precision_rounds_the_weights_only(tiny_trace: sw.STrace, file: Pat
     ],
 )
 def test_what_needs_a_model_says_so(file: Path, ask: Callable[[sw.STrace], Any]) -> None:
-    with pytest.raises(sw.NoModelError, match=NO_MODEL.replace(".", r"\.")):
+    with pytest.raises(sw.errors.NoModelError, match=NO_MODEL.replace(".", r"\.")):
         ask(sw.load_trace(file))
 
 
@@ -90,7 +90,7 @@ def test_a_model_makes_it_whole_again(tiny: Any, tiny_trace: sw.STrace, file: Pa
 @pytest.mark.parametrize("other", [{"seed": 1}, {"num_hidden_layers": 2}])
 def test_another_model_is_refused(file: Path, other: dict[str, int]) -> None:
     model = sw.load_model(tiny_models.tiny(**other), tokenizer=tiny_models.words())
-    with pytest.raises(sw.ModelMismatchError, match="is not the same model"):
+    with pytest.raises(sw.errors.ModelMismatchError, match="is not the same model"):
         sw.load_trace(file).with_model(model)
 
 
@@ -183,7 +183,9 @@ def manifest_with(**changes: Any) -> Callable[[bytes], bytes]:
 
 
 def test_a_newer_version_says_what_to_do(file: Path) -> None:
-    with pytest.raises(sw.TraceFileError, match=r"of version 3; this package reads up to version 2\. Install a newer"):
+    with pytest.raises(
+        sw.errors.TraceFileError, match=r"of version 3; this package reads up to version 2\. Install a newer"
+    ):
         sw.load_trace(rewritten(file, **{"manifest.json": manifest_with(version=3)}))
 
 
@@ -211,9 +213,9 @@ def test_sweeps_of_other_modes_come_back_and_those_of_older_files_are_of_zero_ab
 
 @pytest.mark.parametrize("member", ["ranks/mlp.npy", "full_logits.npy", "view.json", "sweeps/0/kl.npy"])
 def test_an_altered_or_missing_member_is_named(file: Path, member: str) -> None:
-    with pytest.raises(sw.TraceFileError, match=f"{member} is not what was saved"):
+    with pytest.raises(sw.errors.TraceFileError, match=f"{member} is not what was saved"):
         sw.load_trace(rewritten(file, **{member: lambda content: content[:-1] + bytes([content[-1] ^ 1])}))
-    with pytest.raises(sw.TraceFileError, match=f"{member} is missing"):
+    with pytest.raises(sw.errors.TraceFileError, match=f"{member} is missing"):
         sw.load_trace(rewritten(file, **{member: lambda _: None}))
 
 
@@ -221,18 +223,18 @@ def test_a_file_cut_off_or_of_another_kind_is_refused(file: Path) -> None:
     whole = file.read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"something else"):
         file.write_bytes(content)
-        with pytest.raises(sw.TraceFileError, match="is no saved trace, or was cut off"):
+        with pytest.raises(sw.errors.TraceFileError, match="is no saved trace, or was cut off"):
             sw.load_trace(file)
     damaged = bytearray(whole)
     at = whole.index(b"weights/attention.npy") + 200
     damaged[at] ^= 255
     file.write_bytes(damaged)
-    with pytest.raises(sw.TraceFileError, match=r"weights/attention\.npy is damaged"):
+    with pytest.raises(sw.errors.TraceFileError, match=r"weights/attention\.npy is damaged"):
         sw.load_trace(file)
     rewritten_as_zip = file.with_name("other.zip")
     with zipfile.ZipFile(rewritten_as_zip, "w") as archive:
         archive.writestr("a.txt", "a")
-    with pytest.raises(sw.TraceFileError, match="it has no manifest"):
+    with pytest.raises(sw.errors.TraceFileError, match="it has no manifest"):
         sw.load_trace(rewritten_as_zip)
 
 
@@ -274,14 +276,14 @@ def test_content_that_does_not_fit_is_refused_even_with_its_checksum(file: Path,
         content, manifest = archive.read(member), json.loads(archive.read("manifest.json"))
     manifest["members"][member] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     rewritten(file, **{"manifest.json": manifest_with(members=manifest["members"])})
-    with pytest.raises(sw.TraceFileError, match=complaint):
+    with pytest.raises(sw.errors.TraceFileError, match=complaint):
         sw.load_trace(file)
 
 
 def test_a_manifest_cannot_ask_for_memory(file: Path) -> None:
     graph = {"n_layers": 3, "n_heads": 4, "n_tokens": 100_000, "parallel": False}
     changed = manifest_with(graph=graph, tokens=["w"] * 100_000)
-    with pytest.raises(sw.TraceFileError, match=r"ranks/attention\.npy is too small"):
+    with pytest.raises(sw.errors.TraceFileError, match=r"ranks/attention\.npy is too small"):
         sw.load_trace(rewritten(file, **{"manifest.json": changed}))
 
 
@@ -307,7 +309,7 @@ MODES = {"masks": "all", "inverse": False, "residual": "traced", "attention": "r
 def test_a_manifest_that_asks_for_the_impossible_is_refused(
     file: Path, changes: dict[str, Any], complaint: str
 ) -> None:
-    with pytest.raises(sw.TraceFileError, match=complaint):
+    with pytest.raises(sw.errors.TraceFileError, match=complaint):
         sw.load_trace(rewritten(file, **{"manifest.json": manifest_with(**changes)}))
 
 

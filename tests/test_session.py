@@ -89,7 +89,7 @@ def test_a_node_is_told_in_full(tiny_trace: sw.STrace, node: str) -> None:
 
 @pytest.mark.parametrize(("node", "part_of_message"), [("9.0", "no layer 9"), ("1", "whole layer"), (None, "None")])
 def test_a_node_that_does_not_exist_is_refused(tiny_trace: sw.STrace, node: Any, part_of_message: str) -> None:
-    with pytest.raises(sw.ToggleError, match=part_of_message):
+    with pytest.raises(sw.errors.ToggleError, match=part_of_message):
         Session(tiny_trace).node(node)
 
 

@@ -171,7 +171,7 @@ def test_kept_traces_come_back(study: sw.Study, trace: sw.STrace) -> None:
     for kept, traced in zip((*weights, *ranks), (*trace.weights, *trace.ranks), strict=True):
         np.testing.assert_array_equal(kept, traced)
         assert kept.dtype == traced.dtype
-    with pytest.raises(sw.StudyError, match="no trace of the prompt 'too long' by 'l1'"):
+    with pytest.raises(sw.errors.StudyError, match="no trace of the prompt 'too long' by 'l1'"):
         study.edges("too long", "l1")
 
 
@@ -226,14 +226,16 @@ def test_a_study_grows(tiny: Any, tmp_path: Path) -> None:
 
 def test_a_folder_of_other_settings_is_refused(tiny: Any, tmp_path: Path) -> None:
     small(tiny, ["w1 w2 w3"], tmp_path / "s")
-    with pytest.raises(sw.StudyError, match=r"other settings: importance was \('l1',\) and is now \('l2',\)\. Give"):
+    with pytest.raises(
+        sw.errors.StudyError, match=r"other settings: importance was \('l1',\) and is now \('l2',\)\. Give"
+    ):
         small(tiny, ["w1 w2 w3"], tmp_path / "s", importance="l2")
-    with pytest.raises(sw.StudyError, match="seed was 0 and is now 1"):
+    with pytest.raises(sw.errors.StudyError, match="seed was 0 and is now 1"):
         small(tiny, ["w1 w2 w3"], tmp_path / "s", seed=1)
     other = tiny_models.words()
     other.add_tokens(["one more"])
     renamed = sw.load_model(tiny_models.tiny(vocab_size=98), tokenizer=other)
-    with pytest.raises(sw.StudyError, match=r"tokenizer was '97 tokens.*is now '98 tokens"):
+    with pytest.raises(sw.errors.StudyError, match=r"tokenizer was '97 tokens.*is now '98 tokens"):
         small(renamed, ["w1 w2 w3"], tmp_path / "s")
 
 
@@ -247,7 +249,7 @@ def test_modes_hold_for_every_sweep(tiny: Any, tmp_path: Path) -> None:
         *traced.evaluate([0.5, 1], attention="frozen", inverse=True).total_variation
     ]
     assert "attention frozen, ablation zero" in repr(result)
-    with pytest.raises(sw.StudyError, match="attention was 'frozen' and is now 'recomputed'"):
+    with pytest.raises(sw.errors.StudyError, match="attention was 'frozen' and is now 'recomputed'"):
         small(tiny, [PROMPTS[0]], tmp_path / "s", baselines="inverse", importance="l2")
 
 
@@ -294,27 +296,29 @@ def test_a_study_of_version_1_is_what_is_written_today(tiny: Any, tmp_path: Path
 
 def test_a_folder_of_other_prompts_is_refused(tiny: Any, tmp_path: Path) -> None:
     small(tiny, ["w1 w2 w3", "w4 w5 w6"], tmp_path / "s")
-    with pytest.raises(sw.StudyError, match="other prompts: 000001-1 is 'w4 w5 w6' in it, and this study has 'w4 w5'"):
+    with pytest.raises(
+        sw.errors.StudyError, match="other prompts: 000001-1 is 'w4 w5 w6' in it, and this study has 'w4 w5'"
+    ):
         small(tiny, ["w1 w2 w3", "w4 w5"], tmp_path / "s")
-    with pytest.raises(sw.StudyError, match="has no such prompt"):
+    with pytest.raises(sw.errors.StudyError, match="has no such prompt"):
         small(tiny, ["w1 w2 w3"], tmp_path / "s")
 
 
 def test_a_folder_that_cannot_be_written(tiny: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(sw.StudyError, match="cannot be written"):
+    with pytest.raises(sw.errors.StudyError, match="cannot be written"):
         small(tiny, ["w1 w2 w3"], tmp_path / "file" / "s")
 
 
 def test_nothing_to_study(tiny: Any, tmp_path: Path) -> None:
-    with pytest.raises(sw.StudyError, match="no prompt to study"):
+    with pytest.raises(sw.errors.StudyError, match="no prompt to study"):
         small(tiny, [], tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 
 def test_all_prompts_failing(tiny: Any, tmp_path: Path) -> None:
     with pytest.raises(
-        sw.StudyError, match="Not one of 2 prompts could be traced; the first says: The prompt is empty"
+        sw.errors.StudyError, match="Not one of 2 prompts could be traced; the first says: The prompt is empty"
     ):
         small(tiny, ["", [1, 2, 970]], tmp_path / "s")
     left = sw.load_study(tmp_path / "s")
@@ -358,15 +362,15 @@ def test_folders_that_hold_no_study(tmp_path: Path) -> None:
     ):
         if content is not None:
             (tmp_path / "study.json").write_text(content)
-        with pytest.raises(sw.StudyError, match=sentence):
+        with pytest.raises(sw.errors.StudyError, match=sentence):
             sw.load_study(tmp_path)
 
 
 def test_what_was_not_kept(tiny: Any, tmp_path: Path) -> None:
     result = small(tiny, ["w1 w2 w3"], tmp_path / "s")
-    with pytest.raises(sw.StudyError, match="hidden_states=True"):
+    with pytest.raises(sw.errors.StudyError, match="hidden_states=True"):
         result.hidden_states()
-    with pytest.raises(sw.StudyError, match="keep_traces=True"):
+    with pytest.raises(sw.errors.StudyError, match="keep_traces=True"):
         result.edges("0")
     described = json.loads((result.folder / "study.json").read_text())
     assert (described["format"], described["version"], described["n_prompts"]) == ("strace-study", 1, 1)
@@ -383,9 +387,9 @@ def test_a_generated_text(tiny: Any) -> None:
         assert row.size == traced.smallest(top1=True)
         assert row.n_edges == traced.n_edges
         ids.append(row.token_id)
-    with pytest.raises(sw.PromptError, match="3 tokens and 31 generated ones are more than the 32"):
+    with pytest.raises(sw.errors.PromptError, match="3 tokens and 31 generated ones are more than the 32"):
         sw.trace_generation(tiny, "w5 w17 w3", max_new_tokens=31)
-    with pytest.raises(sw.PromptError, match="no token to generate"):
+    with pytest.raises(sw.errors.PromptError, match="no token to generate"):
         sw.trace_generation(tiny, "w5 w17 w3", max_new_tokens=0)
 
 
@@ -400,5 +404,5 @@ def test_a_trace_carried_over(tiny: Any, trace: sw.STrace) -> None:
     # The clean edges, spelled out one by one on the altered prompt.
     carried = [float(own.evaluate_mask(trace.mask(size)).total_variation[0]) for size in (0.2, 0.6)]
     np.testing.assert_allclose(table["total_variation"][:2], carried, atol=1e-6)
-    with pytest.raises(sw.PromptError, match=r"clean one has 6 .* the altered one 5"):
+    with pytest.raises(sw.errors.PromptError, match=r"clean one has 6 .* the altered one 5"):
         sw.carry_over(trace, "w5 w17 w3 w60 w41")

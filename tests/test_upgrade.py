@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from tiny_models import tiny, words
 
 import strace_widgets as sw
-from strace_widgets.explorer import session as sessions
+from strace_widgets.explorer import session_file
 from strace_widgets.explorer.contract import VERSION
 
 V1 = Path(__file__).parent / "v1"
@@ -49,21 +49,21 @@ def test_its_figures_are_on_screen_as_they_were(browser: Browser, tmp_path: Path
 
 def test_it_is_saved_as_version_2(tmp_path: Path) -> None:
     first = sw.load_trace(V1 / "trace.strace").explore()
-    again = sw.load_trace(first.save_trace(tmp_path / "x.strace")).explore()
+    again = sw.load_trace(first.save(tmp_path / "x.strace")).explore()
     for name in ("view_state", "n_edges", "toggles", "evaluation", "curves", "history"):
         assert getattr(again, name) == getattr(first, name), name
 
 
 def test_a_session_is_gone_on_with() -> None:
     saved = json.loads((V1 / "session.json").read_text(encoding="utf-8"))
-    state = sessions.read_file(V1 / "session.json", NAME)
-    assert (state["n_edges"], state["toggles"]) == (saved["n_edges"], saved["toggles"])
-    assert state["history"]["steps"] == saved["history"]["steps"]
-    assert state["history"]["tried"][0]["top"] == saved["history"]["tried"][0]["head"]
+    state = session_file.read(V1 / "session.json", NAME)
+    assert (state.n_edges, state.toggles) == (saved["n_edges"], saved["toggles"])
+    assert state.history["steps"] == saved["history"]["steps"]
+    assert state.history["tried"][0]["top"] == saved["history"]["tried"][0]["head"]
     model = sw.load_model(tiny(), tokenizer=words())
     explorer = sw.trace(model, saved["settings"]["prompt"]).explore(V1 / "session.json")
     assert (explorer.n_edges, explorer.toggles) == (saved["n_edges"], saved["toggles"])
-    assert explorer.history == state["history"]
+    assert explorer.history == state.history
     explorer.close()
 
 
@@ -72,5 +72,5 @@ def test_a_damaged_session_is_refused_in_a_sentence(history: Any, tmp_path: Path
     saved = json.loads((V1 / "session.json").read_text(encoding="utf-8"))
     file = tmp_path / "session.json"
     file.write_text(json.dumps(saved | {"history": history}), encoding="utf-8")
-    with pytest.raises(sw.SessionFileError, match="is no session file"):
-        sessions.read_file(file, NAME)
+    with pytest.raises(sw.errors.SessionFileError, match="is no session file"):
+        session_file.read(file, NAME)

@@ -84,7 +84,7 @@ def test_what_needs_a_model_says_what_to_install(light: Callable[[str], str]) ->
                     lambda: sw.to_html("# A text", "never.html")):
             try:
                 ask()
-            except (sw.MissingPackageError, TypeError) as reason:
+            except (sw.errors.MissingPackageError, TypeError) as reason:
                 print(reason)
     """)
     load, model, trace, text = printed.splitlines()

@@ -84,7 +84,9 @@ def test_a_sandbox_gives_no_gradients_and_everything_else(
 ) -> None:
     monkeypatch.setenv("NDIF_API_KEY", rig.KEY)
     model = remote_model("tiny-llama")
-    with pytest.raises(sw.GradientsRefusedError, match=r"gives your requests no gradients.*Choose another measure"):
+    with pytest.raises(
+        sw.errors.GradientsRefusedError, match=r"gives your requests no gradients.*Choose another measure"
+    ):
         sw.trace(model, PROMPT, "fisher+projection")
     assert sw.trace(model, PROMPT, "l2").n_edges
 
@@ -270,7 +272,7 @@ def test_a_job_file_that_is_none(tmp_path: Path) -> None:
     file = tmp_path / "job.json"
     for text in ("{", "[]", json.dumps({"format": "x"}), json.dumps({"format": jobs.FORMAT, "version": 99})):
         file.write_text(text)
-        with pytest.raises(sw.JobFileError, match="no job file"):
+        with pytest.raises(sw.errors.JobFileError, match="no job file"):
             sw.load_job(file)
 
 

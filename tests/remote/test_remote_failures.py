@@ -46,20 +46,20 @@ cli(["evict", name, "--task", "text-generation"])
 
 def test_no_key(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NDIF_API_KEY")
-    with pytest.raises(sw.MissingKeyError, match=r"wants an API key.*NDIF_API_KEY"):
+    with pytest.raises(sw.errors.MissingKeyError, match=r"wants an API key.*NDIF_API_KEY"):
         sw.load_model("loopback/tiny-llama", remote=server_url)
 
 
 def test_no_key_for_the_public_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NDIF_API_KEY")
-    with pytest.raises(sw.MissingKeyError, match=r"api\.ndif\.us wants an API key"):
+    with pytest.raises(sw.errors.MissingKeyError, match=r"api\.ndif\.us wants an API key"):
         server_at(remote=True)
 
 
 @pytest.mark.parametrize("key", ["secret-of-no-known-form", "11111111-2222-3333-4444-555555555555"])
 def test_a_wrong_key_is_not_repeated(server_url: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NDIF_API_KEY", key)
-    with pytest.raises(sw.WrongKeyError, match="does not know your API key") as raised:
+    with pytest.raises(sw.errors.WrongKeyError, match="does not know your API key") as raised:
         sw.load_model("loopback/tiny-llama", remote=server_url)
     assert key not in f"{raised.value} {raised.value.text} {raised.value.__cause__} {raised.value.__context__}"
 
@@ -69,7 +69,9 @@ def test_a_wrong_key_is_not_repeated(server_url: str, key: str, monkeypatch: pyt
 
 def test_a_model_that_is_not_served(server_url: str, remote_model: Remote) -> None:
     remote_model("tiny-llama")
-    with pytest.raises(sw.ModelNotServedError, match=r"does not run tiny-unserved.*loopback/tiny-llama") as raised:
+    with pytest.raises(
+        sw.errors.ModelNotServedError, match=r"does not run tiny-unserved.*loopback/tiny-llama"
+    ) as raised:
         sw.load_model(UNSERVED, remote=server_url)
     assert raised.value.text
 
@@ -84,7 +86,7 @@ def test_an_evicted_model_comes_back(remote_model: Remote) -> None:
 
 
 def test_a_name_is_needed(server_url: str) -> None:
-    with pytest.raises(sw.ModelNotFoundError, match="named by its hub id"):
+    with pytest.raises(sw.errors.ModelNotFoundError, match="named by its hub id"):
         sw.load_model(remote=server_url)
     with pytest.raises(TypeError, match="no option device_map"):
         sw.load_model("loopback/tiny-llama", remote=server_url, device_map="auto")
@@ -97,7 +99,7 @@ def test_what_fails_there_is_told_in_a_sentence_with_the_whole_text_at_hand(remo
     model = remote_model("tiny-llama")
     trace = sw.trace(model, PROMPT)
     broken = replace(trace, model=replace(model, architecture=replace(model.architecture, mlp_write="nowhere")))
-    with pytest.raises(sw.RemoteRunError, match="The job failed") as raised:
+    with pytest.raises(sw.errors.RemoteRunError, match="The job failed") as raised:
         broken.evaluate([0.5])
     assert "\n" not in str(raised.value)
     assert "Traceback" in raised.value.text
@@ -108,7 +110,7 @@ def test_a_request_beyond_the_limit_is_not_sent(remote_model: Remote) -> None:
     model = remote_model("tiny-llama")
     small = replace(model, server=replace(model.server, limit=5_000))
     before = model.server.traffic.requests
-    with pytest.raises(sw.RequestTooLargeError, match=r"at most .* up and .* down, more than the limit of 5 kB"):
+    with pytest.raises(sw.errors.RequestTooLargeError, match=r"at most .* up and .* down, more than the limit of 5 kB"):
         sw.trace(small, PROMPT)
     assert model.server.traffic.requests == before
 
@@ -116,7 +118,7 @@ def test_a_request_beyond_the_limit_is_not_sent(remote_model: Remote) -> None:
 def test_a_time_that_is_up(remote_model: Remote) -> None:
     model = remote_model("tiny-llama")
     hasty = replace(model, server=replace(model.server, timeout=0.0))
-    with pytest.raises(sw.RemoteTimeoutError, match="is still received after 0 s"):
+    with pytest.raises(sw.errors.RemoteTimeoutError, match="is still received after 0 s"):
         sw.trace(hasty, PROMPT)
 
 
@@ -124,10 +126,10 @@ def test_a_result_that_the_server_has_lost(remote_model: Remote) -> None:
     job = sw.submit(remote_model("tiny-llama"), PROMPT)
     until(lambda: job.status == "completed")
     delete(f"{job.ids[0]}.pt")
-    with pytest.raises(sw.ResultLostError, match="no longer has its result"):
+    with pytest.raises(sw.errors.ResultLostError, match="no longer has its result"):
         job.result()
     delete(f"responses/{job.ids[0]}.json")
-    with pytest.raises(sw.ResultLostError, match="knows nothing of job"):
+    with pytest.raises(sw.errors.ResultLostError, match="knows nothing of job"):
         job.result()
 
 
@@ -153,7 +155,7 @@ def test_a_result_lost_on_the_way_is_asked_for_again(remote_model: Remote) -> No
 
 def test_a_server_that_is_down_at_the_start() -> None:
     started = time.monotonic()
-    with pytest.raises(sw.ServerUnreachableError, match="Is it running, and is the address right"):
+    with pytest.raises(sw.errors.ServerUnreachableError, match="Is it running, and is the address right"):
         sw.load_model("loopback/tiny-llama", remote="http://127.0.0.1:20899", patience=1.0)
     assert time.monotonic() - started < 10
 
@@ -163,7 +165,7 @@ def test_a_version_that_the_server_does_not_take(remote_model: Remote) -> None:
     rig.stop_one("api")
     rig.start_one("api", NDIF_MIN_NNSIGHT_VERSION="99.0")
     try:
-        with pytest.raises(sw.VersionMismatchError, match=rf"{version('nnsight')}.*99\.0"):
+        with pytest.raises(sw.errors.VersionMismatchError, match=rf"{version('nnsight')}.*99\.0"):
             sw.trace(model, PROMPT)
     finally:
         rig.stop_one("api")
@@ -190,7 +192,10 @@ def test_a_server_lost_in_the_middle_and_a_sweep_that_goes_on(
 
     sent = model.server.traffic.requests
     try:
-        with listening(stop_in_the_third), pytest.raises(sw.ServerLostError, match="stopped answering while job"):
+        with (
+            listening(stop_in_the_third),
+            pytest.raises(sw.errors.ServerLostError, match="stopped answering while job"),
+        ):
             trace.evaluate(sizes)
     finally:
         rig.start_one("api")
@@ -206,7 +211,7 @@ def test_a_queue_that_is_gone(remote_model: Remote) -> None:
     trace = sw.trace(model, PROMPT)
     rig.stop_one("redis", signal.SIGKILL)
     try:
-        with pytest.raises(sw.ServerUnreachableError, match="does not answer as it should"):
+        with pytest.raises(sw.errors.ServerUnreachableError, match="does not answer as it should"):
             trace.evaluate([0.5])
     finally:
         rig.stop_one("api")
