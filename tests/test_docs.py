@@ -53,7 +53,7 @@ def test_every_public_name_is_on_an_api_page(room: ModuleType, documented: set[s
             assert f"{public.__module__}.{public.__qualname__}" in documented
 
 
-def test_the_table_of_the_api_is_what_the_functions_take(site: Path) -> None:
+def test_the_table_of_the_api_is_what_the_functions_take() -> None:
     """Every call in the table, and every parameter that it names."""
     page = (ROOT / "docs" / "api" / "table.md").read_text(encoding="utf-8")
     homes = {"STrace": sw.STrace, "Explorer": sw.Explorer}
