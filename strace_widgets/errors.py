@@ -32,7 +32,7 @@ class StudyError(StraceError, ValueError):
 
 
 class ToggleError(StraceError, ValueError):
-    """A switch names a component that the model does not have, or a state that does not exist."""
+    """A toggle names a component that the model does not have, or a state that does not exist."""
 
 
 class TraceFileError(StraceError, ValueError):

@@ -151,7 +151,7 @@ def token_masks(ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool]) -> 
     kept : (B,) int32 tensor
         The number of edges of each row: a mask is ``rank < kept``. A row of -1 is the whole model, toggles or not.
     toggles : (R, L, H) and (R, L) int8 tensors, R = 1 or B
-        Heads and MLPs forced on (1), forced off (-1) or left to the trace (0): the same in all rows, or row by row.
+        Heads and MLPs switched on (1), off (-1) or left to the trace (0): the same in all rows, or row by row.
     modes : dict of bool
         ``mask_attention``; ``inverse``, keep what the trace drops and all residual edges; ``keep_residual``.
     """
