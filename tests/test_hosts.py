@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import nbclient
@@ -92,9 +93,14 @@ def write_notebook(path: Path, *cells: str) -> None:
 
 
 def run_all(page: Page) -> None:
-    page.locator(".lm-MenuBar-item", has_text="Run").click()
-    page.locator("[data-command='runmenu:run-all']").click()
+    """Run every cell. No page says when it is ready to, so it is asked again until the last cell is no longer blank."""
     last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
+    for patience in (10_000, 20_000, 60_000):
+        page.locator(".lm-MenuBar-item", has_text="Run").click()
+        page.locator("[data-command='runmenu:run-all']").click()
+        with suppress(AssertionError):
+            expect(last).not_to_have_text("[ ]:", timeout=patience)
+            break
     expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=90_000)
 
 
