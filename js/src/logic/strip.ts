@@ -1,4 +1,6 @@
-// How the strip of tokens fits its width: whole pixels a token, and a window where not all of them fit.
+// The strip of tokens: how it fits its width, in whole pixels a cell and a window where not all fit; and its parts in words.
+import type { ViewState } from "../protocol/types";
+import { formatCount } from "./scales";
 
 export interface Strip {
   /** How many tokens are shown, of all. */
@@ -9,6 +11,12 @@ export interface Strip {
   flat: boolean;
   /** One label for so many tokens. */
   labelEvery: number;
+}
+
+/** A layer's share of the tokens that one cell stands for. */
+export interface StripCell {
+  cell: number;
+  layer: number;
 }
 
 const narrowest = 7; // px a token
@@ -32,4 +40,22 @@ export function fitStrip(width: number, tokens: number, layers: number): Strip {
     flat,
     labelEvery: flat ? 1 : Math.ceil(labelPitch / cellWidth),
   };
+}
+
+/** The first and the last token in some cells of the strip. */
+const span = ({ n_tokens, tokens_per_cell }: ViewState, firstCell: number, endCell: number): [first: number, last: number] => [
+  firstCell * tokens_per_cell,
+  Math.min(n_tokens, endCell * tokens_per_cell) - 1,
+];
+
+/** "token 7" or "tokens 8 to 15". */
+export function tokensIn(viewState: ViewState, firstCell: number, endCell: number): string {
+  const [first, last] = span(viewState, firstCell, endCell);
+  return first === last ? `token ${formatCount(first)}` : `tokens ${formatCount(first)} to ${formatCount(last)}`;
+}
+
+/** "65 of 2,000 shown". */
+export function shownOfAll(viewState: ViewState, firstCell: number, endCell: number): string {
+  const [first, last] = span(viewState, firstCell, endCell);
+  return `${formatCount(last - first + 1)} of ${formatCount(viewState.n_tokens)} shown`;
 }

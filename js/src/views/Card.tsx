@@ -5,6 +5,7 @@ import { historyKey, travel } from "../hooks/travel";
 import { useAnnouncement } from "../hooks/useAnnouncement";
 import { useFocusedNode } from "../hooks/useFocusedNode";
 import { useHistory } from "../hooks/useHistory";
+import { useTour } from "../hooks/useTour";
 import { sessionFile } from "../logic/sessionFile";
 import { settingsOf } from "../logic/settings";
 import type { Step } from "../protocol/types";
@@ -21,7 +22,7 @@ import { ReadingLine } from "./ReadingLine";
 import { ServerLine } from "./ServerLine";
 import { SessionBar } from "./SessionBar";
 import { TokenView } from "./TokenView";
-import { TourButton, TourCallout, useTour } from "./Tour";
+import { TourButton, TourCallout } from "./Tour";
 import { TriedList } from "./TriedList";
 
 /** The whole Explorer on one trace. */
@@ -30,7 +31,6 @@ export function Card(props: ViewProps) {
   const { size, toggles, live, toggleable, kernel } = props.shown;
   const tracing = conversation.asking === "trace";
   const history = useHistory(model, tracing);
-  const focused = useFocusedNode(viewState, props.shown);
   const tour = useTour(kernel);
 
   // What is on screen belongs to the last trace, while another one is computed.
@@ -53,10 +53,6 @@ export function Card(props: ViewProps) {
     move(history.at + by);
   };
 
-  // With few layers the grid leaves room below it.
-  const fewLayers = viewState.n_layers <= 8;
-  const detail = <NodeDetail {...views} node={focused.node} />;
-
   return (
     <div class="sw-whole" onKeyDown={pressKey}>
       {tour.step !== null && <TourCallout tour={tour} step={tour.step} live={live} />}
@@ -68,17 +64,7 @@ export function Card(props: ViewProps) {
           <ReadingLine {...views} />
           <MeasuredCurve {...views} />
         </div>
-        <div class="sw-columns">
-          <div class="sw-column">
-            <NextToken {...views} />
-            <TokenView {...views} />
-            {!fewLayers && detail}
-          </div>
-          <div class="sw-column">
-            <LayerView {...views} focused={focused} />
-            {fewLayers && detail}
-          </div>
-        </div>
+        <Columns {...views} />
         <FootLine {...views} missing={missing(model)} onToggles={(next) => writeToggles(model, next)}>
           <HistoryBar history={history} present={present} live={live} toggleable={toggleable} onMove={move} onGo={go} />
           <SessionBar
@@ -92,6 +78,26 @@ export function Card(props: ViewProps) {
       </div>
       <div class="sw-unseen" role="status" aria-live="polite" data-testid="announcement">
         {announcement}
+      </div>
+    </div>
+  );
+}
+
+/** The prediction and its tokens beside the layers. With few layers the grid leaves room for the node below it. */
+function Columns(props: ViewProps) {
+  const focused = useFocusedNode(props.viewState, props.shown);
+  const fewLayers = props.viewState.n_layers <= 8;
+  const detail = <NodeDetail {...props} node={focused.node} />;
+  return (
+    <div class="sw-columns">
+      <div class="sw-column">
+        <NextToken {...props} />
+        <TokenView {...props} />
+        {!fewLayers && detail}
+      </div>
+      <div class="sw-column">
+        <LayerView {...props} focused={focused} />
+        {fewLayers && detail}
       </div>
     </div>
   );

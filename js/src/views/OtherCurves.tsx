@@ -1,22 +1,20 @@
 import { line } from "d3-shape";
 import { useMemo } from "preact/hooks";
 import { placeCurves } from "../logic/curves";
+import { toY, type Plot } from "../logic/plot";
 import type { Curve } from "../protocol/types";
 
 interface Props {
   curves: readonly Curve[];
-  /** The trace's own line, which no label is to lie on. */
-  main: [x: number, y: number][];
-  scale(nEdges: number): number;
-  toY(totalVariation: number): number;
-  width: number;
+  plot: Plot;
   /** Which of them is pointed at in the legend. */
   emphasised: number | null;
 }
 
 /** Errors of other measures and baselines: dashed, and named on the line. */
-export function OtherCurves({ curves, main, scale, toY, width, emphasised }: Props) {
-  const placed = useMemo(() => placeCurves(curves, scale, toY, width, main), [curves, main, scale, width]);
+export function OtherCurves({ curves, plot, emphasised }: Props) {
+  // No label is to lie on the trace's own line.
+  const placed = useMemo(() => placeCurves(curves, plot.scale, toY, plot.width, plot.curve.points), [curves, plot]);
   return (
     <g data-testid="other-curves">
       {placed.map(({ name, kind, points, dash }, index) => (

@@ -1,8 +1,9 @@
 import { useRef, useState } from "preact/hooks";
-import { fileName, parseSession } from "../logic/sessionFile";
+import { fileName } from "../logic/sessionFile";
 import type { Programs, SessionFile } from "../protocol/types";
 import { canFillScreen, download, toggleFullScreen } from "./browser";
 import { CodeDialog } from "./CodeDialog";
+import { LoadButton } from "./LoadButton";
 import type { ViewProps } from "./props";
 
 interface Props extends ViewProps {
@@ -14,22 +15,10 @@ interface Props extends ViewProps {
 /** The session as a whole: to keep, to bring back, to take along as code, to see large. */
 export function SessionBar({ viewState, shown: { live }, conversation, onSave, onLoad }: Props) {
   const [programs, setPrograms] = useState<Programs | null>(null);
-  const file = useRef<HTMLInputElement>(null);
   const codeButton = useRef<HTMLButtonElement>(null);
   const save = () => {
     const session = onSave();
     download(JSON.stringify(session, null, 1), fileName(session));
-  };
-  const load = async (input: HTMLInputElement) => {
-    const chosen = input.files?.[0];
-    if (!chosen) return;
-    conversation.report(null);
-    try {
-      onLoad(parseSession(await chosen.text(), viewState));
-    } catch (reason) {
-      conversation.report({ kind: null, sentence: (reason as Error).message });
-    }
-    input.value = ""; // the same file may be chosen again
   };
   const closeCode = () => {
     setPrograms(null);
@@ -40,18 +29,7 @@ export function SessionBar({ viewState, shown: { live }, conversation, onSave, o
       <button type="button" class="sw-quiet" data-testid="save" title="Save this session as a file" onClick={save}>
         Save
       </button>
-      <button type="button" class="sw-quiet" data-testid="load" title="Go on with a saved session" onClick={() => file.current?.click()}>
-        Load
-      </button>
-      <input
-        ref={file}
-        type="file"
-        accept="application/json,.json"
-        data-testid="load-input"
-        aria-label="Session file"
-        hidden
-        onChange={(event) => load(event.currentTarget)}
-      />
+      <LoadButton viewState={viewState} conversation={conversation} onLoad={onLoad} />
       {live && (
         <button
           ref={codeButton}
@@ -65,21 +43,25 @@ export function SessionBar({ viewState, shown: { live }, conversation, onSave, o
           Copy as code
         </button>
       )}
-      {canFillScreen() && (
-        <button
-          type="button"
-          class="sw-quiet"
-          data-testid="fullscreen"
-          aria-label="Full screen"
-          title="Full screen"
-          onClick={(event) => toggleFullScreen(event.currentTarget.closest(".strace-widgets") as Element)}
-        >
-          <svg class="sw-icon" viewBox="0 0 12 12" aria-hidden="true">
-            <path d="M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8" />
-          </svg>
-        </button>
-      )}
+      {canFillScreen() && <FullScreenButton />}
       {programs && <CodeDialog programs={programs} onClose={closeCode} />}
     </div>
+  );
+}
+
+function FullScreenButton() {
+  return (
+    <button
+      type="button"
+      class="sw-quiet"
+      data-testid="fullscreen"
+      aria-label="Full screen"
+      title="Full screen"
+      onClick={(event) => toggleFullScreen(event.currentTarget.closest(".strace-widgets") as Element)}
+    >
+      <svg class="sw-icon" viewBox="0 0 12 12" aria-hidden="true">
+        <path d="M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8" />
+      </svg>
+    </button>
   );
 }

@@ -17,10 +17,9 @@ interface Props {
 export function SettingsBar({ viewState, choices, status, live, tracing, onSettings, onCancel }: Props) {
   const settings = settingsOf(viewState);
   const stage = status.state === "running" ? status.message : "";
-  const outcome = status.state === "ready" && status.kind !== "evaluate" ? status.message : "";
   const job = status.state === "running" ? status.job : undefined;
+  const outcome = status.state === "ready" && status.kind !== "evaluate" ? status.message : "";
   const bar = useRef<HTMLDivElement>(null);
-  const [cancelled, setCancelled] = useState<Status | null>(null);
   if (!live) {
     return (
       <p class="sw-about">
@@ -34,8 +33,7 @@ export function SettingsBar({ viewState, choices, status, live, tracing, onSetti
   const change = (changes: Partial<Settings>) => !working && onSettings({ ...settings, ...changes });
   const cancel = () => {
     onCancel();
-    setCancelled(status); // the button rests until the next stage tells how it went
-    bar.current?.querySelector("select")?.focus(); // and does not take the focus with it
+    bar.current?.querySelector("select")?.focus(); // the button, which rests now, does not take the focus with it
   };
   return (
     <div ref={bar} class="sw-settings" data-working={working}>
@@ -60,22 +58,38 @@ export function SettingsBar({ viewState, choices, status, live, tracing, onSetti
         />
         {!working && outcome && <span role="status" data-testid="outcome">{outcome}</span>}
       </p>
-      {working && (
-        <div class="sw-stage">
-          <p>
-            <label>
-              <span>{stage || "tracing"}</span> <progress data-testid="progress" max={1} value={status.progress || undefined} />
-            </label>
-          </p>
-          <button type="button" class="sw-button" data-testid="cancel" disabled={cancelled !== null && cancelled === status} onClick={cancel}>
-            {job ? "Stop waiting" : "Cancel"}
-          </button>
-        </div>
-      )}
+      {working && <Stage stage={stage || "tracing"} status={status} onCancel={cancel} />}
       {/* What a screen reader hears: each step and stage once, not the seconds. */}
       <span class="sw-unseen" role="status" data-testid="stage-spoken">
         {[working && (stage || "tracing"), job && stageName(job)].filter(Boolean).join(", ")}
       </span>
+    </div>
+  );
+}
+
+interface StageProps {
+  stage: string;
+  status: Status;
+  onCancel(): void;
+}
+
+/** How far a trace is, and a way to give it up, or to wait no longer for a server. */
+function Stage({ stage, status, onCancel }: StageProps) {
+  const [cancelled, setCancelled] = useState<Status | null>(null);
+  const cancel = () => {
+    onCancel();
+    setCancelled(status); // the button rests until the next stage tells how it went
+  };
+  return (
+    <div class="sw-stage">
+      <p>
+        <label>
+          <span>{stage}</span> <progress data-testid="progress" max={1} value={status.progress || undefined} />
+        </label>
+      </p>
+      <button type="button" class="sw-button" data-testid="cancel" disabled={cancelled === status} onClick={cancel}>
+        {status.state === "running" && status.job ? "Stop waiting" : "Cancel"}
+      </button>
     </div>
   );
 }
