@@ -71,6 +71,13 @@ def test_the_table_of_the_api_is_what_the_functions_take() -> None:
     assert n_calls > 30
 
 
+def test_files_that_the_pages_name_are_there() -> None:
+    tracked = subprocess.run(["git", "ls-files"], check=True, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    for page in (*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        for name in re.findall(r"`([\w./-]+\.(?:py|mjs|tsx?))`", page.read_text(encoding="utf-8")):
+            assert any(f"/{file}".endswith(f"/{name}") for file in tracked) or "Your" in name, (page.name, name)
+
+
 def test_what_the_api_pages_describe_says_all_that_applies(documented: set[str]) -> None:
     package = griffe.load("strace_widgets", search_paths=[ROOT], docstring_parser="numpy")
     described = [package[path.partition(".")[2]] for path in sorted(documented)]

@@ -33,12 +33,6 @@ FIGURES = (
 SHOWN = 12
 """Rows that the table of a sweep shows at most."""
 
-PAPER_SIZES = (
-    *(1e-5, 2e-5, 4e-5, 8e-5, 1e-4, 2e-4, 4e-4, 8e-4, 1e-3, 1.2e-3, 1.4e-3, 2e-3, 3e-3, 4e-3, 6e-3, 8e-3),
-    *(0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0),
-)
-"""The sizes at which the paper's published pipeline evaluates."""
-
 
 class TopToken(NamedTuple):
     """One of the most probable next tokens."""
