@@ -7,7 +7,7 @@ says why.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from ..extras import stats
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Array = np.ndarray[Any, Any]
+    from ..graph.edges import Array
+
 
 RESAMPLES = 1000
 """Bootstrap samples behind an interval."""

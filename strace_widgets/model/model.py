@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from ..cache import Cache
 from ..errors import NoGradientsError, NotCopiedError, RemoteError
-from ..graph.edges import Edges
+from ..graph.edges import Array, Edges
 from ..graph.measures import PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
@@ -29,7 +29,6 @@ from .tensors import as_row, coarsened, toggle_rows, unpacked
 if TYPE_CHECKING:
     from .architecture import Architecture
 
-Array = np.ndarray[Any, Any]
 
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..graph.edges import Edges
-
-Array = np.ndarray[Any, Any]
+from ..graph.edges import Array, Edges
 
 
 def coarsened(ranks: Edges, kept: Array, *, attention: bool = True) -> tuple[Edges, Array]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import PromptError
 
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    from ..graph.edges import Array
 
 
 def encoded(prompt: str | list[int] | Array, tokenizer: Any, model: str) -> Array:

@@ -20,14 +20,13 @@ import msgspec
 import numpy as np
 
 from ..errors import StudyError
-from ..graph.edges import Edges
+from ..graph.edges import Array, Edges
 from ..json_files import Header, decode_file
 from .tables import read_table, write_tables
 
 if TYPE_CHECKING:
     from ..extras import pa, pd
 
-Array = np.ndarray[Any, Any]
 
 FORMAT, VERSION = "strace-study", 1
 UNFINISHED = "unfinished-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from ..results.run import trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from ..graph.edges import Array
     from ..model.model import Model
 
-Array = np.ndarray[Any, Any]
 
 REPETITIONS = 5
 """How often each measure, and the plain pass, is timed on a prompt."""
