@@ -18,7 +18,8 @@ import rig
 from served import PATIENCE, UNSERVED, Remote
 
 import strace_widgets as sw
-from strace_widgets.explorer.session import Session, write_file
+from strace_widgets.explorer import session_file
+from strace_widgets.explorer.session import Session
 from strace_widgets.model import request_estimates as estimates
 from strace_widgets.remote.server import server_at
 from strace_widgets.remote.stages import listening
@@ -180,7 +181,10 @@ def test_a_server_lost_in_the_middle_and_a_sweep_that_goes_on(
     trace = sw.trace(model, PROMPT)
     sizes = [0.1, 0.2, 0.5, 1.0]
     whole = trace.evaluate(sizes)
-    write_file(tmp_path / "session.json", Session(trace), 10, {"1.2": "off"}, {})
+    saved = session_file.SavedSession(
+        model=model.name, settings=Session(trace).settings, n_edges=10, toggles={"1.2": "off"}, history={}
+    )
+    session_file.write(tmp_path / "session.json", saved)
     before = (tmp_path / "session.json").read_bytes()
     monkeypatch.setattr(estimates, "PROBABILITIES_A_PASS", 1)  # a pass, and a request, for each size
     passes: set[str] = set()
