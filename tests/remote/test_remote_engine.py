@@ -203,7 +203,12 @@ def test_the_estimate_bounds_what_is_sent(remote_model: Remote) -> None:
 
 def test_a_study_there_has_the_tables_of_one_here(remote_model: Remote, local_model: Remote, tmp_path: Path) -> None:
     prompts = [PROMPT, "says it again and"]
-    options: dict[str, Any] = {"baselines": ("random",), "sizes": [0.01, 0.1, 1.0], "hidden": True, "progress": False}
+    options: dict[str, Any] = {
+        "baselines": ("random",),
+        "sizes": [0.01, 0.1, 1.0],
+        "hidden_states": True,
+        "progress": False,
+    }
     there, here = (
         sw.study(model("tiny-llama"), prompts, tmp_path / str(index), **options)
         for index, model in enumerate((remote_model, local_model))
