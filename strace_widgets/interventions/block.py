@@ -19,26 +19,32 @@ if TYPE_CHECKING:
 class Heads:
     """The step at which the attention heads are computed, before they are mapped to the residual stream.
 
-    Attributes
-    ----------
-    value : (B, key-value heads, T, d) tensor
+    The attention call is read where it is asked for, and once: a run does not go back, and reading costs time.
     """
 
-    call: Any
+    layer: Any
     architecture: dict[str, Any]
-    value: Any
-    known: Any = None
+    known: tuple[Any, Any] | None = None
 
-    def probabilities(self) -> Any:
-        """Return the attention probabilities (B, H, T, T), as [batch, head, target, source]."""
-        if self.known is None:  # read once: a run does not go back
-            self.known = attention_probabilities(self.call)
+    def call(self) -> Any:
+        """Return the attention call."""
+        return attention_call(self.layer, self.architecture)
+
+    def value(self) -> Any:
+        """Return the values (B, key-value heads, T, d)."""
+        return self.call().inputs[0][self.architecture["value_argument"]]
+
+    def read(self) -> tuple[Any, Any]:
+        """Return the values, and the attention probabilities (B, H, T, T) as [batch, head, target, source]."""
+        if self.known is None:
+            self.known = self.value(), attention_probabilities(self.call())
         return self.known
 
     def replace(self, heads: Any) -> None:
         """Let the heads say something else (B, H, T, d)."""
+        call = self.call()
         heads = heads if self.architecture["heads_first"] else heads.transpose(1, 2).contiguous()
-        self.call.output = (heads, *self.call.output[1:])
+        call.output = (heads, *call.output[1:])
 
 
 @dataclass
@@ -83,8 +89,7 @@ def walk(layer: Any, architecture: dict[str, Any]) -> Iterator[Any]:
     the residual of the MLP's is then the stream with what the attention has added.
     """
     stream = residual_past(layer, architecture, "attention", layer.input)
-    call = attention_call(layer, architecture)
-    yield Heads(call, architecture, call.inputs[0][architecture["value_argument"]])
+    yield Heads(layer, architecture)
     attention = addition(layer, architecture, "attention", stream)
     yield attention
     stream = attention.node()

@@ -53,20 +53,20 @@ def layer_vectors(
     ``through_final`` says no. With ``keep``, masks of this layer's edges, (1, H, T, T) and three (1, T), the run goes
     on without the others; their vectors are read all the same, and a node is then what the kept ones add up to.
     """
-    steps = walk(find(model, architecture["layers"])[index], architecture)
+    layer = find(model, architecture["layers"])[index]
+    steps = walk(layer, architecture)
     heads = next(steps)
-    value, probabilities = heads.value[0], heads.probabilities()[0].float()
+    value, probabilities = [tensor[0] for tensor in heads.read()]
     if keep is not None:
         mask_heads(heads, keep[0])
-    to_stream = heads_to_stream(find(model, architecture["layers"])[index], architecture)
+    to_stream = heads_to_stream(layer, architecture)
     attention = next(steps)
     if keep is not None:
         mask_residual(attention, keep[1])
     mlp = next(steps)
-    mlp_output, handles = mlp.added, (attention.handle, mlp.handle)
+    mlp_output = mlp.added
     if keep is not None:
         mask_mlp(mlp, keep[2], None if architecture["parallel"] else keep[3])
-        handles = (attention.handle, mlp.handle)
     after, parallel, final = mlp.node(), architecture["parallel"], None
     if through_final and index == architecture["n_layers"] - 1 and architecture["final_norm"] is not None:
         norm = find(model, architecture["final_norm"]["path"])
@@ -79,14 +79,14 @@ def layer_vectors(
         return read(head_vectors(value, to_stream, number), parallel)
 
     return LayerVectors(
-        factors=probabilities * to_stream.row,
+        factors=probabilities.float() * to_stream.row,
         heads=head,
         attention_residual=read(attention.residual[0], parallel),
         mlp=read(mlp_output[0], True),  # noqa: FBT003
         mlp_residual=read(mlp.residual[0], True),  # noqa: FBT003
         attention_node=read((mlp if parallel else attention).node()[0], parallel),
         mlp_node=read(after[0], True),  # noqa: FBT003
-        handles=handles,
+        handles=(attention.handle, mlp.handle),
     )
 
 

@@ -105,7 +105,7 @@ def mask_block(
 
 def mask_heads(heads: Any, keep: Any, frozen: bool = False, mean: Any = None) -> None:  # noqa: FBT001, FBT002
     """Let each head sum its values without the edges that are dropped; probabilities are not renormalised."""
-    value, probabilities = heads.value, heads.probabilities()
+    value, probabilities = heads.read()
     probabilities = (probabilities[:1] if frozen else probabilities).to(value.dtype)
     kept = probabilities if keep is None else probabilities * keep.to(value.device)
     shared = probabilities.shape[1] // value.shape[1]  # query heads a key-value head

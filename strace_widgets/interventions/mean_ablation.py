@@ -43,7 +43,7 @@ def reference_means(
         by_layer = []
         for layer in find(model, architecture["layers"]):
             steps = walk(layer, architecture)
-            value = next(steps).value
+            value = next(steps).value()
             attention, mlp = steps
             vectors = (value, attention.residual, mlp.added, mlp.residual)
             by_layer.append([first_and_mean(each[0]) for each in vectors])

@@ -30,7 +30,7 @@ def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **ru
         for layer in find(model, architecture["layers"]):
             steps = walk(layer, architecture)
             heads = next(steps)
-            value, probabilities = heads.value[0], heads.probabilities()[0]
+            value, probabilities = [tensor[0] for tensor in heads.read()]
             to_stream = heads_to_stream(layer, architecture)
             attention = next(steps)
             by_head = [

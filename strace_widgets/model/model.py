@@ -167,7 +167,7 @@ class Model:
         projection = self.nnsight._module.get_submodule(f"{a.layers}.0.{a.output_projection}")
         return int(projection.weight.numel()) // self.d_model
 
-    @property
+    @cached_property
     def sizes(self) -> estimates.ModelSizes:
         """What the cost of a request is counted with."""
         a = self.architecture
