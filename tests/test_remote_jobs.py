@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import PROMPT, ROOT
 from mock_ndif import KEY, MockNDIF
+from remote_steps import send_from_another_process
 
 import strace_widgets as sw
 from strace_widgets import errors
@@ -75,25 +74,11 @@ def test_what_cannot_be_submitted_is_said_before_it_is_sent(remote_tiny: Any, ti
 # From one process to another.
 
 
-SENDER = """
-import sys
-from nnsight.modeling import huggingface
-import strace_widgets as sw
-
-name, url, prompt, folder = sys.argv[1:]
-huggingface._ID_CACHE[name] = name
-model = sw.load_model(name, remote=url)
-sw.submit(model, prompt).save(folder + "/trace.json")
-sw.trace(model, prompt).submit([0.1, 1.0], toggles={"0.1": "off"}).save(folder + "/sweep.json")
-"""
-
-
 def test_jobs_of_one_process_are_collected_in_another(ndif: MockNDIF, tiny: Any, tmp_path: Path) -> None:
     ndif.stages = ()
     twin = sw.trace(tiny, PROMPT)
     with mock_ndif.on_loopback(ndif) as url:
-        arguments = [sys.executable, "-c", SENDER, ndif.name, url, PROMPT, str(tmp_path)]
-        subprocess.run(arguments, check=True, cwd=ROOT, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+        send_from_another_process(ndif.name, url, PROMPT, tmp_path, os.environ | {"HF_HUB_OFFLINE": "1"})
         for file in tmp_path.iterdir():
             assert KEY not in file.read_text(encoding="utf-8")
         sent = len(ndif.posted)

@@ -21,6 +21,7 @@ import zstandard
 from conftest import PROMPT
 from mock_ndif import KEY, MockNDIF, PassingTime
 from nnsight import CONFIG
+from remote_steps import errors_of_threads
 
 import strace_widgets as sw
 from strace_widgets.errors import CancelledError, RemoteError
@@ -87,18 +88,7 @@ def test_half_precision_is_nearly_the_same_in_fewer_bytes(remote_tiny: Any) -> N
 
 def test_threads_may_ask_at_once(remote_tiny: Any) -> None:
     """A widget's worker and a cell share a model."""
-    trace = sw.trace(remote_tiny, PROMPT)
-    found: dict[int, float] = {}
-
-    def ask(index: int) -> None:
-        found[index] = trace.evaluate([1.0]).total_variation[0]
-
-    threads = [threading.Thread(target=ask, args=(index,)) for index in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [found[index] for index in range(3)] == pytest.approx([0, 0, 0], abs=CLOSE)
+    assert errors_of_threads(sw.trace(remote_tiny, PROMPT)) == pytest.approx([0, 0, 0], abs=CLOSE)
 
 
 # What goes up.

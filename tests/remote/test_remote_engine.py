@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rig
+from remote_steps import send_from_another_process
 from served import FAMILIES, Remote
 
 import strace_widgets as sw
@@ -237,23 +236,11 @@ def test_the_imitation_in_this_process_agrees(local_model: Remote) -> None:
 # Jobs.
 
 
-SENDER = """
-import sys
-from nnsight.modeling import huggingface
-import strace_widgets as sw
-name, url, prompt, folder = sys.argv[1:]
-huggingface._ID_CACHE[name] = name
-model = sw.load_model(name, remote=url)
-sw.submit(model, prompt).save(folder + "/trace.json")
-sw.trace(model, prompt).submit([0.1, 1.0], toggles={"0.1": "off"}).save(folder + "/sweep.json")
-"""
-
-
 def test_a_job_of_one_process_is_collected_in_another(
     server_url: str, tmp_path: Path, local_model: Remote, remote_model: Remote
 ) -> None:
-    arguments = [sys.executable, "-c", SENDER, "loopback/tiny-gpt2", server_url, PROMPT, str(tmp_path)]
-    subprocess.run(arguments, check=True, env=os.environ | {"NDIF_API_KEY": rig.KEY})
+    environment = os.environ | {"NDIF_API_KEY": rig.KEY}
+    send_from_another_process("loopback/tiny-gpt2", server_url, PROMPT, tmp_path, environment)
     twin = sw.trace(local_model("tiny-gpt2"), PROMPT)
     job = sw.load_job(tmp_path / "trace.json")
     same_trace(job.result(), twin, ties=1e-6)

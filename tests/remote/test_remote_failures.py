@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import threading
 import time
 from dataclasses import replace
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rig
+from remote_steps import errors_of_threads
 from served import PATIENCE, UNSERVED, Remote
 
 import strace_widgets as sw
@@ -249,18 +249,8 @@ def test_the_key_is_written_nowhere(
 
 def test_threads_may_ask_at_once(remote_model: Remote) -> None:
     """A widget's worker and a cell share a model."""
-    trace = sw.trace(remote_model("tiny-llama"), PROMPT)
-    found: dict[int, Any] = {}
-
-    def ask(index: int) -> None:
-        found[index] = trace.evaluate([1.0]).total_variation[0]
-
-    threads = [threading.Thread(target=ask, args=(index,)) for index in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert np.allclose([found[index] for index in range(3)], 0, atol=1e-5)
+    errors = errors_of_threads(sw.trace(remote_model("tiny-llama"), PROMPT))
+    assert np.allclose(errors, [0, 0, 0], atol=1e-5)
 
 
 def until(holds: Any, seconds: float = 60) -> None:
