@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import ROOT
-
 import strace_widgets as sw
+
+ROOT = Path(__file__).parent.parent
 
 SENDER = """
 import sys

@@ -109,14 +109,18 @@ def compare_measures(
 
 def _check(measures: tuple[str, ...], baseline: str, grid: tuple[float, ...], conditions: list[Condition]) -> None:
     """Refuse what cannot be compared, before the first condition takes its hours."""
-    if baseline not in measures:
-        raise ValueError(f"The baseline {baseline!r} is not among the measures {', '.join(map(repr, measures))}.")
+    _check_baseline(measures, baseline)
     if len(measures) == 1:
         raise ValueError(f"There is nothing to compare {baseline!r} with: name another measure.")
     if not any(size < 1 for size in grid):
         raise ValueError("Measures differ only in traces of a part of the graph: give a size below 1.")
     for condition in conditions:
         Modes(**condition._asdict())
+
+
+def _check_baseline(measures: tuple[str, ...], baseline: str) -> None:
+    if baseline not in measures:
+        raise ValueError(f"The baseline {baseline!r} is not among the measures {', '.join(map(repr, measures))}.")
 
 
 def load_measure_comparison(folder: str | Path, *, baseline: str = "l1", seed: int = 0) -> MeasureComparison:
@@ -143,8 +147,7 @@ def load_measure_comparison(folder: str | Path, *, baseline: str = "l1", seed: i
     if not studies:
         raise StudyError(f"There are no results of a comparison in {str(folder)!r}: run `compare_measures` into it.")
     measures = next(iter(studies.values())).settings.importance
-    if baseline not in measures:
-        raise ValueError(f"The baseline {baseline!r} is not among the measures {', '.join(map(repr, measures))}.")
+    _check_baseline(measures, baseline)
     return _compared(studies, baseline, _read_costs(folder) or dict.fromkeys(measures, np.nan), seed)
 
 

@@ -58,7 +58,7 @@ MEASURES = {
     "rescored": Measure(
         "fisher+projection",
         "none",
-        "fisher+projection, to which is added twice what an edge gains a subgraph",
+        "fisher+projection, to which an edge's gain to a subgraph is added, at two sizes in turn",
         "as fisher, and two passes each time",
     ),
     "random": Measure("l1", "random", "uniform: a random connected order of every size", "none"),

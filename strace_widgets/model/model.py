@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence  # noqa: TC003 - a NamedTuple's field
+from collections.abc import Callable, Iterable, Sequence  # noqa: TC003 - a NamedTuple's field
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -154,6 +154,15 @@ class Model:
         token_id : int
         """
         return tokens.decoded(token_id, self.tokenizer)
+
+    def text(self, token_ids: Iterable[int]) -> str:
+        """Return the text of a prompt that is given as token ids.
+
+        Parameters
+        ----------
+        token_ids : ints
+        """
+        return "".join(self.decode(int(i)) for i in token_ids)
 
     @property
     def d_model(self) -> int:

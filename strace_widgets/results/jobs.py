@@ -190,7 +190,7 @@ def submit(
             "submit another measure, such as 'fisher+projection'."
         )
     token_ids = model.encode(prompt)
-    text = prompt if isinstance(prompt, str) else "".join(model.decode(int(i)) for i in token_ids)
+    text = prompt if isinstance(prompt, str) else model.text(token_ids)
     probing = probing_of(importance, probes, seed, constant)
     work = Work("trace", token_ids.tolist(), text, importance, **asdict(probing))
     ids = [model.send(call) for call in model.captures(token_ids, measure.score, work.probing)]

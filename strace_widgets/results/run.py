@@ -165,13 +165,11 @@ def _graph(model: Model, n_tokens: int) -> Graph:
 def _ranked(
     model: Model, prompt: Any, token_ids: Array, importance: str, graph: Graph, weights: Edges, logits: Array
 ) -> STrace:
-    tokens = [model.decode(int(i)) for i in token_ids]
-    text = prompt if isinstance(prompt, str) else "".join(tokens)
     return STrace(
         model=model,
-        prompt=text,
+        prompt=prompt if isinstance(prompt, str) else model.text(token_ids),
         token_ids=token_ids,
-        tokens=tokens,
+        tokens=[model.decode(int(i)) for i in token_ids],
         importance=importance,
         graph=graph,
         weights=weights,

@@ -90,7 +90,7 @@ def prompt_text(model: Model, prompt: Prompt) -> str:
     if isinstance(prompt.content, str):
         return prompt.content.encode(errors="replace").decode()  # half a surrogate pair fits in no file
     try:
-        return "".join(model.decode(int(i)) for i in prompt.content)
+        return model.text(prompt.content)
     except (TypeError, ValueError, OverflowError):
         return str(prompt.content)
 
