@@ -18,6 +18,7 @@ import families
 import mock_ndif
 import pytest
 import tiny_models
+from explorer_steps import Front, settled
 from live_page import SCREENSHOTS, Recording, mount, mount_live, open_page, record
 from mock_ndif import MockNDIF
 from nnsight.modeling import huggingface
@@ -173,6 +174,14 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 def card(page: Page, recording: Recording) -> Locator:
     """The Explorer on the recording."""
     return mount(page, recording)
+
+
+@pytest.fixture
+def front(tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch) -> Front:
+    """The front end's side of an Explorer that has its first result."""
+    explorer = tiny_trace.explore()
+    settled(explorer)
+    return Front(explorer, monkeypatch)
 
 
 @pytest.fixture

@@ -22,11 +22,6 @@ def explorer(tiny_trace: sw.STrace) -> sw.Explorer:
     return explorer
 
 
-@pytest.fixture
-def front(explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> Front:
-    return Front(explorer, monkeypatch)
-
-
 class Job:
     """Stands where a server's job would: tells the stages that it is given, then waits in the last of them."""
 
