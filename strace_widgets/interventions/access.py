@@ -19,6 +19,14 @@ def first(output: Any, in_tuple: bool) -> Any:  # noqa: FBT001
     return output[0] if in_tuple else output
 
 
+def last_hidden(model: Any, architecture: dict[str, Any]) -> Any:
+    """Return what the unembedding reads at the last position, (B, M)."""
+    if architecture["final_norm"] is not None:
+        return find(model, architecture["final_norm"]["path"]).output[:, -1]
+    last_layer = find(model, architecture["layers"])[architecture["n_layers"] - 1]
+    return first(last_layer.output, architecture["layer_in_tuple"])[:, -1]
+
+
 # Attention.
 
 

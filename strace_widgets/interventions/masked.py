@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from .access import find, first
+from .access import find, last_hidden
 from .block import walk
 from .packing import packed
 
@@ -59,13 +59,8 @@ def evaluate(
             attention = attention_mask(ranks, kept, toggles, modes, layers[index], index)
             keep = [attention, *[mask if mask is None else mask[:, index] for mask in of_tokens]]
             mask_block(layers[index], architecture, keep, modes["frozen"], means_of_layer(means, index))
-        if states and architecture["final_norm"] is not None:
-            last = find(model, architecture["final_norm"]["path"]).output
-        elif states:
-            last = first(layers[-1].output, architecture["layer_in_tuple"])
-        else:
-            last = model.output.logits
-        result = packed(last[:, -1].float(), half).save()  # type: ignore[attr-defined]
+        last = last_hidden(model, architecture) if states else model.output.logits[:, -1]
+        result = packed(last.float(), half).save()  # type: ignore[attr-defined]
     return result
 
 

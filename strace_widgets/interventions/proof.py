@@ -1,4 +1,4 @@
-"""Measure how far a model's edges are from summing to its nodes: the proof behind the other functions of this room."""
+"""Measure how far a model is from what its graph says of it: the proof behind the other functions of this room."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .access import find, first, linearised, norm_bias, through_norm
+from .access import find, first, last_hidden, linearised, norm_bias, through_norm
 from .block import walk
 from .edge_vectors import head_vectors, heads_to_stream
 from .packing import stack
@@ -17,20 +17,22 @@ def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **ru
 
     Returns
     -------
-    attention, block, norm : (L,), (L,) and () float32 tensors
-        Largest gaps relative to the largest true value: of the attention's edge vectors, with the biases that belong
-        to no edge, to what it adds to the stream; of a layer's vectors to its output; of the linearised final norm to
-        the true one.
-    kind : () tensor
-        In the number format of the model.
+    ahead, attention, block, norm : (L,), (L,), (L,) and () float32 tensors
+        The largest probability with which attention reads a later token. Largest gaps relative to the largest true
+        value: of the attention's edge vectors, with the biases that belong to no edge, to what it adds to the stream;
+        of a layer's vectors to its output; of the linearised final norm to the true one.
+    state : (M,) tensor
+        What the unembedding reads at the last position, in the number format of the model.
     """
     gaps: Any = None
     with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
-        attention_gaps, block_gaps = [], []
-        for layer in find(model, architecture["layers"]):
+        ahead, attention_gaps, block_gaps = [], [], []
+        layers = find(model, architecture["layers"])
+        for layer in layers:
             steps = walk(layer, architecture)
             heads = next(steps)
             value, probabilities = [tensor[0] for tensor in heads.read()]
+            ahead.append(probabilities.float().triu(1).abs().max())
             to_stream = heads_to_stream(layer, architecture)
             attention = next(steps)
             by_head = [
@@ -46,9 +48,63 @@ def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **ru
             bias = norm_bias(norm, norm.input[0])
             through = through_norm(norm.input[0], linearised(norm, architecture["final_norm"], norm.input[0]))
             norm_gap = relative_gap(through + (0.0 if bias is None else bias), norm.output[0])
-        kind = torch.zeros((), dtype=mlp.residual.dtype)
-        gaps = [stack(attention_gaps), stack(block_gaps), norm_gap, kind].save()  # type: ignore[attr-defined]
+        state = last_hidden(model, architecture)[0]
+        gaps = [stack(ahead), stack(attention_gaps), stack(block_gaps), norm_gap, state].save()  # type: ignore[attr-defined]
     return tuple(gaps)
+
+
+def reading_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:
+    """Run one batched forward pass and measure whether anything reads what the graph has no edge for.
+
+    A prompt that shares only its last token with the first is given the first one's sublayers at that token: its values
+    and its MLPs must say the same there. A prompt that shares no token with the first gets the whole stream of the
+    first after one layer: it must end like the first.
+
+    Parameters
+    ----------
+    model, architecture, **run
+        As for `strace_widgets.interventions.capture.capture`.
+    token_ids : (L + 1, T) int64 tensor
+        The first prompt, one that shares its last token, then L - 1 times one that shares none.
+
+    Returns
+    -------
+    token, stream : (L,) float32 tensors
+        The largest gaps relative to the largest true value: of a layer's values and MLP at the last token; of the last
+        hidden states, if the stream before a layer is that of the first prompt.
+    state : (M,) tensor
+        What the unembedding reads of the first prompt.
+    """
+    gaps: Any = None
+    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+        token_gaps = []
+        layers, last_layer = find(model, architecture["layers"]), architecture["n_layers"] - 1
+        for index in range(architecture["n_layers"]):
+            steps = walk(layers[index], architecture)
+            value = next(steps).value()
+            attention = next(steps)
+            attention.replace(with_last_of_first(attention.added))
+            mlp = next(steps)
+            of_value = relative_gap(value[1, :, -1], value[0, :, -1])
+            of_mlp = relative_gap(mlp.added[1, -1], mlp.added[0, -1])
+            token_gaps.append(torch.maximum(of_value, of_mlp.to(of_value.device)))
+            mlp.replace(with_last_of_first(mlp.added))
+            if index < last_layer:
+                output = layers[index].output
+                stream = first(output, architecture["layer_in_tuple"]).clone()
+                stream[2 + index] = stream[0]
+                layers[index].output = (stream, *output[1:]) if architecture["layer_in_tuple"] else stream
+        states = last_hidden(model, architecture)
+        stream_gaps = [relative_gap(state, states[0]) for state in states[1:]]
+        gaps = [stack(token_gaps), stack(stream_gaps), states[0]].save()  # type: ignore[attr-defined]
+    return tuple(gaps)
+
+
+def with_last_of_first(added: Any) -> Any:
+    """Return what a sublayer adds (B, T, M), with the first row's last token in the second row, too."""
+    added = added.clone()
+    added[1, -1] = added[0, -1]
+    return added
 
 
 def relative_gap(value: Any, truth: Any) -> Any:

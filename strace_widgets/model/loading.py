@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+import warnings
 from pathlib import Path
 from typing import Any
 
 import nnsight
-import numpy as np
 import torch
 from nnsight.modeling.transformers import TransformersModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ..errors import ModelNotFoundError, RemoteError, RemoteRunError, UnsupportedArchitectureError
-from ..graph.edges import Edges
-from ..interventions import access, proof
+from ..errors import ModelNotFoundError, UnsupportedArchitectureError
+from ..interventions import access
 from . import default_model
 from .discovery import inspect_model
-from .model import Call, Model
-from .tensors import as_row
+from .model import Model
+from .proving import proved
+from .running import running
 
-PROOF_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}
-"""Largest relative gap between the sum of a node's edges and the node; half precision cannot do better than 3e-2."""
+OF_THE_HUB = ("revision", "subfolder", "token", "cache_dir", "local_files_only", "force_download", "trust_remote_code")
+"""Where and how a repository is read: these hold for the weights, the configuration and the tokenizer alike."""
 
 
 def load_model(
@@ -38,20 +38,22 @@ def load_model(
     ----------
     source : str, Path, torch.nn.Module or nnsight model, optional
         A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. A model that
-        you hold is switched to eager attention, since s-Trace reads the attention probabilities. With ``remote``, the
-        hub id under which the server knows it.
+        you hold stays as it is: only while it runs here it is in evaluation mode, without dropout, and its attention
+        is eager, since s-Trace reads the attention probabilities. With ``remote``, the hub id under which the server
+        knows it.
     remote : bool or str
         True for NDIF's public service (or what nnsight is configured for), an address for an NDIF of your own,
         ``"local"`` for nnsight's imitation of a server in this process. Weights are not downloaded from a server's
         model; its configuration and tokenizer are.
     tokenizer : Hugging Face tokenizer, optional
-        For a model that you hold.
+        For a model that you hold, or in place of the repository's.
     revision : str, optional
         Of a hub id.
     **options
         Here: passed to ``AutoModelForCausalLM.from_pretrained``, for example ``dtype=torch.bfloat16`` or
-        ``device_map="auto"``. On a server: ``timeout``, ``patience``, ``precision``, ``limit`` and
-        ``client`` of `strace_widgets.remote.server.Server`.
+        ``device_map="auto"``; those that say where a repository is read from (``subfolder``, ``token``, ``cache_dir``,
+        ``trust_remote_code`` ...) to its tokenizer, too. On a server: these, and ``timeout``, ``patience``,
+        ``precision``, ``limit`` and ``client`` of `strace_widgets.remote.server.Server`.
 
     Returns
     -------
@@ -73,12 +75,14 @@ def load_model(
         from ..remote.loading import load_from_server  # noqa: PLC0415 - a server is above the models
 
         return load_from_server(source, remote, tokenizer, revision, options)
-    wrapped, tokenizer, origin, name = _opened(source, tokenizer, {"revision": revision} | options)
+    options = {name: value for name, value in ({"revision": revision} | options).items() if value is not None}
+    wrapped, tokenizer, origin, name = _opened(source, tokenizer, options)
     module = wrapped._module
-    module.eval()
-    module.set_attn_implementation("eager")
-    architecture = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
-    return proved(Model(short_name(name), origin, wrapped, tokenizer, architecture, simulated=remote == "local"))
+    with running(module):
+        architecture = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
+    simulated = remote == "local"
+    model = Model(short_name(name), origin, wrapped, tokenizer, architecture, simulated=simulated, options=options)
+    return proved(model)
 
 
 def _opened(source: Any, tokenizer: Any, options: dict[str, Any]) -> tuple[Any, Any, str, str]:
@@ -94,6 +98,11 @@ def _opened(source: Any, tokenizer: Any, options: dict[str, Any]) -> tuple[Any, 
             raise ModelNotFoundError(
                 f"A model is a name, a folder, a torch module or an nnsight model; "
                 f"{type(source).__name__} is none of these."
+            )
+        if options:
+            raise TypeError(
+                f"A model that you hold is loaded already, so {', '.join(options)} cannot be set: give these to "
+                "the call that loads it, or give load_model its name or folder."
             )
         tokenizer = tokenizer or getattr(source, "tokenizer", None)
         # It may differ from what its name stands for.
@@ -112,64 +121,42 @@ def short_name(origin: str) -> str:
 
 def not_found(source: str, reason: Exception) -> ModelNotFoundError:
     """Return the exception for a name under which nothing loads."""
-    first_line = (str(reason).strip() or type(reason).__name__).splitlines()[0]
     return ModelNotFoundError(
-        f"No model could be loaded from {source!r} ({first_line}). Give a folder with a saved model, a hub id "
+        f"No model could be loaded from {source!r} ({first_line(reason)}). Give a folder with a saved model, a hub id "
         "such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default model."
     )
 
 
 def _from_pretrained(source: str, tokenizer: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    options = {"dtype": torch.float32, "attn_implementation": "eager"} | options
+    settings = {"dtype": torch.float32, "attn_implementation": "eager"} | options
     try:
-        module = AutoModelForCausalLM.from_pretrained(source, **options)
+        module = AutoModelForCausalLM.from_pretrained(source, **settings)
     except (OSError, ValueError) as reason:
         raise not_found(source, reason) from reason
+    return module, tokenizer or tokenizer_of(source, options)
+
+
+def tokenizer_of(source: str, options: dict[str, Any]) -> Any:
+    """Return the tokenizer of a repository or folder; None, with a warning, where there is none."""
+    of_the_hub = {name: value for name, value in options.items() if name in (*OF_THE_HUB, "gguf_file")}
     try:
-        return module, tokenizer or AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError):
-        return module, None  # prompts are then token ids; `Model.encode` says so when it is given text
+        return AutoTokenizer.from_pretrained(source, **of_the_hub)
+    except (OSError, ValueError, ImportError, KeyError, AttributeError) as reason:
+        warnings.warn(
+            f"No tokenizer could be loaded from {source!r} ({first_line(reason)}), so prompts are token ids: give "
+            "load_model a tokenizer if you want text.",
+            stacklevel=5,
+        )
+        return None
+
+
+def first_line(reason: Exception) -> str:
+    """Return the first line of what an exception says."""
+    return (str(reason).strip() or type(reason).__name__).splitlines()[0]
 
 
 def _wrap(module: Any, tokenizer: Any) -> Any:
     if tokenizer is None:  # TransformersModel builds a pipeline, which insists on a tokenizer
         return nnsight.NNsight(module)
-    return TransformersModel(module, tokenizer=tokenizer, task="text-generation")
-
-
-def proved(model: Model) -> Model:
-    """Check on a short input that the edges sum to the nodes; return the model with the largest gaps, or refuse."""
-    architecture = model.architecture
-    token_ids = np.arange(1, 5)
-    everything = Edges(
-        np.zeros((architecture.n_layers, architecture.n_heads, 4, 4), dtype=np.int32),
-        *(np.zeros((architecture.n_layers, 4), dtype=np.int32) for _ in range(3)),
-    )
-    try:
-        call = Call(proof.identity_gaps, lambda: (as_row(token_ids),))
-        # What a server sends still wants gradients.
-        attention, block, norm, kind = (gap.detach() for gap in model.ask(call))
-        whole = model.evaluate(token_ids, everything, np.array([1, -1]))
-    except RemoteError as reason:
-        if not isinstance(reason, RemoteRunError):
-            raise
-        raise UnsupportedArchitectureError(f"{architecture.name} could not be traced there: {reason}") from reason
-    except Exception as reason:
-        raise UnsupportedArchitectureError(f"{architecture.name} could not be traced: {reason}") from reason
-    gaps = {
-        "attention edges": attention,
-        "stream + attention + MLP": block,
-        "linearised final norm": norm,
-        "whole graph = model": proof.relative_gap(*torch.from_numpy(whole)),
-    }
-    tolerance = PROOF_TOLERANCE.get(kind.dtype, 3e-2)
-    for identity, gap in gaps.items():
-        worst = float(gap.max())
-        if not worst <= tolerance:
-            where = f" of layer {int(gap.argmax())}" if gap.ndim else ""
-            raise UnsupportedArchitectureError(
-                f"{architecture.name} is not supported: the identity {identity!r}{where} misses by {worst:.2g} "
-                f"(relative), more than {tolerance:.0e}, so the edges would not sum to the nodes."
-            )
-    found = {identity: float(gap.max()) for identity, gap in gaps.items()}
-    return replace(model, gaps=found, dtype=str(kind.dtype).removeprefix("torch."))
+    # It sets the tokenizer's padding, for itself.
+    return TransformersModel(module, tokenizer=copy.deepcopy(tokenizer), task="text-generation")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Sequence  # noqa: TC003 - a NamedTuple's field
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -24,6 +25,7 @@ from ..interventions import capture, gradients, masked, mean_ablation
 from . import request_estimates as estimates
 from . import tokens
 from .reference_text import N_TOKENS, reference_ids
+from .running import running
 from .tensors import as_row, coarsened, toggle_rows, unpacked
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ class Model:
     name : str
     source : str
         What it was loaded from: a hub id or a folder. Empty for a model that you hold.
+    options : dict
+        How it was loaded: the arguments of `strace_widgets.load_model` besides the source and ``remote``.
     nnsight : nnsight model
     tokenizer : Hugging Face tokenizer or None
         Without one, prompts are token ids.
@@ -98,6 +102,7 @@ class Model:
     server: Server | None = None
     backend: Callable[..., Any] | None = None
     simulated: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
     # One pass at a time: a trace rewires the model while it runs, and a widget evaluates on a thread of its own.
     _lock: threading.RLock = field(default_factory=threading.RLock)
     # What a sweep that was cut off had already got, by request.
@@ -377,7 +382,8 @@ class Model:
         return str(backend.job_id)
 
     def _trace(self, call: Call, **run: Any) -> Any:
-        with self._lock, torch.set_grad_enabled(call.gradients):
+        here = nullcontext() if self.server else running(self.nnsight._module)
+        with self._lock, here, torch.set_grad_enabled(call.gradients):
             try:
                 return call.function(self.nnsight, self.architecture.plain(), *call.args(), **run)
             except Exception as reason:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import UnsupportedArchitectureError
 from ..graph.edges import Array, Edges, Graph
 from ..graph.measures import (
     PROBED,
@@ -68,6 +69,8 @@ def trace(
         the wrong shape.
     NoGradientsError
         When the measure needs gradients and the model gives none.
+    UnsupportedArchitectureError
+        When the model's attention reads later tokens, in this prompt.
     TypeError
         When the model is none.
     """
@@ -79,6 +82,7 @@ def trace(
         return rescored(found) if importance == "rescored" else found
     captured, logits = model.capture_vectors(token_ids)
     graph = _graph(model, len(token_ids))
+    _refuse_looking_ahead(captured.factors, model)
     weights = _checked(importance(captured), graph)
     return _ranked(model, prompt, token_ids, getattr(importance, "__name__", "custom"), graph, weights, logits)
 
@@ -143,6 +147,7 @@ def from_scores(
 ) -> STrace:
     """Return the trace of a prompt whose edges have been scored, by `Model.capture` or elsewhere."""
     graph = _graph(model, len(token_ids))
+    _refuse_looking_ahead(scores.attention, model)
     weights = weigh(scores, graph, measure_named(importance), probing.seed)
     ranked = _ranked(model, prompt, token_ids, importance, graph, weights, logits)
     return replace(ranked, probing=probing) if importance in PROBED else ranked
@@ -160,6 +165,16 @@ def rescored(trace: STrace) -> STrace:
 def _graph(model: Model, n_tokens: int) -> Graph:
     a = model.architecture
     return Graph(a.n_layers, a.n_heads, n_tokens, a.parallel)
+
+
+def _refuse_looking_ahead(attention: Array, model: Model) -> None:
+    """Refuse a prompt in which attention (L, H, T, T) reads later tokens; the proof at loading saw a short one only."""
+    for layer, heads in enumerate(attention):
+        if (np.abs(np.triu(heads, 1)) > 0).any():
+            raise UnsupportedArchitectureError(
+                f"{model.name} cannot be traced on this prompt: the attention of layer {layer} reads later tokens, and "
+                "the graph has edges from earlier ones alone."
+            )
 
 
 def _ranked(
