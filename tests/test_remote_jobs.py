@@ -85,7 +85,7 @@ def test_jobs_of_one_process_are_collected_in_another(ndif: MockNDIF, tiny: Any,
         trace = sw.load_job(tmp_path / "trace.json").result()
         sweep = sw.load_job(tmp_path / "sweep.json", trace.model).result()
     assert trace.model.server.url == url
-    assert len(ndif.posted) == sent + 2, "the model was reached for once, which its proof takes two requests for"
+    assert len(ndif.posted) == sent + 3, "the model was reached for once, which its proof takes three requests for"
     assert trace.prompt == PROMPT
     assert trace.weights.attention == pytest.approx(twin.weights.attention, abs=CLOSE)
     expected = twin.evaluate([0.1, 1.0], toggles={"0.1": "off"})

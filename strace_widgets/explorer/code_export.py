@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph.edges import size_of
+from ..model.load_options import OF_THE_HUB
+from .code_options import loaded_as
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -38,9 +40,12 @@ def programs(trace: STrace, n_edges: int, toggles: dict[str, str], masks: str) -
 
 def note(model: Model) -> str:
     """Return what the programs need besides themselves, in a sentence; empty where that is nothing."""
+    missing = loaded_as(model).missing
+    needed = f"Define {' and '.join(missing)} first: what the model was loaded with." if missing else ""
     if model.server:
-        return f"The model runs on {model.server.url}, with the API key of this machine if it wants one."
-    return "" if model.source else "Define my_model first: the model that you hold."
+        where = f"The model runs on {model.server.url}, with the API key of this machine if it wants one."
+        return f"{where} {needed}".rstrip()
+    return needed if model.source else "Define my_model first: the model that you hold."
 
 
 def with_this_package(trace: STrace, n_edges: int, toggles: dict[str, str], masks: str) -> str:
@@ -76,7 +81,7 @@ def with_nnsight(trace: STrace, n_edges: int, toggles: dict[str, str], masks: st
     ]
     attention = "kinds[0].view(L, 1, H, T, T)" if masks == "all" else "[None] * L"
     run = _where(model)
-    token = "model.tokenizer.decode([int(token)])" if model.source else "int(token)"
+    token = "model.tokenizer.decode([int(token)])" if model.source and model.tokenizer else "int(token)"
     return f"""# {mask.n_kept:,} of {trace.n_edges:,} edges of {trace.prompt!r}; 1 bit an edge below.
 from __future__ import annotations
 
@@ -129,7 +134,9 @@ def _where(model: Model) -> str:
 def _loaded(model: Model) -> str:
     if not model.source:
         return "model = sw.load_model(my_model)  # the model that you hold"
-    return f"model = sw.load_model({model.source!r}{_where(model)})"
+    options = loaded_as(model)
+    needed = "import torch\n\n" if options.needs_torch else ""
+    return f"{needed}model = sw.load_model({model.source!r}{_where(model)}{options.arguments()})"
 
 
 def _loaded_by_nnsight(model: Model) -> str:
@@ -140,15 +147,26 @@ module = getattr(my_model, "_module", my_model).eval()  # the model that you hol
 module.set_attn_implementation("eager")
 model = NNsight(module)
 """
+    options = loaded_as(model)
     if model.server:
+        revision = options.arguments(("revision",))
         return f"""from nnsight.modeling.transformers import TransformersModel
 
-model = TransformersModel({model.source!r}, task="text-generation")
+model = TransformersModel({model.source!r}, task="text-generation"{revision})
 """
-    return f"""from nnsight.modeling.transformers import TransformersModel
+    settings = {"dtype": "torch.float32", "attn_implementation": "'eager'"} | options.values
+    how = "".join(f", {name}={value}" for name, value in settings.items() if name != "tokenizer")
+    lines = f"""from transformers import AutoModelForCausalLM, AutoTokenizer
 
-model = TransformersModel({model.source!r}, task="text-generation", dispatch=True,
-                          attn_implementation="eager", dtype=torch.{model.dtype})
+module = AutoModelForCausalLM.from_pretrained({model.source!r}{how})
+"""
+    if model.tokenizer is None:
+        return f"from nnsight import NNsight\n{lines}model = NNsight(module)\n"
+    of_the_hub = options.arguments(OF_THE_HUB)
+    read = f"AutoTokenizer.from_pretrained({model.source!r}{of_the_hub})"
+    return f"""from nnsight.modeling.transformers import TransformersModel
+{lines}tokenizer = {options.values.get("tokenizer", read)}
+model = TransformersModel(module, tokenizer=tokenizer, task="text-generation")
 """
 
 

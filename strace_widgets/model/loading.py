@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nnsight
 import torch
@@ -16,12 +17,10 @@ from ..errors import ModelNotFoundError, UnsupportedArchitectureError
 from ..interventions import access
 from . import default_model
 from .discovery import inspect_model
+from .load_options import of_the_hub
 from .model import Model
 from .proving import proved
 from .running import running
-
-OF_THE_HUB = ("revision", "subfolder", "token", "cache_dir", "local_files_only", "force_download", "trust_remote_code")
-"""Where and how a repository is read: these hold for the weights, the configuration and the tokenizer alike."""
 
 
 def load_model(
@@ -74,44 +73,84 @@ def load_model(
     if remote and remote != "local":
         from ..remote.loading import load_from_server  # noqa: PLC0415 - a server is above the models
 
-        return load_from_server(source, remote, tokenizer, revision, options)
-    options = {name: value for name, value in ({"revision": revision} | options).items() if value is not None}
-    wrapped, tokenizer, origin, name = _opened(source, tokenizer, options)
-    module = wrapped._module
-    with running(module):
-        architecture = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
-    simulated = remote == "local"
-    model = Model(short_name(name), origin, wrapped, tokenizer, architecture, simulated=simulated, options=options)
-    return proved(model)
+        return load_from_server(source, remote, tokenizer, given(revision, options))
+    options = given(revision, options)
+    found = _held(source, tokenizer, options) if _is_held(source) else _read(source, tokenizer, options)
+    wrapped = _wrapped(found)
+    with running(wrapped._module):
+        architecture = inspect_model(wrapped._module, lambda path: access.find(wrapped, path).source.names)
+    model = Model(found.name, found.source, wrapped, found.tokenizer, architecture, options=found.options)
+    return proved(replace(model, simulated=remote == "local"))
 
 
-def _opened(source: Any, tokenizer: Any, options: dict[str, Any]) -> tuple[Any, Any, str, str]:
-    """Return an nnsight model and its tokenizer, what it was loaded from, and what it is called."""
-    if source is None:
-        source = default_model.locate()
-    if isinstance(source, (str, Path)):
-        module, tokenizer = _from_pretrained(str(source), tokenizer, options)
-        origin = name = str(source)
-    else:
-        module = getattr(source, "_module", source)
-        if not isinstance(module, torch.nn.Module):
-            raise ModelNotFoundError(
-                f"A model is a name, a folder, a torch module or an nnsight model; "
-                f"{type(source).__name__} is none of these."
-            )
-        if options:
-            raise TypeError(
-                f"A model that you hold is loaded already, so {', '.join(options)} cannot be set: give these to "
-                "the call that loads it, or give load_model its name or folder."
-            )
-        tokenizer = tokenizer or getattr(source, "tokenizer", None)
-        # It may differ from what its name stands for.
-        origin, name = "", str(getattr(module, "name_or_path", "") or type(module).__name__)
+class Found(NamedTuple):
+    """A module, its tokenizer or None, what it was loaded from, what it is called, and how it was loaded."""
+
+    module: Any
+    tokenizer: Any
+    source: str
+    name: str
+    options: dict[str, Any]
+
+
+def _is_held(source: Any) -> bool:
+    return not (source is None or isinstance(source, (str, Path)))
+
+
+def _held(source: Any, tokenizer: Any, options: dict[str, Any]) -> Found:
+    """Return a module, or an nnsight model, that the user holds."""
+    module = getattr(source, "_module", source)
+    if not isinstance(module, torch.nn.Module):
+        raise ModelNotFoundError(
+            "A model is a name, a folder, a torch module or an nnsight model; "
+            f"{type(source).__name__} is none of these."
+        )
+    if options:
+        raise TypeError(
+            f"A model that you hold is loaded already, so {', '.join(options)} cannot be set: give these to "
+            "the call that loads it, or give load_model its name or folder."
+        )
+    # It may differ from what its name stands for.
+    name = short_name(str(getattr(module, "name_or_path", "") or type(module).__name__))
+    return Found(source, tokenizer or getattr(source, "tokenizer", None), "", name, {})
+
+
+def _read(source: str | Path | None, tokenizer: Any, options: dict[str, Any]) -> Found:
+    """Return the model under a name or in a folder."""
+    origin = default_model.locate() if source is None else str(source)
+    settings = {"dtype": torch.float32, "attn_implementation": "eager"} | options
+    try:
+        module = AutoModelForCausalLM.from_pretrained(origin, **settings)
+    except (OSError, ValueError) as reason:
+        raise not_found(origin, reason) from reason
+    found = tokenizer or tokenizer_of(origin, options)
+    return Found(module, found, origin, short_name(origin), remembered(options, tokenizer))
+
+
+def _wrapped(found: Found) -> Any:
+    """Return the model as nnsight sees it."""
+    module = getattr(found.module, "_module", found.module)
     if not hasattr(module, "config") or not hasattr(module, "set_attn_implementation"):
         raise UnsupportedArchitectureError(
             f"{type(module).__name__} is no Hugging Face transformers model, so its parts cannot be found."
         )
-    return source if hasattr(source, "_module") else _wrap(module, tokenizer), tokenizer, origin, name
+    if module is not found.module:
+        return found.module
+    if found.tokenizer is None:  # TransformersModel builds a pipeline, which insists on a tokenizer
+        return nnsight.NNsight(module)
+    # It sets the tokenizer's padding, for itself.
+    return TransformersModel(module, tokenizer=copy.deepcopy(found.tokenizer), task="text-generation")
+
+
+def given(revision: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return all options that say something."""
+    return {name: value for name, value in ({"revision": revision} | options).items() if value is not None}
+
+
+def remembered(options: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
+    """Return how a model was loaded, without the secret among it."""
+    kept = {name: None if name == "token" else value for name, value in options.items()}
+    return kept if tokenizer is None else kept | {"tokenizer": tokenizer}
 
 
 def short_name(origin: str) -> str:
@@ -127,20 +166,10 @@ def not_found(source: str, reason: Exception) -> ModelNotFoundError:
     )
 
 
-def _from_pretrained(source: str, tokenizer: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    settings = {"dtype": torch.float32, "attn_implementation": "eager"} | options
-    try:
-        module = AutoModelForCausalLM.from_pretrained(source, **settings)
-    except (OSError, ValueError) as reason:
-        raise not_found(source, reason) from reason
-    return module, tokenizer or tokenizer_of(source, options)
-
-
 def tokenizer_of(source: str, options: dict[str, Any]) -> Any:
     """Return the tokenizer of a repository or folder; None, with a warning, where there is none."""
-    of_the_hub = {name: value for name, value in options.items() if name in (*OF_THE_HUB, "gguf_file")}
     try:
-        return AutoTokenizer.from_pretrained(source, **of_the_hub)
+        return AutoTokenizer.from_pretrained(source, **of_the_hub(options))
     except (OSError, ValueError, ImportError, KeyError, AttributeError) as reason:
         warnings.warn(
             f"No tokenizer could be loaded from {source!r} ({first_line(reason)}), so prompts are token ids: give "
@@ -153,10 +182,3 @@ def tokenizer_of(source: str, options: dict[str, Any]) -> Any:
 def first_line(reason: Exception) -> str:
     """Return the first line of what an exception says."""
     return (str(reason).strip() or type(reason).__name__).splitlines()[0]
-
-
-def _wrap(module: Any, tokenizer: Any) -> Any:
-    if tokenizer is None:  # TransformersModel builds a pipeline, which insists on a tokenizer
-        return nnsight.NNsight(module)
-    # It sets the tokenizer's padding, for itself.
-    return TransformersModel(module, tokenizer=copy.deepcopy(tokenizer), task="text-generation")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Sequence  # noqa: TC003 - a NamedTuple's field
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import nnsight
 import numpy as np
@@ -24,11 +23,14 @@ from ..graph.toggles import Toggles, stacked
 from ..interventions import capture, gradients, masked, mean_ablation
 from . import request_estimates as estimates
 from . import tokens
+from .calls import Call, Server
 from .reference_text import N_TOKENS, reference_ids
 from .running import running
 from .tensors import as_row, coarsened, toggle_rows, unpacked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from .architecture import Architecture
 
 
@@ -38,31 +40,6 @@ nnsight.register("strace_widgets.interventions")
 
 UNFINISHED = 4
 """Of how many requests that failed half-way the answers so far are kept."""
-
-
-class Server(Protocol):
-    """Where a model runs that is not here; `strace_widgets.remote.server.Server` is one."""
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-
-    @property
-    def precision(self) -> str:
-        """The number format of large arrays in its answers."""
-
-    @property
-    def limit(self) -> float:
-        """Bytes that a request or an answer may have."""
-
-
-class Call(NamedTuple):
-    """One of `strace_widgets.interventions`, and what makes its arguments, which are large: one call at a time runs."""
-
-    function: Callable[..., Any]
-    args: Callable[[], tuple[Any, ...]]
-    gradients: bool = False
-    """Whether the run keeps what derivatives need."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)

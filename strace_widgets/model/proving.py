@@ -12,11 +12,12 @@ from ..errors import RemoteError, RemoteRunError, UnsupportedArchitectureError
 from ..graph.edges import Edges, Graph
 from ..graph.ranking import rank_edges
 from ..interventions import proof
-from .model import Call, Model
+from .calls import Call
 from .tensors import as_row
 
 if TYPE_CHECKING:
     from ..graph.edges import Array
+    from .model import Model
 
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}
 """Largest relative gap of an identity; half precision cannot do better than 3e-2."""
@@ -103,4 +104,5 @@ def _states_of_the_whole_graph(model: Model) -> Array:
     graph = Graph(a.n_layers, a.n_heads, len(FIRST), a.parallel)
     ranks = rank_edges(Edges(*(kind.astype(np.float32) for kind in graph.exists())), graph)
     sizes = np.array([graph.n_edges, graph.n_edges // 2, 0])
-    return model.evaluate(FIRST, ranks, sizes, states=True)[0]
+    states: Array = model.evaluate(FIRST, ranks, sizes, states=True)[0]
+    return states

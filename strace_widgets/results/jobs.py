@@ -73,6 +73,7 @@ class JobFile(Header):
     model: str
     ids: list[str]
     work: Work
+    revision: str | None = None
 
 
 @dataclass(eq=False)
@@ -152,7 +153,9 @@ class Job:
         ----------
         path : str or Path
         """
-        content = JobFile(FORMAT, VERSION, _server(self.model).url, self.model.source, self.ids, self.work)
+        model, server = self.model, _server(self.model)
+        revision = model.options.get("revision")
+        content = JobFile(FORMAT, VERSION, server.url, model.source, self.ids, self.work, revision)
         Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
         return Path(path)
 
@@ -238,7 +241,7 @@ def load_job(path: str | Path, model: Model | None = None) -> Job:
     if model is None:
         from ..model.loading import load_model  # noqa: PLC0415 - loading is above the jobs' own needs
 
-        model = load_model(file.model, remote=file.server)
+        model = load_model(file.model, remote=file.server, revision=file.revision)
     return Job(file.ids, file.work, model)
 
 

@@ -1,0 +1,31 @@
+"""What is asked of a model, and of the server on which it may run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable  # noqa: TC003 - a NamedTuple's field
+from typing import Any, NamedTuple, Protocol
+
+
+class Server(Protocol):
+    """Where a model runs that is not here; `strace_widgets.remote.server.Server` is one."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+
+    @property
+    def precision(self) -> str:
+        """The number format of large arrays in its answers."""
+
+    @property
+    def limit(self) -> float:
+        """Bytes that a request or an answer may have."""
+
+
+class Call(NamedTuple):
+    """One of `strace_widgets.interventions`, and what makes its arguments, which are large: one call at a time runs."""
+
+    function: Callable[..., Any]
+    args: Callable[[], tuple[Any, ...]]
+    gradients: bool = False
+    """Whether the run keeps what derivatives need."""
