@@ -44,19 +44,29 @@ class AttentionCall(NamedTuple):
         What nnsight names it, up to its number.
     value_argument : int
     heads_first : bool
+    flag : str
+        The attribute of the attention under which this call is the one that runs; empty where nothing is asked.
     """
 
     source: str
     operation: str
     value_argument: int
     heads_first: bool
+    flag: str = ""
 
 
 ATTENTION_CALLS = (
+    AttentionCall(  # GPT-2, as some train it
+        "self._upcast_and_reordered_attn(",
+        "self__upcast_and_reordered_attn_",
+        value_argument=2,
+        heads_first=False,
+        flag="reorder_and_upcast_attn",
+    ),
     AttentionCall("attention_interface(", "attention_interface_", value_argument=3, heads_first=False),
     AttentionCall("self._attn(", "self__attn_", value_argument=2, heads_first=True),  # GPT-J, GPT-Neo, CodeGen
 )
-"""The calls through which attention probabilities can be read and replaced."""
+"""The calls through which attention probabilities can be read and replaced; the first that fits is taken."""
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,8 @@ def _attention_call(part: Any) -> AttentionCall | None:
         source = inspect.getsource(type(part).forward)
     except (OSError, TypeError):
         return None
-    return next((call for call in ATTENTION_CALLS if call.source in source), None)
+    fitting = (call for call in ATTENTION_CALLS if not call.flag or getattr(part, call.flag, False))
+    return next((call for call in fitting if call.source in source), None)
 
 
 def watch(module: Any, layers_path: str, n_layers: int) -> tuple[list[Watched], list[Call]]:
