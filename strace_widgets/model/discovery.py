@@ -180,7 +180,8 @@ def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str,
             "would not sum to its nodes."
         )
     write = found.pop("attention_write")
-    inner = [c for c in calls[:start] if c.path.startswith(f"{attention_path}.") and c.input.shape == c.output.shape]
+    inside = [c for c in calls[:start] if c.path.startswith(f"{attention_path}.") and not _is_linear(c.module)]
+    inner = [c for c in inside if c.input.shape == c.output.shape]
     between = calls[start + 1 : calls.index(write) + 1]
     return {
         **found,
