@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shutil
@@ -13,7 +14,8 @@ import families
 import pytest
 import tiny_models
 import torch
-from transformers import AutoTokenizer, GenerationConfig
+from mock_ndif import URL, MockNDIF
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
 import strace_widgets as sw
 from strace_widgets.explorer.code_options import expression
@@ -130,3 +132,26 @@ def test_what_is_written_gives_the_value_back(value: Any) -> None:
 @pytest.mark.parametrize("value", [object(), len, float("nan"), [object()], {"a": GenerationConfig()}])
 def test_what_cannot_be_written_is_not(value: Any) -> None:
     assert expression(value) is None
+
+
+def test_options_of_the_hub_reach_the_files_of_a_model_on_a_server_and_stay_here(
+    ndif: MockNDIF, tiny_folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[dict[str, Any]] = []
+    for reader in (AutoConfig, AutoTokenizer):
+        read = reader.from_pretrained
+        monkeypatch.setattr(
+            reader, "from_pretrained", lambda source, read=read, **given: asked.append(given) or read(source, **given)
+        )
+    given = {"token": "hf_secret", "cache_dir": "elsewhere", "trust_remote_code": True}
+    model = sw.load_model(tiny_folder, remote=URL, client=ndif.client, revision="main", precision="float16", **given)
+    assert asked[:2] == [{"revision": "main"} | given] * 2
+    job = sw.submit(model, PROMPT)
+    assert all(b"hf_secret" not in request.read() for request in ndif.posted)
+    assert json.loads(job.save(tmp_path / "job.json").read_text())["revision"] == "main"
+    code = Session(sw.trace(model, PROMPT)).code(10, {})
+    how = "revision='main', precision='float16', token=my_token, cache_dir='elsewhere', trust_remote_code=True"
+    assert f"remote='{URL}', {how})" in code["strace_widgets"]
+    assert "revision='main'" in code["nnsight"]
+    with pytest.raises(TypeError, match="A model on a server has no option dtype, subfolder: choose among"):
+        sw.load_model(tiny_folder, remote=URL, dtype="bfloat16", subfolder="inner")

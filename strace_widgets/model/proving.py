@@ -81,7 +81,7 @@ def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
     token, stream, beside = (
         gap.detach() for gap in model.ask(Call(proof.reading_gaps, lambda: (torch.from_numpy(rows),)))
     )
-    whole = torch.from_numpy(_states_of_the_whole_graph(model))
+    model_itself, whole = torch.from_numpy(_states(model))
     gaps = {
         "attention looks back only": ahead,
         "attention edges": attention,
@@ -90,19 +90,19 @@ def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
         "values and MLP read one token": token,
         "layers read the stream alone": stream,
         "a prompt runs the same in a batch": proof.relative_gap(beside.float().cpu(), state.float().cpu()),
-        "whole graph = model": proof.relative_gap(whole, state.float().cpu()),
+        "whole graph = model": proof.relative_gap(whole, model_itself),
     }
     return gaps, state.dtype
 
 
-def _states_of_the_whole_graph(model: Model) -> Array:
-    """Return the last hidden states (M,) where all edges of the graph are kept, in a batch with smaller subgraphs.
+def _states(model: Model) -> Array:
+    """Return the last hidden states (2, M) of the model itself and of its whole graph, in a batch with subgraphs.
 
-    The path that every sweep takes: what the graph has no edge for is masked, and no row may depend on another.
+    The path that every sweep takes: what the graph has no edge for is masked.
     """
     a = model.architecture
     graph = Graph(a.n_layers, a.n_heads, len(FIRST), a.parallel)
     ranks = rank_edges(Edges(*(kind.astype(np.float32) for kind in graph.exists())), graph)
-    sizes = np.array([graph.n_edges, graph.n_edges // 2, 0])
-    states: Array = model.evaluate(FIRST, ranks, sizes, states=True)[0]
+    sizes = np.array([-1, graph.n_edges, graph.n_edges // 2, 0])
+    states: Array = model.evaluate(FIRST, ranks, sizes, states=True)[:2]
     return states
