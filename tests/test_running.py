@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import families
@@ -94,3 +95,26 @@ def test_the_tokenizer_the_generator_and_the_weights_of_a_held_model_stay() -> N
     after: dict[str, Any] = module.state_dict()
     assert all(torch.equal(after[name], weight) for name, weight in weights.items())
     assert torch.is_grad_enabled()
+
+
+def changed_weights(module: Any) -> None:
+    with torch.no_grad():
+        module.model.layers[1].mlp.down_proj.weight.mul_(1.5)
+
+
+def a_hook(module: Any) -> None:
+    module.model.layers[1].register_forward_hook(lambda *args: args[-1] + 0.5)
+
+
+@pytest.mark.parametrize("change", [changed_weights, a_hook])
+def test_a_trace_of_a_model_that_has_changed_since_says_so(change: Any) -> None:
+    module = tiny_models.tiny()
+    trace = sw.trace(sw.load_model(module), PROMPT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trace.evaluate([0.1, 1.0])
+        trace.evaluate([1.0], inverse=True)
+        trace.evaluate([1.0], {"1.2": "off"})
+    change(module)
+    with pytest.warns(UserWarning, match=r"no longer predicts what was traced \(TV 0\.\d+\)"):
+        trace.evaluate([0.1, 1.0])

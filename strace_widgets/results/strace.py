@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -169,9 +170,23 @@ class STrace(RankedGraph):
             self.mask(size, each).n_kept if each else n for size, each, n in zip(sizes, each_size, kept, strict=True)
         ]
         true_token = None if next_token is None else self.model.encode_one(next_token)
-        return compare(
+        found = compare(
             self.full_logits, logits, sizes, kept, np.array(counted), self.model.decode, next_token=true_token
         )
+        if not any(switched) and not chosen.inverse:
+            self._warn_of_another_model(found)
+        return found
+
+    def _warn_of_another_model(self, found: Sweep) -> None:
+        """Warn where all edges are kept, and yet the prediction is not the one that was traced."""
+        whole = found.total_variation[found.n_edges == self.n_edges]
+        tolerance = 1e-3 if self.model.dtype in {"float32", "float64"} else 2e-2
+        if (whole > tolerance).any():
+            warnings.warn(
+                f"With all edges kept, {self.model.name} no longer predicts what was traced (TV {whole.max():.2g}): "
+                "weights, adapters or hooks have changed since. Trace the prompt again.",
+                stacklevel=3,
+            )
 
     def submit(
         self, sizes: Iterable[float] | None = None, toggles: Mapping[str, str] | Toggles | None = None, **modes: Any
