@@ -85,6 +85,20 @@ def test_half_precision(name: str, dtype: torch.dtype) -> None:
         assert abs(rough - fine) <= 0.1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["Gemma2", "Gemma3"])
+def test_a_norm_with_large_weights_is_found_in_half_precision(name: str, dtype: torch.dtype) -> None:
+    """Gemma 3 270M has post-norms with weights around 100, and 1 + 100 is 100 within the rounding of bfloat16."""
+    options = next(family.options for family in families.FAMILIES if family.name == name)
+    module = families.build(name, options)
+    with torch.no_grad():
+        for layer in module.model.layers:
+            layer.post_attention_layernorm.weight.mul_(100).add_(100)
+    norm = sw.load_model(module.to(dtype)).architecture.outer_norm
+    assert norm is not None
+    assert norm.gain == "1 + weight"
+
+
 def table() -> str:
     """The README's table of families."""
     by_kind: dict[str, list[Any]] = defaultdict(list)

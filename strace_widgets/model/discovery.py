@@ -268,12 +268,17 @@ def _norm(call: Call, where: str) -> Norm:
     names = ("variance_epsilon", "eps", "epsilon", "norm_eps")
     epsilon = next((float(getattr(call.module, e)) for e in names if getattr(call.module, e, None) is not None), 1e-5)
     fits = call.input.shape == call.output.shape and (weight is None or weight.shape == call.input.shape[-1:])
+    found = []
     for centred, (gain_name, gain) in product((False, True), gains.items() if fits else ()):
         y = call.input.double()
         y = y - y.mean(-1, keepdim=True) if centred else y
         normed = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + epsilon) * gain
-        if _equal(normed + (0.0 if bias is None else bias.double()), call.output):
-            return Norm(call.path, centred, gain_name, epsilon)
+        value = (normed + (0.0 if bias is None else bias.double())).detach()
+        if _equal(value, call.output):
+            missed = float((value - call.output).square().mean())
+            found.append((missed, Norm(call.path, centred, gain_name, epsilon)))
+    if found:  # in half precision several may be: a weight of 100 is within rounding of 1 + weight
+        return min(found, key=lambda each: each[0])[1]
     raise UnsupportedArchitectureError(
         f"{where}: {call.path!r} ({type(call.module).__name__}) stands between the heads and the stream or the "
         "prediction, and is no RMSNorm or LayerNorm that could be linearised."
