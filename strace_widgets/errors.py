@@ -39,6 +39,36 @@ class TraceFileError(StraceError, ValueError):
     """A saved trace cannot be read: it is something else, of a newer version, cut off, or altered."""
 
 
+class NonFiniteError(StraceError, ValueError):
+    """Numbers are NaN or infinite where a model, a subgraph or a measure must have a value.
+
+    A logit of minus infinity is a value: the token is suppressed, its probability is 0.
+
+    Attributes
+    ----------
+    part : str
+        Where the first of them arises: ``"embeddings"``, ``"attention"``, ``"mlp"``, ``"final norm"``,
+        ``"unembedding"``, ``"scores"`` or ``"gradients"`` of edges; empty where that is not known.
+    layer : int or None
+        Of ``"attention"``, ``"mlp"``, ``"scores"`` and ``"gradients"``.
+    weights : tuple of str
+        The model's own weights that hold such numbers there, by name; empty where they are sound or out of reach.
+    n_edges : int or None
+        Of the subgraph that was run, if it was one.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        part: str = "",
+        layer: int | None = None,
+        weights: tuple[str, ...] = (),
+        n_edges: int | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.part, self.layer, self.weights, self.n_edges = part, layer, weights, n_edges
+
+
 class NoGradientsError(StraceError, NotImplementedError):
     """The importance measure needs gradients, and the model gives none."""
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import NonFiniteError
 from .edges import Array, Edges, Graph
 
 
@@ -210,6 +211,14 @@ def weigh(scores: Edges, graph: Graph, measure: Measure, seed: int = 0) -> Edges
         scores = _by_node(np.add, scores, _entering(np.minimum, scores, exists, np.float32(np.inf), graph), np.abs)
     if measure.normalise in {"share", "clamp", "lift"}:
         total = _entering(np.add, in_graph(scores, exists), exists, np.float32(0), graph)
+        for layer in range(graph.n_layers):
+            if not all(np.isfinite(sums[layer]).all() for sums in total):  # or each share would be 0
+                raise NonFiniteError(
+                    f"The scores of the edges of layer {layer} add up to more than float32 can hold: choose another "
+                    "importance measure, such as 'projection'.",
+                    "scores",
+                    layer,
+                )
         # A node whose vectors are all zero, or that is not in the graph, has no share to give: its edges weigh 0.
         scores = _by_node(np.divide, scores, total, lambda sums: np.where(sums == 0, np.float32(1), sums))
     return in_graph(scores, exists)

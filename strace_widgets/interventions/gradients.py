@@ -59,6 +59,8 @@ def capture_probed(
         logits = model.output.logits[0, -1].float()
         log_p = torch.log_softmax(logits, dim=-1)
         root_p = torch.exp(log_p / 2).detach()
+        # A suppressed token has the probability 0 and no logarithm of it: it moves nothing.
+        log_p = log_p.masked_fill(root_p == 0, 0.0)
         signs = torch.Generator().manual_seed(probing["seed"])
         drawn = []
         for _ in range(probing["probes"]):
@@ -111,8 +113,9 @@ def capture_gains(
             for index in range(architecture["n_layers"])
         ]
         logits = model.output.logits[0, -1].float()
-        log_p = torch.log_softmax(full_logits.to(logits), dim=-1)
-        kl = (log_p.exp() * (log_p - torch.log_softmax(logits, dim=-1))).sum()
+        log_p, log_q = [torch.log_softmax(each, dim=-1) for each in (full_logits.to(logits), logits)]
+        suppressed = log_p == float("-inf")
+        kl = (log_p.exp() * (log_p.masked_fill(suppressed, 0.0) - log_q.masked_fill(suppressed, 0.0))).sum()
         into = into_nodes(-torch.sqrt(2 * kl.clamp_min(1e-12)), vectors)
         with torch.no_grad():
             gains = [over_edges(*each, architecture, gain) for each in zip(vectors, into, strict=True)]

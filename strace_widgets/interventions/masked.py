@@ -6,13 +6,16 @@ no hook into the block's own sums is needed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .access import find, last_hidden
 from .block import walk
 from .packing import packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def evaluate(
@@ -53,18 +56,26 @@ def evaluate(
     """
     result: Any = None
     with model.trace(token_ids.expand(len(kept), -1), use_cache=False, logits_to_keep=1, **run):
-        of_tokens = token_masks(ranks, kept, toggles, modes)  # these are small: all layers at once
         layers = find(model, architecture["layers"])
-        for index in range(architecture["n_layers"]):
-            attention = attention_mask(ranks, kept, toggles, modes, layers[index], index)
-            keep = [attention, *[mask if mask is None else mask[:, index] for mask in of_tokens]]
-            mask_block(layers[index], architecture, keep, modes["frozen"], means_of_layer(means, index))
+        for _ in masked_blocks(layers, architecture, ranks, kept, toggles, modes, means):
+            pass
         last = last_hidden(model, architecture) if states else model.output.logits[:, -1]
         result = packed(last.float(), half).save()  # type: ignore[attr-defined]
     return result
 
 
-# One block under masks.
+# The blocks under masks.
+
+
+def masked_blocks(
+    layers: Any, architecture: dict[str, Any], ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool], means: Any
+) -> Iterator[Any]:
+    """Run the blocks one after another, each row under its own mask, and yield the steps of each: see `mask_block`."""
+    of_tokens = token_masks(ranks, kept, toggles, modes)  # these are small: all layers at once
+    for index in range(architecture["n_layers"]):
+        attention = attention_mask(ranks, kept, toggles, modes, layers[index], index)
+        keep = [attention, *[mask if mask is None else mask[:, index] for mask in of_tokens]]
+        yield mask_block(layers[index], architecture, keep, modes["frozen"], means_of_layer(means, index))
 
 
 def mask_block(
@@ -73,8 +84,8 @@ def mask_block(
     keep: Any,
     frozen: bool = False,  # noqa: FBT001, FBT002
     means: Any = None,
-) -> None:
-    """Run one block without some of its edges.
+) -> tuple[Any, Any, Any]:
+    """Run one block without some of its edges; return its three steps as they now are.
 
     Parameters
     ----------
@@ -96,6 +107,7 @@ def mask_block(
     mlp = next(steps)
     # In a parallel block one residual edge a token stands for both, the attention's.
     mask_mlp(mlp, keep[2], None if architecture["parallel"] else keep[3], means and means[2:])
+    return heads, attention, mlp
 
 
 def mask_heads(heads: Any, keep: Any, frozen: bool = False, mean: Any = None) -> None:  # noqa: FBT001, FBT002

@@ -19,8 +19,12 @@ def stack(by_layer: list[Any]) -> Any:
 
 
 def packed(values: Any, half: bool) -> tuple[Any, Any]:  # noqa: FBT001
-    """Return values and the factor to multiply them with: in half precision scaled so that small ones survive."""
+    """Return values and the factor to multiply them with: in half precision scaled so that small ones survive.
+
+    What is not finite stays what it is: a suppressed token's logit is minus infinity.
+    """
     if not half:
         return values, torch.ones(())
-    largest = values.abs().max().clamp_min(1e-30) / 32768  # half the range, for rounding
+    sizes = values.abs()
+    largest = sizes.masked_fill(~torch.isfinite(sizes), 0.0).max().clamp_min(1e-30) / 32768  # half the range, rounding
     return (values / largest).half(), largest

@@ -29,3 +29,5 @@ class Call(NamedTuple):
     args: Callable[[], tuple[Any, ...]]
     gradients: bool = False
     """Whether the run keeps what derivatives need."""
+    states: bool = False
+    """Whether the answer holds hidden states in place of logits."""

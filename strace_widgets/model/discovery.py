@@ -18,6 +18,7 @@ import torch
 
 from ..errors import UnsupportedArchitectureError
 from .architecture import ATTENTION_CALLS, Architecture, AttentionCall, Norm
+from .finite import check_watched
 
 
 @dataclass(eq=False)
@@ -55,11 +56,14 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
     ------
     UnsupportedArchitectureError
         When a part cannot be found; names the model class, the layer and the part.
+    NonFiniteError
+        When a number on the way is not finite; says where the first of them arises.
     """
     name = type(module).__name__
     layers_path, attention_path, call = find_attention(module, name)
     layers = list(module.get_submodule(layers_path))
     watched, final = watch(module, layers_path, len(layers))
+    check_watched(module, layers_path, attention_path, watched, final)
     first = describe_layer(watched[0], attention_path, f"layer 0 of {name}")
     for index, layer in enumerate(watched[1:], start=1):
         other = describe_layer(layer, attention_path, f"layer {index} of {name}")

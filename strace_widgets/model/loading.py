@@ -65,6 +65,8 @@ def load_model(
         When nothing loads under that name.
     UnsupportedArchitectureError
         When a part of the model is missing, or an identity does not hold; names it and the gap.
+    NonFiniteError
+        When a number in the model or on the way through it is not finite; says where the first of them arises.
     RemoteError
         When the server cannot be reached or refuses; of the type that says why.
     TypeError

@@ -16,13 +16,13 @@ from tqdm.auto import tqdm
 
 from ..cache import Cache
 from ..errors import NoGradientsError, NotCopiedError, RemoteError
-from ..graph.edges import Array, Edges
+from ..graph.edges import Array, Edges, Graph
 from ..graph.measures import PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
 from ..interventions import capture, gradients, masked, mean_ablation
+from . import finite, tokens
 from . import request_estimates as estimates
-from . import tokens
 from .calls import Call, Server
 from .reference_text import N_TOKENS, reference_ids
 from .running import running
@@ -191,7 +191,9 @@ class Model:
         would be large comes in several parts, a few layers each, at these passes a part.
         """
         calls = self.captures(token_ids, score, probing)
-        return self.joined_scores(self._run(calls, "scores", token_ids, f"{score} {probing}"))
+        scores, logits = self.joined_scores(self._run(calls, "scores", token_ids, f"{score} {probing}"))
+        finite.check_scores(self, scores, logits, calls[0], backward=score in PROBED)
+        return scores, logits
 
     def capture_gains(self, token_ids: Array, mask: Edges, full_logits: Array) -> Edges:
         """Return what each edge's presence gains a subgraph: see `gradients.capture_gains`."""
@@ -201,13 +203,20 @@ class Model:
             keep = tuple(torch.from_numpy(kind) for kind in mask)
             return as_row(token_ids), keep, torch.from_numpy(full_logits), self._half
 
-        return self.joined_scores([self.ask(Call(gradients.capture_gains, args, gradients=True))])[0]
+        gains, logits = self.joined_scores([self.ask(Call(gradients.capture_gains, args, gradients=True))])
+        ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
+        (forward,) = self.sweeps(token_ids, ranks, np.array([1]))
+        finite.check_scores(self, gains, logits, forward, backward=True, n_edges=mask.n_kept)
+        return gains
 
     def capture_vectors(self, token_ids: Array) -> tuple[Captured, Array]:
         """Return what every edge carries, and the full model's last logits (V,), in one forward pass."""
-        parts = self._run(self.captures(token_ids), "vectors", token_ids)
-        kinds = (np.concatenate([unpacked(part[kind]) for part in parts]) for kind in range(7))
-        return Captured(*kinds), unpacked(parts[0][7])
+        calls = self.captures(token_ids)
+        parts = self._run(calls, "vectors", token_ids)
+        kinds = [np.concatenate([unpacked(part[kind]) for part in parts]) for kind in range(7)]
+        logits = unpacked(parts[0][7])
+        finite.check_vectors(self, kinds, logits, calls[0])
+        return Captured(*kinds), logits
 
     def evaluate(
         self,
@@ -225,7 +234,11 @@ class Model:
         With ``states``, the last hidden states (K, M) that the unembedding reads instead.
         """
         calls = self.sweeps(token_ids, ranks, kept, toggles, modes, states=states)
-        return self.joined_logits(self._run(calls, token_ids, *ranks, kept, f"{toggles} {modes} {states}"), modes)
+        answers = self._run(calls, token_ids, *ranks, kept, f"{toggles} {modes} {states}")
+        logits = self.joined_logits(answers, modes)
+        n_edges = Graph(*ranks.attention.shape[:3], self.architecture.parallel).n_edges
+        finite.check_logits(self, logits, kept, n_edges, toggles, calls)
+        return logits
 
     def means(self) -> list[Any]:
         """Return what dropped edges carry under ``ablation="mean"``: see `mean_ablation.reference_means`.
@@ -238,7 +251,11 @@ class Model:
     @cached_property
     def _means(self) -> list[Any]:
         row = as_row(self.reference_ids())
-        return list(self.ask(Call(mean_ablation.reference_means, lambda: (row, self._half))))
+        call = Call(mean_ablation.reference_means, lambda: (row, self._half))
+        means = list(self.ask(call))
+        if not all(np.isfinite(unpacked(each)).all() for each in means):
+            raise finite.not_finite(self, "on the reference text of the means", [call])
+        return means
 
     def reference_ids(self) -> Array:
         """Return the token ids (R,) of the text that `means` are taken over."""
@@ -297,7 +314,7 @@ class Model:
         for start in range(0, len(kept), rows):
             sizes = np.concatenate([whole, kept[start : start + rows]])
             of_pass = toggle_rows(switched, start, len(sizes), len(whole))
-            calls.append(Call(masked.evaluate, partial(arguments, of_pass, sizes)))
+            calls.append(Call(masked.evaluate, partial(arguments, of_pass, sizes), states=states))
         return calls
 
     def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..errors import RemoteError, RemoteRunError, UnsupportedArchitectureError
+from ..errors import NonFiniteError, RemoteError, RemoteRunError, UnsupportedArchitectureError
 from ..graph.edges import Edges, Graph
 from ..graph.ranking import rank_edges
 from ..interventions import proof
 from .calls import Call
+from .finite import not_finite
 from .tensors import as_row
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def proved(model: Model) -> Model:
     ------
     UnsupportedArchitectureError
         When an identity does not hold; names it, the layer and the gap.
+    NonFiniteError
+        When numbers on the way are not finite, of which a gap would say nothing; names the place.
     """
     name = model.architecture.name
     try:
@@ -53,6 +56,8 @@ def proved(model: Model) -> Model:
         if not isinstance(reason, RemoteRunError):
             raise
         raise UnsupportedArchitectureError(f"{name} could not be traced there: {reason}") from reason
+    except NonFiniteError:
+        raise
     except Exception as reason:
         raise UnsupportedArchitectureError(f"{name} could not be traced: {reason}") from reason
     tolerance = TOLERANCE.get(kind, 3e-2)
@@ -74,9 +79,8 @@ def proved(model: Model) -> Model:
 def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
     """Return the gaps of each identity, a number or one a layer, and the model's number format."""
     # What a server sends still wants gradients.
-    ahead, attention, block, norm, state = (
-        gap.detach() for gap in model.ask(Call(proof.identity_gaps, lambda: (as_row(FIRST),)))
-    )
+    first = Call(proof.identity_gaps, lambda: (as_row(FIRST),))
+    ahead, attention, block, norm, state = (gap.detach() for gap in model.ask(first))
     rows = np.stack([FIRST, SAME_LAST, *[OTHER] * (model.architecture.n_layers - 1)])
     token, stream, beside = (
         gap.detach() for gap in model.ask(Call(proof.reading_gaps, lambda: (torch.from_numpy(rows),)))
@@ -92,6 +96,9 @@ def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
         "a prompt runs the same in a batch": proof.relative_gap(beside.float().cpu(), state.float().cpu()),
         "whole graph = model": proof.relative_gap(whole, model_itself),
     }
+    if not all(bool(gap.isfinite().all()) for gap in gaps.values()):
+        what = "on the four tokens of its proof"
+        raise not_finite(replace(model, dtype=str(state.dtype).removeprefix("torch.")), what, first)
     return gaps, state.dtype
 
 
@@ -104,5 +111,7 @@ def _states(model: Model) -> Array:
     graph = Graph(a.n_layers, a.n_heads, len(FIRST), a.parallel)
     ranks = rank_edges(Edges(*(kind.astype(np.float32) for kind in graph.exists())), graph)
     sizes = np.array([-1, graph.n_edges, graph.n_edges // 2, 0])
-    states: Array = model.evaluate(FIRST, ranks, sizes, states=True)[:2]
+    # Not `Model.evaluate`: a smaller subgraph may overflow where the whole graph, which is the model, does not.
+    (call,) = model.sweeps(FIRST, ranks, sizes, states=True)
+    states: Array = model.joined_logits([model.ask(call)])[:2]
     return states

@@ -10,9 +10,11 @@ import msgspec
 import numpy as np
 
 from ..errors import JobFileError
+from ..graph.edges import Graph
 from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
 from ..json_files import Header, decode_file
+from ..model import finite
 from ..remote.backend import collect, stage_of
 from ..remote.stages import Stage
 from .run import from_scores
@@ -125,6 +127,8 @@ class Job:
         ------
         RemoteError
             When the job failed or its answer is gone; of the type that says why.
+        NonFiniteError
+            When numbers of the answer are not finite.
         """
         if self._result is None:
             server = _server(self.model)
@@ -137,13 +141,19 @@ class Job:
     def _trace(self, saved: list[Any]) -> STrace:
         scores, logits = self.model.joined_scores(saved)
         ids = np.array(self.work.token_ids, dtype=np.int64)
+        score = measure_named(self.work.importance).score
+        calls = self.model.captures(ids, score, self.work.probing)
+        finite.check_scores(self.model, scores, logits, calls[0], backward=calls[0].gradients)
         return from_scores(self.model, self.work.prompt, ids, self.work.importance, scores, logits, self.work.probing)
 
     def _sweep(self, saved: list[Any]) -> Sweep:
         work = self.work
-        full, *logits = self.model.joined_logits(saved, modes_of(**work.modes))
+        logits = self.model.joined_logits(saved, modes_of(**work.modes))
+        a = self.model.architecture
+        n_edges = Graph(a.n_layers, a.n_heads, len(work.token_ids), a.parallel).n_edges
+        finite.check_logits(self.model, logits, np.array([-1, *work.kept]), n_edges)
         return compare(
-            full, np.array(logits), work.sizes, np.array(work.kept), np.array(work.counted), self.model.decode
+            logits[0], logits[1:], work.sizes, np.array(work.kept), np.array(work.counted), self.model.decode
         )
 
     def save(self, path: str | Path) -> Path:

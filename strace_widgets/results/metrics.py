@@ -2,6 +2,9 @@
 
 Throughout, p is the full model's distribution (V,) and q a subgraph's, (V,) or, for K subgraphs, (K, V); everything is
 computed in float64 from last-position logits. Logarithms are natural, and equal probabilities rank by token id.
+
+A token whose logit is minus infinity is suppressed: its probability is 0, and it adds nothing to any sum. Whatever else
+is not finite has no distribution, and `NonFiniteError` is raised rather than a figure given.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from ..errors import NonFiniteError
 
 if TYPE_CHECKING:
     from ..graph.edges import Array
@@ -26,9 +31,20 @@ def log_probabilities(logits: Array) -> Array:
     Parameters
     ----------
     logits : (..., V) array
+
+    Raises
+    ------
+    NonFiniteError
+        When a logit is NaN or plus infinity, or all are minus infinity.
     """
     logits = np.asarray(logits, dtype=np.float64)
-    shifted = logits - logits.max(axis=-1, keepdims=True)
+    largest = logits.max(axis=-1, keepdims=True)
+    if not np.isfinite(largest).all():
+        raise NonFiniteError(
+            "These logits are no prediction: some are NaN or plus infinity, or all are minus infinity. Only minus "
+            "infinity has a meaning among them, a token that is suppressed."
+        )
+    shifted = logits - largest
     result: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return result
 
@@ -41,19 +57,24 @@ def total_variation(p: Array, q: Array) -> Array:
     p, q : (V,) or (K, V) arrays
         Probabilities.
     """
-    result: Array = 0.5 * np.abs(p - q).sum(axis=-1)
+    result: Array = 0.5 * np.abs(_known(p) - _known(q)).sum(axis=-1)
     return result
 
 
 def kl_divergence(log_p: Array, log_q: Array) -> Array:
     """Return KL(p || q) = sum p (ln p - ln q) in nats, 0 or more: what the subgraph q misses of the full model.
 
+    It is infinite where q suppresses a token that p does not.
+
     Parameters
     ----------
     log_p, log_q : (V,) or (K, V) arrays
         Log probabilities.
     """
-    result: Array = np.maximum((np.exp(log_p) * (log_p - log_q)).sum(axis=-1), 0.0)
+    p = np.exp(_known(log_p))
+    # What p gives no probability adds nothing, whatever q gives it: 0 ln 0 is 0.
+    ratio = np.subtract(log_p, _known(log_q), out=np.zeros(np.broadcast(log_p, log_q).shape), where=p > 0)
+    result: Array = np.maximum((p * ratio).sum(axis=-1), 0.0)
     return result
 
 
@@ -85,12 +106,15 @@ def entropy(log_p: Array) -> Array:
     log_p : (V,) or (K, V) array
         Log probabilities.
     """
-    result: Array = -(np.exp(log_p) * log_p).sum(axis=-1)
+    p = np.exp(_known(log_p))
+    result: Array = -(p * np.where(p > 0, log_p, 0.0)).sum(axis=-1)
     return result
 
 
 def token_loss(log_q: Array, token: int) -> Array:
     """Return the loss -ln q[token] in nats, () or (K,): the surprise at the token that really comes next.
+
+    It is infinite where q suppresses the token.
 
     Parameters
     ----------
@@ -111,7 +135,7 @@ def token_rank(q: Array, token: int) -> Array:
         Probabilities.
     token : int
     """
-    own = q[..., token, None]
+    own = _known(q)[..., token, None]
     # Counting takes one pass where sorting would take many.
     result: Array = (q > own).sum(axis=-1) + (q[..., :token] == own).sum(axis=-1)
     return result
@@ -123,12 +147,23 @@ def leading(p: Array, k: int) -> Array:
     Parameters
     ----------
     p : (V,) array
-        Probabilities.
+        Probabilities; NaN for tokens that a saved file does not list, which come after all that it does.
     k : int
+
+    Raises
+    ------
+    NonFiniteError
+        When fewer than k probabilities are numbers.
     """
     k = min(k, len(p))
     # A tie across the k-th place is settled by id, so every token as probable as the k-th is a candidate.
     least = -np.partition(-p, k - 1)[k - 1]
+    if not np.isfinite(least):
+        raise NonFiniteError(
+            f"Only {int(np.isfinite(p).sum())} probabilities of {len(p)} are numbers, so that the leading {k} are not "
+            "known. A trace that was loaded from a file has those of its leading tokens: give it its model with "
+            "trace.with_model(model)."
+        )
     candidates = np.flatnonzero(p >= least)
     result: Array = candidates[np.argsort(-p[candidates], kind="stable")][:k]
     return result
@@ -170,7 +205,7 @@ def ranked(p: Array) -> Array:
     p : (..., V) array
         Probabilities.
     """
-    result: Array = np.argsort(-p, axis=-1, kind="stable")
+    result: Array = np.argsort(-_known(p), axis=-1, kind="stable")
     return result
 
 
@@ -193,7 +228,7 @@ def nucleus_size(p: Array, mass: float | tuple[float, ...], order: Array | None 
     int64 array
         () or (K,); with several nuclei (N,) or (K, N).
     """
-    order = ranked(p) if order is None else order
+    order = ranked(_known(p)) if order is None else order
     before_next = np.cumsum(np.take_along_axis(p, order, axis=-1), axis=-1)[..., :-1]
     # Nothing is before the first token: it is always in.
     result: Array = 1 + np.apply_along_axis(np.searchsorted, -1, before_next, np.asarray(mass), side="right")
@@ -216,13 +251,23 @@ def recovered_nuclei(p: Array, q: Array, order: Array | None = None) -> Array:
     -------
     (K,) float64 array
     """
-    order_p, order_q = ranked(p), ranked(q) if order is None else order
+    order_p, order_q = ranked(p), ranked(_known(q)) if order is None else order
     sizes_p, sizes_q = nucleus_size(p, NUCLEI, order_p), nucleus_size(q, NUCLEI, order_q)
     differ = order_p != order_q
     shared = np.where(differ.any(axis=-1), differ.argmax(axis=-1), len(p))
     agree = (sizes_p == sizes_q) & (sizes_p <= shared[:, None])
     result: Array = np.where(agree, NUCLEI, 0.0).max(axis=-1)
     return result
+
+
+def _known(values: Array) -> Array:
+    """Return values of which none is NaN: NaN differs from nothing, so that it would pass for agreement."""
+    if np.isnan(values).any():
+        raise NonFiniteError(
+            "Some of these probabilities are NaN, so that nothing can be said of them. Those of a trace that was loaded "
+            "from a file are known for its leading tokens only: give it its model with trace.with_model(model)."
+        )
+    return values
 
 
 def area(

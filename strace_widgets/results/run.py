@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import UnsupportedArchitectureError
+from ..errors import NonFiniteError, UnsupportedArchitectureError
 from ..graph.edges import Array, Edges, Graph
 from ..graph.measures import (
     PROBED,
@@ -71,6 +71,8 @@ def trace(
         When the measure needs gradients and the model gives none.
     UnsupportedArchitectureError
         When the model's attention reads later tokens, in this prompt.
+    NonFiniteError
+        When the model overflows on the prompt, or a weight has no finite value; says where that begins.
     TypeError
         When the model is none.
     """
@@ -200,6 +202,13 @@ def _checked(weights: Any, graph: Graph) -> Edges:
     if shapes != [kind.shape for kind in exists]:
         wanted = ", ".join(f"{name} {kind.shape}" for name, kind in zip(Edges._fields, exists, strict=True))
         raise ValueError(f"An importance function returns Edges of the shapes {wanted}; this one returned {shapes}.")
-    if not all(np.isfinite(np.asarray(kind)[present]).all() for kind, present in zip(weights, exists, strict=True)):
-        raise ValueError("An importance function returns finite weights; this one returned some that are not.")
+    for name, kind, present in zip(Edges._fields, weights, exists, strict=True):
+        bad = np.argwhere(present & ~np.isfinite(np.asarray(kind)))
+        if len(bad):
+            raise NonFiniteError(
+                f"An importance function returns finite weights; of the {name} edges, {len(bad)} of this one's are not, "
+                f"the first at {tuple(bad[0].tolist())}.",
+                "scores",
+                int(bad[0][0]),
+            )
     return in_graph(Edges(*(np.asarray(kind, dtype=np.float32) for kind in weights)), exists)

@@ -1,0 +1,264 @@
+"""What a run answers is checked here: where it is not finite, the pass is run again to say where that begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import NonFiniteError, RemoteError
+from ..graph.edges import Array, Edges, Graph
+from ..interventions import finite, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..graph.toggles import Toggles
+    from .calls import Call
+    from .model import Model
+
+KINDS = {finite.INFINITE: "infinity", finite.NOT_A_NUMBER: "not a number"}
+OF_A_LAYER = (
+    *(("attention", ""), ("attention", "what it adds to the stream"), ("attention", "the stream after it")),
+    *(("mlp", "what it adds to the stream"), ("mlp", "the stream after it")),
+)
+"""The steps of a layer, in the order of `strace_widgets.interventions.finite.steps`: a part, and what of it."""
+
+
+class Place(NamedTuple):
+    """Where the first value that is not finite arises."""
+
+    part: str
+    layer: int | None = None
+    detail: str = ""
+    kind: str = ""
+
+    def __str__(self) -> str:
+        named = "MLP" if self.part == "mlp" else self.part
+        inside = ", ".join(filter(None, (self.detail, self.kind)))
+        return f"the {named}{'' if self.layer is None else f' of layer {self.layer}'}{f' ({inside})' if inside else ''}"
+
+
+def unusable(logits: Array) -> Array:
+    """Return which rows of logits (..., V) are no prediction: with NaN, with plus infinity, or all minus infinity."""
+    # The largest is NaN where one of them is.
+    result: Array = ~np.isfinite(logits.max(axis=-1))
+    return result
+
+
+def check_logits(
+    model: Model,
+    logits: Array,
+    kept: Array,
+    n_edges: int,
+    toggles: Toggles | Sequence[Toggles] | None = None,
+    calls: Sequence[Call] = (),
+) -> None:
+    """Refuse last logits (K, V), or hidden states (K, M), of K subgraphs that are not finite: says which, and where.
+
+    Parameters
+    ----------
+    kept, toggles
+        As for `Model.evaluate`.
+    n_edges : int
+        E.
+    calls : sequence of Call
+        What was asked, a pass each.
+
+    Raises
+    ------
+    NonFiniteError
+    """
+    states = any(call.states for call in calls)
+    bad = ~np.isfinite(logits).all(axis=-1) if states else unusable(logits)
+    if not bad.any():
+        return
+    row = int(bad.argmax())
+    n_kept = int(kept[row])
+    what = "after this prompt" if n_kept < 0 else f"in the subgraph of {n_kept:,} edges"
+    what += f" (s = {n_kept / n_edges:.3g})" if 0 < n_kept <= n_edges else ""
+    each = toggles if isinstance(toggles, (list, tuple)) else [toggles]
+    under = each[row if len(each) > 1 else 0]
+    what += f" under the toggles {under.plain()}" if under else ""
+    what += f", one of {bad.sum()} among the {len(bad)} that were asked for" if bad.sum() > 1 else ""
+    raise not_finite(model, what, calls, n_edges=None if n_kept < 0 else n_kept)
+
+
+def check_scores(
+    model: Model, scores: Edges, logits: Array, call: Call, *, backward: bool = False, n_edges: int | None = None
+) -> None:
+    """Refuse scores of edges, or the logits of the same pass, that are not finite.
+
+    Parameters
+    ----------
+    call : Call
+        What was asked, or what shows the same forward pass.
+    backward : bool
+        Whether the scores are made of gradients.
+    n_edges : int, optional
+        Of the subgraph, where it was not the whole model.
+
+    Raises
+    ------
+    NonFiniteError
+    """
+    sound = Edges(*(np.isfinite(kind) for kind in scores))
+    exists = Graph(*scores.attention.shape[:3], model.architecture.parallel).exists()
+    layers = [
+        layer
+        for layer in range(scores.n_layers)
+        if not all((kind[layer] | ~there[layer]).all() for kind, there in zip(sound, exists, strict=True))
+    ]
+    if not layers and not unusable(logits):
+        return
+    what = "after this prompt" if n_edges is None else f"in the subgraph of {n_edges:,} edges whose gains are scored"
+    if not layers:
+        raise not_finite(model, what, [call], n_edges=n_edges)
+    layer = layers[-1] if backward else layers[0]  # gradients run from the last layer to the first
+    attention = bool((~sound.attention[layer] & exists.attention[layer]).any())
+    detail = f"of the edges into the {'attention' if attention else 'MLP'} node"
+    raise not_finite(model, what, [call], Place("gradients" if backward else "scores", layer, detail), n_edges)
+
+
+def check_vectors(model: Model, vectors: Sequence[Array], logits: Array, call: Call) -> None:
+    """Refuse what edges carry, (L, ...) a kind, and logits of the same pass, where they are not finite.
+
+    Raises
+    ------
+    NonFiniteError
+    """
+    for layer in range(len(vectors[0])):
+        if not all(np.isfinite(kind[layer]).all() for kind in vectors):
+            raise not_finite(model, "after this prompt", [call], Place("scores", layer, "what its edges carry"))
+    if unusable(logits):
+        raise not_finite(model, "after this prompt", [call])
+
+
+def not_finite(
+    model: Model, what: str, calls: Sequence[Call] = (), otherwise: Place | None = None, n_edges: int | None = None
+) -> NonFiniteError:
+    """Return the error, having looked for the place in the same passes, run once more.
+
+    Parameters
+    ----------
+    what : str
+        What was run.
+    calls : sequence of Call
+        Of whom one has shown that something is not finite; without one, it is not looked for.
+    otherwise : Place, optional
+        Where it is if all activations are finite.
+    n_edges : int, optional
+        Of the subgraph.
+    """
+    place = next(filter(None, (_found(model, call) for call in calls)), otherwise)
+    if place is None:
+        again = "a second pass did not show where" if calls else "evaluate it anew to see where"
+        return NonFiniteError(f"{model.name} gives numbers that are not finite {what}; {again}.", n_edges=n_edges)
+    return said(model.name, what, place, not_finite_weights(model, place), model.dtype, n_edges)
+
+
+def said(
+    name: str, what: str, place: Place, weights: tuple[str, ...], dtype: str, n_edges: int | None = None
+) -> NonFiniteError:
+    """Return the error in a person's words: what was run, where the first such number arises, why, what to do."""
+    if weights:
+        cause = f"Weights hold such numbers: {', '.join(weights)}. Load a sound copy of the model."
+    elif dtype == "float16":
+        cause = "The numbers outgrow float16: load the model with dtype=torch.bfloat16 or torch.float32."
+    elif place.part in ("scores", "gradients"):
+        cause = "All activations are finite: choose another importance measure, such as 'l1'."
+    else:
+        cause = "The weights there are finite: the computation itself leaves the numbers that there are."
+    opening = f"{name} gives numbers that are not finite {what}: the first arises in {place}."
+    return NonFiniteError(f"{opening} {cause}", place.part, place.layer, weights, n_edges)
+
+
+def check_watched(module: Any, layers_path: str, attention_path: str, layers: Sequence[Any], after: Sequence[Any]) -> None:
+    """Refuse a model in whose short forward pass something is not finite, before its parts are told by their numbers.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    layers_path, attention_path : str
+        Of the list of layers, and of the attention below each.
+    layers, after
+        What `strace_widgets.model.discovery.watch` has seen in each layer, and after them.
+
+    Raises
+    ------
+    NonFiniteError
+    """
+    place = None if layers[0].before.isfinite().all() else Place("embeddings", detail="or what follows them")
+    bad: Any = module.get_input_embeddings()
+    path = next(name for name, part in module.named_modules() if part is bad)
+    for number, calls in enumerate([*(layer.calls for layer in layers), after]):
+        inside = number < len(layers)
+        attended = False
+        for call in calls if place is None else ():
+            attended = attended or call.path == attention_path
+            unembedding = call.module is module.get_output_embeddings()
+            if call.output.isfinite().all() or (unembedding and _suppressing(call)):
+                continue
+            part = ("mlp" if attended and call.path != attention_path else "attention") if inside else "final norm"
+            part = "unembedding" if unembedding else part
+            place = Place(part, number if inside else None, call.path)
+            bad, path = call.module, f"{layers_path}.{number}.{call.path}" if inside else call.path
+            break
+    if place is not None:
+        weights = tuple(f"{path}.{name}" for name in bad_parameters(bad, suppressing=place.part == "unembedding"))
+        dtype = str(module.dtype).removeprefix("torch.")
+        raise said(type(module).__name__, "on the four tokens of its proof", place, weights, dtype)
+
+
+def _found(model: Model, call: Call) -> Place | None:
+    """Run a pass once more and return the first place where something is not finite."""
+    again = call._replace(function=finite.whole_model, args=lambda: call.args()[:1], gradients=False)
+    if call.function is masked.evaluate:
+        again = call._replace(function=finite.subgraphs)
+    try:
+        codes = model.ask(again).numpy(force=True)
+    except RemoteError:
+        return None  # what is known is said all the same
+    steps = [codes[:, row] for row in range(codes.shape[1]) if codes[:, row].any()]
+    if not steps:
+        return None
+    step = min(int(np.flatnonzero(each)[0]) for each in steps)
+    kind = KINDS[int(max(each[step] for each in steps))]
+    if step == 0:
+        return Place("embeddings", kind=kind)
+    layer, of_layer = divmod(step - 1, len(OF_A_LAYER))
+    if layer < model.architecture.n_layers:
+        part, detail = OF_A_LAYER[of_layer]
+        return Place(part, layer, detail, kind)
+    return Place("unembedding" if of_layer else "final norm", kind=kind)
+
+
+def not_finite_weights(model: Model, place: Place) -> tuple[str, ...]:
+    """Return the names of the weights at a place that are not finite, as far as the weights are on this machine."""
+    module, a = model.nnsight._module, model.architecture
+    if place.layer is not None:
+        path = f"{a.layers}.{place.layer}"
+        parts = [(path, module.get_submodule(path))]
+    elif place.part == "final norm" and a.final_norm:
+        parts = [(a.final_norm.path, module.get_submodule(a.final_norm.path))]
+    else:
+        wanted = module.get_input_embeddings() if place.part == "embeddings" else module.get_output_embeddings()
+        parts = [(path, part) for path, part in module.named_modules() if part is wanted]
+    suppressing = place.part == "unembedding"
+    return tuple(f"{path}.{name}" for path, part in parts for name in bad_parameters(part, suppressing=suppressing))
+
+
+def _suppressing(call: Any) -> bool:
+    """Return whether logits are finite but for tokens that are suppressed, and not by weights that are infinite."""
+    return bool(call.output.clamp_min(-1.0).isfinite().all()) and not bad_parameters(call.module, suppressing=True)
+
+
+def bad_parameters(module: Any, *, suppressing: bool = False) -> list[str]:
+    """Return the names of a module's weights that are not finite; a bias of minus infinity may suppress a token."""
+    found = []
+    for name, weight in module.named_parameters():
+        if weight.is_meta or not weight.is_floating_point():
+            continue
+        largest = weight.max() if suppressing and name == "bias" else weight.abs().max()
+        found += [] if largest.isfinite() else [name]
+    return found
