@@ -96,7 +96,7 @@ def typescript(hint: Any, *, aliased: bool = True) -> str:
                 return name
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Literal, UnionType):
-        return " | ".join(json.dumps(each) if origin is Literal else typescript(each) for each in arguments)
+        return " | ".join(json.dumps(each, allow_nan=False) if origin is Literal else typescript(each) for each in arguments)
     if origin is dict:
         return f"Readonly<Record<{', '.join(map(typescript, arguments))}>>"
     if origin is list:
@@ -143,7 +143,7 @@ def literal(value: Any) -> str:
     if isinstance(value, dict) and value:
         inner = ", ".join(f"{key}: {literal(each)}" for key, each in value.items())
         return f"{{ {inner} }}"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def types() -> str:

@@ -1,4 +1,4 @@
-"""JSON that this package wrote, read into a typed value, or refused in words that say what is wrong with it.
+"""JSON of this package: written from typed values, and read into them or refused in words that say what is wrong.
 
 Every file of the package is an object with a ``format`` and a ``version``. Whoever reads one names both and the type of
 the whole, a `msgspec.Struct`, and turns a `ValueError` into an error that names the file.
@@ -6,9 +6,13 @@ the whole, a `msgspec.Struct`, and turns a `ValueError` into an error that names
 
 from __future__ import annotations
 
-from typing import TypeVar
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
+
+from .errors import NonFiniteError
 
 T = TypeVar("T")
 
@@ -18,6 +22,47 @@ class Header(msgspec.Struct):
 
     format: str
     version: int
+
+
+def encode(value: Any) -> bytes:
+    """Return a value as JSON for a file, which has no number that is not finite.
+
+    Parameters
+    ----------
+    value : msgspec.Struct, or plain data
+
+    Raises
+    ------
+    NonFiniteError
+    """
+    plain = msgspec.to_builtins(value)
+    refuse_not_finite(plain, type(value).__name__)  # msgspec would write null, which no reader here takes for a number
+    return msgspec.json.format(msgspec.json.encode(plain), indent=1)
+
+
+def refuse_not_finite(value: Any, what: str) -> None:
+    """Refuse plain data with a number that JSON does not have; where a figure has no value, it is None instead.
+
+    Raises
+    ------
+    NonFiniteError
+        Names the place, below ``what``.
+    """
+    path = _not_finite(value)
+    if path is not None:
+        place = "".join(f"[{key!r}]" for key in path)
+        raise NonFiniteError(f"{what}{place} is no finite number, and JSON has no other: it is not written.")
+
+
+def _not_finite(value: Any, path: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+    """Return the keys that lead to the first number that is not finite, or None."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else path
+    inside: Iterable[tuple[Any, Any]] = enumerate(value) if isinstance(value, (list, tuple)) else ()
+    if isinstance(value, Mapping):
+        inside = value.items()
+    found = (_not_finite(each, (*path, key)) for key, each in inside)
+    return next((each for each in found if each is not None), None)
 
 
 def decode(content: bytes, kind: type[T]) -> T:

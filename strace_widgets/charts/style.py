@@ -105,7 +105,7 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
 
 def lookup(names: dict[str, str]) -> str:
     """Return a Vega expression of a dictionary of strings; JSON is one, with quotes and line ends escaped."""
-    return json.dumps(names)
+    return json.dumps(names, allow_nan=False)
 
 
 def styled(chart: Any, title: str, subtitle: str | Sequence[str] = "") -> Any:

@@ -63,7 +63,11 @@ class Result(TypedDict):
 class Prediction(Result):
     """What a subgraph predicts, against the full model."""
 
-    kl: Annotated[float, "Kullback-Leibler divergence from the full model, in nats"]
+    kl: Annotated[
+        float | None,
+        "Kullback-Leibler divergence from the full model, in nats; null where it is infinite: the subgraph suppresses "
+        "a token that the full model does not",
+    ]
     entropy: Annotated[float, "of the subgraph's prediction, in nats"]
     top1: Annotated[bool, "whether the most probable token is the full model's"]
     nucleus: Annotated[float, "recovered nucleus, as a fraction; 0 for none"]
@@ -71,6 +75,12 @@ class Prediction(Result):
 
 class Evaluation(Subgraph, Prediction):
     """An exact result, with the request that it answers."""
+
+
+class Refusal(Subgraph):
+    """A subgraph that has no result, and why."""
+
+    reason: Annotated[str, "in a sentence"]
 
 
 class Step(Subgraph):
@@ -177,7 +187,7 @@ class Arrays(TypedDict):
 
     level_n_edges: Annotated[EncodedArray, "int32 [K]", "the sizes, ascending; the last is E"]
     total_variation: Annotated[EncodedArray, "float32 [K]", "error at each level"]
-    kl: Annotated[EncodedArray, "float32 [K]", "in nats"]
+    kl: Annotated[EncodedArray, "float32 [K]", "in nats; it may be infinite"]
     entropy: Annotated[EncodedArray, "float32 [K]", "in nats"]
     top1: Annotated[EncodedArray, "uint8 [K]", "1 where the top token is the full model's"]
     nucleus: Annotated[EncodedArray, "float32 [K]", "recovered nucleus, as a fraction; 0 for none"]
@@ -253,6 +263,9 @@ class ExplorerState(TypedDict):
         "exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by "
         "itself, on a page; else empty",
     ]
+    refused: Annotated[
+        list[Refusal], "Python", "those of them that have no result, such as one that overflows; else empty"
+    ]
     status: Annotated[Status, "Python", "what it is doing"]
     choices: Annotated[Choices, "Python", "what a person can change to"]
     curves: Annotated[list[Curve], "Python", "other curves, once computed"]
@@ -270,6 +283,7 @@ DEFAULTS: ExplorerState = {
     "toggles": {},
     "evaluation": None,
     "evaluations": [],
+    "refused": [],
     "status": {"state": "ready", "message": "", "progress": 0},
     "choices": {"importance": [], "masks": []},
     "curves": [],

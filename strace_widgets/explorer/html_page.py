@@ -70,7 +70,7 @@ def to_html(
             continue
         state = shown(part)
         if toggles and not state["evaluations"]:
-            state["evaluations"] = single_toggles(session_of(part), state["n_edges"])
+            state["evaluations"], state["refused"] = single_toggles(session_of(part), state["n_edges"])
         written.append(state)
     text = page(title or _title(written), written)
     LOG.info("%s: a page of %.2f MB", path, len(text.encode()) / 1e6)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import SessionFileError
-from ..json_files import Header, decode_file
+from ..json_files import Header, decode_file, encode
 from ..results import upgrade
 from .contract import VERSION
 from .session import Settings
@@ -46,7 +46,7 @@ class SavedSession(Header, kw_only=True):
 
 def write(path: Path, saved: SavedSession) -> None:
     """Write a session file."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(saved), indent=1))
+    path.write_bytes(encode(saved))
 
 
 def read(path: Path, model_name: str) -> SavedSession:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from ..errors import NonFiniteError
 from ..graph.edges import edges_kept, size_of
+from ..json_files import refuse_not_finite
 from ..results.strace import STrace
 from .contract import DEFAULTS
 from .session import Session
@@ -15,7 +17,8 @@ from .session import Session
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .contract import Evaluation, Toggle, Toggles
+    from ..results.sweep import Sweep
+    from .contract import Evaluation, Refusal, Toggle, Toggles
 
 
 class SessionView(Protocol):
@@ -47,7 +50,7 @@ def shown(item: Explored) -> dict[str, Any]:
         return {**DEFAULTS, "view_state": session.view_state(), "n_edges": session.start_size()}
     if not hasattr(item, "view_state"):
         raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
-    names = ("view_state", "n_edges", "toggles", "evaluation", "evaluations", "curves", "history")
+    names = ("view_state", "n_edges", "toggles", "evaluation", "evaluations", "refused", "curves", "history")
     return {**DEFAULTS, **{name: getattr(item, name) for name in names}}
 
 
@@ -56,8 +59,8 @@ def session_of(item: Explored) -> Session:
     return Session(item) if isinstance(item, STrace) else item.session
 
 
-def single_toggles(session: Session, n_edges: int) -> list[Evaluation]:
-    """Return the results of toggling each head and MLP off and on by itself, at one size.
+def single_toggles(session: Session, n_edges: int) -> tuple[list[Evaluation], list[Refusal]]:
+    """Return the results of toggling each head and MLP off and on by itself, at one size, and which have none.
 
     Switching off what the trace does not have changes nothing, nor does switching on what it has whole: these are not
     run again.
@@ -65,6 +68,8 @@ def single_toggles(session: Session, n_edges: int) -> list[Evaluation]:
     Returns
     -------
     list of Evaluation
+    list of Refusal
+        Subgraphs that overflow.
     """
     from tqdm.auto import tqdm  # noqa: PLC0415 - a page without toggles does without
 
@@ -84,13 +89,32 @@ def single_toggles(session: Session, n_edges: int) -> list[Evaluation]:
         len(passes),
         len(asked) * 1.4e-3,
     )
-    found = {}
+    found: dict[tuple[tuple[str, str], ...], Evaluation] = {}
+    refused: list[Refusal] = []
     for toggles in tqdm(passes, desc=f"{len(changing)} toggled subgraphs", unit="pass", leave=False):
-        sweep = trace.evaluate([size] * len(toggles), toggles, masks=session.masks)
-        for row, each in enumerate(toggles):
-            found[tuple(each.items())] = view.evaluation(sweep, trace, each, row)
+        sweep, rows = _finite(trace, size, toggles, session.masks, refused)
+        for row, each in enumerate(rows):
+            found[tuple(each.items())] = view.evaluation(cast("Sweep", sweep), trace, each, row)
     unchanged = session.evaluate(n_edges, {})
-    return [_rounded(found.get(tuple(toggles.items())) or {**unchanged, "toggles": toggles}) for toggles in asked]
+    without = [each["toggles"] for each in refused]
+    known = [toggles for toggles in asked if toggles not in without]
+    results = [_rounded(found.get(tuple(toggles.items())) or {**unchanged, "toggles": toggles}) for toggles in known]
+    return results, refused
+
+
+def _finite(
+    trace: STrace, size: float, toggles: list[Toggles], masks: str, refused: list[Refusal]
+) -> tuple[Sweep | None, list[Toggles]]:
+    """Return one sweep of subgraphs under toggles, and of which; those that overflow are told to ``refused``."""
+    try:
+        return trace.evaluate([size] * len(toggles), toggles, masks=masks), toggles
+    except NonFiniteError as reason:
+        if len(toggles) == 1:
+            n_edges = edges_kept(size, trace.n_edges)
+            refused.append({"n_edges": n_edges, "toggles": toggles[0], "reason": str(reason)})
+            return None, []
+    rest = [each for one in toggles for each in _finite(trace, size, [one], masks, refused)[1]]
+    return (trace.evaluate([size] * len(rest), rest, masks=masks) if rest else None), rest
 
 
 def _changes(trace: STrace, size: float, toggles: Mapping[str, str]) -> bool:
@@ -107,7 +131,7 @@ def _rounded(evaluation: Evaluation) -> Evaluation:
     return {
         **evaluation,
         "total_variation": round(evaluation["total_variation"], 6),
-        "kl": round(evaluation["kl"], 6),
+        "kl": None if evaluation["kl"] is None else round(evaluation["kl"], 6),
         "entropy": round(evaluation["entropy"], 6),
         "top": [
             {**row, "probability": round(row["probability"], 6), "full_probability": round(row["full_probability"], 6)}
@@ -117,8 +141,15 @@ def _rounded(evaluation: Evaluation) -> Evaluation:
 
 
 def encoded(state: Mapping[str, Any]) -> str:
-    """Return a state as JSON, with bytes as base64 text."""
-    return json.dumps(state, default=_base64, ensure_ascii=False)
+    """Return a state as JSON, with bytes as base64 text.
+
+    Raises
+    ------
+    NonFiniteError
+        When it holds a number that JSON does not have; a figure without a value is None.
+    """
+    refuse_not_finite(state, "The Explorer's state")
+    return json.dumps(state, default=_base64, ensure_ascii=False, allow_nan=False)
 
 
 def _base64(value: Any) -> str:

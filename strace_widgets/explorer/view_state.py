@@ -58,7 +58,7 @@ def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int
         "toggles": cast("Toggles", dict(toggles)),
         "edges_kept": int(sweep.n_edges_kept[row]),
         "total_variation": float(sweep.total_variation[row]),
-        "kl": float(sweep.kl[row]),
+        "kl": float(sweep.kl[row]) if np.isfinite(sweep.kl[row]) else None,
         "entropy": float(sweep.entropy[row]),
         "top1": bool(sweep.top1[row]),
         "nucleus": float(sweep.nucleus[row]),

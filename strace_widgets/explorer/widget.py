@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
 READY: dict[str, Any] = START["status"]
-RESTORED = ("toggles", "evaluation", "evaluations", "curves", "history")
+RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "history")
 
 
 class Explorer(anywidget.AnyWidget):
@@ -61,8 +61,8 @@ class Explorer(anywidget.AnyWidget):
         The last exact result, with the request that it answers.
     top_tokens : list of dict
         Its leading tokens: ``{"token": str, "probability": float}``.
-    evaluations : list of dict
-        Exact results that are known ahead, for a replay.
+    evaluations, refused : list of dict
+        Exact results that are known ahead, for a replay, and what has none, with the reason.
     total_variation : float
         Its TV.
     status : dict
@@ -81,6 +81,7 @@ class Explorer(anywidget.AnyWidget):
     toggles = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
     evaluation = traitlets.Dict(default_value=START["evaluation"], allow_none=True).tag(sync=True)
     evaluations: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    refused: traitlets.List[Any] = traitlets.List().tag(sync=True)
     top_tokens: traitlets.List[Any] = traitlets.List().tag(sync=True)
     total_variation = traitlets.Float(default_value=None, allow_none=True).tag(sync=True)
     status = traitlets.Dict(default_value=START["status"]).tag(sync=True)

@@ -11,13 +11,12 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from ..errors import StudyError
 from ..extras import pd
 from ..graph.modes import Modes
-from ..json_files import decode
+from ..json_files import decode, encode
 from ..results import metrics
 from ..studies.prompts import read_prompts
 from ..studies.run import several, study
@@ -208,7 +207,7 @@ def _costs(model: Model, prompts: Any, folder: Path, done: Study) -> dict[str, f
     contents = [prompt.content for prompt in read_prompts(prompts) if prompt.id in traced]
     chosen = contents[:: -(-len(contents) // COSTED)]
     costs = weighing_costs(model, map(model.encode, chosen), measures)
-    (folder / COSTS).write_bytes(msgspec.json.format(msgspec.json.encode(costs), indent=1) + b"\n")
+    (folder / COSTS).write_bytes(encode(costs) + b"\n")
     return costs
 
 

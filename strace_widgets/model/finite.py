@@ -8,12 +8,12 @@ import numpy as np
 
 from ..errors import NonFiniteError, RemoteError
 from ..graph.edges import Array, Edges, Graph
+from ..graph.toggles import Toggles
 from ..interventions import finite, masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..graph.toggles import Toggles
     from .calls import Call
     from .model import Model
 
@@ -70,18 +70,28 @@ def check_logits(
     NonFiniteError
     """
     states = any(call.states for call in calls)
-    bad = ~np.isfinite(logits).all(axis=-1) if states else unusable(logits)
+    bad = np.asarray(~np.isfinite(logits).all(axis=-1) if states else unusable(logits))
     if not bad.any():
         return
     row = int(bad.argmax())
     n_kept = int(kept[row])
-    what = "after this prompt" if n_kept < 0 else f"in the subgraph of {n_kept:,} edges"
+    what = "after this prompt" if n_kept < 0 else f"in the subgraph of {n_kept:,} edge{'s' * (n_kept != 1)}"
     what += f" (s = {n_kept / n_edges:.3g})" if 0 < n_kept <= n_edges else ""
-    each = toggles if isinstance(toggles, (list, tuple)) else [toggles]
-    under = each[row if len(each) > 1 else 0]
+    under = toggles if toggles is None or isinstance(toggles, Toggles) else toggles[row if len(toggles) > 1 else 0]
     what += f" under the toggles {under.plain()}" if under else ""
     what += f", one of {bad.sum()} among the {len(bad)} that were asked for" if bad.sum() > 1 else ""
-    raise not_finite(model, what, calls, n_edges=None if n_kept < 0 else n_kept)
+    raise not_finite(model, what, *_pass_of(calls, row), n_edges=None if n_kept < 0 else n_kept)
+
+
+def _pass_of(calls: Sequence[Call], row: int) -> tuple[Call | None, int]:
+    """Return the pass in which a row was evaluated, and its row there."""
+    for call in calls:
+        _, _, kept, _, modes, *_ = call.args()
+        whole = int(modes["frozen"])  # the whole model goes in front
+        if row < len(kept) - whole:
+            return call, row + whole
+        row -= len(kept) - whole
+    return None, 0
 
 
 def check_scores(
@@ -103,7 +113,8 @@ def check_scores(
     NonFiniteError
     """
     sound = Edges(*(np.isfinite(kind) for kind in scores))
-    exists = Graph(*scores.attention.shape[:3], model.architecture.parallel).exists()
+    parallel = model.architecture.parallel
+    exists = Graph(scores.n_layers, scores.n_heads, scores.n_tokens, parallel).exists()
     layers = [
         layer
         for layer in range(scores.n_layers)
@@ -113,11 +124,12 @@ def check_scores(
         return
     what = "after this prompt" if n_edges is None else f"in the subgraph of {n_edges:,} edges whose gains are scored"
     if not layers:
-        raise not_finite(model, what, [call], n_edges=n_edges)
+        raise not_finite(model, what, call, n_edges=n_edges)
     layer = layers[-1] if backward else layers[0]  # gradients run from the last layer to the first
     attention = bool((~sound.attention[layer] & exists.attention[layer]).any())
     detail = f"of the edges into the {'attention' if attention else 'MLP'} node"
-    raise not_finite(model, what, [call], Place("gradients" if backward else "scores", layer, detail), n_edges)
+    otherwise = Place("gradients" if backward else "scores", layer, detail)
+    raise not_finite(model, what, call, otherwise=otherwise, n_edges=n_edges)
 
 
 def check_vectors(model: Model, vectors: Sequence[Array], logits: Array, call: Call) -> None:
@@ -129,32 +141,42 @@ def check_vectors(model: Model, vectors: Sequence[Array], logits: Array, call: C
     """
     for layer in range(len(vectors[0])):
         if not all(np.isfinite(kind[layer]).all() for kind in vectors):
-            raise not_finite(model, "after this prompt", [call], Place("scores", layer, "what its edges carry"))
+            place = Place("scores", layer, "what its edges carry")
+            raise not_finite(model, "after this prompt", call, otherwise=place)
     if unusable(logits):
-        raise not_finite(model, "after this prompt", [call])
+        raise not_finite(model, "after this prompt", call)
 
 
 def not_finite(
-    model: Model, what: str, calls: Sequence[Call] = (), otherwise: Place | None = None, n_edges: int | None = None
+    model: Model,
+    what: str,
+    call: Call | None,
+    row: int = 0,
+    *,
+    otherwise: Place | None = None,
+    n_edges: int | None = None,
 ) -> NonFiniteError:
-    """Return the error, having looked for the place in the same passes, run once more.
+    """Return the error, having looked for the place in the same pass, run once more.
 
     Parameters
     ----------
     what : str
         What was run.
-    calls : sequence of Call
-        Of whom one has shown that something is not finite; without one, it is not looked for.
+    call : Call or None
+        Which has shown that something is not finite; without it, the place is not looked for.
+    row : int
+        In which row of the pass.
     otherwise : Place, optional
         Where it is if all activations are finite.
     n_edges : int, optional
         Of the subgraph.
     """
-    place = next(filter(None, (_found(model, call) for call in calls)), otherwise)
+    place = (_found(model, call, row) if call else None) or otherwise
     if place is None:
-        again = "a second pass did not show where" if calls else "evaluate it anew to see where"
+        again = "a second pass did not show where" if call else "evaluate it anew to see where"
         return NonFiniteError(f"{model.name} gives numbers that are not finite {what}; {again}.", n_edges=n_edges)
-    return said(model.name, what, place, not_finite_weights(model, place), model.dtype, n_edges)
+    dtype = model.dtype if model.server is None else f"{model.dtype} on a server"
+    return said(model.name, what, place, not_finite_weights(model, place), dtype, n_edges)
 
 
 def said(
@@ -167,13 +189,17 @@ def said(
         cause = "The numbers outgrow float16: load the model with dtype=torch.bfloat16 or torch.float32."
     elif place.part in ("scores", "gradients"):
         cause = "All activations are finite: choose another importance measure, such as 'l1'."
+    elif dtype.endswith("server"):
+        cause = f"The model is in {dtype}, where its weights cannot be looked at."
     else:
-        cause = "The weights there are finite: the computation itself leaves the numbers that there are."
+        cause = "The weights there are finite: a sum, a product or a division on the way is not."
     opening = f"{name} gives numbers that are not finite {what}: the first arises in {place}."
     return NonFiniteError(f"{opening} {cause}", place.part, place.layer, weights, n_edges)
 
 
-def check_watched(module: Any, layers_path: str, attention_path: str, layers: Sequence[Any], after: Sequence[Any]) -> None:
+def check_watched(
+    module: Any, layers_path: str, attention_path: str, layers: Sequence[Any], after: Sequence[Any]
+) -> None:
     """Refuse a model in whose short forward pass something is not finite, before its parts are told by their numbers.
 
     Parameters
@@ -210,20 +236,19 @@ def check_watched(module: Any, layers_path: str, attention_path: str, layers: Se
         raise said(type(module).__name__, "on the four tokens of its proof", place, weights, dtype)
 
 
-def _found(model: Model, call: Call) -> Place | None:
+def _found(model: Model, call: Call, row: int) -> Place | None:
     """Run a pass once more and return the first place where something is not finite."""
     again = call._replace(function=finite.whole_model, args=lambda: call.args()[:1], gradients=False)
     if call.function is masked.evaluate:
         again = call._replace(function=finite.subgraphs)
     try:
-        codes = model.ask(again).numpy(force=True)
+        codes = model.ask(again).numpy(force=True)[:, row]
     except RemoteError:
         return None  # what is known is said all the same
-    steps = [codes[:, row] for row in range(codes.shape[1]) if codes[:, row].any()]
-    if not steps:
+    if not codes.any():
         return None
-    step = min(int(np.flatnonzero(each)[0]) for each in steps)
-    kind = KINDS[int(max(each[step] for each in steps))]
+    step = int(np.flatnonzero(codes)[0])
+    kind = KINDS[int(codes[step])]
     if step == 0:
         return Place("embeddings", kind=kind)
     layer, of_layer = divmod(step - 1, len(OF_A_LAYER))

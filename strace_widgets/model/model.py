@@ -236,8 +236,8 @@ class Model:
         calls = self.sweeps(token_ids, ranks, kept, toggles, modes, states=states)
         answers = self._run(calls, token_ids, *ranks, kept, f"{toggles} {modes} {states}")
         logits = self.joined_logits(answers, modes)
-        n_edges = Graph(*ranks.attention.shape[:3], self.architecture.parallel).n_edges
-        finite.check_logits(self, logits, kept, n_edges, toggles, calls)
+        graph = Graph(ranks.n_layers, ranks.n_heads, ranks.n_tokens, self.architecture.parallel)
+        finite.check_logits(self, logits, kept, graph.n_edges, toggles, calls)
         return logits
 
     def means(self) -> list[Any]:
@@ -254,7 +254,7 @@ class Model:
         call = Call(mean_ablation.reference_means, lambda: (row, self._half))
         means = list(self.ask(call))
         if not all(np.isfinite(unpacked(each)).all() for each in means):
-            raise finite.not_finite(self, "on the reference text of the means", [call])
+            raise finite.not_finite(self, "on the reference text of the means", call)
         return means
 
     def reference_ids(self) -> Array:

@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
 import numpy as np
 
 from ..errors import JobFileError
 from ..graph.edges import Graph
 from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
-from ..json_files import Header, decode_file
+from ..json_files import Header, decode_file, encode
 from ..model import finite
 from ..remote.backend import collect, stage_of
 from ..remote.stages import Stage
@@ -166,7 +165,7 @@ class Job:
         model, server = self.model, _server(self.model)
         revision = model.options.get("revision")
         content = JobFile(FORMAT, VERSION, server.url, model.source, self.ids, self.work, revision)
-        Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
+        Path(path).write_bytes(encode(content))
         return Path(path)
 
 

@@ -264,7 +264,7 @@ def _known(values: Array) -> Array:
     """Return values of which none is NaN: NaN differs from nothing, so that it would pass for agreement."""
     if np.isnan(values).any():
         raise NonFiniteError(
-            "Some of these probabilities are NaN, so that nothing can be said of them. Those of a trace that was loaded "
+            "Some of these probabilities are NaN, so nothing can be said of them. Those of a trace that was loaded "
             "from a file are known for its leading tokens only: give it its model with trace.with_model(model)."
         )
     return values

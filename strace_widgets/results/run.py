@@ -206,7 +206,7 @@ def _checked(weights: Any, graph: Graph) -> Edges:
         bad = np.argwhere(present & ~np.isfinite(np.asarray(kind)))
         if len(bad):
             raise NonFiniteError(
-                f"An importance function returns finite weights; of the {name} edges, {len(bad)} of this one's are not, "
+                f"An importance function returns finite weights; of the {name} edges {len(bad)} of this one's are not, "
                 f"the first at {tuple(bad[0].tolist())}.",
                 "scores",
                 int(bad[0][0]),

@@ -11,6 +11,7 @@ import io
 import math
 import zipfile
 import zlib
+from base64 import b64decode
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,7 @@ from ..graph.measures import Probing
 from ..graph.modes import Modes, modes_of
 from ..graph.ranked import LEVELS
 from ..graph.toggles import parse
-from ..json_files import Header, decode, decode_file
+from ..json_files import Header, decode, decode_file, encode
 from . import metrics, upgrade
 from .replay import ReplayModel
 from .strace import KEPT_SWEEPS, STrace
@@ -126,7 +127,7 @@ def save_trace(trace: STrace, path: str | Path, view: str, *, precision: str = "
     if precision not in ("float32", "float16"):
         raise ValueError(f"precision={precision!r} does not exist: choose 'float32' or 'float16'.")
     members = {"view.json": view.encode(), **_arrays(trace, precision)}
-    manifest = msgspec.json.format(msgspec.json.encode(_manifest(trace, precision, members)), indent=1)
+    manifest = encode(_manifest(trace, precision, members))
     path = Path(path)
     unfinished = path.with_name(path.name + ".part")  # a file under its own name is always whole
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -300,7 +301,7 @@ class _Reader:
             graph=graph,
             weights=self._weights(graph),
             ranks=self._ranks(graph),
-            full_logits=self.array("full_logits.npy", np.float32, manifest.vocabulary_size),
+            full_logits=self._logits(manifest.vocabulary_size),
             probing=manifest.probing,
             saved_view=self._view(graph),
         )
@@ -312,6 +313,12 @@ class _Reader:
         unknown = sorted(set(self.sizes) - {"manifest.json"} - set(self.manifest.members))
         if unknown or len(self.sizes) != len(self.archive.infolist()):
             raise self.wrong(unknown[0] if unknown else "manifest.json", "does not belong into the file")
+
+    def _logits(self, n_ids: int) -> Array:
+        logits = self.array("full_logits.npy", np.float32, n_ids)
+        if not np.isfinite(logits.max()):  # minus infinity suppresses a token, if not all of them
+            raise self.wrong("full_logits.npy", "holds NaN or plus infinity, or suppresses every token")
+        return logits
 
     def _weights(self, graph: Graph) -> Edges:
         exists, kinds = graph.exists(), []
@@ -337,6 +344,10 @@ class _Reader:
 
     def _sweep(self, folder: str, n_sizes: int, trace: STrace) -> Sweep:
         figures = {name: self.array(f"{folder}/{name}.npy", kind, n_sizes) for name, kind in COLUMNS.items()}
+        for name, column in figures.items():
+            # A divergence is infinite where a subgraph suppresses what the model does not.
+            if np.isnan(column).any() or (name != "kl" and not np.isfinite(column).all()) or (column < 0).any():
+                raise self.wrong(f"{folder}/{name}.npy", "holds figures that are negative or no numbers")
         figures["nucleus"] = figures["nucleus"] / 100
         n_edges, n_ids = figures["n_edges"], len(trace.full_logits)
         if n_sizes < 1 or n_edges[0] < 1 or n_edges[-1] != trace.n_edges or not (np.diff(n_edges) > 0).all():
@@ -347,9 +358,13 @@ class _Reader:
         if ids.min() < 0 or ids.max() >= n_ids:
             raise self.wrong(f"{folder}/top_ids.npy", f"has token ids that are not 0 to {n_ids - 1}")
         listed = np.union1d(ids, leading)
+        of_listed = self.array(f"{folder}/listed_probabilities.npy", np.float32, n_sizes, len(listed))
+        for name, shares in (("top", of_top), ("listed", of_listed)):
+            if not ((shares >= 0) & (shares <= 1)).all():
+                raise self.wrong(f"{folder}/{name}_probabilities.npy", "holds probabilities that are not from 0 to 1")
         # What the file does not have is no number, rather than a wrong one.
         probabilities = np.full((n_sizes, n_ids), np.nan, dtype=np.float32)
-        probabilities[:, listed] = self.array(f"{folder}/listed_probabilities.npy", np.float32, n_sizes, len(listed))
+        probabilities[:, listed] = of_listed
         return Sweep(
             **figures,
             top=[
@@ -372,6 +387,9 @@ class _Reader:
             answered = Modes(masks=shown.masks) in [modes_of(**sweep.modes) for sweep in self.manifest.sweeps]
             if sizes != (*graph[:3], graph.n_edges) or not (answered and 1 <= view["n_edges"] <= graph.n_edges):
                 raise self.wrong("view.json", "shows another trace")
+            for name, array in view["view_state"]["arrays"].items():
+                if array["dtype"] == "float32" and np.isnan(np.frombuffer(b64decode(array["data"]), np.float32)).any():
+                    raise self.wrong("view.json", f"shows {name} that is not a number")
             view["toggles"] = parse(view["toggles"], graph.n_layers, graph.n_heads).plain()
         return view
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import StudyError
 from ..graph.edges import Array, Edges
-from ..json_files import Header, decode_file
+from ..json_files import Header, decode_file, encode
 from .tables import read_table, write_tables
 
 if TYPE_CHECKING:
@@ -279,9 +279,9 @@ def open_study(folder: Path, settings: Settings, n_prompts: int) -> Study:
         (folder / "parts").mkdir(parents=True, exist_ok=True)
         if (folder / "study.json").exists():
             _refuse_other_settings(load_study(folder), settings)
-        described = msgspec.json.encode(_StudyFile(FORMAT, VERSION, n_prompts, settings))
+        described = encode(_StudyFile(FORMAT, VERSION, n_prompts, settings))
         unfinished = folder / f"{UNFINISHED}study.json"
-        unfinished.write_bytes(msgspec.json.format(described, indent=1) + b"\n")
+        unfinished.write_bytes(described + b"\n")
         unfinished.replace(folder / "study.json")
         for leftover in (folder / "parts").glob(f"{UNFINISHED}*"):
             shutil.rmtree(leftover)

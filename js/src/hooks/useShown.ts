@@ -1,6 +1,7 @@
 // What a model's traits amount to on screen; the Explorer and its single views read the same.
 import { useMemo } from "preact/hooks";
 import { read, type Reading } from "../logic/reading";
+import { sameToggles } from "../logic/toggles";
 import { tokenShares, traceAt, type Trace } from "../logic/trace";
 import type { ExplorerModel } from "../protocol/model";
 import type { Curve, Evaluation, Toggles, ViewState } from "../protocol/types";
@@ -18,6 +19,8 @@ export interface Shown {
   toggleable: boolean;
   /** Exact results that are known without a kernel. */
   known: Evaluation[];
+  /** Why the present subgraph has no result, where that is known without a kernel. */
+  refused: string | null;
   reading: Reading;
   trace: Trace;
   shares: ReturnType<typeof tokenShares>;
@@ -31,13 +34,15 @@ export function useShown(model: ExplorerModel, viewState: ViewState): Shown {
   const evaluation = useTrait(model, "evaluation");
   const curves = useTrait(model, "curves");
   const known = useTrait(model, "evaluations");
+  const refusals = useTrait(model, "refused");
   const kernel = useKernel(model);
   const live = kernel === "live" || kernel === "awaited";
-  const toggleable = live || known.length > 0;
+  const refusal = refusals.find((one) => !live && one.n_edges === size.nEdges && sameToggles(one.toggles, toggles));
+  const toggleable = live || known.length + refusals.length > 0;
   const reading = useMemo(() => read(viewState, size.nEdges, toggles, evaluation), [viewState, size.nEdges, toggles, evaluation]);
   const trace = useMemo(() => traceAt(viewState, size.nEdges), [viewState, size.nEdges]);
   const shares = useMemo(() => tokenShares(viewState, trace), [viewState, trace]);
   const underToggles = Object.keys(toggles).length > 0 && evaluation !== null && Object.keys(evaluation.toggles).length > 0;
   const toggled = underToggles ? evaluation : null;
-  return { size, toggles, evaluation, curves, kernel, live, toggleable, known, reading, trace, shares, toggled };
+  return { size, toggles, evaluation, curves, kernel, live, toggleable, known, refused: refusal?.reason ?? null, reading, trace, shares, toggled };
 }

@@ -55,8 +55,11 @@ export interface Result {
 
 /** What a subgraph predicts, against the full model. */
 export interface Prediction extends Result {
-  /** Kullback-Leibler divergence from the full model, in nats. */
-  kl: number;
+  /**
+   * Kullback-Leibler divergence from the full model, in nats; null where it is infinite: the subgraph suppresses a token that the full
+   * model does not.
+   */
+  kl: number | null;
   /** Of the subgraph's prediction, in nats. */
   entropy: number;
   /** Whether the most probable token is the full model's. */
@@ -67,6 +70,12 @@ export interface Prediction extends Result {
 
 /** An exact result, with the request that it answers. */
 export interface Evaluation extends Subgraph, Prediction {
+}
+
+/** A subgraph that has no result, and why. */
+export interface Refusal extends Subgraph {
+  /** In a sentence. */
+  reason: string;
 }
 
 /** A state to go back to. */
@@ -180,7 +189,7 @@ export interface Arrays {
   level_n_edges: Int32Array;
   /** float32 [K]: error at each level. */
   total_variation: Float32Array;
-  /** float32 [K]: in nats. */
+  /** float32 [K]: in nats; it may be infinite. */
   kl: Float32Array;
   /** float32 [K]: in nats. */
   entropy: Float32Array;
@@ -275,6 +284,8 @@ export interface ExplorerState {
    * Exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by itself, on a page; else empty.
    */
   evaluations: Evaluation[];
+  /** Those of them that have no result, such as one that overflows; else empty. */
+  refused: Refusal[];
   /** What it is doing. */
   status: Status;
   /** What a person can change to. */
@@ -389,6 +400,7 @@ export const defaults: ExplorerState = {
   toggles: {},
   evaluation: null,
   evaluations: [],
+  refused: [],
   status: { state: "ready", message: "", progress: 0 },
   choices: { importance: [], masks: [] },
   curves: [],

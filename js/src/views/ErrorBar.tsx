@@ -6,12 +6,15 @@ import type { ViewProps } from "./props";
 /** What did not happen; all that is on screen stays as it was. */
 const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", trace: "Not traced.", compare: "Not drawn.", code: "No code." };
 
+type Props = Pick<ViewProps, "status" | "conversation"> & Partial<Pick<ViewProps, "shown">>;
+
 /** What went wrong with the last request of this view, else with Python's last work. */
-export function ErrorBar({ status, conversation }: Pick<ViewProps, "status" | "conversation">) {
+export function ErrorBar({ status, conversation, shown: view }: Props) {
   const { failure, report, request } = conversation;
   const failed = status.state === "error";
   const evaluate = () => void request("evaluate", {});
-  const shown = failure ?? (failed ? failureOf(status, evaluate) : null);
+  const refused: Failure | null = view?.refused ? { kind: "evaluate", sentence: view.refused } : null;
+  const shown = failure ?? (failed ? failureOf(status, evaluate) : refused);
   if (!shown) return null;
   const { kind, sentence, detail, again } = shown;
   const dismiss = () => {

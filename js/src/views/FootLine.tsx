@@ -51,14 +51,14 @@ export function FootLine({ viewState, shown, missing, onToggles, children }: Pro
 
 /** What can be seen here, and what would need a kernel that holds the model: or, in a notebook, the model alone. */
 function WithoutKernel({ viewState, shown, missing }: Pick<Props, "viewState" | "shown" | "missing">) {
-  const { known, reading, size, toggles } = shown;
+  const { known, refused, reading, size, toggles } = shown;
   const sizes = "sizes are interpolated between computed levels";
   const without = missing ? `${missing} Until then ${sizes}.` : `No kernel: ${sizes}.`;
   if (known.length === 0) {
     return <p class="sw-note" data-testid="without-kernel">{missing ? without : `No kernel: ${sizes}; toggles need a kernel.`}</p>;
   }
   const computed = known[0].n_edges;
-  const unknown = reading.state === "stale";
+  const unknown = reading.state === "stale" && refused === null;
   return (
     <p class="sw-note" role="status" data-testid="known-toggles">
       {unknown ? (

@@ -26,7 +26,7 @@ export function ReadingLine({ viewState, shown: { size, reading }, status }: Vie
         TV <b data-testid="tv">{formatDistance(reading.total_variation)}</b>
       </span>
       <span class="sw-number" title="Kullback-Leibler divergence in nats">
-        KL <b>{formatDistance(reading.kl)}</b>
+        KL <b>{formatDistance(reading.kl ?? Infinity)}</b>
       </span>
       <span class="sw-number" title="Recovered nucleus: the largest one whose tokens the subgraph puts first as well">
         nucleus <b>{reading.nucleus > 0 ? `${Math.round(100 * reading.nucleus)} %` : "none"}</b>
