@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .paths import writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,7 +190,8 @@ def _compare_measures(options: argparse.Namespace) -> None:
     )
     print(result)
     if options.chart:
-        result.chart().save(options.chart)
+        with writing(options.chart) as unfinished:
+            result.chart().save(str(unfinished), format=Path(options.chart).suffix[1:])
 
 
 if __name__ == "__main__":

@@ -23,6 +23,14 @@ class PromptError(StraceError, ValueError):
     """The prompt cannot be traced: it is empty, or longer than the model's context."""
 
 
+class PathError(StraceError, OSError):
+    """A file cannot be read or written; its whole path is named."""
+
+
+class MissingFileError(PathError, FileNotFoundError):
+    """A file that was to be read is not there; its whole path is named."""
+
+
 class SessionFileError(StraceError, ValueError):
     """A session file cannot be read: it is something else, of another version, or of another model."""
 

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import MissingPackageError
+from ..paths import write_file
 from .shown import encoded, session_of, shown, single_toggles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..paths import AnyPath
     from .shown import Explored
 
 LOG = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ STATIC = Path(__file__).parent / "static"
 
 def to_html(
     items: Explored | str | Iterable[Explored | str],
-    path: str | Path,
+    path: AnyPath,
     *,
     title: str | None = None,
     toggles: KnownToggles = None,
@@ -72,10 +74,9 @@ def to_html(
         if toggles and not state["evaluations"]:
             state["evaluations"], state["refused"] = single_toggles(session_of(part), state["n_edges"])
         written.append(state)
-    text = page(title or _title(written), written)
-    LOG.info("%s: a page of %.2f MB", path, len(text.encode()) / 1e6)
-    Path(path).write_text(text, encoding="utf-8")
-    return Path(path)
+    content = page(title or _title(written), written).encode()
+    LOG.info("%s: a page of %.2f MB", path, len(content) / 1e6)
+    return write_file(path, content)
 
 
 def page(title: str, parts: list[str | dict[str, Any]]) -> str:

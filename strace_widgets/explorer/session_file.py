@@ -11,12 +11,15 @@ import msgspec
 
 from ..errors import SessionFileError
 from ..json_files import Header, decode_file, encode
+from ..paths import read_file, write_file
 from ..results import upgrade
 from .contract import VERSION
 from .session import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ..paths import AnyPath
 
 FORMAT = "strace-session"
 
@@ -44,21 +47,24 @@ class SavedSession(Header, kw_only=True):
     history: dict[str, Any]
 
 
-def write(path: Path, saved: SavedSession) -> None:
-    """Write a session file."""
-    path.write_bytes(encode(saved))
+def write(path: AnyPath, saved: SavedSession) -> Path:
+    """Write a session file and return its path."""
+    return write_file(path, encode(saved))
 
 
-def read(path: Path, model_name: str) -> SavedSession:
+def read(path: AnyPath, model_name: str) -> SavedSession:
     """Read a session file.
 
     Raises
     ------
     SessionFileError
         When it is not one, of another version, or of another model; says which.
+    PathError
+        When it cannot be read.
     """
+    content = read_file(path, "a session")
     try:
-        saved = decode_file(path.read_bytes(), SavedSession, FORMAT, VERSION)
+        saved = decode_file(content, SavedSession, FORMAT, VERSION)
         if saved.version == 1:
             saved = msgspec.structs.replace(saved, version=VERSION, history=upgrade.history(saved.history))
     except (ValueError, KeyError, TypeError, AttributeError) as reason:

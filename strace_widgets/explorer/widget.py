@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from ..paths import AnyPath
     from ..results.strace import STrace
     from .contract import Evaluation
     from .html_page import KnownToggles
@@ -93,7 +94,7 @@ class Explorer(anywidget.AnyWidget):
     def __init__(
         self,
         trace: STrace,
-        session: str | Path | None = None,
+        session: AnyPath | None = None,
         *,
         loop: asyncio.AbstractEventLoop | None = None,
         **kwargs: Any,
@@ -125,7 +126,7 @@ class Explorer(anywidget.AnyWidget):
         """The trace that is shown."""
         return self.session.trace
 
-    def save(self, path: str | Path, *, precision: str = "float32") -> Path:
+    def save(self, path: AnyPath, *, precision: str = "float32") -> Path:
         """Write the trace, with what was tried on it, to one file that opens without a model; return its path.
 
         See `strace_widgets.STrace.save`.
@@ -141,7 +142,7 @@ class Explorer(anywidget.AnyWidget):
 
         return save_trace(self.trace, path, encoded(shown(self)), precision=precision)
 
-    def save_session(self, path: str | Path) -> Path:
+    def save_session(self, path: AnyPath) -> Path:
         """Write what was done here, without the trace, to a small JSON file; return its path. See `load_session`.
 
         Parameters
@@ -155,10 +156,9 @@ class Explorer(anywidget.AnyWidget):
             toggles=self.toggles,
             history=self.history,
         )
-        session_file.write(Path(path), saved)
-        return Path(path)
+        return session_file.write(path, saved)
 
-    def load_session(self, path: str | Path) -> None:
+    def load_session(self, path: AnyPath) -> None:
         """Go on with a session that was saved; nothing changes when the file cannot be read.
 
         Parameters
@@ -170,7 +170,7 @@ class Explorer(anywidget.AnyWidget):
         SessionFileError
             When it is no session file, or of another version or model.
         """
-        saved = session_file.read(Path(path), self.trace.model.name)
+        saved = session_file.read(path, self.trace.model.name)
         session = self.session.with_settings(saved.settings)
         self._show_session(session, saved.n_edges, saved.toggles, saved.history)
 
@@ -178,7 +178,7 @@ class Explorer(anywidget.AnyWidget):
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
         return self.session.code(self.n_edges, self.toggles)
 
-    def to_html(self, path: str | Path, *, toggles: KnownToggles = None) -> Path:
+    def to_html(self, path: AnyPath, *, toggles: KnownToggles = None) -> Path:
         """Write the Explorer as it stands as one page that needs no kernel and no network; return its path.
 
         See `strace_widgets.to_html`.

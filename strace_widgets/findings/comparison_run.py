@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..errors import StudyError
 from ..extras import pd
 from ..graph.modes import Modes
 from ..json_files import decode, encode
+from ..paths import absolute, expanded, write_file
 from ..results import metrics
 from ..studies.prompts import read_prompts
 from ..studies.run import several, study
@@ -26,7 +26,10 @@ from .measure_comparison import AREAS, CRITERIA, Condition, MeasureComparison
 from .reconstruction import error_by_size
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..model.model import Model
+    from ..paths import AnyPath
 
 IMPORTANCE = ("l1", "l2", "fisher", "fisher+projection", "rescored")
 """The measures that are compared unless others are named."""
@@ -46,8 +49,8 @@ COSTS = "costs.json"
 
 def compare_measures(
     model: Model,
-    prompts: Any,
-    folder: str | Path,
+    prompts: AnyPath | Any,
+    folder: AnyPath,
     *,
     importance: Iterable[str] | str = IMPORTANCE,
     baseline: str = "l1",
@@ -94,16 +97,17 @@ def compare_measures(
     StudyError
         As for `strace_widgets.study`.
     """
+    folder = expanded(folder)
     conditions = [Condition(*each) for each in product(*map(several, (masks, attention, ablation)))]
     measures, grid = several(importance), tuple(SIZES if sizes is None else sizes)
     _check(measures, baseline, grid, conditions)
     prompts = list(prompts) if isinstance(prompts, Iterator) else prompts  # each condition reads them again
     shared: dict[str, Any] = {"importance": measures, "baselines": (), "sizes": grid, "limit": limit, "seed": seed}
     studies = {
-        each: study(model, prompts, Path(folder) / "-".join(each), **shared, **each._asdict(), progress=progress)
+        each: study(model, prompts, folder / "-".join(each), **shared, **each._asdict(), progress=progress)
         for each in conditions
     }
-    return _compared(studies, baseline, _costs(model, prompts, Path(folder), studies[conditions[0]]), seed)
+    return _compared(studies, baseline, _costs(model, prompts, folder, studies[conditions[0]]), seed)
 
 
 def _check(measures: tuple[str, ...], baseline: str, grid: tuple[float, ...], conditions: list[Condition]) -> None:
@@ -122,7 +126,7 @@ def _check_baseline(measures: tuple[str, ...], baseline: str) -> None:
         raise ValueError(f"The baseline {baseline!r} is not among the measures {', '.join(map(repr, measures))}.")
 
 
-def load_measure_comparison(folder: str | Path, *, baseline: str = "l1", seed: int = 0) -> MeasureComparison:
+def load_measure_comparison(folder: AnyPath, *, baseline: str = "l1", seed: int = 0) -> MeasureComparison:
     """Return what `strace_widgets.compare_measures` left in a folder, whole or as far as it has come.
 
     Parameters
@@ -140,11 +144,11 @@ def load_measure_comparison(folder: str | Path, *, baseline: str = "l1", seed: i
     ValueError
         When the baseline was not compared.
     """
-    folder = Path(folder)
+    folder = expanded(folder)
     begun = [load_study(file.parent) for file in sorted(folder.glob("*/study.json"))]
     studies = {_condition(each): each for each in begun if (each.prompts["status"] == "ok").any()}
     if not studies:
-        raise StudyError(f"There are no results of a comparison in {str(folder)!r}: run `compare_measures` into it.")
+        raise StudyError(f"There are no results of a comparison in {absolute(folder)}: run `compare_measures` into it.")
     measures = next(iter(studies.values())).settings.importance
     _check_baseline(measures, baseline)
     return _compared(studies, baseline, _read_costs(folder) or dict.fromkeys(measures, np.nan), seed)
@@ -207,7 +211,7 @@ def _costs(model: Model, prompts: Any, folder: Path, done: Study) -> dict[str, f
     contents = [prompt.content for prompt in read_prompts(prompts) if prompt.id in traced]
     chosen = contents[:: -(-len(contents) // COSTED)]
     costs = weighing_costs(model, map(model.encode, chosen), measures)
-    (folder / COSTS).write_bytes(encode(costs) + b"\n")
+    write_file(folder / COSTS, encode(costs) + b"\n")
     return costs
 
 

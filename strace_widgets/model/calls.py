@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable  # noqa: TC003 - a NamedTuple's field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
 
 
 class Server(Protocol):
@@ -31,3 +34,30 @@ class Call(NamedTuple):
     """Whether the run keeps what derivatives need."""
     states: bool = False
     """Whether the answer holds hidden states in place of logits."""
+
+
+class Runner(Protocol):
+    """What runs calls: a `strace_widgets.model.model.Model`."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def dtype(self) -> str:
+        """The weights' number format."""
+
+    @property
+    def nnsight(self) -> Any:
+        """The nnsight model."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """Where its parts are."""
+
+    @property
+    def server(self) -> Server | None:
+        """Where it runs, if not here."""
+
+    def ask(self, call: Call) -> Any:
+        """Run a call and return its answer."""

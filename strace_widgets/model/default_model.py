@@ -18,6 +18,8 @@ import torch
 from tqdm.auto import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from ..paths import expanded
+
 NAME = "SmolLM2-135M-Instruct"
 HUB_ID = f"HuggingFaceTB/{NAME}"
 
@@ -36,7 +38,7 @@ def locate() -> str:
 
 def cache_folder() -> Path:
     """Return the folder for unpacked models; the environment variable STRACE_WIDGETS_CACHE moves it."""
-    return Path(os.environ.get("STRACE_WIDGETS_CACHE") or platformdirs.user_cache_dir("strace_widgets"))
+    return expanded(os.environ.get("STRACE_WIDGETS_CACHE") or platformdirs.user_cache_dir("strace_widgets"))
 
 
 def shipped_file() -> Path | None:

@@ -14,8 +14,7 @@ from ..interventions import finite, masked
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .calls import Call
-    from .model import Model
+    from .calls import Call, Runner
 
 KINDS = {finite.INFINITE: "infinity", finite.NOT_A_NUMBER: "not a number"}
 OF_A_LAYER = (
@@ -47,7 +46,7 @@ def unusable(logits: Array) -> Array:
 
 
 def check_logits(
-    model: Model,
+    model: Runner,
     logits: Array,
     kept: Array,
     n_edges: int,
@@ -95,7 +94,7 @@ def _pass_of(calls: Sequence[Call], row: int) -> tuple[Call | None, int]:
 
 
 def check_scores(
-    model: Model, scores: Edges, logits: Array, call: Call, *, backward: bool = False, n_edges: int | None = None
+    model: Runner, scores: Edges, logits: Array, call: Call, *, backward: bool = False, n_edges: int | None = None
 ) -> None:
     """Refuse scores of edges, or the logits of the same pass, that are not finite.
 
@@ -132,7 +131,7 @@ def check_scores(
     raise not_finite(model, what, call, otherwise=otherwise, n_edges=n_edges)
 
 
-def check_vectors(model: Model, vectors: Sequence[Array], logits: Array, call: Call) -> None:
+def check_vectors(model: Runner, vectors: Sequence[Array], logits: Array, call: Call) -> None:
     """Refuse what edges carry, (L, ...) a kind, and logits of the same pass, where they are not finite.
 
     Raises
@@ -148,7 +147,7 @@ def check_vectors(model: Model, vectors: Sequence[Array], logits: Array, call: C
 
 
 def not_finite(
-    model: Model,
+    model: Runner,
     what: str,
     call: Call | None,
     row: int = 0,
@@ -236,7 +235,7 @@ def check_watched(
         raise said(type(module).__name__, "on the four tokens of its proof", place, weights, dtype)
 
 
-def _found(model: Model, call: Call, row: int) -> Place | None:
+def _found(model: Runner, call: Call, row: int) -> Place | None:
     """Run a pass once more and return the first place where something is not finite."""
     again = call._replace(function=finite.whole_model, args=lambda: call.args()[:1], gradients=False)
     if call.function is masked.evaluate:
@@ -258,7 +257,7 @@ def _found(model: Model, call: Call, row: int) -> Place | None:
     return Place("unembedding" if of_layer else "final norm", kind=kind)
 
 
-def not_finite_weights(model: Model, place: Place) -> tuple[str, ...]:
+def not_finite_weights(model: Runner, place: Place) -> tuple[str, ...]:
     """Return the names of the weights at a place that are not finite, as far as the weights are on this machine."""
     module, a = model.nnsight._module, model.architecture
     if place.layer is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nnsight
 import torch
@@ -15,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ..errors import ModelNotFoundError, UnsupportedArchitectureError
 from ..interventions import access
+from ..paths import absolute, expanded, is_path
 from . import default_model
 from .discovery import inspect_model
 from .load_options import of_the_hub
@@ -22,9 +24,15 @@ from .model import Model
 from .proving import proved
 from .running import running
 
+if TYPE_CHECKING:
+    from ..paths import AnyPath
+
+FOLDERS = ("cache_dir", "offload_folder")
+"""Options of ``from_pretrained`` that are folders."""
+
 
 def load_model(
-    source: Any = None,
+    source: AnyPath | Any = None,
     *,
     remote: bool | str = False,
     tokenizer: Any = None,
@@ -96,7 +104,7 @@ class Found(NamedTuple):
 
 
 def _is_held(source: Any) -> bool:
-    return not (source is None or isinstance(source, (str, Path)))
+    return not (source is None or isinstance(source, (str, os.PathLike)))
 
 
 def _held(source: Any, tokenizer: Any, options: dict[str, Any]) -> Found:
@@ -117,9 +125,9 @@ def _held(source: Any, tokenizer: Any, options: dict[str, Any]) -> Found:
     return Found(source, tokenizer or getattr(source, "tokenizer", None), "", name, {})
 
 
-def _read(source: str | Path | None, tokenizer: Any, options: dict[str, Any]) -> Found:
+def _read(source: AnyPath | None, tokenizer: Any, options: dict[str, Any]) -> Found:
     """Return the model under a name or in a folder."""
-    origin = default_model.locate() if source is None else str(source)
+    origin = default_model.locate() if source is None else _folder_or_name(source)
     settings = {"dtype": torch.float32, "attn_implementation": "eager"} | options
     try:
         module = AutoModelForCausalLM.from_pretrained(origin, **settings)
@@ -145,14 +153,28 @@ def _wrapped(found: Found) -> Any:
 
 
 def given(revision: str | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Return all options that say something."""
-    return {name: value for name, value in ({"revision": revision} | options).items() if value is not None}
+    """Return all options that say something, folders among them without ``~``."""
+    said = {name: value for name, value in ({"revision": revision} | options).items() if value is not None}
+    return {name: str(expanded(value)) if name in FOLDERS else value for name, value in said.items()}
 
 
 def remembered(options: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
     """Return how a model was loaded, without the secret among it."""
     kept = {name: None if name == "token" else value for name, value in options.items()}
     return kept if tokenizer is None else kept | {"tokenizer": tokenizer}
+
+
+def _folder_or_name(source: AnyPath) -> str:
+    """Return a folder's path with the home folder in place of ``~``, or a hub id as it is."""
+    if not is_path(source):
+        return str(source)
+    folder = expanded(source)
+    if not folder.exists():
+        raise ModelNotFoundError(
+            f"There is no folder {absolute(folder)}. Give a folder with a saved model, a hub id such as "
+            "'HuggingFaceTB/SmolLM2-135M', or nothing for the default model."
+        )
+    return str(folder)
 
 
 def short_name(origin: str) -> str:
@@ -162,9 +184,11 @@ def short_name(origin: str) -> str:
 
 def not_found(source: str, reason: Exception) -> ModelNotFoundError:
     """Return the exception for a name under which nothing loads."""
+    folder = Path(source)
+    nor = "" if folder.exists() else f", and there is no folder {absolute(folder)}"
     return ModelNotFoundError(
-        f"No model could be loaded from {source!r} ({first_line(reason)}). Give a folder with a saved model, a hub id "
-        "such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default model."
+        f"No model could be loaded from {source!r} ({first_line(reason)}){nor}. Give a folder with a saved model, a "
+        "hub id such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default model."
     )
 
 

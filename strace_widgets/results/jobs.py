@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,14 +13,18 @@ from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
 from ..json_files import Header, decode_file, encode
 from ..model import finite
+from ..paths import read_file, write_file
 from ..remote.backend import collect, stage_of
 from ..remote.stages import Stage
 from .run import from_scores
 from .sweep import Sweep, compare
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..graph.toggles import Toggles
     from ..model.model import Model
+    from ..paths import AnyPath
     from .strace import STrace
 
 FORMAT, VERSION = "strace-job", 1
@@ -155,7 +158,7 @@ class Job:
             logits[0], logits[1:], work.sizes, np.array(work.kept), np.array(work.counted), self.model.decode
         )
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: AnyPath) -> Path:
         """Write where the job is and what it was, as JSON, without a key; return the path. See `load_job`.
 
         Parameters
@@ -165,8 +168,7 @@ class Job:
         model, server = self.model, _server(self.model)
         revision = model.options.get("revision")
         content = JobFile(FORMAT, VERSION, server.url, model.source, self.ids, self.work, revision)
-        Path(path).write_bytes(encode(content))
-        return Path(path)
+        return write_file(path, encode(content))
 
 
 def submit(
@@ -229,7 +231,7 @@ def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Mod
     return Job([trace.model.send(call) for call in calls], work, trace.model)
 
 
-def load_job(path: str | Path, model: Model | None = None) -> Job:
+def load_job(path: AnyPath, model: Model | None = None) -> Job:
     """Return a job that was saved, here or elsewhere, to go on with.
 
     Parameters
@@ -242,9 +244,12 @@ def load_job(path: str | Path, model: Model | None = None) -> Job:
     ------
     JobFileError
         When the file is no job of this package, or of another version.
+    PathError
+        When it cannot be read.
     """
+    content = read_file(path, "a job")
     try:
-        file = decode_file(Path(path).read_bytes(), JobFile, FORMAT, VERSION)
+        file = decode_file(content, JobFile, FORMAT, VERSION)
     except ValueError as reason:
         raise JobFileError(f"{path} is no job file of strace_widgets that can be read: {reason}.") from reason
     if model is None:

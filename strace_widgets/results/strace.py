@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..graph.toggles import Toggles
     from ..model.model import Model
     from ..model.request_estimates import Estimate
+    from ..paths import AnyPath
     from .jobs import Job
 
 REFINED = 16
@@ -326,7 +327,7 @@ class STrace(RankedGraph):
         refined = self.evaluate([size_of(int(n), self.n_edges) for n in between])
         return criteria.necessary_size(refined, *must_hold)
 
-    def explore(self, session: str | Path | None = None) -> Explorer:
+    def explore(self, session: AnyPath | None = None) -> Explorer:
         """Return the Explorer widget on this trace; with a session file, go on with what was saved in it.
 
         Parameters
@@ -338,7 +339,7 @@ class STrace(RankedGraph):
 
         return Explorer(self, session)
 
-    def save(self, path: str | Path, *, precision: str = "float32") -> Path:
+    def save(self, path: AnyPath, *, precision: str = "float32") -> Path:
         """Write the trace with its results to one file that opens without torch or a model; return its path.
 
         The standard sweep is computed if it is not there yet. ``docs/strace-file.md`` describes the format.
@@ -354,7 +355,7 @@ class STrace(RankedGraph):
 
         return save_trace(self, path, encoded(shown(self)), precision=precision)
 
-    def to_html(self, path: str | Path, *, toggles: Literal["single"] | None = None) -> Path:
+    def to_html(self, path: AnyPath, *, toggles: Literal["single"] | None = None) -> Path:
         """Write the Explorer as one page that needs no kernel and no network; return its path.
 
         See `strace_widgets.to_html`, which also puts several on one page.

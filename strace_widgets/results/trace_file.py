@@ -14,7 +14,6 @@ import zlib
 from base64 import b64decode
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
@@ -27,6 +26,7 @@ from ..graph.modes import Modes, modes_of
 from ..graph.ranked import LEVELS
 from ..graph.toggles import parse
 from ..json_files import Header, decode, decode_file, encode
+from ..paths import AnyPath, expanded, reading, writing
 from . import metrics, upgrade
 from .replay import ReplayModel
 from .strace import KEPT_SWEEPS, STrace
@@ -34,6 +34,7 @@ from .sweep import FIGURES, Sweep, TopToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ..model.model import Model
 
@@ -116,7 +117,7 @@ class ShownGraph(msgspec.Struct):
     masks: str
 
 
-def save_trace(trace: STrace, path: str | Path, view: str, *, precision: str = "float32") -> Path:
+def save_trace(trace: STrace, path: AnyPath, view: str, *, precision: str = "float32") -> Path:
     """Write a trace, its results and what an Explorer shows of it (``view``, JSON) to a file; return its path.
 
     Raises
@@ -128,15 +129,13 @@ def save_trace(trace: STrace, path: str | Path, view: str, *, precision: str = "
         raise ValueError(f"precision={precision!r} does not exist: choose 'float32' or 'float16'.")
     members = {"view.json": view.encode(), **_arrays(trace, precision)}
     manifest = encode(_manifest(trace, precision, members))
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".part")  # a file under its own name is always whole
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+    with writing(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in {"manifest.json": manifest, **members}.items():
             # No time of day: the same trace gives the same file.
             member = zipfile.ZipInfo(name)
             member.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(member, content)
-    return unfinished.replace(path)
+    return expanded(path)
 
 
 def _arrays(trace: STrace, precision: str) -> dict[str, bytes]:
@@ -185,7 +184,7 @@ def _listed(sweep: Sweep, trace: STrace) -> set[int]:
     return {token.id for row in (*sweep.top, trace.top) for token in row}
 
 
-def load_trace(path: str | Path) -> STrace:
+def load_trace(path: AnyPath) -> STrace:
     """Load a trace that was saved, without torch and without its model.
 
     Its masks, weights, ranks and saved results are there, and ``trace.explore()`` replays them. What needs the model
@@ -204,14 +203,15 @@ def load_trace(path: str | Path) -> STrace:
     ------
     TraceFileError
         When the file is no saved trace, of a newer version, cut off or altered; names the part at fault.
-    FileNotFoundError
+    PathError
+        When it cannot be read; a `MissingFileError` when it is not there.
     """
-    path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _Reader(path, archive).trace()
-    except zipfile.BadZipFile as reason:
-        raise TraceFileError(f"{path} is no saved trace, or was cut off: {reason}.") from reason
+    with reading(path, "a saved trace") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _Reader(file, archive).trace()
+        except zipfile.BadZipFile as reason:
+            raise TraceFileError(f"{file} is no saved trace, or was cut off: {reason}.") from reason
 
 
 class _Reader:

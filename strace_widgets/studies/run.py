@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from ..errors import StraceError, StudyError, UnsupportedArchitectureError
 from ..graph.edges import edges_kept
 from ..graph.measures import measure_named
 from ..graph.modes import Modes
+from ..paths import expanded
 from .model_sizes import dimensions
 from .prompt_tables import BASELINES, described, prompt_tables, prompt_text
 from .prompts import Prompt, read_prompts
@@ -29,9 +29,11 @@ from .word_frequency import Unigram, unigram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from ..extras import pa
     from ..model.model import Model
+    from ..paths import AnyPath
 
 SIZES = tuple(float(f"{size:.4g}") for size in np.geomspace(1e-4, 1, 25))
 """The grid of sizes: six a decade."""
@@ -39,8 +41,8 @@ SIZES = tuple(float(f"{size:.4g}") for size in np.geomspace(1e-4, 1, 25))
 
 def study(
     model: Model,
-    prompts: Any,
-    folder: str | Path,
+    prompts: AnyPath | Any,
+    folder: AnyPath,
     *,
     importance: Iterable[str] | str = ("l1",),
     masks: Iterable[str] | str = ("all",),
@@ -96,7 +98,7 @@ def study(
     others = {"attention": attention, "ablation": ablation, "positions": positions, "seed": int(seed)}
     settings = _settings(model, vocabulary, sizes, names, **kept, **others)
     asked = _parts(model, read_prompts(prompts, column=column, limit=limit, seed=seed), positions)
-    return _run(model, asked, Path(folder), settings, unigram(vocabulary), progress=progress)
+    return _run(model, asked, expanded(folder), settings, unigram(vocabulary), progress=progress)
 
 
 def _settings(

@@ -13,7 +13,6 @@ import re
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,10 +21,14 @@ import numpy as np
 from ..errors import StudyError
 from ..graph.edges import Array, Edges
 from ..json_files import Header, decode_file, encode
+from ..paths import absolute, expanded
 from .tables import read_table, write_tables
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..extras import pa, pd
+    from ..paths import AnyPath
 
 
 FORMAT, VERSION = "strace-study", 1
@@ -243,7 +246,7 @@ class Study:
         return read_table(name, self._parts())
 
 
-def load_study(folder: str | Path) -> Study:
+def load_study(folder: AnyPath) -> Study:
     """Return the study in a folder, whole or as far as it has come.
 
     Parameters
@@ -255,12 +258,12 @@ def load_study(folder: str | Path) -> Study:
     StudyError
         When the folder holds no study, or one of another version.
     """
-    folder = Path(folder)
+    folder = expanded(folder)
     file = folder / "study.json"
     try:
         described = decode_file(file.read_bytes(), _StudyFile, FORMAT, VERSION)
     except OSError as reason:
-        raise StudyError(f"There is no study in {str(folder)!r} ({reason}).") from reason
+        raise StudyError(f"There is no study in {absolute(folder)} ({reason.strerror or reason}).") from reason
     except ValueError as reason:
         raise StudyError(f"{file} describes no study: {reason}.") from reason
     dimensions = {_FIRST_NAMES.get(name, name): size for name, size in described.settings.dimensions.items()}
@@ -286,7 +289,7 @@ def open_study(folder: Path, settings: Settings, n_prompts: int) -> Study:
         for leftover in (folder / "parts").glob(f"{UNFINISHED}*"):
             shutil.rmtree(leftover)
     except OSError as reason:
-        raise StudyError(f"The study cannot be written to {str(folder)!r}: {reason}.") from reason
+        raise StudyError(f"The study cannot be written to {absolute(folder)}: {reason}.") from reason
     return Study(folder, settings, n_prompts)
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import StudyError
+from ...paths import absolute, expanded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...paths import AnyPath
 
 HALVES = ("tuning", "reporting")
 """The two sets of shipped prompts: one to choose a method on, one to report the chosen method's figures on."""
@@ -47,7 +53,9 @@ class Prompt:
     language: str | None = None
 
 
-def read_prompts(source: Any, *, column: str | None = None, limit: int | None = None, seed: int = 0) -> list[Prompt]:
+def read_prompts(
+    source: AnyPath | Any, *, column: str | None = None, limit: int | None = None, seed: int = 0
+) -> list[Prompt]:
     """Return the prompts of a source in its order.
 
     Parameters
@@ -70,7 +78,7 @@ def read_prompts(source: Any, *, column: str | None = None, limit: int | None = 
         When the file does not exist or is not what its name says, when a row has no text, when an id is given twice,
         or when there is nothing to study.
     """
-    items = _read_file(Path(source)) if isinstance(source, (str, Path)) else _items(source)
+    items = _read_file(expanded(source)) if isinstance(source, (str, os.PathLike)) else _items(source)
     prompts = [_prompt(number, item, column) for number, item in enumerate(items)]
     seen: dict[str, int] = {}
     for prompt in prompts:
@@ -145,7 +153,7 @@ def _read_file(path: Path) -> list[Any]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as reason:
         raise StudyError(
-            f"No prompts could be read from {str(path)!r} ({reason}). Give a text file with one prompt a line, a "
+            f"No prompts could be read from {absolute(path)} ({reason}). Give a text file with one prompt a line, a "
             ".jsonl file, or a list of texts (a single text goes in a list, too)."
         ) from reason
     if path.suffix != ".jsonl":

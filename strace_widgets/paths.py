@@ -1,0 +1,117 @@
+"""The paths that people give: one rule for all of them.
+
+A path is a str or anything that `os.PathLike` stands for. ``~`` is the home folder. Where we write, a folder that is
+missing is made, and a file appears whole or not at all; where we read, a file that is missing is named with its whole
+path, since what was given may be relative to a folder that nobody has in mind.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import MissingFileError, PathError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AnyPath = str | os.PathLike[str]
+"""What every public function takes for a path."""
+
+
+def expanded(path: AnyPath) -> Path:
+    """Return a path with the home folder in place of ``~``.
+
+    Raises
+    ------
+    PathError
+        When there is no such user.
+    TypeError
+        When it is no path.
+    """
+    given = os.fspath(path)
+    if not isinstance(given, str):
+        raise TypeError(f"A path is text, such as '~/traces/paris.strace'; {given!r} is {type(given).__name__}.")
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as reason:
+        raise PathError(f"{given!r} names the home folder of a user who has none here.") from reason
+
+
+def is_path(value: object) -> bool:
+    """Return whether a value is a path, or a text that can only be one: where a hub's name could stand as well."""
+    if isinstance(value, str):
+        return value.startswith(("~", "./", "../", "/")) or value in (".", "..") or Path(value).is_absolute()
+    return isinstance(value, os.PathLike)
+
+
+def read_file(path: AnyPath, what: str) -> bytes:
+    """Return the content of a file.
+
+    Parameters
+    ----------
+    path : str or path
+    what : str
+        What it should be, for the sentence: "a saved trace".
+
+    Raises
+    ------
+    MissingFileError
+        When it is not there.
+    PathError
+        When it cannot be read, such as a folder.
+    """
+    with reading(path, what) as file:
+        return file.read_bytes()
+
+
+@contextmanager
+def reading(path: AnyPath, what: str) -> Iterator[Path]:
+    """Give the path of a file to read, and tell what goes wrong with it there in a sentence: see `read_file`."""
+    file = expanded(path)
+    try:
+        yield file
+    except FileNotFoundError as reason:
+        raise MissingFileError(f"There is no file {absolute(file)}: {what} was to be read from it.") from reason
+    except OSError as reason:
+        if isinstance(reason, PathError):
+            raise
+        raise PathError(f"{absolute(file)} cannot be read as {what} ({reason.strerror or reason}).") from reason
+
+
+@contextmanager
+def writing(path: AnyPath) -> Iterator[Path]:
+    """Give a path beside a file to write to, which takes the file's name once all is written.
+
+    Raises
+    ------
+    PathError
+        When it cannot be written; names the whole path. What was there under its name is still there.
+    """
+    file = expanded(path)
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        if file.is_dir():
+            raise IsADirectoryError(None, "it is a folder: give a file in it")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        unfinished.replace(file)
+    except OSError as reason:
+        raise PathError(f"{absolute(file)} cannot be written ({reason.strerror or reason}).") from reason
+    finally:
+        if unfinished.is_file():
+            unfinished.unlink()
+
+
+def write_file(path: AnyPath, content: bytes) -> Path:
+    """Write a file, whole or not at all, in a folder that is made if need be; return its path, see `writing`."""
+    with writing(path) as unfinished:
+        unfinished.write_bytes(content)
+    return expanded(path)
+
+
+def absolute(path: Path) -> str:
+    """Return a path in whole, for a sentence."""
+    return str(path.absolute())
