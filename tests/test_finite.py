@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from not_finite import PROMPT, WITHOUT, loaded, one_token, outgrowing, spoilt, suppressing
 from nnsight.modeling.transformers import TransformersModel
+from not_finite import PROMPT, WITHOUT, loaded, one_token, outgrowing, spoilt, suppressing
 
 import strace_widgets as sw
 from strace_widgets.errors import NonFiniteError
@@ -132,7 +132,10 @@ def test_gradients_are_followed_from_the_last_layer_back(tiny: Any) -> None:
 def test_shares_of_a_sum_that_overflows_are_refused_rather_than_zero() -> None:
     graph = Graph(2, 1, 2)
     scores = Edges(*(kind * np.float32(2e38) for kind in graph.exists()))
-    with pytest.raises(NonFiniteError, match="edges of layer 0 add up to more than float32"), np.errstate(over="ignore"):
+    with (
+        pytest.raises(NonFiniteError, match="edges of layer 0 add up to more than float32"),
+        np.errstate(over="ignore"),
+    ):
         weigh(scores, graph, measure_named("l1"))
 
 
@@ -204,7 +207,9 @@ def test_generation_comparison_and_study_go_on_as_far_as_they_can(one_bad_token:
     assert "the first arises in the embeddings (not a number)" in table["reason"][1]
 
 
-def test_a_server_is_asked_a_second_time_only_after_a_failure(tiny_folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_is_asked_a_second_time_only_after_a_failure(
+    tiny_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NDIF_API_KEY", mock_ndif.KEY)
     served = TransformersModel(tiny_folder, task="text-generation", dispatch=True)
     ndif = mock_ndif.MockNDIF(served, tiny_folder)

@@ -63,11 +63,7 @@ class Result(TypedDict):
 class Prediction(Result):
     """What a subgraph predicts, against the full model."""
 
-    kl: Annotated[
-        float | None,
-        "Kullback-Leibler divergence from the full model, in nats; null where it is infinite: the subgraph suppresses "
-        "a token that the full model does not",
-    ]
+    kl: Annotated[float | None, "Kullback-Leibler divergence from the full model, in nats; null where it is infinite"]
     entropy: Annotated[float, "of the subgraph's prediction, in nats"]
     top1: Annotated[bool, "whether the most probable token is the full model's"]
     nucleus: Annotated[float, "recovered nucleus, as a fraction; 0 for none"]

@@ -228,7 +228,8 @@ def nucleus_size(p: Array, mass: float | tuple[float, ...], order: Array | None 
     int64 array
         () or (K,); with several nuclei (N,) or (K, N).
     """
-    order = ranked(_known(p)) if order is None else order
+    p = _known(p)
+    order = ranked(p) if order is None else order
     before_next = np.cumsum(np.take_along_axis(p, order, axis=-1), axis=-1)[..., :-1]
     # Nothing is before the first token: it is always in.
     result: Array = 1 + np.apply_along_axis(np.searchsorted, -1, before_next, np.asarray(mass), side="right")
@@ -251,7 +252,7 @@ def recovered_nuclei(p: Array, q: Array, order: Array | None = None) -> Array:
     -------
     (K,) float64 array
     """
-    order_p, order_q = ranked(p), ranked(_known(q)) if order is None else order
+    order_p, order_q = ranked(p), ranked(q) if order is None else order
     sizes_p, sizes_q = nucleus_size(p, NUCLEI, order_p), nucleus_size(q, NUCLEI, order_q)
     differ = order_p != order_q
     shared = np.where(differ.any(axis=-1), differ.argmax(axis=-1), len(p))

@@ -387,8 +387,8 @@ class _Reader:
             answered = Modes(masks=shown.masks) in [modes_of(**sweep.modes) for sweep in self.manifest.sweeps]
             if sizes != (*graph[:3], graph.n_edges) or not (answered and 1 <= view["n_edges"] <= graph.n_edges):
                 raise self.wrong("view.json", "shows another trace")
-            for name, array in view["view_state"]["arrays"].items():
-                if array["dtype"] == "float32" and np.isnan(np.frombuffer(b64decode(array["data"]), np.float32)).any():
+            for name, each in view["view_state"]["arrays"].items():
+                if each["dtype"] == "float32" and np.isnan(np.frombuffer(b64decode(each["data"]), np.float32)).any():
                     raise self.wrong("view.json", f"shows {name} that is not a number")
             view["toggles"] = parse(view["toggles"], graph.n_layers, graph.n_heads).plain()
         return view
