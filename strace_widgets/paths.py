@@ -98,6 +98,8 @@ def writing(path: AnyPath) -> Iterator[Path]:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
         unfinished.replace(file)
+    except (FileExistsError, NotADirectoryError) as reason:
+        raise PathError(f"{absolute(file)} cannot be written (what should be its folder is a file).") from reason
     except OSError as reason:
         raise PathError(f"{absolute(file)} cannot be written ({reason.strerror or reason}).") from reason
     finally:

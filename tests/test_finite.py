@@ -190,7 +190,7 @@ def test_the_reference_text_of_the_means_is_told_apart_from_the_prompt() -> None
     (bad, *_) = set(model.reference_ids().tolist()) - set(trace.token_ids.tolist())
     with torch.no_grad():
         model.nnsight._module.model.embed_tokens.weight[bad] = math.nan
-    with pytest.raises(NonFiniteError, match="on the reference text of the means: .* embeddings"):
+    with pytest.raises(NonFiniteError, match=r"on the reference text of the means: .* embeddings"):
         trace.evaluate([0.5], ablation="mean")
 
 
@@ -277,6 +277,6 @@ def test_suppressed_tokens_are_saved_and_shown(suppressed: sw.STrace, tmp_path: 
 
 def test_half_precision_of_an_answer_keeps_suppressed_tokens() -> None:
     logits = torch.tensor([1.5, -math.inf, 3.0, -2.0])
-    np.testing.assert_allclose(unpacked(packed(logits, True)), logits, rtol=1e-3)
-    assert np.isnan(unpacked(packed(torch.tensor([1.0, math.nan]), True))[1])
-    assert unpacked(packed(torch.tensor([1.0, math.inf]), True))[1] == math.inf
+    np.testing.assert_allclose(unpacked(packed(logits, half=True)), logits, rtol=1e-3)
+    assert np.isnan(unpacked(packed(torch.tensor([1.0, math.nan]), half=True))[1])
+    assert unpacked(packed(torch.tensor([1.0, math.inf]), half=True))[1] == math.inf

@@ -172,7 +172,7 @@ def written(file: Path) -> Any:
 
 
 def test_every_json_of_the_package_refuses_such_numbers() -> None:
-    """No call of `json.dumps` without ``allow_nan=False``, and msgspec, which writes null for them, in one place only."""
+    """No `json.dumps` without ``allow_nan=False``; msgspec, which would write null for them, in one place only."""
     found = []
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

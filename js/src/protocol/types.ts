@@ -55,10 +55,7 @@ export interface Result {
 
 /** What a subgraph predicts, against the full model. */
 export interface Prediction extends Result {
-  /**
-   * Kullback-Leibler divergence from the full model, in nats; null where it is infinite: the subgraph suppresses a token that the full
-   * model does not.
-   */
+  /** Kullback-Leibler divergence from the full model, in nats; null where it is infinite. */
   kl: number | null;
   /** Of the subgraph's prediction, in nats. */
   entropy: number;
