@@ -260,7 +260,7 @@ def test_an_infected_view_is_refused_too(tiny_trace: sw.STrace, tmp_path: Path) 
         return json.dumps(view).encode()
 
     file = tiny_trace.save(tmp_path / "x.strace")
-    with pytest.raises(TraceFileError, match=r"view\.json shows total_variation that is not a number"):
+    with pytest.raises(TraceFileError, match=r"view\.json shows figures that are no numbers"):
         sw.load_trace(infected(file, "view.json", change))
 
 

@@ -28,8 +28,7 @@ class Settings(TypedDict):
     masks: Annotated[str, "which edges a subgraph may lose"]
     position: Annotated[
         int,
-        "index of the explained token in the whole prompt: the trace explains the prediction after it. "
-        "-1 asks for the last, of a prompt whose tokens are not known yet",
+        "index of the explained token in the whole prompt: the prediction after it is explained; -1 asks for the last",
     ]
 
 
@@ -176,10 +175,7 @@ class EncodedArray(TypedDict):
 
 
 class Arrays(TypedDict):
-    """The numbers of a view state.
-
-    K levels, J of them for the strip of C cells, V vocabulary tokens, L layers, H heads, T tokens, S strongest edges.
-    """
+    """The numbers of K levels, J of them in the strip of C cells; V vocabulary tokens, L layers, S strongest edges."""
 
     level_n_edges: Annotated[EncodedArray, "int32 [K]", "the sizes, ascending; the last is E"]
     total_variation: Annotated[EncodedArray, "float32 [K]", "error at each level"]
@@ -256,8 +252,7 @@ class ExplorerState(TypedDict):
     evaluations: Annotated[
         list[Evaluation],
         "Python",
-        "exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by "
-        "itself, on a page; else empty",
+        "exact results that are known ahead: of each head and MLP toggled by itself, on a page; else empty",
     ]
     refused: Annotated[
         list[Refusal], "Python", "those of them that have no result, such as one that overflows; else empty"
@@ -390,8 +385,7 @@ MESSAGES = {
     "cancel": Message(
         Nothing,
         Nothing,
-        "The `trace` and the `compare` under way end at their next step. A job on a server is waited for no longer, an "
-        "evaluation's too; it may still finish there, and its answer is dropped",
+        "The `trace` and the `compare` under way end at their next step; no job on a server is waited for any longer",
     ),
     "code": Message(Nothing, Programs, "The programs for the present state"),
 }

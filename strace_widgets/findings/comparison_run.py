@@ -97,17 +97,16 @@ def compare_measures(
     StudyError
         As for `strace_widgets.study`.
     """
-    folder = expanded(folder)
     conditions = [Condition(*each) for each in product(*map(several, (masks, attention, ablation)))]
     measures, grid = several(importance), tuple(SIZES if sizes is None else sizes)
     _check(measures, baseline, grid, conditions)
     prompts = list(prompts) if isinstance(prompts, Iterator) else prompts  # each condition reads them again
     shared: dict[str, Any] = {"importance": measures, "baselines": (), "sizes": grid, "limit": limit, "seed": seed}
     studies = {
-        each: study(model, prompts, folder / "-".join(each), **shared, **each._asdict(), progress=progress)
+        each: study(model, prompts, expanded(folder) / "-".join(each), **shared, **each._asdict(), progress=progress)
         for each in conditions
     }
-    return _compared(studies, baseline, _costs(model, prompts, folder, studies[conditions[0]]), seed)
+    return _compared(studies, baseline, _costs(model, prompts, expanded(folder), studies[conditions[0]]), seed)
 
 
 def _check(measures: tuple[str, ...], baseline: str, grid: tuple[float, ...], conditions: list[Condition]) -> None:

@@ -198,6 +198,11 @@ def weigh(scores: Edges, graph: Graph, measure: Measure, seed: int = 0) -> Edges
     Edges of float32
         An edge that is not in the graph weighs 0. Where a measure divides by the sum (arXiv 2605.27033 for l1), the
         weights that enter a node sum to 1.
+
+    Raises
+    ------
+    NonFiniteError
+        When such a sum is more than float32 can hold, so that all shares would be 0; names the layer.
     """
     exists = graph.exists()
     if measure.normalise == "random":

@@ -132,9 +132,7 @@ def save_trace(trace: STrace, path: AnyPath, view: str, *, precision: str = "flo
     with writing(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in {"manifest.json": manifest, **members}.items():
             # No time of day: the same trace gives the same file.
-            member = zipfile.ZipInfo(name)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(member, content)
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return expanded(path)
 
 
@@ -387,9 +385,9 @@ class _Reader:
             answered = Modes(masks=shown.masks) in [modes_of(**sweep.modes) for sweep in self.manifest.sweeps]
             if sizes != (*graph[:3], graph.n_edges) or not (answered and 1 <= view["n_edges"] <= graph.n_edges):
                 raise self.wrong("view.json", "shows another trace")
-            for name, each in view["view_state"]["arrays"].items():
-                if each["dtype"] == "float32" and np.isnan(np.frombuffer(b64decode(each["data"]), np.float32)).any():
-                    raise self.wrong("view.json", f"shows {name} that is not a number")
+            floats = [each for each in view["view_state"]["arrays"].values() if each["dtype"] == "float32"]
+            if any(np.isnan(np.frombuffer(b64decode(each["data"]), np.float32)).any() for each in floats):
+                raise self.wrong("view.json", "shows figures that are no numbers")
             view["toggles"] = parse(view["toggles"], graph.n_layers, graph.n_heads).plain()
         return view
 

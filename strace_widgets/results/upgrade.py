@@ -22,6 +22,7 @@ def view(saved: dict[str, Any]) -> dict[str, Any]:
         "view_state": bundle | {"version": 2, "arrays": arrays},
         "evaluation": saved["evaluation"] and _evaluation(saved["evaluation"]),
         "evaluations": [_evaluation(each) for each in saved["evaluations"]],
+        "refused": [],
         "history": history(saved["history"]),
     }
 

@@ -16,10 +16,7 @@ export interface Settings {
   importance: string;
   /** Which edges a subgraph may lose. */
   masks: string;
-  /**
-   * Index of the explained token in the whole prompt: the trace explains the prediction after it. -1 asks for the last, of a prompt whose
-   * tokens are not known yet.
-   */
+  /** Index of the explained token in the whole prompt: the prediction after it is explained; -1 asks for the last. */
   position: number;
 }
 
@@ -177,10 +174,7 @@ export interface EncodedArray {
   data: DataView | ArrayBuffer | Uint8Array | string;
 }
 
-/**
- * The numbers of a view state. K levels, J of them for the strip of C cells, V vocabulary tokens, L layers, H heads, T tokens, S strongest
- * edges.
- */
+/** The numbers of K levels, J of them in the strip of C cells; V vocabulary tokens, L layers, S strongest edges. */
 export interface Arrays {
   /** int32 [K]: the sizes, ascending; the last is E. */
   level_n_edges: Int32Array;
@@ -277,9 +271,7 @@ export interface ExplorerState {
   toggles: Toggles;
   /** The last exact result; none before the first. */
   evaluation: Evaluation | null;
-  /**
-   * Exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by itself, on a page; else empty.
-   */
+  /** Exact results that are known ahead: of each head and MLP toggled by itself, on a page; else empty. */
   evaluations: Evaluation[];
   /** Those of them that have no result, such as one that overflows; else empty. */
   refused: Refusal[];
@@ -370,10 +362,7 @@ export interface Questions {
   compare: CompareQuestion;
   /** Answered at once, also while the model runs. */
   node: NodeQuestion;
-  /**
-   * The `trace` and the `compare` under way end at their next step. A job on a server is waited for no longer, an evaluation's too; it may
-   * still finish there, and its answer is dropped.
-   */
+  /** The `trace` and the `compare` under way end at their next step; no job on a server is waited for any longer. */
   cancel: Nothing;
   /** The programs for the present state. */
   code: Nothing;

@@ -17,6 +17,7 @@ export function upgradeState(saved: Former): Partial<ExplorerState> {
     view_state: { ...bundle, version, arrays: { ...bundle.arrays, nucleus: { ...nucleus, data: fractions.buffer } } },
     evaluation: saved.evaluation && upgradeEvaluation(saved.evaluation),
     evaluations: saved.evaluations?.map(upgradeEvaluation) ?? [],
+    refused: [],
     history: upgradeHistory(saved.history ?? {}),
   };
 }
