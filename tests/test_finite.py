@@ -76,6 +76,18 @@ def test_the_same_pass_tells_it_of_a_model_that_is_spoilt_after_it_was_loaded(na
     assert (place(reason), reason.value.weights) == (WEIGHTS[name], (name,))
 
 
+def test_a_stream_that_outgrows_float16_is_told_from_what_is_added_to_it() -> None:
+    """Neither sublayer is infinite, and no weight is: only their sum is."""
+    for layer, part, name in ((1, "mlp", "mlp.down_proj"), (2, "attention", "self_attn.o_proj")):
+        module = tiny_models.tiny(attention_bias=True, mlp_bias=True)
+        with torch.no_grad():
+            module.model.embed_tokens.weight[:, 0] = 40_000
+            module.get_submodule(f"model.layers.{layer}.{name}").bias[0] = 40_000
+        with pytest.raises(NonFiniteError, match=r"\(the stream after it\)\. The numbers outgrow float16") as reason:
+            loaded(module.half())
+        assert place(reason) == (part, layer)
+
+
 def test_infinite_logits_of_the_proof_do_not_pass_for_suppressed_tokens() -> None:
     """An infinite weight of the unembedding may give the logit minus infinity by chance."""
     for value in (math.inf, -math.inf):

@@ -25,6 +25,7 @@ import strace_widgets as sw
 from strace_widgets.errors import NonFiniteError, TraceFileError
 from strace_widgets.explorer import view_state
 from strace_widgets.explorer.shown import encoded, shown
+from strace_widgets.graph.edges import Edges
 from strace_widgets.graph.modes import Modes
 from strace_widgets.json_files import encode
 from strace_widgets.results import criteria, metrics
@@ -200,6 +201,19 @@ def test_json_names_the_place_of_such_a_number(tiny_trace: sw.STrace, tmp_path: 
             write(tmp_path / "x")
         assert not list(tmp_path.iterdir())
     explorer.close()
+
+
+def test_weights_beyond_float16_are_not_saved_in_it(tiny: Any, tmp_path: Path) -> None:
+    def large(captured: Any) -> Edges:
+        weights = Edges(np.abs(captured.factors), *(np.ones(captured.mlp.shape[:2], np.float32) for _ in range(3)))
+        weights.mlp[1, 3] = 1e5
+        return weights
+
+    trace = sw.trace(tiny, PROMPT, large)
+    with pytest.raises(NonFiniteError, match=r"up to 1e\+05 do not fit into float16: save the trace with precision="):
+        trace.save(tmp_path / "x.strace", precision="float16")
+    assert not list(tmp_path.iterdir())
+    assert sw.load_trace(trace.save(tmp_path / "x.strace")).weights.mlp[1, 3] == 1e5
 
 
 def test_an_infinite_divergence_is_null_in_json(tiny_trace: sw.STrace) -> None:

@@ -63,7 +63,7 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
     layers_path, attention_path, call = find_attention(module, name)
     layers = list(module.get_submodule(layers_path))
     watched, final = watch(module, layers_path, len(layers))
-    check_watched(module, layers_path, attention_path, watched, final)
+    check_watched(module, attention_path, watched, final)
     first = describe_layer(watched[0], attention_path, f"layer 0 of {name}")
     for index, layer in enumerate(watched[1:], start=1):
         other = describe_layer(layer, attention_path, f"layer {index} of {name}")

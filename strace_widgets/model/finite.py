@@ -196,16 +196,14 @@ def said(
     return NonFiniteError(f"{opening} {cause}", place.part, place.layer, weights, n_edges)
 
 
-def check_watched(
-    module: Any, layers_path: str, attention_path: str, layers: Sequence[Any], after: Sequence[Any]
-) -> None:
+def check_watched(module: Any, attention_path: str, layers: Sequence[Any], after: Sequence[Any]) -> None:
     """Refuse a model in whose short forward pass something is not finite, before its parts are told by their numbers.
 
     Parameters
     ----------
     module : torch.nn.Module
-    layers_path, attention_path : str
-        Of the list of layers, and of the attention below each.
+    attention_path : str
+        Of the attention below each layer.
     layers, after
         What `strace_widgets.model.discovery.watch` has seen in each layer, and after them.
 
@@ -213,26 +211,40 @@ def check_watched(
     ------
     NonFiniteError
     """
-    place = None if layers[0].before.isfinite().all() else Place("embeddings", detail="or what follows them")
-    bad: Any = module.get_input_embeddings()
-    path = next(name for name, part in module.named_modules() if part is bad)
-    for number, calls in enumerate([*(layer.calls for layer in layers), after]):
-        inside = number < len(layers)
-        attended = False
-        for call in calls if place is None else ():
-            attended = attended or call.path == attention_path
-            unembedding = call.module is module.get_output_embeddings()
-            if call.output.isfinite().all() or (unembedding and _suppressing(call)):
-                continue
-            part = ("mlp" if attended and call.path != attention_path else "attention") if inside else "final norm"
-            part = "unembedding" if unembedding else part
-            place = Place(part, number if inside else None, call.path)
-            bad, path = call.module, f"{layers_path}.{number}.{call.path}" if inside else call.path
-            break
-    if place is not None:
+    embeddings: Any = module.get_input_embeddings()
+    found: tuple[Place, Any] | None = None
+    if not layers[0].before.isfinite().all():
+        found = Place("embeddings", detail="or what follows them"), embeddings
+    for number, layer in enumerate(layers):
+        found = found or _in_layer(number, layer, attention_path)
+    for call in after:
+        unembedding = call.module is module.get_output_embeddings()
+        if not found and not call.output.isfinite().all() and not (unembedding and _suppressing(call)):
+            found = Place("unembedding" if unembedding else "final norm", detail=call.path), call.module
+    if found:
+        place, bad = found
+        path = next(name for name, part in module.named_modules() if part is bad)
         weights = tuple(f"{path}.{name}" for name in bad_parameters(bad, suppressing=place.part == "unembedding"))
         dtype = str(module.dtype).removeprefix("torch.")
         raise said(type(module).__name__, "on the four tokens of its proof", place, weights, dtype)
+
+
+def _in_layer(number: int, layer: Any, attention_path: str) -> tuple[Place, Any] | None:
+    """Return where in a layer something is not finite, and the module that says so."""
+    attended = False
+    for call in layer.calls:
+        attended = attended or call.path == attention_path
+        after_attention = attended and call.path != attention_path
+        part = "mlp" if after_attention else "attention"
+        if not call.input.isfinite().all():  # all outputs before it are finite: it reads what they add up to
+            sums = "." not in call.path and after_attention
+            detail = "the stream after it" if sums else f"what {call.path} reads"
+            return Place("attention" if sums else part, number, detail), call.module
+        if not call.output.isfinite().all():
+            return Place(part, number, call.path), call.module
+    if not layer.after.isfinite().all():
+        return Place("mlp", number, "the stream after it"), layer.calls[-1].module
+    return None
 
 
 def _found(model: Runner, call: Call, row: int) -> Place | None:

@@ -28,6 +28,7 @@ from ..graph.toggles import parse
 from ..json_files import Header, decode, decode_file, encode
 from ..paths import AnyPath, expanded, reading, writing
 from . import metrics, upgrade
+from .npy import in_precision, packed
 from .replay import ReplayModel
 from .strace import KEPT_SWEEPS, STrace
 from .sweep import FIGURES, Sweep, TopToken
@@ -124,6 +125,8 @@ def save_trace(trace: STrace, path: AnyPath, view: str, *, precision: str = "flo
     ------
     ValueError
         When the precision does not exist.
+    NonFiniteError
+        When a weight does not fit into it.
     """
     if precision not in ("float32", "float16"):
         raise ValueError(f"precision={precision!r} does not exist: choose 'float32' or 'float16'.")
@@ -139,12 +142,12 @@ def save_trace(trace: STrace, path: AnyPath, view: str, *, precision: str = "flo
 def _arrays(trace: STrace, precision: str) -> dict[str, bytes]:
     """Return the members that are arrays."""
     members = {
-        "token_ids.npy": _packed(trace.token_ids),
-        "full_logits.npy": _packed(trace.full_logits.astype(np.float32)),
+        "token_ids.npy": packed(trace.token_ids),
+        "full_logits.npy": packed(trace.full_logits.astype(np.float32)),
     }
     for kind in Edges._fields:
-        members[f"weights/{kind}.npy"] = _packed(getattr(trace.weights, kind).astype(precision))
-        members[f"ranks/{kind}.npy"] = _packed(getattr(trace.ranks, kind))
+        members[f"weights/{kind}.npy"] = packed(in_precision(getattr(trace.weights, kind), precision))
+        members[f"ranks/{kind}.npy"] = packed(getattr(trace.ranks, kind))
     for number, sweep in enumerate(trace.sweeps.values()):
         columns = {name: getattr(sweep, name) for name in COLUMNS} | {
             "nucleus": np.rint(100 * sweep.nucleus),
@@ -153,7 +156,7 @@ def _arrays(trace: STrace, precision: str) -> dict[str, bytes]:
             "listed_probabilities": sweep.probabilities[:, sorted(_listed(sweep, trace))],
         }
         for name, column in columns.items():
-            members[f"sweeps/{number}/{name}.npy"] = _packed(column.astype(COLUMNS.get(name, column.dtype)))
+            members[f"sweeps/{number}/{name}.npy"] = packed(column.astype(COLUMNS.get(name, column.dtype)))
     return members
 
 
@@ -390,10 +393,3 @@ class _Reader:
                 raise self.wrong("view.json", "shows figures that are no numbers")
             view["toggles"] = parse(view["toggles"], graph.n_layers, graph.n_heads).plain()
         return view
-
-
-def _packed(array: Array) -> bytes:
-    packed = io.BytesIO()
-    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
-    np.save(packed, little, allow_pickle=False)
-    return packed.getvalue()
