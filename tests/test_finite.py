@@ -210,8 +210,9 @@ def test_the_reference_text_of_the_means_is_told_apart_from_the_prompt() -> None
 
 
 def test_generation_comparison_and_study_go_on_as_far_as_they_can(one_bad_token: Any, tmp_path: Path) -> None:
-    with pytest.raises(NonFiniteError, match="embeddings"):
+    with pytest.raises(NonFiniteError, match="embeddings") as reason:
         sw.trace_generation(one_bad_token, PROMPT, max_new_tokens=2, progress=False)
+    assert "at step 0 of the generated text" in reason.value.__notes__[0]
     with pytest.raises(NonFiniteError, match="embeddings"):
         sw.carry_over(sw.trace(one_bad_token, WITHOUT), "w5 w17 w41 w88 w2")
     table = sw.study(one_bad_token, [WITHOUT, PROMPT, "w1 w2 w3"], tmp_path / "s", sizes=[0.1], progress=False).prompts

@@ -363,7 +363,7 @@ def test_the_magic_takes_a_folder_in_the_home_folder(home: Path) -> None:
     shell.run_line_magic("load_ext", "strace_widgets")
     trace = shell.run_line_magic("strace", f"--model ~/mine {PROMPT}")
     assert trace.model.name == "mine"
-    with pytest.raises(Exception, match=rf"There is no folder {home}/none\."):
+    with pytest.raises(Exception, match=rf"there is no folder {home}/none\."):
         shell.magics_manager.registry["StraceMagics"].strace(f"--model ~/none {PROMPT}")
 
 

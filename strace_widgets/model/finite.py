@@ -230,7 +230,9 @@ def check_watched(module: Any, attention_path: str, layers: Sequence[Any], after
 
 
 def _in_layer(number: int, layer: Any, attention_path: str) -> tuple[Place, Any] | None:
-    """Return where in a layer something is not finite, and the module that says so."""
+    """Return where in a layer something is not finite that reaches its output, and the module that says so."""
+    if layer.after.isfinite().all():
+        return None  # what stays inside, such as a router's minus infinity, may have a meaning
     attended = False
     for call in layer.calls:
         attended = attended or call.path == attention_path
@@ -242,9 +244,7 @@ def _in_layer(number: int, layer: Any, attention_path: str) -> tuple[Place, Any]
             return Place("attention" if sums else part, number, detail), call.module
         if not call.output.isfinite().all():
             return Place(part, number, call.path), call.module
-    if not layer.after.isfinite().all():
-        return Place("mlp", number, "the stream after it"), layer.calls[-1].module
-    return None
+    return Place("mlp", number, "the stream after it"), layer.calls[-1].module
 
 
 def _found(model: Runner, call: Call, row: int) -> Place | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..errors import PromptError
+from ..errors import NonFiniteError, PromptError
 from ..extras import pd
 from .run import trace
 
@@ -61,7 +61,11 @@ def trace_generation(
         )
     rows = []
     for step in tqdm(range(max_new_tokens), desc="tokens", disable=not progress):
-        traced = trace(model, token_ids, importance)
+        try:
+            traced = trace(model, token_ids, importance)
+        except NonFiniteError as reason:
+            reason.add_note(f"This was at step {step} of the generated text, after {model.text(token_ids)!r}.")
+            raise
         rows.append(
             {
                 "step": step,

@@ -17,8 +17,10 @@ from served import FAMILIES, Remote
 import strace_widgets as sw
 from strace_widgets.graph.measures import PROBED
 from strace_widgets.graph.modes import Modes
+from strace_widgets.interventions import finite
 from strace_widgets.model import request_estimates as estimates
-from strace_widgets.model.tensors import unpacked
+from strace_widgets.model.calls import Call
+from strace_widgets.model.tensors import as_row, unpacked
 from strace_widgets.remote.stages import listening
 from strace_widgets.results import jobs
 
@@ -271,3 +273,22 @@ def test_a_job_file_that_is_none(tmp_path: Path) -> None:
 def test_a_model_that_is_here_takes_no_jobs(local_model: Remote) -> None:
     with pytest.raises(ValueError, match="runs on this machine"):
         sw.submit(local_model("tiny-llama"), PROMPT)
+
+
+@pytest.mark.parametrize("who", KEYS)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_walk_that_looks_for_what_is_not_finite_travels(
+    name: str, who: str, remote_model: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is to be found on a sound model, at none of the steps, in the whole model and in subgraphs."""
+    monkeypatch.setenv("NDIF_API_KEY", KEYS[who])
+    model = remote_model(name)
+    trace = sw.trace(model, PROMPT)
+    n_steps = 3 + 5 * model.architecture.n_layers
+    whole = model.ask(Call(finite.whole_model, lambda: (as_row(trace.token_ids),)))
+    assert tuple(whole.shape) == (n_steps, 1)
+    (call,) = model.sweeps(trace.token_ids, trace.ranks, np.array([3, trace.n_edges]), None, Modes())
+    subgraphs = model.ask(call._replace(function=finite.subgraphs))
+    assert tuple(subgraphs.shape) == (n_steps, 2)
+    assert not whole.any()
+    assert not subgraphs.any()
