@@ -91,7 +91,7 @@ def test_mistakes_are_sentences(tmp_path: Path, model_folder: str, capsys: pytes
     assert main(["trace", "", "--model", model_folder]) == 2
     assert "The prompt is empty" in capsys.readouterr().err
     assert main(["study", "no-such.txt", "--out", str(tmp_path / "s"), "--model", model_folder]) == 2
-    assert "No prompts could be read from 'no-such.txt'" in capsys.readouterr().err
+    assert f"No prompts could be read from {Path.cwd() / 'no-such.txt'} (No such file" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["study", "no-such.txt"])
 

@@ -171,8 +171,8 @@ def _folder_or_name(source: AnyPath) -> str:
     folder = expanded(source)
     if not folder.exists():
         raise ModelNotFoundError(
-            f"No model could be loaded from {os.fspath(source)!r}: there is no folder {absolute(folder)}. Give a folder "
-            "with a saved model, a hub id such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default model."
+            f"No model could be loaded from {os.fspath(source)!r}: there is no folder {absolute(folder)}. Give a "
+            "folder with a saved model, a hub id such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default one."
         )
     return str(folder)
 

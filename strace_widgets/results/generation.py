@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..graph.edges import Array
     from ..graph.measures import Importance
     from ..model.model import Model
+    from .strace import STrace
 
 
 def trace_generation(
@@ -61,11 +62,7 @@ def trace_generation(
         )
     rows = []
     for step in tqdm(range(max_new_tokens), desc="tokens", disable=not progress):
-        try:
-            traced = trace(model, token_ids, importance)
-        except NonFiniteError as reason:
-            reason.add_note(f"This was at step {step} of the generated text, after {model.text(token_ids)!r}.")
-            raise
+        traced = _traced(model, token_ids, importance, step)
         rows.append(
             {
                 "step": step,
@@ -80,3 +77,11 @@ def trace_generation(
         )
         token_ids = np.append(token_ids, traced.top[0].id)
     return pd.DataFrame(rows)
+
+
+def _traced(model: Model, token_ids: Array, importance: Importance, step: int) -> STrace:
+    try:
+        return trace(model, token_ids, importance)
+    except NonFiniteError as reason:
+        reason.add_note(f"This was at step {step} of the generated text, after {model.text(token_ids)!r}.")
+        raise

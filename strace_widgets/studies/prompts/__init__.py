@@ -152,8 +152,9 @@ def _read_file(path: Path) -> list[Any]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as reason:
+        why = getattr(reason, "strerror", None) or reason
         raise StudyError(
-            f"No prompts could be read from {absolute(path)} ({reason}). Give a text file with one prompt a line, a "
+            f"No prompts could be read from {absolute(path)} ({why}). Give a text file with one prompt a line, a "
             ".jsonl file, or a list of texts (a single text goes in a list, too)."
         ) from reason
     if path.suffix != ".jsonl":
