@@ -96,7 +96,8 @@ def typescript(hint: Any, *, aliased: bool = True) -> str:
                 return name
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Literal, UnionType):
-        return " | ".join(json.dumps(each, allow_nan=False) if origin is Literal else typescript(each) for each in arguments)
+        texts = (json.dumps(each, allow_nan=False) if origin is Literal else typescript(each) for each in arguments)
+        return " | ".join(texts)
     if origin is dict:
         return f"Readonly<Record<{', '.join(map(typescript, arguments))}>>"
     if origin is list:
