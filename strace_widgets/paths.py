@@ -91,19 +91,22 @@ def writing(path: AnyPath) -> Iterator[Path]:
         When it cannot be written; names the whole path. What was there under its name is still there.
     """
     file = expanded(path)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}.part")
+    target = file.resolve()  # a link stays a link
+    special = target.exists() and not target.is_file()  # a device, say: nothing takes its place
+    unfinished = target if special else target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        if file.is_dir():
+        if target.is_dir():
             raise IsADirectoryError(None, "it is a folder: give a file in it")
-        file.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
-        unfinished.replace(file)
+        if not special:
+            unfinished.replace(target)
     except (FileExistsError, NotADirectoryError) as reason:
         raise PathError(f"{absolute(file)} cannot be written (what should be its folder is a file).") from reason
     except OSError as reason:
         raise PathError(f"{absolute(file)} cannot be written ({reason.strerror or reason}).") from reason
     finally:
-        if unfinished.is_file():
+        if not special and unfinished.is_file():
             unfinished.unlink()
 
 

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -332,6 +333,23 @@ def test_a_write_that_fails_leaves_the_good_file(given: Given, home: Path, monke
             write(file)
     assert file.read_bytes() == good
     assert [each.name for each in home.iterdir()] == ["x.strace"]
+
+
+def test_a_link_stays_a_link_and_what_is_no_file_is_written_into(given: Given, home: Path) -> None:
+    (home / "kept").mkdir()
+    link, pipe, heard = home / "x.html", home / "pipe", []
+    link.symlink_to(home / "kept" / "page.html")
+    for _ in range(2):
+        given.trace.to_html(link)
+    assert link.is_symlink()
+    assert [each.name for each in (home / "kept").iterdir()] == ["page.html"]
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
+    reader.start()
+    given.trace.to_html(pipe)
+    reader.join()
+    assert pipe.is_fifo()
+    assert heard == [link.read_bytes()]
 
 
 # What is no parameter of ours.
