@@ -17,11 +17,21 @@ from .widget import Explorer
 # The views' own module is a few lines: it asks the Explorer's, which holds the view state, to draw into this cell.
 _MOUNT = """
 async function render({ model, el, host, signal }) {
-  const explorer = await host.getWidget(model.get("explorer"), { signal });
+  const reference = model.get("explorer");
+  if (!reference) {
+    el.textContent = "The Explorer of this view was closed.";
+    return;
+  }
+  const explorer = await host.getWidget(reference, { signal });
   return explorer.exports.mount(model.get("view"), el);
 }
 export default { render };
 """
+
+
+def _reference(explorer: Explorer, _: Any) -> str | None:
+    """Return how the front end finds an Explorer; None once it is closed, since then nothing is there to be found."""
+    return None if explorer.comm is None else f"anywidget:{explorer.model_id}"
 
 
 class View(anywidget.AnyWidget):
@@ -43,7 +53,7 @@ class View(anywidget.AnyWidget):
     _links: tuple[Any, ...] = ()
 
     _esm = _MOUNT
-    explorer = anywidget.WidgetTrait().tag(sync=True)
+    explorer = anywidget.WidgetTrait().tag(sync=True, to_json=_reference)
     view = traitlets.Unicode().tag(sync=True)
     size = traitlets.Float(1.0).tag(sync=True)
     n_edges = traitlets.Int(1).tag(sync=True)

@@ -293,7 +293,7 @@ class Explorer(anywidget.AnyWidget):
                 "code": lambda _: self.code() | {"note": self.session.code_note()},
                 "cancel": lambda _: self._cancel(),
             },
-            later={"trace": self._trace, "compare": self._compare},
+            later={"trace": self._trace, "compare": self._other_curves},
         )
 
     def _cancel(self) -> None:
@@ -305,7 +305,7 @@ class Explorer(anywidget.AnyWidget):
         session = self.session.with_settings(Settings(**content["settings"]), progress)
         return lambda: self._show_session(session, content.get("n_edges"), content.get("toggles"), None)
 
-    def _compare(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
+    def _other_curves(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
         session = self.session
         curves = session.compare(list(content["names"]), progress)
 

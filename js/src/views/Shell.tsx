@@ -3,6 +3,7 @@ import { useMemo, useRef } from "preact/hooks";
 import { useConversation } from "../hooks/kernel";
 import { useTrait } from "../hooks/store";
 import { keepKey, useKeptFocus } from "../hooks/useKeptFocus";
+import { useOwnStyle } from "../hooks/useOwnStyle";
 import { useShown } from "../hooks/useShown";
 import { useTheme } from "../hooks/useTheme";
 import { decodeViewState } from "../protocol/decode";
@@ -28,6 +29,7 @@ export function Shell({ model, el, name, label, view }: Props) {
   const conversation = useConversation(model);
   const theme = useTheme(el);
   const card = useRef<HTMLDivElement>(null);
+  useOwnStyle(card, model);
   useKeptFocus(card);
   return (
     <div ref={card} class="strace-widgets" data-theme={theme} data-testid={`strace-${name}`} data-lm-suppress-shortcuts="true" onKeyDown={keepKey}>

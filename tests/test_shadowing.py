@@ -1,0 +1,105 @@
+"""No attribute of a class of ours stands in the place of one of a foreign base class, unless that is meant.
+
+Such an attribute breaks what the base class does with its own, far from here: an `Explorer._compare` once made
+`ipywidgets.embed` fail.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import anywidget
+import pytest
+from IPython.core.magic import Magics
+from ipywidgets.embed import dependency_state, embed_minimal_html
+
+import strace_widgets as sw
+
+MEANT = {
+    "Explorer": {"_css", "_esm", "_repr_mimebundle_", "close", "set_state"},
+    "View": {"_esm", "_repr_mimebundle_", "close"},
+    "StraceMagics": {"magics", "registered"},  # the decorator of magics sets both
+    "JobBackend": {"api_key", "job_id", "send"},  # no key of nnsight's own; the rest as a job is sent here
+}
+"""What is overridden on purpose, by class; Python's own __methods__ are there to be overridden."""
+
+ON_SELF = re.compile(r"\bself\.(\w+)(?:: [^=\n]+)? = ")
+
+
+def classes() -> Iterator[type]:
+    """Every class that a module of the package defines."""
+    for module in pkgutil.walk_packages(sw.__path__, "strace_widgets."):
+        if not module.name.endswith("__main__"):
+            loaded = importlib.import_module(module.name)
+            yield from (each for each in vars(loaded).values() if is_from(each, loaded.__name__))
+
+
+def is_from(each: object, module: str) -> bool:
+    return inspect.isclass(each) and each.__module__ == module
+
+
+@cache
+def attributes(cls: type) -> frozenset[str]:
+    """What a class defines, and what it puts on its instances."""
+    try:
+        on_instances = set(ON_SELF.findall(inspect.getsource(cls)))
+    except (OSError, TypeError):  # written in C
+        on_instances = set()
+    return frozenset(vars(cls)) | on_instances
+
+
+def shadowed(cls: type) -> set[str]:
+    """The attributes of a class that stand in the place of those of its foreign base classes."""
+    own_or_plain = ("strace_widgets", "builtins.object", "typing")
+    foreign = [base for base in cls.__mro__[1:] if not f"{base.__module__}.{base.__name__}".startswith(own_or_plain)]
+    taken = set[str]().union(*map(attributes, foreign))
+    for base in foreign:  # what a metaclass puts into every subclass, whoever writes it
+        taken -= set(vars(type(base)("Empty", (base,), {})))
+    return {name for name in attributes(cls) & taken if not name.startswith("__")}
+
+
+def test_no_attribute_of_ours_shadows_a_base_class_s() -> None:
+    found = {cls.__qualname__: shadowed(cls) - MEANT.get(cls.__qualname__, set()) for cls in classes()}
+    assert {name: unmeant for name, unmeant in found.items() if unmeant} == {}
+
+
+def test_every_class_that_jupyter_drives_is_looked_at() -> None:
+    driven = {cls.__name__ for cls in classes() if issubclass(cls, (anywidget.AnyWidget, Magics))}
+    views = {"SizeSlider", "CurveView", "TopKView", "LayerView", "TokenView"}
+    assert driven == {"Explorer", "View", "StraceMagics", *views}
+
+
+@pytest.mark.parametrize("name", ["_compare", "comm", "layout", "_property_lock", "close", "notify_change"])
+def test_a_shadowing_attribute_is_found(name: str) -> None:
+    """Of the class, of an instance, a trait, or a method: of whichever base."""
+    assert shadowed(type("Shadowing", (anywidget.AnyWidget,), {name: None})) == {name}
+
+
+@pytest.mark.parametrize("view", [None, sw.SizeSlider, sw.CurveView, sw.TopKView, sw.LayerView, sw.TokenView])
+def test_what_ipywidgets_does_with_a_widget_works_on_ours(
+    explorer: sw.Explorer, tmp_path: Path, view: type | None
+) -> None:
+    """It compares, serializes and embeds all that there are, also those that are closed."""
+    shown = view(explorer) if view else explorer
+    state = dependency_state([shown], drop_defaults=True)
+    assert {shown.model_id, explorer.model_id} <= set(state)
+    changed = shown.get_state(drop_defaults=True)
+    assert changed["n_edges"] == explorer.n_edges
+    assert "tooltip" not in changed
+    embed_minimal_html(tmp_path / "page.html", views=[shown], drop_defaults=True)
+    assert explorer.model_id in (tmp_path / "page.html").read_text()
+
+
+def test_a_view_whose_explorer_is_closed_can_still_be_sent(explorer: sw.Explorer) -> None:
+    view = sw.TopKView(explorer)
+    reference = view.get_state("explorer")["explorer"]
+    assert reference == f"anywidget:{explorer.model_id}"
+    explorer.close()
+    assert json.loads(json.dumps(view.get_state()))["explorer"] is None
