@@ -17,6 +17,7 @@ from pathlib import Path
 
 import anywidget
 import pytest
+from explorer_steps import settled
 from IPython.core.magic import Magics
 from ipywidgets.embed import dependency_state, embed_minimal_html
 
@@ -43,6 +44,15 @@ def classes() -> Iterator[type]:
 
 def is_from(each: object, module: str) -> bool:
     return inspect.isclass(each) and each.__module__ == module
+
+
+@pytest.fixture
+def explorer(tiny_trace: sw.STrace) -> Iterator[sw.Explorer]:
+    """With its first result, and no browser."""
+    explorer = tiny_trace.explore()
+    settled(explorer)
+    yield explorer
+    explorer.close()
 
 
 @cache

@@ -17,7 +17,7 @@ from altair.utils.mimebundle import spec_to_mimebundle
 from ..errors import FindingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -131,7 +131,22 @@ def _render_offline(spec: dict[str, Any], **options: Any) -> dict[str, Any]:
     picture = {}
     if find_spec("vl_convert"):  # without it the front end draws the chart, as JupyterLab can
         picture = spec_to_mimebundle(spec, format="svg", mode="vega-lite", **options)
-    return {f"application/vnd.vegalite.{version}+json": spec, **picture, "text/plain": "<Altair chart>"}
+    return {f"application/vnd.vegalite.{version}+json": spec, **picture, "text/plain": _in_words(spec)}
+
+
+def _in_words(spec: dict[str, Any]) -> str:
+    """Return what a chart shows, for where it cannot be drawn."""
+    return "; ".join(["Chart", *(title for title in dict.fromkeys(_titles(spec)) if title)]).replace(";", ":", 1)
+
+
+def _titles(spec: dict[str, Any]) -> Iterator[str]:
+    """Yield the titles of a chart, its subtitles, and those of its parts."""
+    title = spec.get("title") or {}
+    for lines in (title,) if isinstance(title, str) else (title.get("text"), title.get("subtitle")):
+        yield from [lines] if isinstance(lines, str) else lines or []
+    for side in ("hconcat", "vconcat", "concat"):
+        for part in spec.get(side, []):
+            yield from _titles(part)
 
 
 alt.renderers.register("strace_widgets", _render_offline)

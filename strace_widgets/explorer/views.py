@@ -12,6 +12,7 @@ import anywidget
 import traitlets
 
 from ..results.strace import STrace
+from . import still
 from .widget import Explorer
 
 # The views' own module is a few lines: it asks the Explorer's, which holds the view state, to draw into this cell.
@@ -76,6 +77,12 @@ class View(anywidget.AnyWidget):
             *(traitlets.link((explorer, name), (self, name)) for name in ("n_edges", "size", "toggles")),
             *(traitlets.dlink((explorer, name), (self, name)) for name in ("top_tokens", "total_variation")),
         )
+
+    def __repr__(self) -> str:
+        return still.sentence(self.VIEW, self.explorer)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return still.with_picture(super()._repr_mimebundle_(**kwargs), self.explorer)
 
     def close(self) -> None:
         """Let go of the session and close the view."""

@@ -17,7 +17,7 @@ import traitlets
 from ..errors import CancelledError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
-from . import session_file
+from . import session_file, still
 from .contract import DEFAULTS, DERIVED_DEFAULTS
 from .messages import Messages, detail, sentence
 from .requests import RequestRunner, SupersededError
@@ -120,6 +120,12 @@ class Explorer(anywidget.AnyWidget):
             self._evaluate()
         else:
             self.load_session(session)
+
+    def __repr__(self) -> str:
+        return still.sentence("Explorer", self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return still.with_picture(super()._repr_mimebundle_(**kwargs), self)
 
     @property
     def trace(self) -> STrace:
