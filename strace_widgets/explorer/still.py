@@ -12,6 +12,7 @@ import zlib
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import anywidget
 import numpy as np
 
 from ..graph.edges import size_of
@@ -62,6 +63,25 @@ def sentence(name: str, explorer: Explorer) -> str:
             f"the full model's {_shortened(full.token)!r} at {full.full_probability:.2f}",
         ]
     return ", ".join(parts)
+
+
+class Still(anywidget.AnyWidget):
+    """A widget that shows an Explorer, also where only its state, a picture or a sentence of it remain."""
+
+    def _shown(self) -> tuple[str, Explorer]:
+        """Return what the widget calls itself, and the Explorer that it shows."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return sentence(*self._shown())
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return with_picture(super()._repr_mimebundle_(**kwargs), self._shown()[1])
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002
+        """Return the whole state: an embedded page does not know the defaults that it could do without."""
+        state: dict[str, Any] = super().get_state(key)
+        return state
 
 
 def with_picture(bundle: Any, explorer: Explorer) -> Any:

@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 
 from ..results.strace import STrace
-from . import still
+from .still import Still
 from .widget import Explorer
 
 # The views' own module is a few lines: it asks the Explorer's, which holds the view state, to draw into this cell.
@@ -35,7 +35,7 @@ def _reference(explorer: Explorer, _: Any) -> str | None:
     return None if explorer.comm is None else f"anywidget:{explorer.model_id}"
 
 
-class View(anywidget.AnyWidget):
+class View(Still):
     """A part of an Explorer.
 
     Parameters
@@ -78,11 +78,8 @@ class View(anywidget.AnyWidget):
             *(traitlets.dlink((explorer, name), (self, name)) for name in ("top_tokens", "total_variation")),
         )
 
-    def __repr__(self) -> str:
-        return still.sentence(self.VIEW, self.explorer)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return still.with_picture(super()._repr_mimebundle_(**kwargs), self.explorer)
+    def _shown(self) -> tuple[str, Explorer]:
+        return self.VIEW, self.explorer
 
     def close(self) -> None:
         """Let go of the session and close the view."""

@@ -11,17 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
 from ..errors import CancelledError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
-from . import session_file, still
+from . import session_file
 from .contract import DEFAULTS, DERIVED_DEFAULTS
 from .messages import Messages, detail, sentence
 from .requests import RequestRunner, SupersededError
 from .session import Session, Settings, choices, curves_after
+from .still import Still
 
 if TYPE_CHECKING:
     import asyncio
@@ -39,7 +39,7 @@ READY: dict[str, Any] = START["status"]
 RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "history")
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(Still):
     """The widget on one session.
 
     Parameters
@@ -121,11 +121,8 @@ class Explorer(anywidget.AnyWidget):
         else:
             self.load_session(session)
 
-    def __repr__(self) -> str:
-        return still.sentence("Explorer", self)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return still.with_picture(super()._repr_mimebundle_(**kwargs), self)
+    def _shown(self) -> tuple[str, Explorer]:
+        return "Explorer", self
 
     @property
     def trace(self) -> STrace:

@@ -8,8 +8,9 @@ const stateNotes = {
 };
 
 /** The numbers of the present subgraph, and how far they can be trusted. */
-export function ReadingLine({ viewState, shown: { size, reading }, status }: ViewProps) {
-  const running = status.state === "running";
+export function ReadingLine({ viewState, shown: { size, reading, kernel }, status }: ViewProps) {
+  // A notebook that was saved while it evaluated says so for ever.
+  const running = status.state === "running" && kernel !== "silent";
   // Numbers that were computed, and those after a trace that failed, are as good as they were.
   const failed = status.state === "error" && (status.kind ?? "evaluate") === "evaluate" && reading.state !== "exact";
   const all = formatCount(viewState.n_edges);
