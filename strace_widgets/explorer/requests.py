@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Executor
 
-from .worker import Post
+from .worker import Loop, Post
 
 CANCELLED = "Cancelled: everything is as it was."
 STOPPED = "No longer waiting: the job may still finish on the server, but its answer is dropped."
@@ -100,7 +100,8 @@ class RequestRunner:
         executor: Executor = worker,
     ) -> None:
         self._on_progress, self._on_job = on_progress, on_job
-        self._given_loop = self._loop = loop
+        self._given_loop = loop
+        self._loop: Loop | None = loop
         self._executor = executor
         self._newest: dict[str, Request] = {}
         # Messages may be handled on another thread than cells (IPython's subshells).

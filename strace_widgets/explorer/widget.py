@@ -290,7 +290,8 @@ class Explorer(Still):
             self._requests,
             self._tell,
             at_once={
-                "hello": lambda _: None,
+                # What came before the greeting may have found nobody there.
+                "hello": lambda _: self.send_state(["status", "evaluation"]),
                 "evaluate": lambda _: self._evaluate(),
                 "node": lambda content: self.session.node(content["node"]),
                 "code": lambda _: self.code() | {"note": self.session.code_note()},
