@@ -135,7 +135,7 @@ class RequestRunner:
         self._executor.submit(self._work, request)
 
     def cancel(self, *kinds: str) -> None:
-        """Give up the requests of these kinds, whether they wait, run or are about to be answered."""
+        """Give up the requests of these kinds, or all, whether they wait, run or are about to be answered."""
         for request in self._requests(kinds):
             request.given_up = request.given_up or CancelledError(CANCELLED)
 
@@ -146,7 +146,7 @@ class RequestRunner:
 
     def _requests(self, kinds: tuple[str, ...]) -> list[Request]:
         with self._lock:
-            return [request for kind, request in self._newest.items() if kind in kinds]
+            return [request for kind, request in self._newest.items() if not kinds or kind in kinds]
 
     # On the worker.
 

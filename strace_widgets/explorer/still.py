@@ -12,10 +12,10 @@ import zlib
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import anywidget
 import numpy as np
 
 from ..graph.edges import size_of
+from .closing import ClosingWidget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ def sentence(name: str, explorer: Explorer) -> str:
     return ", ".join(parts)
 
 
-class Still(anywidget.AnyWidget):
+class Still(ClosingWidget):
     """A widget that shows an Explorer, also where only its state, a picture or a sentence of it remain."""
 
     def _shown(self) -> tuple[str, Explorer]:

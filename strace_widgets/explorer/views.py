@@ -41,7 +41,7 @@ class View(Still):
     Parameters
     ----------
     session : Explorer, View or STrace
-        Whose session to share; a trace gets a session of its own.
+        Whose session to share; a trace gets a session of its own, which ends with its last view.
 
     Attributes
     ----------
@@ -51,7 +51,6 @@ class View(Still):
     """
 
     VIEW: ClassVar[str]
-    _links: tuple[Any, ...] = ()
 
     _esm = _MOUNT
     explorer = anywidget.WidgetTrait().tag(sync=True, to_json=_reference)
@@ -65,6 +64,7 @@ class View(Still):
     def __init__(self, session: Explorer | View | STrace, **kwargs: Any) -> None:
         if isinstance(session, STrace):
             session = Explorer(session)
+            session.closes_with_views = True
         explorer = session.explorer if isinstance(session, View) else session
         if not isinstance(explorer, Explorer):
             raise TypeError(
@@ -73,20 +73,23 @@ class View(Still):
         # A view is as wide as it is given: in a row of boxes it has to ask for its share.
         kwargs.setdefault("layout", {"flex": "1 1 0%", "min_width": "0"})
         super().__init__(explorer=explorer, view=self.VIEW, **kwargs)
-        self._links = (
-            *(traitlets.link((explorer, name), (self, name)) for name in ("n_edges", "size", "toggles")),
-            *(traitlets.dlink((explorer, name), (self, name)) for name in ("top_tokens", "total_variation")),
-        )
+        for name in ("n_edges", "size", "toggles"):
+            traitlets.link((explorer, name), (self, name))
+        for name in ("top_tokens", "total_variation"):
+            traitlets.dlink((explorer, name), (self, name))
+        explorer.views.add(self)
 
     def _shown(self) -> tuple[str, Explorer]:
         return self.VIEW, self.explorer
 
     def close(self) -> None:
         """Let go of the session and close the view."""
-        links, self._links = self._links, ()
-        for link in links:
-            link.unlink()
+        if self.comm is None:
+            return
         super().close()
+        self.explorer.views.discard(self)
+        if self.explorer.closes_with_views and not self.explorer.views:
+            self.explorer.close()
 
 
 class SizeSlider(View):

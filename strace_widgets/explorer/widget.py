@@ -17,6 +17,7 @@ from ..errors import CancelledError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
 from . import session_file
+from .closing import bundled
 from .contract import DEFAULTS, DERIVED_DEFAULTS
 from .messages import Messages, detail, sentence
 from .requests import RequestRunner, SupersededError
@@ -26,6 +27,8 @@ from .still import Still
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+
+    from ipywidgets import Widget
 
     from ..paths import AnyPath
     from ..results.strace import STrace
@@ -71,10 +74,12 @@ class Explorer(Still):
         waited for, with its ``job``, and where something failed, with its ``kind`` and the server's ``detail``.
     history : dict
         What was tried, as the front end keeps it.
+    views : set of View
+        Its single views that are open; they close with it.
     """
 
-    _esm = STATIC / "explorer.js"
-    _css = STATIC / "explorer.css"
+    _esm = bundled(STATIC / "explorer.js")
+    _css = bundled(STATIC / "explorer.css")
 
     view_state = traitlets.Dict(default_value=START["view_state"], allow_none=True, read_only=True).tag(sync=True)
     n_edges = traitlets.Int(START["n_edges"]).tag(sync=True)
@@ -101,9 +106,12 @@ class Explorer(Still):
     ) -> None:
         saved = trace.saved_view
         self.session = Session(trace, saved["view_state"]["masks"] if saved else "all")
+        self.views: set[Widget] = set()
+        self.closes_with_views = False
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
         self._messages = self._answered_messages()
         start = saved.get("n_edges") or self.session.start_size()
+        view_state = saved["view_state"] if trace.replayed and saved else self.session.view_state()
         super().__init__(
             n_edges=start,
             size=size_of(start, trace.n_edges),
@@ -113,13 +121,30 @@ class Explorer(Still):
             **{name: saved[name] for name in RESTORED if name in saved},
             **kwargs,
         )
-        self.set_trait("view_state", saved["view_state"] if trace.replayed and saved else self.session.view_state())
+        self.set_trait("view_state", view_state)
         self.observe(lambda _: self._evaluate(), names=["n_edges", "toggles"])
         self.on_msg(lambda _, content, __: self._messages.hear(content))
         if session is None:
             self._evaluate()
-        else:
+            return
+        try:
             self.load_session(session)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the Explorer and its single views; what is under way is given up, and links to it end.
+
+        What it shows can still be read and saved by who holds it; when nobody does, nothing of it is left. In a
+        notebook ``Out`` holds what a cell returned.
+        """
+        if self.comm is None:
+            return
+        self._requests.cancel()
+        for view in tuple(self.views):
+            view.close()
+        super().close()
 
     def _shown(self) -> tuple[str, Explorer]:
         return "Explorer", self
