@@ -95,7 +95,7 @@ js-test: js/node_modules/.package-lock.json $(BUNDLE)
 
 # Two processes of one thread each: half the tests wait for a browser, a kernel or a server of their own.
 python-test: .venv/dev-installed $(BUNDLE) $(LABEXTENSION)
-	@echo "--- pytest: engine, widget, notebooks, JupyterLab in Chromium, packages"
+	@echo "--- pytest: engine, widget, notebooks, JupyterLab in Chromium, pages in Firefox and WebKit too, packages"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --junit-xml build/pytest.xml
 
 # The server has an environment of its own, without this package; the client sees only what the server's hub has.

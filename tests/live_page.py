@@ -104,8 +104,9 @@ window.mount = (state, answers, shadow) => {
     el = root.appendChild(document.createElement("div"));
   }
   const model = answers ? recorded(state, answers) : python(state);
-  const unmount = explorer.render({ model, el });
-  mounted.push({ model, unmount: () => { unmount(); model.close?.(); outer.remove(); } });
+  const shown = new AbortController();
+  explorer.render({ model, el, signal: shown.signal });
+  mounted.push({ model, unmount: () => { shown.abort(); model.close?.(); outer.remove(); } });
 };
 window.ready = true;
 """

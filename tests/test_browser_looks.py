@@ -207,7 +207,7 @@ def test_a_hundred_views_leave_nothing_behind(page: Page, recording: Recording) 
         "([state, answers]) => Object.assign(window, { state, answers })", [recording.state, recording.answers]
     )
 
-    def nodes_after(views: int) -> float:
+    def left_after(views: int) -> tuple[float, float]:
         listeners = page.evaluate(
             """async views => {
               for (let view = 0; view < views; view += 1) {
@@ -225,10 +225,12 @@ def test_a_hundred_views_leave_nothing_behind(page: Page, recording: Recording) 
         )
         assert set(listeners) == {0}
         session.send("HeapProfiler.collectGarbage")
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        return next(metric["value"] for metric in metrics if metric["name"] == "Nodes")
+        metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+        return metrics["Nodes"], metrics["JSEventListeners"]
 
-    first = nodes_after(3)
+    nodes, listeners = left_after(3)
     one_view = 400  # nodes, at least
-    assert nodes_after(100) < first + one_view
+    nodes_later, listeners_later = left_after(100)
+    assert nodes_later < nodes + one_view
+    assert listeners_later <= listeners + 3  # the page's own; one view has dozens
     assert page.evaluate("document.querySelector('main').children.length") == 2

@@ -8,14 +8,16 @@ import { mountPage } from "./views/page";
 import { Shell } from "./views/Shell";
 import { singleView, type ViewName } from "./views/SingleView";
 
-/** Draws into an element; returns how to take it away. */
-function draw(card: ComponentProps<typeof Shell>): () => void {
+/** Draws into an element; returns how to take it away. A host may as well abort a signal. */
+function draw(card: ComponentProps<typeof Shell>, signal?: AbortSignal): () => void {
   renderTree(<Shell {...card} />, card.el);
-  return () => renderTree(null, card.el);
+  const remove = () => renderTree(null, card.el);
+  signal?.addEventListener("abort", remove, { once: true });
+  return remove;
 }
 
-const render = ({ model, el }: { model: ExplorerModel; el: HTMLElement }) =>
-  draw({ model, el, name: "explorer", label: "s-Trace Explorer", view: Card });
+const render = ({ model, el, signal }: { model: ExplorerModel; el: HTMLElement; signal?: AbortSignal }) =>
+  draw({ model, el, name: "explorer", label: "s-Trace Explorer", view: Card }, signal);
 
 /** What single views ask of the Explorer's model: see `strace_widgets/explorer/views.py`. */
 const initialize = ({ model }: { model: ExplorerModel }) => ({

@@ -69,7 +69,7 @@ describe("size", () => {
     press(slider, "PageDown");
     expect(byTestId("state").dataset.state).toBe("exact");
     press(slider, "Home");
-    expect(slider.getAttribute("aria-valuetext")).toMatch(/^s = 0\.\d+, 1 edges, total variation 0\.9\d+, exact$/);
+    expect(slider.getAttribute("aria-valuetext")).toMatch(/^s = 0\.\d+, 1 edge, total variation 0\.9\d+, exact$/);
   });
 
   it("is written on release of a drag, not during it", () => {

@@ -43,8 +43,9 @@ export function gridEvents({ layers, heads, focused, onToggle, onLayer }: Grid) 
   };
 }
 
+/** A key moves it here, so it has to be seen: Safari goes by what had the focus before, which a click may have given. */
 const focusPlace = (grid: HTMLElement, { layer, column }: Place): void =>
-  grid.querySelector<HTMLElement>(`[data-place="${layer}.${column}"]`)?.focus();
+  grid.querySelector<HTMLElement>(`[data-place="${layer}.${column}"]`)?.focus({ focusVisible: true });
 
 /** A data attribute of the element an event is about, or of one around it. */
 const attribute = (event: Event, name: string): string | undefined =>

@@ -35,6 +35,8 @@ export interface SizeHandle {
   /** Writes the previewed size to the model, now or once the keys rest. */
   commit(): void;
   commitSoon(): void;
+  /** Goes back to the model's size. */
+  discard(): void;
 }
 
 const keysRest = 150; // ms
@@ -47,6 +49,7 @@ export function useSize(model: ExplorerModel): SizeHandle {
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
 
   const preview = useCallback((nEdges: number) => {
+    clearTimeout(timer.current); // a key pressed just before does not end a drag
     latest.current = nEdges;
     setDraft(nEdges);
   }, []);
@@ -61,10 +64,15 @@ export function useSize(model: ExplorerModel): SizeHandle {
     clearTimeout(timer.current);
     timer.current = setTimeout(commit, keysRest);
   }, [commit]);
+  const discard = useCallback(() => {
+    clearTimeout(timer.current);
+    latest.current = null;
+    setDraft(null);
+  }, []);
   // A view that goes away does not take the last key press with it.
   useEffect(() => commit, [commit]);
 
-  return { nEdges: draft ?? written, moving: draft !== null, preview, commit, commitSoon };
+  return { nEdges: draft ?? written, moving: draft !== null, preview, commit, commitSoon, discard };
 }
 
 export const writeToggles = (model: ExplorerModel, toggles: Toggles): void => writeTrait(model, "toggles", toggles);

@@ -1,5 +1,5 @@
 // Keeps the history of a model: what changes, from this view or from Python, is a step; what is exact was tried.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { addTried, push } from "../logic/history";
 import { settingsOf } from "../logic/settings";
 import type { ExplorerModel } from "../protocol/model";
@@ -18,7 +18,8 @@ export function useHistory(model: ExplorerModel, paused: boolean): History {
   const history = useTrait(model, "history");
   const changes = [useTrait(model, "view_state"), useTrait(model, "n_edges"), useTrait(model, "toggles"), useTrait(model, "evaluation")];
   const opened = useRef(presentStep(model));
-  useEffect(() => {
+  // At once, not after the next picture: of two switches in one moment each is a step.
+  useLayoutEffect(() => {
     // Read anew: another view may have moved the model, and recorded that, since this one was drawn.
     const viewState = model.get("view_state");
     const now = presentStep(model);

@@ -3,17 +3,17 @@ import type { SizeHandle } from "./store";
 
 /** Handlers for the curve's element: the size follows the pointer, and is written to the model once it is released. */
 export function useSizeDrag(size: SizeHandle, sizeAt: (clientX: number) => number) {
-  const pointer = useRef({ x: 0, frame: 0 });
+  const pointer = useRef({ x: 0, frame: 0, held: false });
   const follow = () => {
     pointer.current.frame = 0;
     size.preview(sizeAt(pointer.current.x));
   };
-  const release = () => {
-    if (pointer.current.frame) {
-      cancelAnimationFrame(pointer.current.frame);
-      follow();
-    }
-    size.commit();
+  /** Returns whether there was a drag to end. */
+  const end = (): boolean => {
+    const { held, frame } = pointer.current;
+    cancelAnimationFrame(frame);
+    pointer.current = { x: 0, frame: 0, held: false };
+    return held;
   };
   return {
     onPointerDown(event: PointerEvent) {
@@ -28,16 +28,24 @@ export function useSizeDrag(size: SizeHandle, sizeAt: (clientX: number) => numbe
         size.commit();
         return;
       }
-      pointer.current.x = event.clientX;
+      pointer.current = { x: event.clientX, frame: 0, held: true };
       follow();
     },
     onPointerMove(event: PointerEvent) {
-      if (!size.moving || event.buttons !== 1) return;
+      if (!pointer.current.held || event.buttons !== 1) return;
       // A mouse may report many places within one frame; only the last is drawn.
       pointer.current.x = event.clientX;
       pointer.current.frame ||= requestAnimationFrame(follow);
     },
-    onPointerUp: release,
-    onPointerCancel: release,
+    /** Where it is let go counts; on a busy machine no move may have told of it. */
+    onPointerUp(event: PointerEvent) {
+      if (!end()) return;
+      size.preview(sizeAt(event.clientX));
+      size.commit();
+    },
+    /** The browser takes the finger for its own, to scroll the page. */
+    onPointerCancel() {
+      if (end()) size.discard();
+    },
   };
 }

@@ -41,7 +41,7 @@ export function SizeCurve({ viewState, shown, curves, onMeasure, tools }: Props)
   const onLine = (nEdges: number) => valueAt(viewState.arrays.total_variation, locate(viewState.arrays.level_n_edges, nEdges));
   const totalVariation = toggled || reading.state === "stale" ? onLine(size.nEdges) : reading.total_variation;
   const valueText =
-    `s = ${formatSize(size.nEdges / viewState.n_edges)}, ${formatCount(size.nEdges)} edges, ` +
+    `s = ${formatSize(size.nEdges / viewState.n_edges)}, ${formatCount(size.nEdges)} ${size.nEdges === 1 ? "edge" : "edges"}, ` +
     `total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${reading.state}`;
 
   // The same elements again cost nothing: in a drag only the handle moves.
