@@ -54,7 +54,10 @@ EDGES = """() => Number(document.querySelector("[data-testid=edges]").dataset.ed
 TV = """() => Number(document.querySelector("[data-testid=tv]").innerText)"""
 STATE = """() => document.querySelector("[data-testid=state]").dataset.state"""
 TOGGLE = """key => document.querySelector(`[data-component="${key}"]`).dataset.state"""
-FOCUSED = """() => document.activeElement.dataset.testid ?? document.activeElement.dataset.place ?? document.activeElement.tagName"""
+FOCUSED = """() => {
+  const { dataset, tagName } = document.activeElement;
+  return dataset.testid ?? dataset.place ?? tagName;
+}"""
 NEXT_PICTURE = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -244,7 +247,9 @@ def test_a_finger_drags_sideways_and_scrolls_up_and_down(browser: Browser, file:
     assert dragged > before
     assert page.evaluate("scrollY") == 0
     swipe(*((x, y - 30 * step) for step in range(6)))
-    page.evaluate("async () => { for (let n = 0; n < 200 && !scrollY; n += 1) await new Promise(requestAnimationFrame); }")
+    page.evaluate(
+        "async () => { for (let n = 0; n < 200 && !scrollY; n += 1) await new Promise(requestAnimationFrame) }"
+    )
     assert page.evaluate("scrollY") > 0
     expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", str(dragged))
     page.screenshot(path=SCREENSHOTS / "page-touch.png", full_page=True)

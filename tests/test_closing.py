@@ -25,6 +25,7 @@ import strace_widgets as sw
 from strace_widgets.errors import SessionFileError
 from strace_widgets.explorer.worker import worker
 
+
 def watched(trace: sw.STrace, *widgets: Any) -> dict[str, Any]:
     """Return weak references to widgets, to what they show, and to the classes that anywidget makes for each."""
     session = next(widget.session for widget in widgets if isinstance(widget, sw.Explorer))
@@ -59,7 +60,8 @@ def nothing_else() -> Iterator[None]:
     before = [*_instances.values(), *comms.values(), *threading.enumerate()]
     yield
     gc.collect()
-    assert [each for each in (*_instances.values(), *comms.values(), *threading.enumerate()) if each not in before] == []
+    after = [*_instances.values(), *comms.values(), *threading.enumerate()]
+    assert [each for each in after if each not in before] == []
 
 
 @contextmanager
@@ -235,17 +237,19 @@ def test_an_explorer_that_could_not_be_made(tiny: Any, tmp_path: Path) -> None:
 
 def test_a_trace_asked_for_in_the_widget(tiny: Any) -> None:
     """The session that a message made, and those that can be returned to."""
-    trace = sw.trace(tiny, PROMPT)
-    explorer = trace.explore()
-    settled(explorer)
-    settings = {key: explorer.view_state[key] for key in ("prompt", "masks", "position")} | {"importance": "l2"}
-    explorer._messages.hear({"id": "1", "kind": "trace", "settings": settings})
-    wait_for(explorer, lambda: explorer.trace is not trace)
-    settled(explorer)
-    kept = watched(trace, explorer) | {"second trace": weakref.ref(explorer.trace)}
-    explorer.close()
-    del explorer, trace
-    assert left(kept) == []
+
+    def one() -> dict[str, Any]:
+        trace = sw.trace(tiny, PROMPT)
+        explorer = trace.explore()
+        settled(explorer)
+        settings = {key: explorer.view_state[key] for key in ("prompt", "masks", "position")} | {"importance": "l2"}
+        explorer._messages.hear({"id": "1", "kind": "trace", "settings": settings})
+        wait_for(explorer, lambda: explorer.trace is not trace)
+        settled(explorer)
+        explorer.close()
+        return watched(trace, explorer) | {"second trace": weakref.ref(explorer.trace)}
+
+    assert left(one()) == []
 
 
 def test_the_watcher_of_development_is_used_in_development_only() -> None:

@@ -51,6 +51,53 @@ if __name__ == "__main__":
     app.run()
 """
 
+RERUN_APP = """
+import marimo
+
+app = marimo.App()
+
+
+@app.cell
+def _():
+    import gc
+    import sys
+    import weakref
+
+    import marimo as mo
+    import strace_widgets as sw
+    from ipywidgets.widgets.widget import _instances as instances
+
+    sys.path.insert(0, "TESTS")
+    import tiny_models
+
+    model = sw.load_model(tiny_models.tiny(), tokenizer=tiny_models.words())
+    made = []
+    again = mo.ui.button(value=0, on_click=lambda runs: runs + 1, label="again")
+    again
+    return
+
+
+@app.cell
+def _(again, made, mo, model, sw, weakref):
+    _run = again.value
+    explorer = mo.ui.anywidget(sw.trace(model, "w5 w17 w3").explore())
+    made.append(weakref.ref(explorer.widget))
+    explorer
+    return
+
+
+@app.cell
+def _(again, explorer, gc, instances, made, mo):
+    explorer.value
+    gc.collect()
+    mo.md(f"after {again.value}: {sum(each() is not None for each in made)} of {len(made)}, {len(instances)} widgets")
+    return
+
+
+if __name__ == "__main__":
+    app.run()
+"""
+
 
 def drag_switch_reevaluate(page: Page, explorer: Locator, *, to: float = 0.95) -> None:
     """Drag the curve, switch a head off, see new exact numbers, and take it back."""
@@ -121,6 +168,19 @@ def test_marimo(browser: Browser, tmp_path: Path) -> None:
         page.goto(address)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
         page.screenshot(path=SCREENSHOTS / "marimo.png")
+        page.close()
+
+
+def test_a_cell_that_marimo_runs_again_leaves_no_explorer(browser: Browser, tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(RERUN_APP.replace("TESTS", str(Path(__file__).parent)))
+    with marimo_server(app) as address:
+        page = new_page(browser, viewport={"width": 1300, "height": 1400})
+        page.goto(address)
+        expect(page.get_by_text("after 0: 1 of 1, 2 widgets")).to_be_visible(timeout=60_000)  # the other is its layout
+        for run in (1, 2, 3):
+            page.get_by_role("button", name="again").click()
+            expect(page.get_by_text(f"after {run}: 1 of {run + 1}, 2 widgets")).to_be_visible(timeout=30_000)
         page.close()
 
 

@@ -32,7 +32,9 @@ DEBIAN = {"chromium": "chromium chromium-driver", "firefox": "firefox-esr", "web
 
 CAPABILITIES: dict[str, dict[str, Any]] = {
     "chromium": {
-        "goog:chromeOptions": {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={SIZE[0]},{SIZE[1]}"]}
+        "goog:chromeOptions": {
+            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={SIZE[0]},{SIZE[1]}"]
+        }
     },
     "webkit": {"webkitgtk:browserOptions": {"binary": MINI_BROWSER, "args": ["--automation"]}},
 }

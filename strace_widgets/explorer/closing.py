@@ -43,7 +43,7 @@ class ClosingWidget(anywidget.AnyWidget):
         if comm is None:
             return
         end_links(self)
-        vars(comm).pop("close", None)
+        comm.__dict__.pop("close", None)
         super().close()
         comm.on_msg(None)  # a host may keep the comm
         comm.on_close(None)
@@ -58,7 +58,7 @@ class ClosingWidget(anywidget.AnyWidget):
             return
 
         def close(*args: Any, **options: Any) -> None:
-            vars(comm).pop("close", None)  # back to the comm's own
+            comm.__dict__.pop("close", None)  # back to the comm's own
             comm.close(*args, **options)
             self.close()
 
