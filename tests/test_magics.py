@@ -96,15 +96,13 @@ class Cells(HTMLParser):
 
 
 def test_tables_show_the_figures_and_token_text_as_text() -> None:
-    hostile = "<img src=x onerror=alert(1)>"
-    tokenizer = tiny_models.words()
-    tokenizer.decode = lambda *_, **__: hostile
-    trace = sw.trace(sw.load_model(tiny_models.tiny(), tokenizer=tokenizer), "w5 w17 w3")
+    tokenizer = tiny_models.words("<img src=x onerror=alert({})>")
+    trace = sw.trace(sw.load_model(tiny_models.tiny(), tokenizer=tokenizer), [5, 17, 3])
     sweep = trace.sweep()
     for html in (trace._repr_html_(), sweep._repr_html_()):
         cells = Cells(html)
         assert cells.tags == {"table", "caption", "thead", "tbody", "tr", "th", "td"}
-        assert hostile in cells.texts
+        assert any(text.startswith("<img src=x onerror=alert(") for text in cells.texts)
     assert f"{len(sweep)} sizes, 12 of them shown" in sweep._repr_html_()
     assert f"{sweep.total_variation[0]:.3f}" in Cells(sweep._repr_html_()).texts
     assert f"{trace.n_edges:,} edges by l1" in trace._repr_html_()

@@ -27,9 +27,10 @@ class Settings(TypedDict):
     importance: Annotated[str, "the importance measure"]
     masks: Annotated[str, "which edges a subgraph may lose"]
     position: Annotated[
-        int,
-        "index of the explained token in the whole prompt: the trace explains the prediction after it. "
-        "-1 asks for the last, of a prompt whose tokens are not known yet",
+        int, "index of the token in the whole prompt after which the prediction is explained; -1 asks for the last"
+    ]
+    special_tokens: NotRequired[
+        Annotated[bool, "whether the tokenizer adds its own, as to a plain text; true where it is absent"]
     ]
 
 
@@ -224,6 +225,8 @@ class ViewState(Settings):
     server: Annotated[str, "the server that it runs on, `host:port`; empty for the kernel itself"]
     tokens: Annotated[list[str], "the T token texts up to `position`"]
     all_tokens: Annotated[list[str], "the whole prompt's"]
+    prompt_note: NotRequired[Annotated[str, "which chat template wrote it, and what was added; may be empty"]]
+    prompt_warning: NotRequired[Annotated[str, "what is probably not meant, as two start tokens; may be empty"]]
     n_layers: Annotated[int, "L"]
     n_heads: Annotated[int, "H"]
     n_tokens: Annotated[int, "T"]
@@ -250,8 +253,7 @@ class ExplorerState(TypedDict):
     evaluations: Annotated[
         list[Evaluation],
         "Python",
-        "exact results that are known ahead, where no model stands behind the view: each head and MLP toggled by "
-        "itself, on a page; else empty",
+        "exact results that are known ahead, on a page without a model: of each head and MLP toggled by itself",
     ]
     status: Annotated[Status, "Python", "what it is doing"]
     choices: Annotated[Choices, "Python", "what a person can change to"]

@@ -9,17 +9,18 @@ from tqdm.auto import tqdm
 
 from ..errors import PromptError
 from ..extras import pd
-from .run import trace
+from ..model.prompts import Origin, ReadPrompt
+from .run import read_prompt, trace
 
 if TYPE_CHECKING:
-    from ..graph.edges import Array
     from ..graph.measures import Importance
     from ..model.model import Model
+    from ..model.prompts import Prompt
 
 
 def trace_generation(
     model: Model,
-    prompt: str | list[int] | Array,
+    prompt: Prompt,
     importance: Importance = "l1",
     *,
     max_new_tokens: int,
@@ -30,8 +31,7 @@ def trace_generation(
     Parameters
     ----------
     model : Model
-    prompt : str or token ids
-    importance : str or callable
+    prompt, importance
         As for `strace_widgets.trace`.
     max_new_tokens : int
         How many tokens to generate, each the full model's most probable one.
@@ -50,7 +50,7 @@ def trace_generation(
     PromptError
         When there is no token to generate, or the text would be longer than the model's context.
     """
-    token_ids = model.encode(prompt)
+    token_ids = read_prompt(model, prompt).token_ids
     context = model.architecture.context
     if max_new_tokens < 1:
         raise PromptError(f"There is no token to generate: max_new_tokens is {max_new_tokens}, give 1 or more.")
@@ -61,7 +61,7 @@ def trace_generation(
         )
     rows = []
     for step in tqdm(range(max_new_tokens), desc="tokens", disable=not progress):
-        traced = trace(model, token_ids, importance)
+        traced = trace(model, ReadPrompt(model.text(token_ids), token_ids, Origin()), importance)
         rows.append(
             {
                 "step": step,
