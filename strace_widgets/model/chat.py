@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PromptError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROLES = ("system", "user", "assistant", "tool", "developer")
 """The roles that templates know; one may name others."""
 
 
 class Written(NamedTuple):
-    """Messages as a text, the template that wrote it, what it put behind them, and the messages that it left out."""
+    """Messages as a text, which template wrote it, what it added of its own, and the messages that it left out."""
 
     text: str
     template: str
+    system: str
     generation_prompt: str
     left_out: tuple[int, ...]
 
@@ -80,19 +85,29 @@ def written(messages: Sequence[Any], tokenizer: Any, model: str) -> Written:
         _check(place, message, template, model)
     goes_on = messages[-1]["role"] == "assistant"
     how = {"continue_final_message": True} if goes_on else {"add_generation_prompt": True}
+    apply = partial(tokenizer.apply_chat_template, chat_template=template, tokenize=False)
     try:
-        text, bare = (
-            str(tokenizer.apply_chat_template(list(messages), chat_template=template, tokenize=False, **options))
-            for options in (how, how if goes_on else {})
-        )
+        text, bare = (str(apply(list(messages), **options)) for options in (how, how if goes_on else {}))
     except Exception as reason:  # templates are programs: they raise what they like
         sentence = (str(reason).strip() or type(reason).__name__).splitlines()[0].rstrip(".")
         raise PromptError(f"The chat template of {model} refuses these messages: {sentence}.") from reason
+    system = "" if messages[0]["role"] == "system" else _own_system(text, messages, partial(apply, **how))
     left_out = tuple(place for place, message in enumerate(messages) if not _stands_in(message["content"], text))
     digest = hashlib.sha256(template.encode()).hexdigest()[:8]
     which = f"the chat template {name!r}" if name else "the chat template"
     generation_prompt = text.removeprefix(bare) if text.startswith(bare) else ""
-    return Written(text, f"{which} of {model}'s tokenizer (sha256 {digest}…)", generation_prompt, left_out)
+    return Written(text, f"{which} of {model}'s tokenizer (sha256 {digest}…)", system, generation_prompt, left_out)
+
+
+def _own_system(text: str, messages: Sequence[Any], apply: Callable[..., Any]) -> str:
+    """Return the system message that a template writes where none is given."""
+    stands = "\N{REPLACEMENT CHARACTER}system\N{REPLACEMENT CHARACTER}"
+    try:
+        before, _, after = str(apply([{"role": "system", "content": stands}, *messages])).partition(stands)
+    except Exception:  # noqa: BLE001 - a template without system messages has none of its own
+        return ""
+    has_own = after and text.startswith(before) and text.endswith(after)
+    return text[len(before) : len(text) - len(after)].strip() if has_own else ""
 
 
 def _chosen(templates: Mapping[str, str], model: str) -> tuple[str, str]:
@@ -115,18 +130,18 @@ def _check(place: int, message: Any, template: str, model: str) -> None:
             f"Message {place} has the role {role!r}, which the chat template of {model} does not know: the roles are "
             f"{', '.join(ROLES[:-1])} and {ROLES[-1]}."
         )
-    if not _texts(message["content"]):
+    if not texts(message["content"]):
         raise PromptError(f"Message {place} has no text as its content: a trace reads text alone.")
 
 
-def _texts(content: Any) -> list[str]:
+def texts(content: Any) -> list[str]:
     """Return the texts of a message: its content, or those of its parts; none where a part is no text."""
     if isinstance(content, str):
         return [content]
     parts = content if isinstance(content, Sequence) else []
-    texts = [part["text"] for part in parts if isinstance(part, Mapping) and isinstance(part.get("text"), str)]
-    return texts if len(texts) == len(parts) else []
+    found = [part["text"] for part in parts if isinstance(part, Mapping) and isinstance(part.get("text"), str)]
+    return found if len(found) == len(parts) else []
 
 
 def _stands_in(content: Any, text: str) -> bool:
-    return all(part.strip() in text for part in _texts(content))
+    return all(part.strip() in text for part in texts(content))

@@ -33,14 +33,14 @@ class Origin:
         Whether the tokenizer was to add its special tokens: not to what has them already, as token ids and messages do.
     template : str
         Which chat template wrote the messages as a text.
-    generation_prompt : str
-        What that template put behind them, for the answer to follow.
+    system, generation_prompt : str
+        The system message that it wrote of its own, and what it put behind the messages, for the answer to follow.
     start, end : str
         The special tokens that the template, or for a text the tokenizer, put in front and behind.
     withheld : str
         The special tokens that the tokenizer puts in front of a text and this prompt does not begin with.
     doubled : str
-        The start token, where the prompt begins with it twice.
+        The start token, where the prompt begins with it twice, or a message has it in its content.
     left_out : tuple of int
         The messages, from 0, whose content the template did not write.
     """
@@ -48,6 +48,7 @@ class Origin:
     given: Literal["text", "token ids", "messages"] = "text"
     special_tokens: bool = True
     template: str = ""
+    system: str = ""
     generation_prompt: str = ""
     start: str = ""
     end: str = ""
@@ -61,8 +62,9 @@ class Origin:
         parts = []
         if self.template:
             added = [f"the start token {self.start!r}"] if self.start else []
+            added += [f"the system message {self.system!r}"] if self.system else []
             added += [f"the generation prompt {self.generation_prompt!r}"] if self.generation_prompt else []
-            parts.append(f"Messages, written by {self.template}; added: {' and '.join(added) or 'nothing'}.")
+            parts.append(f"Messages, written by {self.template}; added: {', '.join(added) or 'nothing'}.")
         if self.withheld:
             parts.append(f"It begins without {self.withheld!r}, which the tokenizer puts in front of a text.")
         return " ".join(parts)
@@ -75,9 +77,9 @@ class Origin:
             remedy = {
                 "text": "leave it out of the text, which the tokenizer begins with one of its own, or give token ids",
                 "token ids": "leave one out of the token ids",
-                "messages": "the chat template and a message both have it: leave it out of the message",
+                "messages": "the chat template writes it, and a message has it too: leave it out of the message",
             }[self.given]
-            parts.append(f"The prompt begins with two start tokens {self.doubled!r}: {remedy}.")
+            parts.append(f"The prompt has two start tokens {self.doubled!r}: {remedy}.")
         if self.end:
             parts.append(
                 f"The tokenizer ends the prompt with {self.end!r}, so that the prediction explained is what follows "
@@ -130,13 +132,15 @@ def read(
             origin,
             given="messages",
             template=written.template,
+            system=written.system,
             generation_prompt=written.generation_prompt,
             left_out=written.left_out,
+            doubled=_held(prompt, origin.start),
         )
     else:
         ids = token_ids(prompt)
         text, origin = text_of(ids), Origin("token ids", special_tokens=False)
-    return ReadPrompt(text, ids, replace(origin, doubled=_doubled(ids, tokenizer, text_of)))
+    return ReadPrompt(text, ids, replace(origin, doubled=origin.doubled or _doubled(ids, tokenizer, text_of)))
 
 
 def token_ids(prompt: Any) -> Array:
@@ -216,6 +220,12 @@ def _doubled(ids: Array, tokenizer: Any, text_of: Callable[[Array], str]) -> str
     if not len(again) or (again[0] > 0 and text_of(ids[1 : 1 + again[0]]).strip()):
         return ""
     return _written(tokenizer, [int(ids[0])])
+
+
+def _held(messages: Any, start: str) -> str:
+    """Return the start token where a message has it in its content."""
+    contents = [text for message in messages for text in chat.texts(message["content"])]
+    return start if start and any(start in text for text in contents) else ""
 
 
 def _needed(tokenizer: Any, model: str) -> Any:
