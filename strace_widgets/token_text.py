@@ -17,7 +17,7 @@ LONGEST_RUN = 5
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
-OWN_MARKS = "·∙⋅‧･ꞏ⏎⇥∅◌␀␁␂␃␄␅␆␇␈␉␊␋␌␍␎␏␐␑␒␓␔␕␖␗␘␙␚␛␜␝␞␟␡"
+OWN_MARKS = "·∙⋅‧･ꞏ⏎⇥∅◌"
 """The marks that stand for something else here, and what could be taken for them: as themselves they are spelt out."""
 
 UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
@@ -89,11 +89,9 @@ def _run(token: str, start: int) -> int:
 def _mark(token: str, at: int, *, bare: bool, in_full: bool) -> str:
     """Return how the character at a place is shown."""
     character = token[at]
-    simple = {" ": "·", "\n": "⏎", "\t": "⇥", "\x7f": "␡"}.get(character)
+    simple = {" ": "·", "\n": "⏎", "\t": "⇥"}.get(character)
     if simple:
         return simple
-    if character < " ":
-        return chr(0x2400 + ord(character))
     if character in "⟨⟩":  # of the marks that stand for part of a character, and for an id
         return _code(character) if token[at + 1 : at + 3].startswith(("U+", TIMES)) else character
     if character in OWN_MARKS or (in_full and not character.isascii()):

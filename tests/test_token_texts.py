@@ -135,7 +135,7 @@ def test_lists_of_next_tokens_show_every_difference(byte_level: Any) -> None:
     assert table["token"].tolist() == [byte_level.decode(i) for i in table["token_id"]]
     table["token"] = [" a", "a", "\n", "\r"]
     labels = charts.generation(table).to_json(ensure_ascii=False)
-    assert all(f'"{label}' in labels or f"'{label}'" in labels for label in ("·a", "a", "⏎", "␍"))
+    assert all(f'"{label}' in labels or f"'{label}'" in labels for label in ("·a", "a", "⏎", "⟨U+000D⟩"))
 
 
 def test_the_real_vocabulary_has_no_two_alike(smollm2: Any) -> None:

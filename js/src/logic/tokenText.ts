@@ -5,7 +5,7 @@
 const longestRun = 5;
 
 /** The marks that stand for something else here, and what could be taken for them: as themselves they are spelt out. */
-const ownMarks = new Set("·∙⋅‧･ꞏ⏎⇥∅◌␀␁␂␃␄␅␆␇␈␉␊␋␌␍␎␏␐␑␒␓␔␕␖␗␘␙␚␛␜␝␞␟␡");
+const ownMarks = new Set("·∙⋅‧･ꞏ⏎⇥∅◌");
 
 /** What draws nothing; joiners and selectors of emoji are part of the writing where `joins` says so. */
 const unseen = /^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]$/u;
@@ -29,8 +29,9 @@ export function tokenNames(tokens: readonly string[]): string[] {
 export function spacelessNames(tokens: readonly string[]): string[] {
   const names = tokenNames(tokens);
   const spaceless = names.map((name) => name.replace(/^·+(?!⟨×)|·+$/g, "") || name);
-  const count = (list: string[]) => new Set(list).size;
-  return names.map((name, index) => (count(names.filter((_, other) => spaceless[other] === spaceless[index])) > 1 ? name : spaceless[index]));
+  const stands = new Map<string, Set<string>>();
+  names.forEach((name, index) => stands.set(spaceless[index], (stands.get(spaceless[index]) ?? new Set()).add(name)));
+  return names.map((name, index) => ((stands.get(spaceless[index])?.size ?? 0) > 1 ? name : spaceless[index]));
 }
 
 const bytes = "⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩";
@@ -119,9 +120,8 @@ function spelt(token: string, inFull: boolean): string {
 /** How the character at a place is shown. */
 function mark(characters: string[], at: number, bare: boolean, inFull: boolean): string {
   const character = characters[at];
-  const simple = ({ " ": "·", "\n": "⏎", "\t": "⇥", "\x7f": "␡" } as Record<string, string>)[character];
+  const simple = ({ " ": "·", "\n": "⏎", "\t": "⇥" } as Record<string, string>)[character];
   if (simple) return simple;
-  if (character < " ") return String.fromCodePoint(0x2400 + character.charCodeAt(0));
   // Of the marks that stand for part of a character, and for an id.
   if (character === "⟨" || character === "⟩") return /^(U\+|×)/.test(characters.slice(at + 1, at + 3).join("")) ? code(character) : character;
   if (ownMarks.has(character) || (inFull && character > "\x7f")) return code(character);
