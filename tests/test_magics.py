@@ -50,6 +50,15 @@ def test_a_cell_is_a_prompt_and_a_size_gives_its_result(shell: Any) -> None:
     np.testing.assert_array_equal(result.total_variation, trace.evaluate([0.5]).total_variation)
 
 
+def test_a_message_is_written_by_the_chat_template(shell: Any) -> None:
+    tokenizer = tiny_models.words()
+    tokenizer.chat_template = "{% for m in messages %}w1 {{ m.content }} {% endfor %}w2"
+    shell.user_ns["chat"] = sw.load_model(tiny_models.tiny(), tokenizer=tokenizer)
+    trace = shell.run_cell("%strace --model chat --chat w5 w17").result
+    assert (trace.tokens, trace.origin.given) == (["w1", "w5", "w17", "w2"], "messages")
+    assert shell.run_cell("%%strace --chat --importance=l2\nw5 --chat").result.prompt == "w1 w5 --chat w2"
+
+
 def test_a_model_is_loaded_once(shell: Any, loaded: list[Any]) -> None:
     assert shell.run_cell("%strace --model a/name").result is None
     for _ in range(2):
