@@ -13,6 +13,7 @@ import tiny_models
 import tokenizer_kinds
 import torch
 from explorer_steps import Front, settings, settled
+from tokenizers import processors
 
 import strace_widgets as sw
 from strace_widgets.explorer.session import Session
@@ -176,6 +177,18 @@ def test_one_start_token_or_several_turns_are_silent(model: Any) -> None:
         assert sw.trace(model, "The a").origin.start == "<s>"
         sw.trace(model, [1, 259, 2, 1, 261])
         sw.trace(model, [259, 261])
+
+
+def test_a_start_of_two_tokens_that_have_no_role_is_seen_as_well(model: Any) -> None:
+    backend = model.tokenizer.backend_tokenizer
+    single = backend.post_processor
+    ends = [("<s>", 1), ("<unk>", 0)]
+    backend.post_processor = processors.TemplateProcessing(single="<unk> <s> $A", special_tokens=ends)
+    try:
+        assert model.read("The a").origin.doubled == ""
+        assert model.read("<unk><s>The a").origin.doubled == "<unk><s>"
+    finally:
+        backend.post_processor = single
 
 
 def test_a_token_that_the_tokenizer_puts_behind_is_warned_of() -> None:

@@ -10,7 +10,7 @@ import pytest
 import tiny_models
 import tokenizer_kinds
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 import strace_widgets as sw
 from strace_widgets import charts, token_text
@@ -109,6 +109,14 @@ def test_a_token_that_is_written_as_a_mark_is_no_mark(written: str) -> None:
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     texts = vocabulary.texts(PreTrainedTokenizerFast(tokenizer_object=tokenizer), 300)
     assert len(set(texts)) == 300
+
+
+def test_a_tokenizer_that_is_written_in_python_is_read_too() -> None:
+    tokenizer = ByT5Tokenizer()
+    texts = vocabulary.texts(tokenizer, 386)
+    assert len(set(texts)) == 386
+    assert [texts[i] for i in tokenizer("é")["input_ids"]] == ["⟨C3⟩", "⟨A9⟩", "</s>"]
+    assert vocabulary.text_of(tokenizer, [*tokenizer("é")["input_ids"], 385, 100]) == "é</s><385>a"
 
 
 def test_words_that_all_begin_with_a_space_are_shown_without() -> None:

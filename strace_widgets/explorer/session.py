@@ -154,14 +154,15 @@ class Session:
             raise ValueError(
                 f"masks={settings.masks!r} does not exist: choose {' or '.join(map(repr, CHOICES['masks']))}."
             )
-        same = (settings.prompt, settings.special_tokens) == (self.whole.text, self.whole.origin.special_tokens)
-        whole = self.whole if same else model.read(settings.prompt, special_tokens=settings.special_tokens)
+        whole = self.whole
+        if settings.prompt != whole.text:
+            whole = model.read(settings.prompt, special_tokens=settings.special_tokens)
         token_ids = whole.token_ids
         position = len(token_ids) - 1 if settings.position == LAST else settings.position
         if not 0 <= position < len(token_ids):
             raise ValueError(f"The prompt's positions are 0 to {len(token_ids) - 1}; {position} is not one of them.")
         self.sessions[self.settings] = self
-        kept = self.sessions.get(replace(settings, position=position))
+        kept = self.sessions.get(replace(settings, position=position, special_tokens=whole.origin.special_tokens))
         if kept is not None:
             return kept
         progress("weighing and ranking every edge", 0.1)

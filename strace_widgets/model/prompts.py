@@ -194,17 +194,24 @@ def _one_row(values: Any) -> Array:
 
 
 def _of_text(text: str, tokenizer: Any, *, special_tokens: bool) -> tuple[str, Array, Origin]:
-    full, bare = (tokenizer(text, add_special_tokens=added)["input_ids"] for added in (True, False))
-    before = next((i for i in range(len(full) - len(bare) + 1) if full[i : i + len(bare)] == bare), 0)
-    start, end = (_written(tokenizer, ids) for ids in (full[:before], full[before + len(bare) :]))
+    before, bare, behind = _parts(text, tokenizer)
+    full = [*before, *bare, *behind]
     if not (full if special_tokens else bare):
         raise PromptError("The prompt is empty: give at least one word to continue.")
+    start, end = _written(tokenizer, before), _written(tokenizer, behind)
     if special_tokens:
         return text, np.asarray(full, dtype=np.int64), Origin(start=start, end=end)
-    begins = _written(tokenizer, bare[: max(before, 1)])
-    held = start if start and begins != start else ""
+    begins = _written(tokenizer, bare[: max(len(before), 1)])
+    held = start if begins != start else ""
     starts = begins if begins == (start or getattr(tokenizer, "bos_token", None)) else ""
     return text, np.asarray(bare, dtype=np.int64), Origin(special_tokens=False, start=starts, withheld=held)
+
+
+def _parts(text: str, tokenizer: Any) -> tuple[list[int], list[int], list[int]]:
+    """Return the special tokens that a tokenizer puts in front of a text, the text's own tokens, and those behind."""
+    full, bare = (list(tokenizer(text, add_special_tokens=added)["input_ids"]) for added in (True, False))
+    before = next((i for i in range(len(full) - len(bare) + 1) if full[i : i + len(bare)] == bare), None)
+    return ([], full, []) if before is None else (full[:before], bare, full[before + len(bare) :])
 
 
 def _written(tokenizer: Any, ids: Sequence[int]) -> str:
@@ -212,14 +219,19 @@ def _written(tokenizer: Any, ids: Sequence[int]) -> str:
 
 
 def _doubled(ids: Array, tokenizer: Any, text_of: Callable[[Array], str]) -> str:
-    """Return the start token where it begins the prompt twice, perhaps with spaces between the two."""
-    starts = {getattr(tokenizer, name, None) for name in ("bos_token_id", "cls_token_id")} - {None}
-    if ids[0] not in starts:
+    """Return the start token, or tokens, where the prompt begins with it twice, perhaps with spaces between the two."""
+    if tokenizer is None:
         return ""
-    again = np.flatnonzero(ids[1:] == ids[0])
-    if not len(again) or (again[0] > 0 and text_of(ids[1 : 1 + again[0]]).strip()):
-        return ""
-    return _written(tokenizer, [int(ids[0])])
+    named = [getattr(tokenizer, name, None) for name in ("bos_token_id", "cls_token_id")]
+    for start in (_parts("a", tokenizer)[0], *([token] for token in named if token is not None)):
+        rest = ids[len(start) :].tolist()
+        if not start or ids[: len(start)].tolist() != start:
+            continue
+        while rest and not text_of(np.asarray(rest[:1])).strip():
+            rest.pop(0)
+        if rest[: len(start)] == start:
+            return _written(tokenizer, start)
+    return ""
 
 
 def _held(messages: Any, start: str) -> str:

@@ -58,11 +58,10 @@ def text_of(tokenizer: Any, token_ids: Sequence[int]) -> str:
     """
     if tokenizer is None:
         return "".join(f"<{i}>" for i in token_ids)
-    known = {*tokenizer.get_vocab().values(), *tokenizer.added_tokens_decoder}
     parts: list[str] = []
     run: list[int] = []
     for i in [*token_ids, None]:
-        if i is not None and i in known:
+        if i is not None and _has(tokenizer, i):
             run.append(i)
             continue
         parts.append(_decoded(tokenizer, run) if not parts else _continued(tokenizer, [run])[0])
@@ -71,13 +70,21 @@ def text_of(tokenizer: Any, token_ids: Sequence[int]) -> str:
     return "".join(parts)
 
 
+def _has(tokenizer: Any, token_id: int) -> bool:
+    try:
+        _decoded(tokenizer, [token_id])
+        return tokenizer.convert_ids_to_tokens(token_id) is not None
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError):  # as tokenizers in Python say that they do not
+        return False
+
+
 def _in_context(tokenizer: Any, ids: list[int], written: dict[int, Any]) -> Iterable[str]:
     """Yield what each token adds to a text before it, with its bytes where that is no whole character."""
     continued = _continued(tokenizer, [[i] for i in ids])
     if all(added.startswith(" ") for added in continued):  # as between whole words: then the space tells nothing
         continued = [added[1:] for added in continued]
     for i, added in zip(ids, continued, strict=True):
-        content = _bytes(written[i]) if "\ufffd" in added else None
+        content = _bytes(written[i]) if not added or "\ufffd" in added else None
         if content is not None:
             yield _shown(content)
         elif str(written[i]).endswith(WORD_END):
