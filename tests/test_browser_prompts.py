@@ -21,36 +21,11 @@ pytestmark = pytest.mark.browser
 
 MESSAGES = [{"role": "user", "content": "The cat is"}]
 ALIKE = [
-    *(
-        " Paris",
-        "Paris",
-        "·Paris",
-        " Paris ",
-        "\u00a0Paris",
-        "Par\u200bis",
-        "Paris\u200d",
-        "\u0420\u0430ris",
-        "\u202eParis",
-    ),
-    *(
-        " ",
-        "  ",
-        "\n",
-        "\r",
-        "\x00",
-        "\x01",
-        "\t",
-        "⏎",
-        " " * 12,
-        " " * 13,
-        "\n" * 7,
-        "é",
-        "e\u0301",
-        "\u0301",
-        "❤",
-        "❤\ufe0f",
-    ),
-    *(" internationalisation", " internationalization", " internationalizations", "⟨F0 9F⟩", "⟨A6 8A⟩", "", "∅"),
+    *(" Paris", "Paris", "·Paris", " Paris ", "\u00a0Paris", "Par\u200bis", "Paris\u200d", "\u0420\u0430ris"),
+    *("\u202eParis", " ", "  ", "\n", "\r", "\x00", "\x01", "\t", "⏎", " " * 12, " " * 13, "\n" * 7),
+    *("é", "e\u0301", "\u0301", "❤", "❤\ufe0f", "⟨F0 9F⟩", "⟨A6 8A⟩", "", "∅"),
+    *(" internationalisation", " internationalization", " internationalizations"),
+    *("𓀀", "𓀁", "本", "の"),  # which few fonts have
 ]
 
 

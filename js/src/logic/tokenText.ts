@@ -1,5 +1,6 @@
 // How the text of a token is shown: what has no look of its own gets one, and in a list no two tokens look the same.
 // strace_widgets/token_text.py is the same for Python; tests/token_texts.json holds both to one behaviour.
+import { isDrawn } from "./glyphs";
 
 /** How many of the same character stand side by side before they are counted instead. */
 const longestRun = 5;
@@ -121,11 +122,12 @@ function spelt(token: string, inFull: boolean): string {
 function mark(characters: string[], at: number, bare: boolean, inFull: boolean): string {
   const character = characters[at];
   const simple = ({ " ": "·", "\n": "⏎", "\t": "⇥" } as Record<string, string>)[character];
-  if (simple) return simple;
+  if (simple) return isDrawn(simple) ? simple : code(character);
   // Of the marks that stand for part of a character, and for an id.
   if (character === "⟨" || character === "⟩") return /^(U\+|×)/.test(characters.slice(at + 1, at + 3).join("")) ? code(character) : character;
   if (ownMarks.has(character) || (inFull && character > "\x7f")) return code(character);
   if (unseen.test(character) && !joins(characters, at)) return code(character);
+  if (!isDrawn(character)) return code(character);
   return bare && /^\p{M}/u.test(character) ? `◌${character}` : character;
 }
 
