@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .paths import writing
+from .token_text import names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,9 @@ def _add_trace(commands: Any) -> argparse.ArgumentParser:
     trace: argparse.ArgumentParser = commands.add_parser("trace", help="trace one prompt and print a table of sizes")
     trace.set_defaults(run=_trace)
     trace.add_argument("prompt")
+    trace.add_argument(
+        "--chat", action="store_true", help="the prompt is a user's message, which the model's chat template writes"
+    )
     trace.add_argument(
         "--importance",
         default="l1",
@@ -131,15 +135,19 @@ def _add_prompts_and_folder(command: argparse.ArgumentParser) -> None:
 def _trace(options: argparse.Namespace) -> None:
     import strace_widgets as sw  # noqa: PLC0415 - torch is loaded after the arguments were understood
 
-    traced = sw.trace(sw.load_model(options.model), options.prompt, options.importance)
+    prompt = [{"role": "user", "content": options.prompt}] if options.chat else options.prompt
+    traced = sw.trace(sw.load_model(options.model), prompt, options.importance)
     sweep = traced.evaluate(options.sizes, masks=options.masks)
     print(traced)
+    if traced.origin.note:
+        print(traced.origin.note)
+    tops = names([top[0].token for top in sweep.top])
     print(f"{'size':>8} {'edges':>9} {'TV':>6} {'entropy':>8} {'nucleus':>8}  most probable (= the full model's)")
     for row, (size, top) in enumerate(zip(sweep.sizes, sweep.top, strict=True)):
         same = "=" if sweep.top1[row] else " "
         print(
             f"{size:8.4g} {sweep.n_edges[row]:9,} {sweep.total_variation[row]:6.3f} {sweep.entropy[row]:8.2f} "
-            f"{100 * sweep.nucleus[row]:7.0f}% {same} {top[0].token!r} {top[0].probability:.3f}"
+            f"{100 * sweep.nucleus[row]:7.0f}% {same} {tops[row]} {top[0].probability:.3f}"
         )
     if options.html:
         page = traced.to_html(options.html)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .results.sweep import Sweep
 
 # Options come first. What follows is the prompt, taken literally: quotes and dashes in it have no meaning.
-OPTIONS = re.compile(r"\s*((?:--\w+(?:=\S*|\s+\S+)\s*)*)")
-KNOWN = ("--model", "--importance", "--size")
+OPTIONS = re.compile(r"\s*((?:--(?:chat(?=\s|$)|\w+(?:=\S*|\s+\S+))\s*)*)")
+KNOWN = ("--model", "--importance", "--size", "--chat")
 
 
 @magics_class
@@ -40,6 +40,7 @@ class StraceMagics(Magics):
     @argument("--model", help="a hub id, a folder, or a variable that holds a model; kept for the calls that follow")
     @argument("--importance", default="l1", help="how an edge is weighed, such as l1, l2 or fisher+projection")
     @argument("--size", type=float, help="run the subgraph of this size, such as 0.05, and return its result")
+    @argument("--chat", action="store_true", help="the prompt is a user's message, for the model's chat template")
     @line_cell_magic
     def strace(self, line: str, cell: str | None = None) -> STrace | Sweep | None:
         """Trace the prediction after a prompt: the rest of the line, or the cell.
@@ -63,7 +64,8 @@ class StraceMagics(Magics):
             model = self._model()
             if only_model:  # it is loaded for the calls that follow
                 return None
-            found = trace(model, prompt, asked.importance)
+            messages = [{"role": "user", "content": prompt}]
+            found = trace(model, messages if asked.chat else prompt, asked.importance)
             result = found if asked.size is None else found.evaluate([asked.size])
         except (StraceError, ValueError, TypeError) as reason:
             raise UsageError(str(reason)) from None

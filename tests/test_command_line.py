@@ -42,6 +42,20 @@ def test_trace_in_a_shell(model_folder: str, tmp_path: Path) -> None:
     assert "strace-widgets-state" in page.read_text(encoding="utf-8")
 
 
+def test_a_message_in_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tokenizer = tiny_models.words()
+    tokenizer.chat_template = (
+        "{% for m in messages %}w1 {{ m.content }} {% endfor %}{% if add_generation_prompt %}w2{% endif %}"
+    )
+    tiny_models.tiny().save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert main(["trace", "--chat", "w5", "--model", str(tmp_path), "--sizes", "1"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("STrace of 'w1 w5 w2'")
+    assert printed[1].endswith("added: the generation prompt 'w2'.")
+    assert main(["trace", "--chat", "w5", "--model", str(tmp_path / "none")]) == 2
+
+
 def test_study_from_a_file(model_folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "prompts.txt").write_text("w1 w2 w3\nw4 w5\n", encoding="utf-8")
     command = ["study", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "s"), "--model", model_folder]

@@ -50,6 +50,15 @@ def test_a_cell_is_a_prompt_and_a_size_gives_its_result(shell: Any) -> None:
     np.testing.assert_array_equal(result.total_variation, trace.evaluate([0.5]).total_variation)
 
 
+def test_a_message_is_written_by_the_chat_template(shell: Any) -> None:
+    tokenizer = tiny_models.words()
+    tokenizer.chat_template = "{% for m in messages %}w1 {{ m.content }} {% endfor %}w2"
+    shell.user_ns["chat"] = sw.load_model(tiny_models.tiny(), tokenizer=tokenizer)
+    trace = shell.run_cell("%strace --model chat --chat w5 w17").result
+    assert (trace.tokens, trace.origin.given) == (["w1", "w5", "w17", "w2"], "messages")
+    assert shell.run_cell("%%strace --chat --importance=l2\nw5 --chat").result.prompt == "w1 w5 --chat w2"
+
+
 def test_a_model_is_loaded_once(shell: Any, loaded: list[Any]) -> None:
     assert shell.run_cell("%strace --model a/name").result is None
     for _ in range(2):
@@ -96,15 +105,13 @@ class Cells(HTMLParser):
 
 
 def test_tables_show_the_figures_and_token_text_as_text() -> None:
-    hostile = "<img src=x onerror=alert(1)>"
-    tokenizer = tiny_models.words()
-    tokenizer.decode = lambda *_, **__: hostile
-    trace = sw.trace(sw.load_model(tiny_models.tiny(), tokenizer=tokenizer), "w5 w17 w3")
+    tokenizer = tiny_models.words("<img src=x onerror=alert({})>")
+    trace = sw.trace(sw.load_model(tiny_models.tiny(), tokenizer=tokenizer), [5, 17, 3])
     sweep = trace.sweep()
     for html in (trace._repr_html_(), sweep._repr_html_()):
         cells = Cells(html)
         assert cells.tags == {"table", "caption", "thead", "tbody", "tr", "th", "td"}
-        assert hostile in cells.texts
+        assert any(text.startswith("<img src=x onerror=alert(") for text in cells.texts)
     assert f"{len(sweep)} sizes, 12 of them shown" in sweep._repr_html_()
     assert f"{sweep.total_variation[0]:.3f}" in Cells(sweep._repr_html_()).texts
     assert f"{trace.n_edges:,} edges by l1" in trace._repr_html_()

@@ -14,6 +14,7 @@ from strace_widgets.explorer import session as sessions
 from strace_widgets.explorer.session import BASELINES, KEPT, Session, curves_after
 from strace_widgets.explorer.view_state import DETAILED, STRIP_BYTES, STRONGEST, position_shares, view_state
 from strace_widgets.graph.edges import NOT_IN_GRAPH, Edges, Graph
+from strace_widgets.model.prompts import ReadPrompt
 from strace_widgets.results.strace import STrace
 from strace_widgets.results.sweep import compare
 
@@ -126,7 +127,7 @@ def drawn_view_state(model: Any, graph: Graph) -> dict[str, Any]:
     kept = np.array([int(size * trace.n_edges) for size in sizes])
     logits = np.random.default_rng(1).standard_normal((len(sizes), 96), dtype=np.float32)
     sweep = compare(trace.full_logits, logits, sizes, kept, kept, model.decode)
-    return view_state(trace, sweep, {"prompt": trace.prompt}, trace.tokens)
+    return view_state(trace, sweep, {"prompt": trace.prompt}, ReadPrompt(trace.prompt, trace.token_ids, trace.origin))
 
 
 def n_bytes(state: dict[str, Any]) -> int:

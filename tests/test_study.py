@@ -186,7 +186,7 @@ def test_the_prompts_table(study: sw.Study, trace: sw.STrace) -> None:
     assert first["full_entropy"] == trace.entropy
     assert first["expected_id"] == 7
     assert first["full_expected_probability"] == pytest.approx(trace.evaluate([1]).full_probabilities[7], rel=1e-5)
-    assert table["text"]["ids"] == "w4w9w61"
+    assert table["text"]["ids"] == "w4 w9 w61"
 
 
 def test_reading_it_again_gives_the_same(study: sw.Study) -> None:

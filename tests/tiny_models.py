@@ -23,8 +23,9 @@ def tiny(family: str = "Llama", *, seed: int = 0, **overrides: Any) -> Any:
     return getattr(transformers, f"{family}ForCausalLM")(config).eval()
 
 
-def words() -> PreTrainedTokenizerFast:
-    """Return a tokenizer that knows w0 ... w96."""
-    tokenizer = Tokenizer(models.WordLevel({f"w{i}": i for i in range(VOCABULARY)}, unk_token="w0"))
+def words(pattern: str = "w{}") -> PreTrainedTokenizerFast:
+    """Return a tokenizer that knows w0 ... w96, or words of another pattern."""
+    known = {pattern.format(i): i for i in range(VOCABULARY)}
+    tokenizer = Tokenizer(models.WordLevel(known, unk_token=next(iter(known))))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="w0")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=next(iter(known)))

@@ -58,17 +58,3 @@ describe("shades", () => {
     expect(scales.shade("dark", 2)).toBe(scales.shade("dark", 1));
   });
 });
-
-it.each([
-  [" Paris", "·Paris"],
-  ["a b ", "a b·"],
-  ["\n\n", "⏎⏎"],
-  ["\t", "⇥"],
-  ["", "∅"],
-  ["\u0000", "␀"],
-  ["\u202eabc", "⟨U+202E⟩abc"],
-  ["می\u200cخواهم", "می\u200cخواهم"],
-  ["<b>", "<b>"],
-])("makes the token %j visible as %s", (token, visible) => {
-  expect(scales.visibleToken(token)).toBe(visible);
-});

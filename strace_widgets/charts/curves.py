@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
+from ..token_text import names
 from .style import (
     BLUE,
     DASHED,
@@ -66,12 +67,13 @@ def reconstruction(sweep: Sweep, title: str | alt.TitleParams = "Reconstruction 
     sweep : Sweep
     title : str or altair.TitleParams
     """
+    tops = names([top[0].token for top in sweep.top])
     rows = [
         {
             "size": float(sweep.sizes[row]),
             "edges": int(sweep.n_edges[row]),
             "total variation": float(sweep.total_variation[row]),
-            "top token": sweep.top[row][0].token,
+            "top token": tops[row],
             "probability": sweep.top[row][0].probability,
             "top-1": "agrees" if sweep.top1[row] else "differs",
         }

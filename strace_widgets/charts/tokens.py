@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
+from ..token_text import names as token_names
 from .style import (
     BLUE,
     DASHED,
@@ -48,7 +49,8 @@ def generation(table: pd.DataFrame) -> Any:
     rows, _ = chosen(table)
     rows["place"] = range(len(rows))
     # Tokens repeat: the axis counts them, and shows their texts.
-    labels = {str(place): _visible(token) for place, token in enumerate(rows["token"])}
+    rows["token"] = token_names(list(rows["token"]))
+    labels = {str(place): token for place, token in enumerate(rows["token"])}
     x = alt.X("place:O").title("generated token")
     shown = x.axis(labelExpr=f"{lookup(labels)}[datum.value]", labelAngle=-60, labelLimit=110, ticks=False)
     tooltip = [alt.Tooltip("token:N"), alt.Tooltip("size:Q", format=".3g"), alt.Tooltip("entropy:Q", format=".2f")]
@@ -81,8 +83,9 @@ def generated_text(table: pd.DataFrame, value: str = "size") -> Any:
     rows, _ = chosen(table)
     cells: list[dict[str, Any]] = []
     line, column = 0, 0
-    for token, amount in zip(rows["token"], rows[value], strict=True):
-        text = _visible(token)
+    for token, amount in zip(token_names(list(rows["token"])), rows[value], strict=True):
+        # In running text a space is a gap; only where nothing else is in a token is it drawn.
+        text = token.replace("·", " ") if token.strip("·") else token
         if column and column + len(text) > COLUMNS:
             line, column = line + 1, 0
         cells.append(
@@ -131,6 +134,7 @@ def transfer(table: pd.DataFrame) -> Any:
     table : DataFrame
     """
     rows, _ = chosen(table)
+    rows["top1_token"] = token_names(list(rows["top1_token"]))
     rows["series"] = rows["subgraph"].map({name: words for name, (words, _, _) in SERIES.items()})
     names, colours, dashes = (list(part) for part in zip(*SERIES.values(), strict=True))
     legend = line_legend(orient="bottom", title=None)
@@ -154,9 +158,3 @@ def transfer(table: pd.DataFrame) -> Any:
         "A clean trace on an altered text",
         "both run on the altered text, against the full model there; dots: the top token agrees",
     )
-
-
-def _visible(token: str) -> str:
-    """Return a token's text with marks for line ends and tabs, and for a token of spaces only."""
-    marked = token.replace("\n", "⏎").replace("\t", "⇥").replace("\r", "⏎") or "∅"
-    return marked if marked.strip() else "␣" * len(marked)

@@ -52,10 +52,11 @@ def with_this_package(trace: STrace, n_edges: int, toggles: dict[str, str], mask
     """Return the short program."""
     modes = "" if masks == "all" else f", masks={masks!r}"
     options = "".join(f", {name}={value!r}" for name, value in trace.options.items())
+    ids = trace.token_ids.tolist()
     return f"""import strace_widgets as sw
 
 {_loaded(trace.model)}
-trace = sw.trace(model, {trace.token_ids.tolist()}, importance={trace.importance!r}{options})  # {trace.prompt!r}
+{_about(trace)}trace = sw.trace(model, {ids}, importance={trace.importance!r}{options})  # {trace.prompt!r}
 sweep = trace.evaluate([{size_of(n_edges, trace.n_edges)!r}], toggles={toggles!r}{modes})
 print("TV", sweep.total_variation[0])
 for token in sweep.top[0]:
@@ -83,7 +84,7 @@ def with_nnsight(trace: STrace, n_edges: int, toggles: dict[str, str], masks: st
     run = _where(model)
     token = "model.tokenizer.decode([int(token)])" if model.source and model.tokenizer else "int(token)"
     return f"""# {mask.n_kept:,} of {trace.n_edges:,} edges of {trace.prompt!r}; 1 bit an edge below.
-from __future__ import annotations
+{_about(trace)}from __future__ import annotations
 
 import base64
 import zlib
@@ -123,6 +124,11 @@ print("TV", (0.5 * (p - q).abs().sum()).item())
 for probability, token in zip(*q.topk(10)):
     print(f"{{probability:.4f}} {{{token}!r}}")
 """
+
+
+def _about(trace: STrace) -> str:
+    """Return how the prompt became token ids, as lines of comments."""
+    return "".join(f"# {text}\n" for text in (trace.origin.note, trace.origin.warning) if text)
 
 
 def _where(model: Model) -> str:

@@ -27,8 +27,10 @@ class Settings(TypedDict):
     importance: Annotated[str, "the importance measure"]
     masks: Annotated[str, "which edges a subgraph may lose"]
     position: Annotated[
-        int,
-        "index of the explained token in the whole prompt: the prediction after it is explained; -1 asks for the last",
+        int, "index of the token in the whole prompt after which the prediction is explained; -1 asks for the last"
+    ]
+    special_tokens: NotRequired[
+        Annotated[bool, "whether the tokenizer adds its own, as to a plain text; true where it is absent"]
     ]
 
 
@@ -226,6 +228,8 @@ class ViewState(Settings):
     server: Annotated[str, "the server that it runs on, `host:port`; empty for the kernel itself"]
     tokens: Annotated[list[str], "the T token texts up to `position`"]
     all_tokens: Annotated[list[str], "the whole prompt's"]
+    prompt_note: NotRequired[Annotated[str, "which chat template wrote it, and what was added; may be empty"]]
+    prompt_warning: NotRequired[Annotated[str, "what is probably not meant, as two start tokens; may be empty"]]
     n_layers: Annotated[int, "L"]
     n_heads: Annotated[int, "H"]
     n_tokens: Annotated[int, "T"]
@@ -252,7 +256,7 @@ class ExplorerState(TypedDict):
     evaluations: Annotated[
         list[Evaluation],
         "Python",
-        "exact results that are known ahead: of each head and MLP toggled by itself, on a page; else empty",
+        "exact results that are known ahead, on a page without a model: of each head and MLP toggled by itself",
     ]
     refused: Annotated[
         list[Refusal], "Python", "those of them that have no result, such as one that overflows; else empty"

@@ -6,7 +6,7 @@ Nothing here knows of a widget: `strace_widgets.explorer.widget` shows a session
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..graph.edges import size_of
 from ..graph.measures import MEASURES
 from ..graph.modes import CHOICES
 from ..graph.toggles import Toggles
+from ..model.prompts import ReadPrompt
 from ..results import criteria
 from ..results.run import trace as trace_prompt
 from . import view_state as view
@@ -58,12 +59,16 @@ class Settings:
     position : int
         Index of the explained token: the trace explains the prediction after it and sees the tokens up to it. -1 asks
         for the last.
+    special_tokens : bool
+        Whether the tokenizer adds its special tokens to the prompt; not to one that was given as messages or token ids,
+        whose text has them.
     """
 
     prompt: str
     importance: str
     masks: str
     position: int
+    special_tokens: bool = True
 
 
 @dataclass(eq=False)
@@ -83,22 +88,24 @@ class Session:
 
     trace: STrace
     masks: str = "all"
-    # The whole prompt and its token ids; the trace may explain an earlier token of it.
-    _prompt: str = ""
-    _token_ids: Any = None
+    # The trace may explain an earlier token of the whole prompt.
+    _whole: ReadPrompt | None = None
     evaluations: Cache[Subgraph, Evaluation] = field(default_factory=lambda: Cache(EVALUATIONS), repr=False)
     sessions: Cache[Settings, Session] = field(
         default_factory=lambda: Cache(KEPT, lambda session: session.n_bytes, KEPT_BYTES), repr=False
     )
 
-    def __post_init__(self) -> None:
-        if self._token_ids is None:
-            self._prompt, self._token_ids = self.trace.prompt, self.trace.token_ids
+    @property
+    def whole(self) -> ReadPrompt:
+        """The whole prompt."""
+        return self._whole or ReadPrompt(self.trace.prompt, self.trace.token_ids, self.trace.origin)
 
     @property
     def settings(self) -> Settings:
         """What the present trace was made from."""
-        return Settings(self._prompt, self.trace.importance, self.masks, len(self.trace.tokens) - 1)
+        position = len(self.trace.tokens) - 1
+        text, _, origin = self.whole
+        return Settings(text, self.trace.importance, self.masks, position, origin.special_tokens)
 
     def sweep(self) -> Sweep:
         """Return the levels: the standard sizes under the session's masks mode."""
@@ -106,8 +113,8 @@ class Session:
 
     def view_state(self) -> ViewState:
         """Return what the views read before the first request."""
-        all_tokens = [self.trace.model.decode(int(i)) for i in self._token_ids]
-        return view.view_state(self.trace, self.sweep(), cast("contract.Settings", asdict(self.settings)), all_tokens)
+        settings = cast("contract.Settings", asdict(self.settings))
+        return view.view_state(self.trace, self.sweep(), settings, self.whole)
 
     def start_size(self) -> int:
         """Return the number of edges to open at: where the top token returns for good."""
@@ -147,18 +154,26 @@ class Session:
             raise ValueError(
                 f"masks={settings.masks!r} does not exist: choose {' or '.join(map(repr, CHOICES['masks']))}."
             )
-        token_ids = self._token_ids if settings.prompt == self._prompt else model.encode(settings.prompt)
+        whole = self.whole
+        if settings.prompt != whole.text:
+            whole = model.read(settings.prompt, special_tokens=settings.special_tokens)
+        token_ids = whole.token_ids
         position = len(token_ids) - 1 if settings.position == LAST else settings.position
         if not 0 <= position < len(token_ids):
             raise ValueError(f"The prompt's positions are 0 to {len(token_ids) - 1}; {position} is not one of them.")
         self.sessions[self.settings] = self
-        kept = self.sessions.get(replace(settings, position=position))
+        kept = self.sessions.get(replace(settings, position=position, special_tokens=whole.origin.special_tokens))
         if kept is not None:
             return kept
         progress("weighing and ranking every edge", 0.1)
         options = self.trace.options if settings.importance == self.trace.importance else {}
-        trace = trace_prompt(model, token_ids[: position + 1], settings.importance, **options)
-        session = Session(trace, settings.masks, settings.prompt, token_ids, sessions=self.sessions)
+        seen = whole
+        if position + 1 < len(token_ids):
+            ids = token_ids[: position + 1]
+            # What the tokenizer or the template puts behind the prompt comes after this token.
+            seen = ReadPrompt(model.text(ids), ids, replace(whole.origin, generation_prompt="", end=""))
+        trace = trace_prompt(model, seen, settings.importance, **options)
+        session = Session(trace, settings.masks, whole, sessions=self.sessions)
         progress(f"running {len(trace.standard_sizes())} subgraphs", 0.4)
         session.sweep()
         self.sessions[session.settings] = session

@@ -18,6 +18,7 @@ from .contract import DTYPES, VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..model.prompts import ReadPrompt
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from .contract import (
@@ -74,7 +75,7 @@ def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int
     }
 
 
-def view_state(trace: STrace, sweep: Sweep, settings: Settings, all_tokens: list[str]) -> ViewState:
+def view_state(trace: STrace, sweep: Sweep, settings: Settings, whole: ReadPrompt) -> ViewState:
     """Return everything that the views need before the first request, arrays as little-endian bytes.
 
     Parameters
@@ -83,9 +84,9 @@ def view_state(trace: STrace, sweep: Sweep, settings: Settings, all_tokens: list
     sweep : Sweep
         The levels between which the views interpolate.
     settings : dict
-        ``prompt``, ``importance``, ``masks`` and ``position``.
-    all_tokens : list of str
-        The whole prompt's tokens; the trace explains the one at ``position`` and sees those before it.
+        ``prompt``, ``importance``, ``masks``, ``position`` and ``special_tokens``.
+    whole : ReadPrompt
+        The whole prompt; the trace explains its token at ``position`` and sees those before it.
     """
     vocabulary = sorted({token.id for row in (*sweep.top, trace.top) for token in row})
     counts, position_edges = component_counts(trace.ranks, sweep.n_edges)
@@ -110,7 +111,9 @@ def view_state(trace: STrace, sweep: Sweep, settings: Settings, all_tokens: list
         "server": urlsplit(trace.model.server.url).netloc.rpartition("@")[2] if trace.model.server else "",
         **settings,
         "tokens": trace.tokens,
-        "all_tokens": all_tokens,
+        "all_tokens": [trace.model.decode(int(i)) for i in whole.token_ids],
+        "prompt_note": whole.origin.note,
+        "prompt_warning": whole.origin.warning,
         "n_layers": trace.graph.n_layers,
         "n_heads": trace.graph.n_heads,
         "n_tokens": trace.graph.n_tokens,

@@ -21,15 +21,16 @@ from ..graph.measures import PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
 from ..interventions import capture, gradients, masked, mean_ablation
-from . import finite, tokens
+from . import finite
 from . import request_estimates as estimates
 from .calls import Call, Server
+from .reader import Reader
 from .reference_text import N_TOKENS, reference_ids
 from .running import running
 from .tensors import as_row, coarsened, toggle_rows, unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from .architecture import Architecture
 
@@ -43,7 +44,7 @@ UNFINISHED = 4
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Model:
+class Model(Reader):
     """A proved model: what `strace_widgets.trace` takes. Two models are equal only if they are the same object.
 
     Attributes
@@ -95,56 +96,6 @@ class Model:
         raise NotCopiedError(
             f"A model cannot be pickled or copied: load {self.name} where you need it, with strace_widgets.load_model."
         )
-
-    def encode(self, prompt: str | list[int] | Array) -> Array:
-        """Return the prompt's token ids (T,), int64. Text gets whatever special tokens the tokenizer itself adds.
-
-        Parameters
-        ----------
-        prompt : str or token ids
-
-        Raises
-        ------
-        PromptError
-            When the prompt is empty, too long for the model, or holds ids outside the vocabulary.
-        """
-        ids = tokens.encoded(prompt, self.tokenizer, self.name)
-        tokens.check(ids, self.vocabulary_size, self.architecture.context, self.name)
-        return ids
-
-    def encode_one(self, token: str | int) -> int:
-        """Return the id of a single token, given as text or id.
-
-        Parameters
-        ----------
-        token : str or int
-
-        Raises
-        ------
-        PromptError
-            When the text is not exactly one token.
-        """
-        if not isinstance(token, str):
-            return int(self.encode([token])[0])
-        return tokens.encoded_one(token, self.tokenizer, self.name)
-
-    def decode(self, token_id: int) -> str:
-        """Return one token's text, or its raw form where it is only part of a character.
-
-        Parameters
-        ----------
-        token_id : int
-        """
-        return tokens.decoded(token_id, self.tokenizer)
-
-    def text(self, token_ids: Iterable[int]) -> str:
-        """Return the text of a prompt that is given as token ids.
-
-        Parameters
-        ----------
-        token_ids : ints
-        """
-        return "".join(self.decode(int(i)) for i in token_ids)
 
     @property
     def d_model(self) -> int:

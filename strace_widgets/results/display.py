@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from ..token_text import names as visible_names
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
@@ -21,15 +23,16 @@ def html_table(title: str, columns: Mapping[str, Sequence[str]], texts: Collecti
     columns : dict from str to list of str
         The cells of each column, by its heading.
     texts : collection of str
-        The columns that hold tokens, whose every space is shown; the others hold figures.
+        The columns that hold tokens, of which no two that differ look the same; the others hold figures.
     """
     header = "".join(f'<th scope="col" style="{FIGURE}">{escape(name)}</th>' for name in columns)
+    shown = [visible_names(cells) if name in texts else cells for name, cells in columns.items()]
     styles = [TEXT if name in texts else FIGURE for name in columns]
     lines = "".join(
         "<tr>"
         + "".join(f'<td style="{style}">{escape(cell)}</td>' for style, cell in zip(styles, row, strict=True))
         + "</tr>"
-        for row in zip(*columns.values(), strict=True)
+        for row in zip(*shown, strict=True)
     )
     caption = f'<caption style="text-align:left;white-space:normal">{escape(title)}</caption>'
     return f"<table>{caption}<thead><tr>{header}</tr></thead><tbody>{lines}</tbody></table>"

@@ -9,18 +9,20 @@ from tqdm.auto import tqdm
 
 from ..errors import NonFiniteError, PromptError
 from ..extras import pd
-from .run import trace
+from ..model.prompts import Origin, ReadPrompt
+from .run import read_prompt, trace
 
 if TYPE_CHECKING:
     from ..graph.edges import Array
     from ..graph.measures import Importance
     from ..model.model import Model
+    from ..model.prompts import Prompt
     from .strace import STrace
 
 
 def trace_generation(
     model: Model,
-    prompt: str | list[int] | Array,
+    prompt: Prompt,
     importance: Importance = "l1",
     *,
     max_new_tokens: int,
@@ -31,8 +33,7 @@ def trace_generation(
     Parameters
     ----------
     model : Model
-    prompt : str or token ids
-    importance : str or callable
+    prompt, importance
         As for `strace_widgets.trace`.
     max_new_tokens : int
         How many tokens to generate, each the full model's most probable one.
@@ -51,7 +52,7 @@ def trace_generation(
     PromptError
         When there is no token to generate, or the text would be longer than the model's context.
     """
-    token_ids = model.encode(prompt)
+    token_ids = read_prompt(model, prompt).token_ids
     context = model.architecture.context
     if max_new_tokens < 1:
         raise PromptError(f"There is no token to generate: max_new_tokens is {max_new_tokens}, give 1 or more.")
@@ -81,7 +82,7 @@ def trace_generation(
 
 def _traced(model: Model, token_ids: Array, importance: Importance, step: int) -> STrace:
     try:
-        return trace(model, token_ids, importance)
+        return trace(model, ReadPrompt(model.text(token_ids), token_ids, Origin()), importance)
     except NonFiniteError as reason:
         reason.add_note(f"This was at step {step} of the generated text, after {model.text(token_ids)!r}.")
         raise

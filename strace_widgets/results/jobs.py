@@ -13,10 +13,11 @@ from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
 from ..json_files import Header, decode_file, encode
 from ..model import finite
+from ..model.prompts import Origin, ReadPrompt
 from ..paths import read_file, write_file
 from ..remote.backend import collect, stage_of
 from ..remote.stages import Stage
-from .run import from_scores
+from .run import from_scores, read_prompt
 from .sweep import Sweep, compare
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..graph.toggles import Toggles
     from ..model.model import Model
+    from ..model.prompts import Prompt
     from ..paths import AnyPath
     from .strace import STrace
 
@@ -41,6 +43,8 @@ class Work:
     kind : {"trace", "sweep"}
     token_ids : list of int
     prompt, importance : str
+    origin : Origin
+        How the prompt became token ids.
     seed : int
     probes, constant
         See `strace_widgets.graph.measures.Probing`.
@@ -63,6 +67,7 @@ class Work:
     modes: dict[str, Any] = field(default_factory=dict)
     probes: int = Probing.probes
     constant: float = Probing.constant
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def probing(self) -> Probing:
@@ -146,7 +151,8 @@ class Job:
         score = measure_named(self.work.importance).score
         calls = self.model.captures(ids, score, self.work.probing)
         finite.check_scores(self.model, scores, logits, calls[0], backward=calls[0].gradients)
-        return from_scores(self.model, self.work.prompt, ids, self.work.importance, scores, logits, self.work.probing)
+        read = ReadPrompt(self.work.prompt, ids, self.work.origin)
+        return from_scores(self.model, read, self.work.importance, scores, logits, self.work.probing)
 
     def _sweep(self, saved: list[Any]) -> Sweep:
         work = self.work
@@ -173,7 +179,7 @@ class Job:
 
 def submit(
     model: Model,
-    prompt: str | list[int],
+    prompt: Prompt,
     importance: str = "l1",
     *,
     seed: int = 0,
@@ -203,12 +209,11 @@ def submit(
             "'rescored' takes several requests, each of which waits for the one before: use sw.trace, which waits, or "
             "submit another measure, such as 'fisher+projection'."
         )
-    token_ids = model.encode(prompt)
-    text = prompt if isinstance(prompt, str) else model.text(token_ids)
+    read = read_prompt(model, prompt)
+    ids = read.token_ids
     probing = probing_of(importance, probes, seed, constant)
-    work = Work("trace", token_ids.tolist(), text, importance, **asdict(probing))
-    ids = [model.send(call) for call in model.captures(token_ids, measure.score, work.probing)]
-    return Job(ids, work, model)
+    work = Work("trace", ids.tolist(), read.text, importance, **asdict(probing), origin=read.origin)
+    return Job([model.send(call) for call in model.captures(ids, measure.score, work.probing)], work, model)
 
 
 def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Modes) -> Job:
@@ -222,6 +227,7 @@ def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Mod
         kind="sweep",
         token_ids=trace.token_ids.tolist(),
         prompt=trace.prompt,
+        origin=trace.origin,
         importance=trace.importance,
         sizes=[float(size) for size in sizes],
         kept=kept,

@@ -23,15 +23,17 @@ from ..graph.measures import (
 )
 from ..graph.ranking import rank_edges
 from ..model import request_estimates
+from ..model.prompts import ReadPrompt
 from .strace import STrace
 
 if TYPE_CHECKING:
     from ..model.model import Model
+    from ..model.prompts import Prompt
 
 
 def trace(
     model: Model,
-    prompt: str | list[int] | Array,
+    prompt: Prompt,
     importance: Importance = "l1",
     *,
     seed: int = 0,
@@ -44,7 +46,9 @@ def trace(
     ----------
     model : Model
         From `strace_widgets.load_model`.
-    prompt : str or token ids
+    prompt : str, token ids or messages
+        See `strace_widgets.model.prompts.Prompt`; `STrace.origin` says how it was read. What is probably not meant,
+        such as two start tokens, is warned of.
     importance : str or callable
         How an edge is weighed: a name of `strace_widgets.graph.measures.MEASURES` (``"l1"``, the paper's, ``"l2"``,
         ``"proximity"``, ``"cosine"``, ``"projection"``, ``"fisher"``, ``"fisher+projection"``, ``"rescored"``,
@@ -63,7 +67,7 @@ def trace(
     Raises
     ------
     PromptError
-        When the prompt is empty or longer than the model's context.
+        When the prompt is empty or none, several, longer than the model's context, or messages that cannot be written.
     ValueError
         When the importance measure is unknown, a number of its probing makes no sense, or a function returns weights of
         the wrong shape.
@@ -76,39 +80,44 @@ def trace(
     TypeError
         When the model is none.
     """
-    token_ids = _encoded(model, prompt)
+    read = read_prompt(model, prompt)
+    token_ids = read.token_ids
     if isinstance(importance, str):
         probing = probing_of(importance, probes, seed, constant)
         scores, logits = model.capture(token_ids, measure_named(importance).score, probing)
-        found = from_scores(model, prompt, token_ids, importance, scores, logits, probing)
+        found = from_scores(model, read, importance, scores, logits, probing)
         return rescored(found) if importance == "rescored" else found
     captured, logits = model.capture_vectors(token_ids)
     graph = _graph(model, len(token_ids))
     _refuse_looking_ahead(captured.factors, model)
     weights = _checked(importance(captured), graph)
-    return _ranked(model, prompt, token_ids, getattr(importance, "__name__", "custom"), graph, weights, logits)
+    return _ranked(model, read, getattr(importance, "__name__", "custom"), graph, weights, logits)
 
 
-def _encoded(model: Model, prompt: str | list[int] | Array) -> Array:
-    """Return the prompt's token ids; where there is only one, warn the caller of `trace`."""
+def read_prompt(model: Model, prompt: Prompt | ReadPrompt) -> ReadPrompt:
+    """Return the prompt as the model reads it; warn the caller of `trace` of what is probably not meant."""
     if not hasattr(model, "decode"):
         raise TypeError(
             f"strace_widgets.trace takes a model, and {type(model).__name__} is none: strace_widgets.load_model gives "
             "one, and needs torch, nnsight and transformers installed."
         )
-    token_ids = model.encode(prompt)
-    if len(token_ids) == 1:
+    if isinstance(prompt, ReadPrompt):  # who read it has warned
+        return prompt
+    read = model.read(prompt)
+    if read.origin.warning:
+        warnings.warn(read.origin.warning, stacklevel=3)
+    if len(read.token_ids) == 1:
         warnings.warn(
             "The prompt is a single token, which can attend only to itself: its trace says little. "
             "Give a longer prompt.",
             stacklevel=3,
         )
-    return token_ids
+    return read
 
 
 def estimate(
     model: Model,
-    prompt: str | list[int],
+    prompt: Prompt,
     importance: str = "l1",
     *,
     n_sizes: int = 48,
@@ -119,8 +128,7 @@ def estimate(
     Parameters
     ----------
     model : Model
-    prompt : str or token ids
-    importance, probes
+    prompt, importance, probes
         As for `trace`; a measure by name.
     n_sizes : int
         Of the sweep.
@@ -140,18 +148,17 @@ def estimate(
 
 def from_scores(
     model: Model,
-    prompt: str | list[int] | Array,
-    token_ids: Array,
+    read: ReadPrompt,
     importance: str,
     scores: Edges,
     logits: Array,
     probing: Probing,
 ) -> STrace:
     """Return the trace of a prompt whose edges have been scored, by `Model.capture` or elsewhere."""
-    graph = _graph(model, len(token_ids))
+    graph = _graph(model, len(read.token_ids))
     _refuse_looking_ahead(scores.attention, model)
     weights = weigh(scores, graph, measure_named(importance), probing.seed)
-    ranked = _ranked(model, prompt, token_ids, importance, graph, weights, logits)
+    ranked = _ranked(model, read, importance, graph, weights, logits)
     return replace(ranked, probing=probing) if importance in PROBED else ranked
 
 
@@ -179,14 +186,13 @@ def _refuse_looking_ahead(attention: Array, model: Model) -> None:
             )
 
 
-def _ranked(
-    model: Model, prompt: Any, token_ids: Array, importance: str, graph: Graph, weights: Edges, logits: Array
-) -> STrace:
+def _ranked(model: Model, read: ReadPrompt, importance: str, graph: Graph, weights: Edges, logits: Array) -> STrace:
     return STrace(
         model=model,
-        prompt=prompt if isinstance(prompt, str) else model.text(token_ids),
-        token_ids=token_ids,
-        tokens=[model.decode(int(i)) for i in token_ids],
+        prompt=read.text,
+        origin=read.origin,
+        token_ids=read.token_ids,
+        tokens=[model.decode(int(i)) for i in read.token_ids],
         importance=importance,
         graph=graph,
         weights=weights,

@@ -17,6 +17,7 @@ from ..graph.measures import measure_named, weigh
 from ..graph.modes import Modes, modes_of
 from ..graph.ranked import RankedGraph
 from ..graph.ranking import rank_edges, rank_randomly
+from ..model.prompts import Origin
 from . import criteria, metrics
 from .display import html_table
 from .replay import ReplayModel, check_same
@@ -55,9 +56,13 @@ class STrace(RankedGraph):
     ----------
     model : Model
     prompt : str
+        Its text: as it was given, as the chat template wrote it, or as the tokenizer decodes the token ids as a whole.
+    origin : Origin
+        How it became token ids: which chat template, and what was added.
     token_ids : (T,) int64
     tokens : list of str
-        Their texts, special tokens included.
+        Their texts as they stand inside a prompt, special tokens included: ``" Paris"`` with its space, ``"⟨F0 9F⟩"``
+        for bytes that are only part of a character. Two tokens that differ never have the same text.
     importance : str
     graph, weights, ranks
         See `strace_widgets.graph.ranked.RankedGraph`.
@@ -78,6 +83,7 @@ class STrace(RankedGraph):
     importance: str
     full_logits: Array
     probing: Probing | None = None
+    origin: Origin = field(default_factory=Origin)
     saved_view: Mapping[str, Any] = field(default_factory=dict)
     sweeps: Cache[Modes, Sweep] = field(default_factory=partial(Cache, KEPT_SWEEPS), init=False)
 
@@ -86,6 +92,7 @@ class STrace(RankedGraph):
             f"STrace of “{self.prompt}” on {self.model.name}: {self.graph.n_tokens} tokens, "
             f"{self.n_edges:,} edges by {self.importance}{', loaded from a file' if self.replayed else ''}"
         )
+        title = " ".join(filter(None, [title, self.origin.note, self.origin.warning]))
         tokens, probabilities = zip(*((top.token, f"{top.probability:.3f}") for top in self.top[:SHOWN]), strict=True)
         columns = {"the full model's next token": tokens, "probability": probabilities}
         return html_table(title, columns, texts={"the full model's next token"})

@@ -26,6 +26,7 @@ from ..graph.modes import Modes, modes_of
 from ..graph.ranked import LEVELS
 from ..graph.toggles import parse
 from ..json_files import Header, decode, decode_file, encode
+from ..model.prompts import Origin
 from ..paths import AnyPath, expanded, reading, writing
 from . import metrics, upgrade
 from .npy import in_precision, packed
@@ -106,6 +107,7 @@ class Manifest(Header):
     sweeps: Annotated[list[SweepEntry], msgspec.Meta(max_length=KEPT_SWEEPS)]
     members: dict[str, Member]
     probing: Probing | None = None
+    origin: Origin = Origin()
 
 
 class ShownGraph(msgspec.Struct):
@@ -177,6 +179,7 @@ def _manifest(trace: STrace, precision: str, members: dict[str, bytes]) -> Manif
         sweeps=[SweepEntry(asdict(modes), len(sweep)) for modes, sweep in trace.sweeps.items()],
         members={name: Member(len(content), hashlib.sha256(content).hexdigest()) for name, content in members.items()},
         probing=trace.probing,
+        origin=trace.origin,
     )
 
 
@@ -296,6 +299,7 @@ class _Reader:
             # It has what a replay needs and refuses the rest.
             model=cast("Model", ReplayModel(manifest.model.name, manifest.model.dtype, manifest.texts)),
             prompt=manifest.prompt,
+            origin=manifest.origin,
             token_ids=self.array("token_ids.npy", np.int64, graph.n_tokens),
             tokens=manifest.tokens,
             importance=manifest.importance,

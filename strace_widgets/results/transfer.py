@@ -12,20 +12,18 @@ from .run import trace as trace_prompt
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..graph.edges import Array
+    from ..model.prompts import Prompt
     from .strace import STrace
 
 
-def carry_over(
-    trace: STrace, prompt: str | list[int] | Array, sizes: Iterable[float] | None = None, **modes: Any
-) -> pd.DataFrame:
+def carry_over(trace: STrace, prompt: Prompt, sizes: Iterable[float] | None = None, **modes: Any) -> pd.DataFrame:
     """Evaluate the subgraphs of a clean prompt's trace on an altered prompt, beside the altered prompt's own.
 
     Parameters
     ----------
     trace : STrace
         Of the clean prompt.
-    prompt : str or token ids
+    prompt : str, token ids or messages
         The altered prompt, of as many tokens as the clean one, so that their graphs have the same edges.
     sizes : floats in (0, 1], optional
         The standard sweep's, unless given.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import PromptError
+from ..errors import PromptError, StraceError
 from ..graph.counts import component_counts
 from ..graph.edges import Edges, edges_kept
 from ..results import criteria, metrics
@@ -45,8 +45,8 @@ def prompt_tables(
         Of the model's vocabulary.
     """
     seed = zlib.crc32(f"{settings.seed}/{prompt.id}".encode())
-    token_ids = model.encode(prompt.content)
-    traces = {name: trace(model, token_ids, name, seed=seed) for name in settings.importance}
+    read = model.read(prompt.content)
+    traces = {name: trace(model, read, name, seed=seed) for name in settings.importance}
     first = next(iter(traces.values()))
     identity = {"prompt_id": prompt.id}
     points, necessary = [], []
@@ -86,13 +86,14 @@ def described(model: Model, prompt: Prompt) -> dict[str, Any]:
 
 
 def prompt_text(model: Model, prompt: Prompt) -> str:
-    """Return the text of a prompt, also of one that is given as token ids or that cannot be traced."""
-    if isinstance(prompt.content, str):
-        return prompt.content.encode(errors="replace").decode()  # half a surrogate pair fits in no file
-    try:
-        return model.text(prompt.content)
-    except (TypeError, ValueError, OverflowError):
-        return str(prompt.content)
+    """Return the text of a prompt, also of one that is given as token ids or messages, or that cannot be traced."""
+    text = prompt.content
+    if not isinstance(text, str):
+        try:
+            text = model.read(text).text
+        except (StraceError, TypeError, ValueError, OverflowError):
+            text = str(text)
+    return text.encode(errors="replace").decode()  # half a surrogate pair fits in no file
 
 
 def _baseline(traced: STrace, baseline: str, seed: int) -> STrace:
@@ -128,6 +129,7 @@ def _full_model(traced: STrace, prompt: Prompt, words: Unigram) -> dict[str, Any
         "full_top1": traced.top[0].token,
         "full_top1_probability": traced.top[0].probability,
         "full_entropy": traced.entropy,
+        "warning": traced.origin.warning or None,
         "expected_id": expected,
         "full_expected_probability": None if expected is None else float(np.exp(log_p[expected])),
         "full_unigram_correlation": float(rank_correlation(log_p[None, words.ids], words.log_frequency)[0]),
@@ -136,10 +138,11 @@ def _full_model(traced: STrace, prompt: Prompt, words: Unigram) -> dict[str, Any
 
 def _expected_id(traced: STrace, prompt: Prompt) -> int | None:
     """Return the first token of the expected text; None where it is one token with the end of the prompt."""
-    if prompt.expected is None or not isinstance(prompt.content, str):
+    given, special_tokens = traced.origin.given, traced.origin.special_tokens
+    if prompt.expected is None or given == "token ids":
         return None
     try:
-        longer = traced.model.encode(prompt.content + prompt.expected)
+        longer = traced.model.read(traced.prompt + prompt.expected, special_tokens=special_tokens).token_ids
     except PromptError:  # too long
         return None
     n_tokens = len(traced.token_ids)

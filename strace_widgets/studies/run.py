@@ -92,7 +92,7 @@ def study(
     ValueError
         When a measure, mode, baseline or size does not exist.
     """
-    vocabulary = [model.decode(i) for i in range(model.vocabulary_size)]
+    vocabulary = model.texts
     names = {"importance": importance, "masks": masks, "baselines": baselines}
     kept = {"keep_traces": keep_traces, "hidden_states": hidden_states}
     others = {"attention": attention, "ablation": ablation, "positions": positions, "seed": int(seed)}

@@ -118,7 +118,7 @@ class Study:
         ``status`` is "ok" or "failed", with the ``reason``. ``expected_id`` is the first token of the expected text,
         and ``full_expected_probability`` the probability that the full model gives it. ``full_unigram_correlation`` is
         the rank correlation of the full model's probabilities with the frequency of English words, over the tokens that
-        are words.
+        are words. ``warning`` says what of the prompt is probably not meant, such as two start tokens.
         """
         return self._table("prompts")
 

@@ -45,6 +45,7 @@ SCHEMAS = {
             "full_entropy": pa.float64(),
             "full_expected_probability": pa.float64(),
             "full_unigram_correlation": pa.float64(),
+            "warning": pa.string(),
         }
     ),
     "points": pa.schema(

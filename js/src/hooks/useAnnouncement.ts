@@ -1,7 +1,8 @@
 // What a screen reader is told of a toggle and of another measure, once its answer is there. The slider speaks for itself.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isFlat, topToken, type Reading } from "../logic/reading";
-import { formatDistance, formatProbability, visibleToken } from "../logic/scales";
+import { formatDistance, formatProbability } from "../logic/scales";
+import { visibleToken } from "../logic/tokenText";
 import { describeChange } from "../logic/toggles";
 import type { Toggles } from "../protocol/types";
 

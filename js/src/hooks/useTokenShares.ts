@@ -2,6 +2,7 @@
 import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { formatShare } from "../logic/scales";
+import { partOf } from "../logic/tokenText";
 import type { ViewState } from "../protocol/types";
 import { useSettled } from "./useSettled";
 
@@ -31,7 +32,9 @@ export function useTokenShares<E extends HTMLElement>(viewState: ViewState, shar
   return list;
 }
 
-function tokenTitle({ position }: ViewState, shares: number[], index: number): string {
-  if (index > position) return `Token ${index}: after the position explained`;
-  return `Token ${index}${index === position ? ", the position explained" : ""}: ${formatShare(shares[index])} of its edges in the trace`;
+function tokenTitle({ position, all_tokens }: ViewState, shares: number[], index: number): string {
+  const whole = partOf(all_tokens, index);
+  const token = `Token ${index}${whole && `, part of “${whole}”`}`;
+  if (index > position) return `${token}: after the position explained`;
+  return `${token}${index === position ? ", the position explained" : ""}: ${formatShare(shares[index])} of its edges in the trace`;
 }

@@ -84,20 +84,3 @@ export function formatChange(change: number): string {
   if (Number(digits) === 0) return "0";
   return (change > 0 ? "+" : minus) + digits;
 }
-
-/** A token with everything in it visible: spaces at its ends, line breaks, control and direction marks. */
-export function visibleToken(token: string): string {
-  if (token === "") return "∅";
-  return token
-    .replace(/^ +| +$/g, (spaces) => "·".repeat(spaces.length))
-    .replace(/[\p{Cc}\p{Cf}]/gu, visibleMark);
-}
-
-function visibleMark(mark: string): string {
-  if (mark === "\n") return "⏎";
-  if (mark === "\t") return "⇥";
-  // Joiners belong to the writing of Persian, Hindi and emoji.
-  if (mark === "\u200c" || mark === "\u200d") return mark;
-  const code = mark.codePointAt(0) as number;
-  return code < 0x20 ? String.fromCodePoint(0x2400 + code) : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
-}

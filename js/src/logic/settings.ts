@@ -1,10 +1,17 @@
 // What a trace is computed from, and how its choices are called.
 import type { Settings } from "../protocol/types";
 
-export const settingsOf = ({ prompt, importance, masks, position }: Settings): Settings => ({ prompt, importance, masks, position });
+export const settingsOf = ({ prompt, importance, masks, position, special_tokens }: Settings): Settings => ({
+  prompt,
+  importance,
+  masks,
+  position,
+  ...(special_tokens === false && { special_tokens }),
+});
 
 export const sameSettings = (first: Settings, second: Settings): boolean =>
   first.prompt === second.prompt &&
+  (first.special_tokens ?? true) === (second.special_tokens ?? true) &&
   first.importance === second.importance &&
   first.masks === second.masks &&
   first.position === second.position;

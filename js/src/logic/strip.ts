@@ -1,6 +1,7 @@
 // The strip of tokens: how it fits its width, in whole pixels a cell and a window where not all fit; and its parts in words.
 import type { ViewState } from "../protocol/types";
 import { formatCount } from "./scales";
+import { columns } from "./tokenText";
 
 export interface Strip {
   /** How many tokens are shown, of all. */
@@ -22,12 +23,16 @@ export interface StripCell {
 const narrowest = 7; // px a token
 const uprightFrom = 38; // px a token, for labels that lie flat
 const longestLabel = 67; // px down a standing label
-const characterWidth = 6.5; // px
+const characterWidth = 6.5; // px, standing
+const flatWidth = 7; // px
 const labelPitch = 13; // px from one standing label to the next
 
 /** The height that the labels of all tokens need, shown or not: nothing moves while the window does. */
 export const labelHeight = (labels: readonly string[], flat: boolean): number =>
-  flat ? 20 : Math.min(longestLabel, Math.ceil(Math.max(...labels.map((label) => label.length)) * characterWidth)) + 6;
+  flat ? 20 : Math.min(longestLabel, Math.ceil(Math.max(...labels.map(columns)) * characterWidth)) + 6;
+
+/** How long a label may be. */
+export const labelColumns = ({ flat, cellWidth }: Strip): number => Math.floor((flat ? cellWidth - 2 : longestLabel) / (flat ? flatWidth : characterWidth));
 
 export function fitStrip(width: number, tokens: number, layers: number): Strip {
   const shown = Math.max(1, Math.min(tokens, Math.floor(width / narrowest)));

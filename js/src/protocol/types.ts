@@ -16,8 +16,10 @@ export interface Settings {
   importance: string;
   /** Which edges a subgraph may lose. */
   masks: string;
-  /** Index of the explained token in the whole prompt: the prediction after it is explained; -1 asks for the last. */
+  /** Index of the token in the whole prompt after which the prediction is explained; -1 asks for the last. */
   position: number;
+  /** Whether the tokenizer adds its own, as to a plain text; true where it is absent. */
+  special_tokens?: boolean;
 }
 
 /** One of the leading next tokens. */
@@ -234,6 +236,10 @@ export interface EncodedViewState extends Settings {
   tokens: string[];
   /** The whole prompt's. */
   all_tokens: string[];
+  /** Which chat template wrote it, and what was added; may be empty. */
+  prompt_note?: string;
+  /** What is probably not meant, as two start tokens; may be empty. */
+  prompt_warning?: string;
   /** L. */
   n_layers: number;
   /** H. */
@@ -271,7 +277,7 @@ export interface ExplorerState {
   toggles: Toggles;
   /** The last exact result; none before the first. */
   evaluation: Evaluation | null;
-  /** Exact results that are known ahead: of each head and MLP toggled by itself, on a page; else empty. */
+  /** Exact results that are known ahead, on a page without a model: of each head and MLP toggled by itself. */
   evaluations: Evaluation[];
   /** Those of them that have no result, such as one that overflows; else empty. */
   refused: Refusal[];

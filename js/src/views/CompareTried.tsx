@@ -1,5 +1,6 @@
 import { sideBySide, differingToggles } from "../logic/comparison";
-import { formatCount, formatDistance, formatProbability, visibleToken } from "../logic/scales";
+import { formatCount, formatDistance, formatProbability } from "../logic/scales";
+import { chipColumns, fitted, tokenNames } from "../logic/tokenText";
 import { componentName } from "../logic/toggles";
 import type { Tried } from "../protocol/types";
 
@@ -27,6 +28,8 @@ const figures: Figure[] = [
 /** Two tried subgraphs side by side: their numbers, their leading tokens, and the toggles that differ. */
 export function CompareTried({ first, second }: Props) {
   const { rows, sameModel } = sideBySide(first, second);
+  const names = tokenNames(rows.map(({ token }) => token));
+  const chips = fitted(names, chipColumns);
   const toggles = differingToggles(first.toggles, second.toggles);
   const longest = Math.max(...rows.flatMap(({ probabilities, full }) => [...probabilities, ...full].map((probability) => probability ?? 0)), 0.05);
   const fulls = sameModel ? [first] : [first, second];
@@ -64,9 +67,9 @@ export function CompareTried({ first, second }: Props) {
           ))}
         </tbody>
         <tbody>
-          {rows.map(({ id, token, probabilities, full }) => (
+          {rows.map(({ id, token, probabilities, full }, row) => (
             <tr key={id} data-testid="compare-row" data-token={token}>
-              <th scope="row"><bdi class="sw-chip">{visibleToken(token)}</bdi></th>
+              <th scope="row"><bdi class="sw-chip" title={names[row]}>{chips[row]}</bdi></th>
               {[...probabilities, ...full.slice(0, fulls.length)].map((probability, index) => <Probability key={index} probability={probability} full={index > 1} longest={longest} />)}
             </tr>
           ))}

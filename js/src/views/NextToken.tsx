@@ -1,5 +1,6 @@
 import { isFlat, otherRows, topToken } from "../logic/reading";
-import { formatChange, formatProbability, visibleToken } from "../logic/scales";
+import { formatChange, formatProbability } from "../logic/scales";
+import { chipColumns, fitted, tokenNames } from "../logic/tokenText";
 import type { TopToken } from "../protocol/types";
 import type { ViewProps } from "./props";
 
@@ -9,7 +10,13 @@ export function NextToken({ shown: { reading } }: Pick<ViewProps, "shown">) {
   const top = topToken(reading);
   const leader = isFlat(top.probability) ? null : top;
   const longest = Math.max(...[...rows, ...others].flatMap((row) => [row.probability, row.full_probability]), 0.05);
-  const draw = (row: TopToken) => <Row key={row.id} row={row} longest={longest} leads={row === leader} />;
+  const listed = [...rows, ...others];
+  const names = tokenNames(listed.map((row) => row.token));
+  const chips = fitted(names, chipColumns);
+  const draw = (row: TopToken) => {
+    const place = listed.indexOf(row);
+    return <Row key={row.id} row={row} name={names[place]} chip={chips[place]} longest={longest} leads={row === leader} />;
+  };
   return (
     <section role="group" class="sw-next" data-state={reading.state} aria-label="Next token">
       <table>
@@ -54,15 +61,24 @@ function othersTitle(leader: TopToken | null, others: TopToken[]): string {
   return others.includes(leader) ? "The subgraph says instead" : "Other tokens of the subgraph";
 }
 
-function Row({ row, longest, leads }: { row: TopToken; longest: number; leads: boolean }) {
+interface RowProps {
+  row: TopToken;
+  name: string;
+  /** The name, cut to the room that there is. */
+  chip: string;
+  /** The probability of the longest bar. */
+  longest: number;
+  leads: boolean;
+}
+
+function Row({ row, name, chip, longest, leads }: RowProps) {
   const change = row.probability - row.full_probability;
   const changeText = formatChange(change);
-  const token = visibleToken(row.token);
   return (
     <tr data-testid="token-row" data-token={row.token} data-probability={row.probability}>
       <th scope="row">
-        <bdi class={leads ? "sw-chip sw-chip-leads" : "sw-chip"} title={leads ? `${token}: the subgraph's top token` : token}>
-          {token}
+        <bdi class={leads ? "sw-chip sw-chip-leads" : "sw-chip"} title={leads ? `${name}: the subgraph's top token` : name}>
+          {chip}
         </bdi>
       </th>
       <td class="sw-bars" title={`full model ${formatProbability(row.full_probability)}`}>

@@ -1,10 +1,10 @@
 import { useMemo } from "preact/hooks";
 import { useDetails } from "../hooks/useDetails";
 import { leading } from "../logic/levels";
-import { formatCount, formatShare, formatSize, visibleToken } from "../logic/scales";
+import { formatCount, formatShare, formatSize } from "../logic/scales";
+import { tokenNames } from "../logic/tokenText";
 import { componentName, parseKey } from "../logic/toggles";
 import { isKept, strongestEdges, type Node } from "../logic/trace";
-import type { ViewState } from "../protocol/types";
 import type { ViewProps } from "./props";
 
 interface Props extends ViewProps {
@@ -20,7 +20,8 @@ export function NodeDetail({ model, viewState, shown, node }: Props) {
   const edges = known?.edges ?? strongestEdges(viewState, node.key);
   const heaviest = Math.max(...edges.map((edge) => edge.weight), Number.MIN_VALUE);
   const isMlp = parseKey(node.key).head === "mlp";
-  const visible = (token: number) => <bdi>{visibleToken(viewState.tokens[token])}</bdi>;
+  const names = useMemo(() => tokenNames(viewState.tokens), [viewState]);
+  const visible = (token: number) => <bdi>{names[token]}</bdi>;
   return (
     <section role="group" class="sw-detail" aria-label="Node" data-testid="node-detail" data-node-key={node.key} data-detailed={known !== null}>
       <h3 class="sw-title">
@@ -30,7 +31,7 @@ export function NodeDetail({ model, viewState, shown, node }: Props) {
         </span>
       </h3>
       {error && <p class="sw-loss" role="status" data-testid="node-error">Its details are missing: {error}</p>}
-      {live && <Sources viewState={viewState} shares={known?.shares ?? null} />}
+      {live && <Sources names={names} shares={known?.shares ?? null} />}
       <div class="sw-edges" tabIndex={0} role="group" aria-label={`Strongest edges of ${componentName(node.key)}`}>
         <ul data-state={node.state}>
           {edges.map((edge, index) => {
@@ -54,7 +55,7 @@ export function NodeDetail({ model, viewState, shown, node }: Props) {
 }
 
 /** Each token's share of the node's weight, as a profile along the prompt, and the largest in words; its room is kept free. */
-function Sources({ viewState, shares }: { viewState: ViewState; shares: number[] | null }) {
+function Sources({ names, shares }: { names: string[]; shares: number[] | null }) {
   const picture = useMemo(() => {
     if (!shares) return null;
     const largest = Math.max(...shares, Number.MIN_VALUE);
@@ -73,7 +74,7 @@ function Sources({ viewState, shares }: { viewState: ViewState; shares: number[]
             its weight comes from{" "}
             {picture.named.map((token) => (
               <span key={token}>
-                <bdi>{visibleToken(viewState.tokens[token])}</bdi> <b>{formatShare(shares[token])}</b>
+                <bdi>{names[token]}</bdi> <b>{formatShare(shares[token])}</b>
               </span>
             ))}
           </p>

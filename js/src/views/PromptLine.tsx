@@ -2,8 +2,8 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useTrait } from "../hooks/store";
 import { travel } from "../hooks/travel";
 import { useTokenShares } from "../hooks/useTokenShares";
-import { visibleToken } from "../logic/scales";
 import { lastPosition, settingsOf } from "../logic/settings";
+import { tokenNames } from "../logic/tokenText";
 import type { ViewState } from "../protocol/types";
 import { PromptEdit } from "./PromptEdit";
 import type { ViewProps } from "./props";
@@ -49,6 +49,8 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
           )}
         </div>
       )}
+      {viewState.prompt_note && <p class="sw-prompt-note" data-testid="prompt-note"><bdi>{viewState.prompt_note}</bdi></p>}
+      {viewState.prompt_warning && <p class="sw-prompt-note sw-prompt-warning" role="status" data-testid="prompt-warning"><bdi>{viewState.prompt_warning}</bdi></p>}
       <SettingsBar viewState={viewState} choices={choices} status={status} live={live} tracing={tracing} onSettings={traceAnew} onCancel={conversation.cancel} />
     </header>
   );
@@ -56,7 +58,10 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
 
 function TokenList({ viewState, shares }: { viewState: ViewState; shares: number[] }) {
   const list = useTokenShares<HTMLOListElement>(viewState, shares);
-  const tokens = useMemo(() => viewState.all_tokens.map((_, index) => <li key={index} class={tokenClass(viewState, index)}>{token(viewState, index)}</li>), [viewState]);
+  const tokens = useMemo(
+    () => tokenNames(viewState.all_tokens).map((name, index) => <li key={index} class={tokenClass(viewState, index)}>{token(viewState, name, index)}</li>),
+    [viewState],
+  );
   return (
     <ol ref={list} class="sw-tokens" aria-label="Prompt tokens" tabIndex={tokens.length > scrollsFrom ? 0 : undefined}>
       {tokens}
@@ -90,10 +95,11 @@ function TokenButtons({ viewState, shares, disabled, onExplain }: TokenButtonsPr
     const index = indexOf(event);
     if (!disabled && index >= 0) onExplain(index);
   };
+  const names = useMemo(() => tokenNames(viewState.all_tokens), [viewState]);
   // The same elements again cost nothing, however many: in a drag only shares change, which `useTokenShares` draws.
   const tokens = useMemo(
     () =>
-      viewState.all_tokens.map((_, index) => (
+      names.map((name, index) => (
         <button
           key={index}
           type="button"
@@ -103,7 +109,7 @@ function TokenButtons({ viewState, shares, disabled, onExplain }: TokenButtonsPr
           aria-disabled={disabled || undefined}
           tabIndex={index === stop ? 0 : -1}
         >
-          {token(viewState, index)}
+          {token(viewState, name, index)}
         </button>
       )),
     [viewState, disabled, stop],
@@ -124,10 +130,10 @@ function TokenButtons({ viewState, shares, disabled, onExplain }: TokenButtonsPr
   );
 }
 
-const token = (viewState: ViewState, index: number) => (
+const token = ({ position }: ViewState, name: string, index: number) => (
   <>
-    <bdi>{visibleToken(viewState.all_tokens[index])}</bdi>
-    {index <= viewState.position && <span class="sw-token-share" />}
+    <bdi>{name}</bdi>
+    {index <= position && <span class="sw-token-share" />}
   </>
 );
 

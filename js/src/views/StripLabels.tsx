@@ -1,5 +1,6 @@
 import { range } from "d3-array";
-import { labelHeight, type Strip } from "../logic/strip";
+import { labelColumns, labelHeight, type Strip } from "../logic/strip";
+import { fitted } from "../logic/tokenText";
 
 interface Props {
   /** One for each cell, shown or not. */
@@ -9,15 +10,17 @@ interface Props {
 }
 
 /** The tokens' names under the strip. Where there is no room for all, the last token, which predicts, keeps its own. */
-export function StripLabels({ names, strip: { shown, cellWidth, flat, labelEvery }, first }: Props) {
+export function StripLabels({ names, strip, first }: Props) {
+  const { shown, cellWidth, flat, labelEvery } = strip;
+  const labels = fitted(names, labelColumns(strip));
   return (
     <div
       class={flat ? "sw-strip-labels" : "sw-strip-labels sw-strip-upright"}
-      style={{ "--cell-x": `${cellWidth}px`, height: `${labelHeight(names, flat)}px` }}
+      style={{ "--cell-x": `${cellWidth}px`, height: `${labelHeight(labels, flat)}px` }}
       aria-hidden="true"
     >
       {range(first + ((shown - 1) % labelEvery), first + shown, labelEvery).map((cell) => (
-        <bdi key={cell} style={{ left: `${(cell - first) * cellWidth}px` }}>{names[cell]}</bdi>
+        <bdi key={cell} style={{ left: `${(cell - first) * cellWidth}px` }}>{labels[cell]}</bdi>
       ))}
     </div>
   );

@@ -1,9 +1,10 @@
 import { range } from "d3-array";
 import { useMemo, useState } from "preact/hooks";
 import { useWidth } from "../hooks/useWidth";
-import { formatShare, visibleToken } from "../logic/scales";
+import { formatShare } from "../logic/scales";
 import { fitStrip, shownOfAll, tokensIn, type StripCell } from "../logic/strip";
 import { stripCells, type Trace } from "../logic/trace";
+import { tokenNames } from "../logic/tokenText";
 import type { ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
 import type { ViewProps } from "./props";
@@ -21,11 +22,12 @@ export function TokenView({ viewState, shown: { trace }, theme }: ViewProps) {
   const { shown } = strip;
   // The window opens at the end, where the prediction is made.
   const first = Math.min(asked, cells - shown);
-  const names = useMemo(() => range(cells).map((cell) => visibleToken(viewState.tokens[cell * perCell])), [viewState]);
+  const tokens = useMemo(() => tokenNames(viewState.tokens), [viewState]);
+  const names = useMemo(() => range(cells).map((cell) => tokens[cell * perCell]), [tokens]);
   // The same elements again cost nothing: a drag of the size leaves them as they are.
   const labels = useMemo(() => <StripLabels names={names} strip={strip} first={first} />, [names, strip, first]);
-  const data = useMemo(() => ({ viewState, trace, first, shown }), [viewState, trace, first, shown]);
-  const note = pointed ? describe(viewState, trace, pointed) : `edges kept into each position${perCell > 1 ? `, ${perCell} tokens a cell` : ""}`;
+  const data = useMemo(() => ({ viewState, tokens, trace, first, shown }), [viewState, trace, first, shown]);
+  const note = pointed ? describe(viewState, tokens, trace, pointed) : `edges kept into each position${perCell > 1 ? `, ${perCell} tokens a cell` : ""}`;
   return (
     <section role="group" class="sw-positions" aria-label="Tokens by layers">
       <AsTable
@@ -75,13 +77,22 @@ function StripWindow({ viewState, first, shown, onMove }: WindowProps) {
 
 const shareAt = (viewState: ViewState, trace: Trace, { cell, layer }: StripCell): string => formatShare(trace.strip[layer * stripCells(viewState) + cell] / 255);
 
-function describe(viewState: ViewState, trace: Trace, pointed: StripCell): string {
+function describe(viewState: ViewState, tokens: string[], trace: Trace, pointed: StripCell): string {
   const first = pointed.cell * viewState.tokens_per_cell;
-  const name = viewState.tokens_per_cell > 1 ? tokensIn(viewState, pointed.cell, pointed.cell + 1) : visibleToken(viewState.tokens[first]);
+  const name = viewState.tokens_per_cell > 1 ? tokensIn(viewState, pointed.cell, pointed.cell + 1) : tokens[first];
   return `layer ${pointed.layer}, ${name}: ${shareAt(viewState, trace, pointed)} kept`;
 }
 
-function tableText({ viewState, trace, first, shown }: { viewState: ViewState; trace: Trace; first: number; shown: number }): TableText {
+interface Data {
+  viewState: ViewState;
+  /** Their names. */
+  tokens: string[];
+  trace: Trace;
+  first: number;
+  shown: number;
+}
+
+function tableText({ viewState, tokens, trace, first, shown }: Data): TableText {
   const layers = range(viewState.n_layers);
   const perCell = viewState.tokens_per_cell;
   // In the last layer only the last token leads to the prediction: what enters the others is not in the graph.
@@ -92,7 +103,7 @@ function tableText({ viewState, trace, first, shown }: { viewState: ViewState; t
     head: ["", "token", ...layers.map((layer) => `layer ${layer}`)],
     rows: range(first, first + shown).map((cell) => [
       String(cell * perCell),
-      viewState.tokens.slice(cell * perCell, (cell + 1) * perCell).map(visibleToken).join(" "),
+      tokens.slice(cell * perCell, (cell + 1) * perCell).join(" "),
       ...layers.map((layer) => (inGraph(cell, layer) ? shareAt(viewState, trace, { cell, layer }) : "–")),
     ]),
   };

@@ -1,8 +1,9 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isReachable, removeTried, renameTried, sameStep } from "../logic/history";
 import { isFlat } from "../logic/reading";
-import { formatDistance, visibleToken } from "../logic/scales";
+import { formatDistance } from "../logic/scales";
 import { settingsDifference } from "../logic/settings";
+import { spacelessNames } from "../logic/tokenText";
 import type { History, Step, Tried } from "../protocol/types";
 import { selectText } from "./browser";
 import { CompareTried } from "./CompareTried";
@@ -24,6 +25,7 @@ export function TriedList({ history, present, live, toggleable, onGo, onHistory 
   const [comparing, setComparing] = useState(false);
   const [chosen, setChosen] = useState<string[]>([]);
   if (history.tried.length < shownFrom) return null;
+  const topNames = spacelessNames(history.tried.map(({ top }) => top[0].token));
   const compared = chosen.flatMap((key) => history.tried.find((tried) => stepKey(tried) === key) ?? []);
   const choose = (tried: Tried) => {
     const key = stepKey(tried);
@@ -38,10 +40,11 @@ export function TriedList({ history, present, live, toggleable, onGo, onHistory 
     <section role="group" class="sw-tried" aria-label="Tried subgraphs">
       <div class="sw-tried-line">
         <ul data-testid="tried" tabIndex={0}>
-          {history.tried.map((tried) => (
+          {history.tried.map((tried, index) => (
             <Chip
               key={stepKey(tried)}
               tried={tried}
+              topName={topNames[index]}
               present={present}
               reachable={isReachable(tried, present, live, toggleable)}
               chosen={comparing ? chosen.includes(stepKey(tried)) : null}
@@ -71,11 +74,13 @@ export function TriedList({ history, present, live, toggleable, onGo, onHistory 
 export const stepKey = ({ settings, n_edges, toggles }: Step): string => JSON.stringify([settings, n_edges, Object.entries(toggles).sort()]);
 
 /** A result in words, after its name: "TV 0.12 · Paris". */
-export const triedResult = ({ total_variation, top: [{ token, probability }] }: Tried): string =>
-  `TV ${formatDistance(total_variation)} · ${isFlat(probability) ? "flat" : token.trim() || visibleToken(token)}`;
+const triedResult = ({ total_variation, top: [{ probability }] }: Tried, topName: string): string =>
+  `TV ${formatDistance(total_variation)} · ${isFlat(probability) ? "flat" : topName}`;
 
 interface ChipProps {
   tried: Tried;
+  /** Of its top token, in the list. */
+  topName: string;
   present: Step;
   reachable: boolean;
   /** Whether it is chosen for comparison; null while nothing is compared. */
@@ -86,7 +91,7 @@ interface ChipProps {
   onRemove(): void;
 }
 
-function Chip({ tried, present, reachable, chosen, onGo, onChoose, onRename, onRemove }: ChipProps) {
+function Chip({ tried, topName, present, reachable, chosen, onGo, onChoose, onRename, onRemove }: ChipProps) {
   const [renaming, setRenaming] = useState(false);
   const chip = useRef<HTMLButtonElement>(null);
   const elsewhere = settingsDifference(tried.settings, present.settings);
@@ -117,7 +122,7 @@ function Chip({ tried, present, reachable, chosen, onGo, onChoose, onRename, onR
         onKeyDown={(event) => event.key === "F2" && setRenaming(true)}
       >
         {elsewhere && <span class="sw-note"><bdi>{elsewhere}</bdi> · </span>}
-        <b>{tried.name}</b> · <bdi>{triedResult(tried)}</bdi>
+        <b>{tried.name}</b> · <bdi>{triedResult(tried, topName)}</bdi>
       </button>
       <button type="button" class="sw-remove" data-testid="tried-remove" aria-label={`Remove ${tried.name}`} onClick={onRemove}>
         ×

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 HALVES = ("tuning", "reporting")
 """The two sets of shipped prompts: one to choose a method on, one to report the chosen method's figures on."""
 
+CONTENTS = ("text", "token_ids", "messages")
+"""The keys of a dict that may hold a prompt, the first that is there."""
+
 HALF = 10
 """Prompts of each kind in either half."""
 
@@ -38,8 +41,8 @@ class Prompt:
         Its position in the source, from 0.
     id : str
         Unique in a study; the number, where none was given.
-    content : str or list of int
-        Text, or token ids.
+    content : str, list of int or list of dict
+        Text, token ids, or messages with ``role`` and ``content``.
     kind, expected, language : str or None
         What sort of prompt it is; how its text should continue, with the space before it (``" Paris"``); and the
         language, by its BCP 47 tag (``"en"``).
@@ -61,9 +64,9 @@ def read_prompts(
     Parameters
     ----------
     source : iterable, str or Path, or table
-        Texts, token id lists, or dicts with ``text`` (or ``token_ids``) and, if wanted, ``id``, ``kind``, ``expected``
-        and ``language``; the path of a text file, one prompt a line, or of a ``.jsonl`` file; a `datasets` data set;
-        a pandas or polars column or data frame.
+        Texts, token id lists, lists of messages, or dicts with ``text`` (or ``token_ids``, or ``messages``) and, if
+        wanted, ``id``, ``kind``, ``expected`` and ``language``; the path of a text file, one prompt a line, or of a
+        ``.jsonl`` file; a `datasets` data set; a pandas or polars column or data frame.
     column : str, optional
         The column of a table, or the key of the dicts, that has the texts; ``"text"`` unless given.
     limit : int, optional
@@ -185,7 +188,7 @@ def _items(source: Any) -> list[Any]:
 def _prompt(number: int, item: Any, column: str | None) -> Prompt:
     if not isinstance(item, Mapping):
         return Prompt(number, str(number), item if isinstance(item, str) else _plain(item))
-    named = column or ("token_ids" if "text" not in item and "token_ids" in item else "text")
+    named = column or next((name for name in CONTENTS if name in item), CONTENTS[0])
     if named not in item:
         raise StudyError(
             f"Prompt {number} has no {named!r}, only {', '.join(map(repr, item))}: name the column of texts."
@@ -198,6 +201,7 @@ def _prompt(number: int, item: Any, column: str | None) -> Prompt:
 
 
 def _plain(content: Any) -> Any:
-    """Return token ids as a list; what is neither text nor ids stays, and fails with a reason when it is traced."""
-    is_ids = not isinstance(content, str) and (isinstance(content, Sequence) or hasattr(content, "tolist"))
-    return np.asarray(content).tolist() if is_ids else content
+    """Return token ids and messages as a list; anything else fails with a reason when it is traced."""
+    if isinstance(content, str) or not (isinstance(content, Sequence) or hasattr(content, "tolist")):
+        return content
+    return list(content) if any(isinstance(each, Mapping) for each in content) else np.asarray(content).tolist()

@@ -1,0 +1,135 @@
+"""The text of every token id: as it stands in the middle of a text, and no two the same."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+"""How SentencePiece writes a byte."""
+
+WORD_END = "</w>"
+"""How some vocabularies write that a word ends; in a text that is a space."""
+
+_PRINTED = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
+BYTE_OF = {chr(byte): byte for byte in _PRINTED} | {
+    chr(0x100 + place): byte for place, byte in enumerate(byte for byte in range(0x100) if byte not in _PRINTED)
+}
+"""The letters with which byte-level vocabularies write bytes, as GPT-2 began it."""
+
+
+def texts(tokenizer: Any, n_ids: int) -> list[str]:
+    """Return the text of each id, a different one for each.
+
+    A token that is part of a character shows its bytes, ``"⟨F0 9F⟩"``; one whose text another has too, its id as well,
+    ``"the⟨#1820⟩"``; an id that the tokenizer does not have, and each without a tokenizer, ``"<49152>"``.
+
+    Parameters
+    ----------
+    tokenizer : Hugging Face tokenizer or None
+    n_ids : int
+        How many ids the model reads, which may be more than the tokenizer has.
+    """
+    found = [f"<{token_id}>" for token_id in range(n_ids)]
+    if tokenizer is None:
+        return found
+    written = {i: token for token, i in tokenizer.get_vocab().items() if i < n_ids}
+    whole = {int(i): str(token) for i, token in tokenizer.added_tokens_decoder.items() if i < n_ids}
+    plain = [i for i in written if i not in whole]
+    whole |= dict(zip(plain, _in_context(tokenizer, plain, written), strict=True))
+    taken = {name for i, name in enumerate(found) if i not in whole}
+    # Where several tokens have one text, the one that is written so keeps it, before one that stands for a byte.
+    for i in sorted(whole, key=lambda i: (BYTE_TOKEN.fullmatch(str(written.get(i, ""))) is not None, i)):
+        found[i] = _distinct(whole[i], i, str(written.get(i, "")), taken)
+        taken.add(found[i])
+    return found
+
+
+def text_of(tokenizer: Any, token_ids: Sequence[int]) -> str:
+    """Return the tokenizer's own decoding of a whole prompt, special tokens shown; other ids as ``"<49152>"``.
+
+    Parameters
+    ----------
+    tokenizer : Hugging Face tokenizer or None
+    token_ids : ints
+    """
+    if tokenizer is None:
+        return "".join(f"<{i}>" for i in token_ids)
+    parts: list[str] = []
+    run: list[int] = []
+    for i in [*token_ids, None]:
+        if i is not None and _has(tokenizer, i):
+            run.append(i)
+            continue
+        parts.append(_decoded(tokenizer, run) if not parts else _continued(tokenizer, [run])[0])
+        parts.append("" if i is None else f"<{i}>")
+        run = []
+    return "".join(parts)
+
+
+def _has(tokenizer: Any, token_id: int) -> bool:
+    try:
+        _decoded(tokenizer, [token_id])
+        return tokenizer.convert_ids_to_tokens(token_id) is not None
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError):  # as tokenizers in Python say that they do not
+        return False
+
+
+def _in_context(tokenizer: Any, ids: list[int], written: dict[int, Any]) -> Iterable[str]:
+    """Yield what each token adds to a text before it, with its bytes where that is no whole character."""
+    continued = _continued(tokenizer, [[i] for i in ids])
+    if all(added.startswith(" ") for added in continued):  # as between whole words: then the space tells nothing
+        continued = [added[1:] for added in continued]
+    for i, added in zip(ids, continued, strict=True):
+        content = _bytes(written[i]) if not added or "\ufffd" in added else None
+        if content is not None:
+            yield _shown(content)
+        elif str(written[i]).endswith(WORD_END):
+            yield str(written[i]).removesuffix(WORD_END) + " "
+        else:
+            yield added
+
+
+def _continued(tokenizer: Any, runs: list[list[int]]) -> list[str]:
+    """Return what each run of ids adds to a text. At its beginning a decoder may drop a space."""
+    before = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
+    start = _decoded(tokenizer, before)
+    longer = [before + run for run in runs]
+    fast = getattr(tokenizer, "backend_tokenizer", None)  # one call for all of a large vocabulary
+    decoded = fast.decode_batch(longer, skip_special_tokens=False) if fast else [_decoded(tokenizer, r) for r in longer]
+    return [text.removeprefix(start) for text in decoded]
+
+
+def _decoded(tokenizer: Any, ids: list[int]) -> str:
+    return str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)) if ids else ""
+
+
+def _bytes(written: str | bytes) -> bytes | None:
+    """Return the bytes that a token of the vocabulary stands for; None where it is written otherwise."""
+    if isinstance(written, bytes):
+        return written
+    byte = BYTE_TOKEN.fullmatch(written)
+    if byte:
+        return bytes.fromhex(byte[1])
+    return bytes(BYTE_OF[letter] for letter in written) if BYTE_OF.keys() >= {*written} else None
+
+
+def _shown(content: bytes) -> str:
+    """Return bytes as text, those that are only part of a character as numbers: ``"⟨F0 9F⟩"``."""
+    return re.sub(
+        "[\udc80-\udcff]+",
+        lambda part: f"⟨{' '.join(f'{ord(byte) - 0xDC00:02X}' for byte in part[0])}⟩",
+        content.decode("utf-8", errors="surrogateescape"),
+    )
+
+
+def _distinct(name: str, token_id: int, written: str, taken: set[str]) -> str:
+    """Return the text of a token, told from those that others have already."""
+    if name and name not in taken and not re.search(r"⟨#\d+⟩$", name):
+        return name
+    byte = BYTE_TOKEN.fullmatch(written)
+    as_byte = f"⟨{byte[1].upper()}⟩" if byte else ""
+    return as_byte if as_byte and as_byte not in taken else f"{name}⟨#{token_id}⟩"
