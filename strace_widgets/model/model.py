@@ -15,18 +15,19 @@ import torch
 from tqdm.auto import tqdm
 
 from ..cache import Cache
-from ..errors import NoGradientsError, NotCopiedError, RemoteError
+from ..errors import NotCopiedError, RemoteError, UnsupportedArchitectureError
 from ..graph.edges import Array, Edges
 from ..graph.measures import PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
 from ..interventions import capture, gradients, masked, mean_ablation
+from . import derivatives, tokens
 from . import request_estimates as estimates
-from . import tokens
 from .calls import Call, Server
+from .placement import check_in_place
 from .reference_text import N_TOKENS, reference_ids
 from .running import running
-from .tensors import as_row, coarsened, toggle_rows, unpacked
+from .tensors import as_row, coarsened, toggle_rows, unpacked, with_others_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -149,14 +150,15 @@ class Model:
     @property
     def d_model(self) -> int:
         """M, the width of the residual stream."""
-        return int(self.nnsight._module.get_input_embeddings().embedding_dim)
+        return int(self.nnsight._module.config.get_text_config().hidden_size)
 
     @property
     def d_heads(self) -> int:
         """H d, the numbers that all heads of a token write before the output projection."""
         a = self.architecture
         projection = self.nnsight._module.get_submodule(f"{a.layers}.0.{a.output_projection}")
-        return int(projection.weight.numel()) // self.d_model
+        # Of a packed weight the shape says nothing; transformers' Conv1D says it in its own way.
+        return int(projection.nx if hasattr(projection, "nx") else projection.in_features)
 
     @cached_property
     def sizes(self) -> estimates.ModelSizes:
@@ -176,7 +178,8 @@ class Model:
     @property
     def vocabulary_size(self) -> int:
         """How many token ids the model reads."""
-        return int(self.nnsight._module.get_input_embeddings().num_embeddings)
+        embedding = self.nnsight._module.get_input_embeddings()
+        return int(getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0])  # under an adapter: no number
 
     def describe(self) -> str:
         """Return what was found and proved about the model, a line a part."""
@@ -263,7 +266,7 @@ class Model:
             function, how = gradients.capture_probed, ((probing or Probing()).plain(score),)
         parts = estimates.parts(self.architecture.n_layers, estimate.requests)
         return [
-            Call(function, partial(tuple, (as_row(token_ids), *how, part, self._half)), score in PROBED)
+            Call(function, partial(lambda part: (as_row(token_ids), *how, part, self._half), part), score in PROBED)
             for part in parts
         ]
 
@@ -288,6 +291,14 @@ class Model:
         self._check(estimates.of_sweep(self.sizes, len(token_ids), len(kept), mean=mean))
         flags = modes.flags()
         rows = estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens)
+        if self.architecture.rows_apart:
+            if flags["frozen"]:
+                raise UnsupportedArchitectureError(
+                    f"Frozen attention is that of the whole model's row in the same batch, and what runs beside a "
+                    f"prompt changes the numbers of {self.name}, whose modules round by the whole batch: choose "
+                    'attention="recomputed".'
+                )
+            ranks, rows = with_others_kept(ranks), 1
         # Frozen attention is that of a row of the whole model, which each pass then carries in front.
         whole = np.full(int(flags["frozen"]), -1)
         how = (flags, states, self._half, self.means() if mean else None)
@@ -360,16 +371,18 @@ class Model:
 
     def _trace(self, call: Call, **run: Any) -> Any:
         here = nullcontext() if self.server else running(self.nnsight._module)
+        if not self.server:
+            check_in_place(self.nnsight, self.architecture)
+        if call.gradients and not self.server:
+            derivatives.check(self.name, self.nnsight._module, self.architecture)
         with self._lock, here, torch.set_grad_enabled(call.gradients):
             try:
                 return call.function(self.nnsight, self.architecture.plain(), *call.args(), **run)
             except Exception as reason:
-                if gradients.REFUSED not in str(reason) or isinstance(reason, RemoteError):
+                refusal = derivatives.refusal(reason, self.name)
+                if refusal is None:
                     raise
-                raise NoGradientsError(
-                    f"{self.name} gives no gradients here, which the measures {', '.join(map(repr, PROBED))} need "
-                    "(quantized weights often give none): choose another measure, such as 'l2'."
-                ) from reason
+                raise refusal from reason
 
 
 def _digest(*parts: Any) -> bytes:
