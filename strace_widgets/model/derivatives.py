@@ -22,11 +22,14 @@ def check(name: str, module: Any, architecture: Architecture) -> None:
     if architecture.no_gradients is not None:
         part = type(module.get_submodule(architecture.no_gradients))
         raise _refused(
-            name, f"no derivative passes {architecture.no_gradients!r} ({part.__module__}.{part.__name__}), which is "
-            "quantized"
+            name,
+            f"no derivative passes {architecture.no_gradients!r} ({part.__module__}.{part.__name__}), which is "
+            "quantized",
         )
     if any(tensor.is_inference() for tensor in (*module.parameters(), *module.buffers())):
-        raise _refused(name, "its weights were made under torch.inference_mode, which forbids derivatives: load it outside")
+        raise _refused(
+            name, "its weights were made under torch.inference_mode, which forbids derivatives: load it outside"
+        )
 
 
 def refusal(reason: Exception, name: str) -> NoGradientsError | None:
@@ -38,6 +41,6 @@ def refusal(reason: Exception, name: str) -> NoGradientsError | None:
 
 def _refused(name: str, why: str) -> NoGradientsError:
     return NoGradientsError(
-        f"{name} gives no gradients here, which the measures {', '.join(map(repr, PROBED))} need ({why}): choose another "
-        "measure, such as 'l2'."
+        f"{name} gives no gradients here, which the measures {', '.join(map(repr, PROBED))} need ({why}): choose "
+        "another measure, such as 'l2'."
     )

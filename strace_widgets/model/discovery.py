@@ -20,8 +20,8 @@ from ..errors import UnsupportedArchitectureError
 from ..interventions.access import asked_gain, norm_bias, normed
 from .architecture import ATTENTION_CALLS, Architecture, AttentionCall, Norm
 from .closeness import doubled, equal, tolerance
-from .placement import token_device
 from .matrices import arithmetic, holds_matrix, how_read, plain_weight
+from .placement import token_device
 
 
 @dataclass(eq=False)
@@ -198,11 +198,7 @@ def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str,
             "would not sum to its nodes."
         )
     write = found.pop("attention_write")
-    inner = [
-        c
-        for c in calls[:start]
-        if c.path.startswith(f"{attention_path}.") and _may_be_norm(c, projection)
-    ]
+    inner = [c for c in calls[:start] if c.path.startswith(f"{attention_path}.") and _may_be_norm(c, projection)]
     between = calls[start + 1 : calls.index(write) + 1]
     return {
         **found,

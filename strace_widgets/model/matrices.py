@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
-from ..interventions.access import asked_map
 from .closeness import doubled, equal
 
 CLOSE = {torch.float32: 1e-4, torch.float64: 1e-4}
@@ -43,13 +42,13 @@ def holds_matrix(part: Any) -> bool:
     if isinstance(part, torch.nn.Embedding):
         return False
     weight = getattr(part, "weight", None)
-    own = [weight() if callable(weight) else weight, *part._parameters.values(), *part._buffers.values()]
+    own = [weight() if callable(weight) else weight, *part.parameters(recurse=False), *part.buffers(recurse=False)]
     return any(getattr(tensor, "ndim", 0) == 2 for tensor in own)  # noqa: PLR2004
 
 
 def plain_weight(part: Any) -> Any:
     """Return the weight of a module that holds it as ordinary numbers and nothing else, or None."""
-    weight = getattr(part, "weight", None)
+    weight: Any = getattr(part, "weight", None)
     ordinary = type(weight) in {torch.Tensor, torch.nn.Parameter} and weight.dtype in NUMBERS and not weight.is_meta
     return weight if ordinary and not any(True for _ in part.children()) else None
 
@@ -74,7 +73,7 @@ def how_read(part: Any, taken: Any, given: Any) -> str:
 
 
 def arithmetic(calls: list[tuple[str, Any, Any]]) -> Arithmetic:
-    """Try the modules that hold matrices in other ways than torch's own; calls are (path, module, its input (T, in))."""
+    """Try the modules that hold matrices otherwise than torch does; calls are (path, module, its input (T, in))."""
     found = [
         (path, *_tried(part, taken))
         for path, part, taken in calls

@@ -24,7 +24,7 @@ from ..interventions import capture, gradients, masked, mean_ablation
 from . import derivatives, tokens
 from . import request_estimates as estimates
 from .calls import Call, Server
-from .placement import check_in_place
+from .changes import check_in_place, state_of
 from .reference_text import N_TOKENS, reference_ids
 from .running import running
 from .tensors import as_row, coarsened, toggle_rows, unpacked, with_others_kept
@@ -179,13 +179,21 @@ class Model:
     def vocabulary_size(self) -> int:
         """How many token ids the model reads."""
         embedding = self.nnsight._module.get_input_embeddings()
-        return int(getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0])  # under an adapter: no number
+        # One under an adapter has no such number.
+        return int(getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0])
 
     def describe(self) -> str:
         """Return what was found and proved about the model, a line a part."""
         lines = {"model": f"{self.name} ({self.architecture.name}), {self.dtype}"} | self.architecture.described()
         lines |= {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
         return "\n".join(f"{name:40} {text}" for name, text in lines.items())
+
+    def state(self) -> int | None:
+        """Return a number that says whether the model is still what it was; None for one on a server."""
+        if self.server:
+            return None
+        with self._lock:  # while it runs, weights may be brought from elsewhere
+            return state_of(self.nnsight._module)
 
     def capture(self, token_ids: Array, score: str, probing: Probing | None = None) -> tuple[Edges, Array]:
         """Return a score of every edge and the full model's last logits (V,), in one forward pass.

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from nnsight import NNsight
 from torch._dynamo import OptimizedModule
 
-from ..errors import ModelChangedError, ModelNotFoundError, UnsupportedArchitectureError
-from ..interventions.access import find
-
-if TYPE_CHECKING:
-    from .architecture import Architecture
+from ..errors import ModelNotFoundError, UnsupportedArchitectureError
 
 
 def unwrapped(source: Any) -> Any:
@@ -38,8 +34,8 @@ def check_at_hand(module: Any) -> None:
     nowhere = [path for path, tensor in module.named_parameters() if tensor.is_meta]
     if nowhere and not any(_is_brought(part) for part in module.modules()):
         raise ModelNotFoundError(
-            f"{name} has no weights: {len(nowhere)} of its tensors are on the device 'meta', {nowhere[0]!r} first. Load "
-            "them, for instance with from_pretrained and without torch.device('meta'), and give the model then."
+            f"{name} has no weights: {len(nowhere)} of its tensors are on the device 'meta', {nowhere[0]!r} first. "
+            "Load them, for instance with from_pretrained and without torch.device('meta'), and give the model then."
         )
     adapters = getattr(module, "peft_config", None)
     for adapter in adapters.values() if isinstance(adapters, dict) else ():
@@ -80,26 +76,3 @@ class BroughtWhenRun(NNsight):  # type: ignore[misc]
     def device(self) -> torch.device:
         """Where token ids go."""
         return token_device(self._module)
-
-
-def check_in_place(wrapped: Any, architecture: Architecture) -> None:
-    """Raise where modules of a model were put in the place of others after it was loaded and proved.
-
-    Raises
-    ------
-    ModelChangedError
-    """
-    a, module = architecture, wrapped._module
-    paths = {a.attention, a.output_projection, a.attention_write, a.mlp_write, a.attention_residual, a.mlp_residual}
-    paths |= {norm.path for norm in (a.inner_norm, a.outer_norm) if norm is not None}
-    inside = [f"{a.layers}.{index}.{path}" for index in range(a.n_layers) for path in paths if path is not None]
-    for path in [*inside, *([a.final_norm.path] if a.final_norm is not None else [])]:
-        try:
-            replaced = module.get_submodule(path) is not find(wrapped, path)._module
-        except AttributeError:
-            replaced = True
-        if replaced:
-            raise ModelChangedError(
-                f"{path!r} of {type(module).__name__} is another module than when it was loaded (an adapter was put in "
-                "or merged away, or weights were quantized): load the model again with strace_widgets.load_model."
-            )

@@ -83,13 +83,10 @@ def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
     token, stream, beside = (
         gap.detach() for gap in model.ask(Call(proof.reading_gaps, lambda: (torch.from_numpy(rows),)))
     )
-<<<<<<< HEAD
-    model_itself, whole = torch.from_numpy(_states(model))
-=======
     # Where a batch is known to change a prompt's numbers, masks run one by one: then chance alone is left to look for.
-    again = model.ask(Call(proof.identity_gaps, lambda: (as_row(FIRST),)))[-1] if model.architecture.rows_apart else beside
-    whole = torch.from_numpy(_states_of_the_whole_graph(model))
->>>>>>> adbdeb2 (Weights that are packed, under an adapter or elsewhere: modules are asked what they do to unit inputs)
+    if model.architecture.rows_apart:
+        beside = model.ask(Call(proof.identity_gaps, lambda: (as_row(FIRST),)))[-1]
+    model_itself, whole = torch.from_numpy(_states(model))
     gaps = {
         "attention looks back only": ahead,
         "attention edges": attention,
@@ -97,13 +94,8 @@ def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
         "linearised final norm": norm,
         "values and MLP read one token": token,
         "layers read the stream alone": stream,
-<<<<<<< HEAD
         "a prompt runs the same in a batch": proof.relative_gap(beside.float().cpu(), state.float().cpu()),
         "whole graph = model": proof.relative_gap(whole, model_itself),
-=======
-        "a prompt runs the same in a batch": proof.relative_gap(again.float().cpu(), state.float().cpu()),
-        "whole graph = model": proof.relative_gap(whole, state.float().cpu()),
->>>>>>> adbdeb2 (Weights that are packed, under an adapter or elsewhere: modules are asked what they do to unit inputs)
     }
     return gaps, state.dtype
 

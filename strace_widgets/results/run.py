@@ -182,6 +182,7 @@ def _ranked(
 ) -> STrace:
     return STrace(
         model=model,
+        model_state=model.state(),
         prompt=prompt if isinstance(prompt, str) else model.text(token_ids),
         token_ids=token_ids,
         tokens=[model.decode(int(i)) for i in token_ids],
