@@ -37,7 +37,7 @@ def check_in_place(wrapped: Any, architecture: Architecture) -> None:
 def state_of(module: Any) -> int:
     """Return a number that changes when weights are trained, or adapters are switched, merged or disabled.
 
-    Weights that are elsewhere until they run, and those changed through ``.data``, are not seen.
+    Weights that are elsewhere until they run, frozen ones, and what is changed through ``.data`` are not seen.
     """
     adapters = tuple(
         (
@@ -48,5 +48,6 @@ def state_of(module: Any) -> int:
         for part in module.modules()
         if isinstance(getattr(part, "disable_adapters", None), bool)
     )
-    versions = [weight._version for weight in module.parameters() if not (weight.is_meta or weight.is_inference())]
-    return hash((tuple(adapters), tuple(versions)))
+    # Frozen weights are not trained, and some adapters change them while they run, and back.
+    trained = [weight for weight in module.parameters() if weight.requires_grad and not weight.is_meta]
+    return hash((*adapters, *(weight._version for weight in trained if not weight.is_inference())))

@@ -74,8 +74,12 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
             )
     calls = [o for o in operations(f"{layers_path}.0.{attention_path}") if o.startswith(call.operation)]
     config = module.config.get_text_config()
-    parts = [(f"{layers_path}.{i}.{c.path}", c.module, c.input) for i, layer in enumerate(watched) for c in layer.calls]
-    parts += [(c.path, c.module, c.input) for c in final]
+    inside = [(f"{layers_path}.{index}.", layer.calls) for index, layer in enumerate(watched)]
+    parts = [
+        (before + call.path, call.module, call.input, call.output)
+        for before, calls_of in [*inside, ("", final)]
+        for call in calls_of
+    ]
     return Architecture(
         name=name,
         layers=layers_path,
@@ -87,7 +91,7 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
         n_layers=len(layers),
         n_heads=config.num_attention_heads,
         context=config.max_position_embeddings,
-        **asdict(arithmetic(parts)),
+        **asdict(arithmetic(parts, first["output_projection"])),
         **first,
     )
 

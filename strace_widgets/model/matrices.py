@@ -5,6 +5,7 @@ What a module's own arithmetic does to a run is tried on it, so that no table of
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +73,21 @@ def how_read(part: Any, taken: Any, given: Any) -> str:
     return "asked"
 
 
-def arithmetic(calls: list[tuple[str, Any, Any]]) -> Arithmetic:
-    """Try the modules that hold matrices otherwise than torch does; calls are (path, module, its input (T, in))."""
-    found = [
-        (path, *_tried(part, taken))
-        for path, part, taken in calls
-        if holds_matrix(part) and not (type(part) in {torch.nn.Linear, Conv1D} and _plain_or_away(part))
+def arithmetic(calls: list[tuple[str, Any, Any, Any]], projection: str) -> Arithmetic:
+    """Try the modules that hold matrices otherwise than torch does.
+
+    Parameters
+    ----------
+    calls : list of (path, module, its input (T, in), its output)
+    projection : str
+        The path, from a layer, of the output projection, which may hold its matrix in a module below.
+    """
+    tried = [
+        (path, _tried(part, taken, given))
+        for path, part, taken, given in calls
+        if (_may_round(part) or path.endswith(f".{projection}")) and not _multiplies(part, taken, given)
     ]
+    found = [(path, *each) for path, each in tried if each is not None]
     return Arithmetic(
         any(rounds for _, rounds, _, _ in found),
         any(apart for _, _, apart, _ in found),
@@ -86,22 +95,55 @@ def arithmetic(calls: list[tuple[str, Any, Any]]) -> Arithmetic:
     )
 
 
-def _plain_or_away(part: Any) -> bool:
-    """Tell whether a weight is ordinary numbers, here or not loaded now."""
-    return type(part.weight) in {torch.Tensor, torch.nn.Parameter} and part.weight.dtype in NUMBERS
+def _may_round(part: Any) -> bool:
+    """Tell whether a module holds a matrix and may do other than multiply by it; experts' routers are no such thing."""
+    kind = type(getattr(part, "weight", None))
+    held_otherwise = kind not in {torch.Tensor, torch.nn.Parameter} or any(True for _ in part.children())
+    return isinstance(part, torch.nn.Linear) or (holds_matrix(part) and held_otherwise)
 
 
-def _tried(part: Any, taken: Any) -> tuple[bool, bool, bool]:
-    """Return whether a module rounds, whether it does so by what else is in the batch, and whether derivatives pass."""
+def _multiplies(part: Any, taken: Any, given: Any) -> bool:
+    """Tell whether a module multiplied by ordinary numbers, and nothing was put in its way."""
+    if type(part) not in {torch.nn.Linear, Conv1D} or type(part.weight) not in {torch.Tensor, torch.nn.Parameter}:
+        return False
+    if part.weight.is_meta:  # not loaded now
+        return True
+    weight = part.weight.T if isinstance(part, Conv1D) else part.weight
+    if weight.shape[1] != taken.shape[-1] or weight.dtype != taken.dtype:
+        return False
+    return equal(torch.nn.functional.linear(taken, weight, part.bias), given, _close(given))
+
+
+def _tried(part: Any, taken: Any, given: Any) -> tuple[bool, bool, bool] | None:
+    """Return whether a module rounds, whether it does so by what else is in the batch, and whether derivatives pass.
+
+    None for one that is no function of these rows alone: it was not watched at what it is tried with.
+    """
+    close = _close(given)
     with torch.no_grad():
-        answer, zero = part(taken), part(torch.zeros_like(taken[:1]))
-        halves = part(taken[:2] + taken[2:])
+        try:
+            answer = part(taken)
+        except (RuntimeError, TypeError, ValueError, IndexError):
+            return None
+        if not torch.is_tensor(answer) or not equal(answer, given, close):
+            return None
+        sums = doubled(answer[:2]) + doubled(answer[2:]) - doubled(part(torch.zeros_like(taken[:1])))
+        together = part(taken[:2] + taken[2:])
         beside = part(torch.cat([taken, (100 * taken).clamp(-1e4, 1e4)]))[: len(taken)]
-    with torch.enable_grad():
-        passes = part(taken.clone().requires_grad_()).requires_grad
-    sums = doubled(answer[:2]) + doubled(answer[2:]) - doubled(zero)
-    close = _close(answer)
-    return not equal(sums, doubled(halves), close), not equal(beside, answer, close), passes
+    rounds = not equal(sums, together, close)
+    return rounds, not equal(beside, answer, close), _passes_derivatives(part, taken)
+
+
+def _passes_derivatives(part: Any, taken: Any) -> bool:
+    """Tell whether a module passes derivatives on; for an operation that has none, torch warns and passes nothing."""
+    with torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        given = taken.clone().requires_grad_()
+        try:
+            (found,) = torch.autograd.grad(part(given).float().sum(), given, allow_unused=True)
+        except RuntimeError:
+            return False
+    return found is not None and bool(found.any())
 
 
 def _close(tensor: Any) -> float:

@@ -157,8 +157,9 @@ class Model:
         """H d, the numbers that all heads of a token write before the output projection."""
         a = self.architecture
         projection = self.nnsight._module.get_submodule(f"{a.layers}.0.{a.output_projection}")
-        # Of a packed weight the shape says nothing; transformers' Conv1D says it in its own way.
-        return int(projection.nx if hasattr(projection, "nx") else projection.in_features)
+        # Of a packed weight the shape says nothing; transformers' Conv1D says it in its own way, a wrapper not at all.
+        widths = (getattr(part, name, None) for part in projection.modules() for name in ("nx", "in_features"))
+        return int(next(width for width in widths if width is not None))
 
     @cached_property
     def sizes(self) -> estimates.ModelSizes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -15,6 +16,12 @@ def unwrapped(source: Any) -> Any:
     """Return a model that a user holds out of what was put around it to run it elsewhere, with its weights loaded."""
     if getattr(source, "dispatched", True) is False:  # nnsight's, built without weights
         source.dispatch()
+    if isinstance(source, torch.nn.Module) and any(is_compiled(part) for part in source.modules()):
+        warnings.warn(
+            "A compiled model is traced without its compiled code, which cannot run what nnsight has looked into: load a "
+            "second copy of the model where you need that code.",
+            stacklevel=4,
+        )
     while isinstance(source, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel, OptimizedModule)):
         source = source._orig_mod if isinstance(source, OptimizedModule) else source.module
     return source
