@@ -54,6 +54,12 @@ def plain_weight(part: Any) -> Any:
     return weight if ordinary and not any(True for _ in part.children()) else None
 
 
+def width_taken(part: Any) -> int:
+    """Return how many numbers a linear module takes a token: of a packed weight the shape says nothing."""
+    widths = (getattr(each, name, None) for each in part.modules() for name in ("nx", "in_features"))
+    return int(next(width for width in widths if width is not None))
+
+
 def how_read(part: Any, taken: Any, given: Any) -> str:
     """Return how a linear module's map is had: see `Architecture.projection_read`.
 

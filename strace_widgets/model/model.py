@@ -25,6 +25,7 @@ from . import derivatives, tokens
 from . import request_estimates as estimates
 from .calls import Call, Server
 from .changes import check_in_place, state_of
+from .matrices import width_taken
 from .reference_text import N_TOKENS, reference_ids
 from .running import running
 from .tensors import as_row, coarsened, toggle_rows, unpacked, with_others_kept
@@ -157,9 +158,7 @@ class Model:
         """H d, the numbers that all heads of a token write before the output projection."""
         a = self.architecture
         projection = self.nnsight._module.get_submodule(f"{a.layers}.0.{a.output_projection}")
-        # Of a packed weight the shape says nothing; transformers' Conv1D says it in its own way, a wrapper not at all.
-        widths = (getattr(part, name, None) for part in projection.modules() for name in ("nx", "in_features"))
-        return int(next(width for width in widths if width is not None))
+        return width_taken(projection)
 
     @cached_property
     def sizes(self) -> estimates.ModelSizes:

@@ -18,8 +18,8 @@ def unwrapped(source: Any) -> Any:
         source.dispatch()
     if isinstance(source, torch.nn.Module) and any(is_compiled(part) for part in source.modules()):
         warnings.warn(
-            "A compiled model is traced without its compiled code, which cannot run what nnsight has looked into: load a "
-            "second copy of the model where you need that code.",
+            "A compiled model is traced without its compiled code, which cannot run what nnsight has looked into: load "
+            "a second copy of the model where you need that code.",
             stacklevel=4,
         )
     while isinstance(source, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel, OptimizedModule)):
