@@ -93,6 +93,10 @@ class ModelMismatchError(StraceError, ValueError):
     """A model does not predict what the model of a saved trace predicted."""
 
 
+class ModelChangedError(StraceError, RuntimeError):
+    """Parts of a model were replaced after it was loaded, so that what was proved of it need not hold."""
+
+
 class MissingPackageError(StraceError, ImportError):
     """What was asked needs a package that is not installed."""
 

@@ -66,22 +66,32 @@ def attention_probabilities(call: Any) -> Any:
 # Linear maps.
 
 
-def linear_map(projection: Any, transposed: bool, like: Any) -> tuple[Any, Any]:  # noqa: FBT001
+def linear_map(projection: Any, read: str) -> tuple[Any, Any]:
     """Return a linear module's weight (out, in) and its bias (out,) or None, in float32.
 
-    A server's sandbox holds the modules without their weights, and has the server run them: then both are what the
-    module answers to well-chosen inputs, in the number format of ``like``.
+    ``read`` says how, see `strace_widgets.model.architecture.Architecture`. A module whose weight is not there (a
+    server's sandbox holds the modules without it, and others are on disk until they run) is always asked.
     """
+    if read == "asked" or projection.weight.is_meta:
+        return asked_map(projection, projection.input, read != "asked")
     weight, bias = projection.weight, getattr(projection, "bias", None)
-    if weight.is_meta:
-        width = weight.shape[0 if transposed else 1]
-        bias = None if bias is None else projection(like.new_zeros(1, width))[0].float()
-        # A large unit, so that in half precision the bias does not swallow the weights.
-        unit = 256.0
-        answer = projection(unit * torch.eye(width, dtype=like.dtype, device=like.device)).float()
-        return (answer if bias is None else answer - bias).T / unit, bias
-    weight = weight.T if transposed else weight
+    weight = weight.T if read == "transposed" else weight
     return weight.float(), None if bias is None else bias.float()
+
+
+def asked_map(linear: Any, taken: Any, plain: bool = False) -> tuple[Any, Any]:  # noqa: FBT001, FBT002
+    """Return the weight (out, in) and bias (out,) of a linear module: what it answers to units like what it has taken.
+
+    A unit is as large as the largest number that the module takes (..., in): one that rounds to a few bits then rounds
+    nothing away, since every number that it sees is 0 or the largest. A ``plain`` module in half precision gets a
+    larger one, so that its bias does not swallow its weights.
+    """
+    width = taken.shape[-1]
+    with torch.no_grad():
+        bias = linear(taken.new_zeros(1, width))[0].float()
+        unit = 256.0 if plain else float(taken.abs().max().clamp_min(1e-3))
+        answers = linear(unit * torch.eye(width, dtype=taken.dtype, device=taken.device)).float()
+        return (answers - bias).T / unit, bias
 
 
 class LinearNorm(NamedTuple):
@@ -94,21 +104,25 @@ class LinearNorm(NamedTuple):
 
 def linearised(norm: Any, described: dict[str, Any], y: Any) -> LinearNorm:
     """Return a norm held fixed at an input y (T, M): ``row`` (T, 1), ``gain`` (M,) or 1."""
-    row = normed(y, described)[1]
+    row = normed(y.float(), described)[1]
     gain: Any = 1.0
-    if described["gain"] != "none" and norm.weight.is_meta:  # see `linear_map`
-        signs = torch.ones_like(y[:1])
-        signs[..., ::2] = -1
-        answer, bias = norm(signs)[0].float(), norm_bias(norm, y)
-        gain = (answer if bias is None else answer - bias) / normed(signs, described)[0][0]
+    if described["gain"] == "asked" or (described["gain"] != "none" and norm.weight.is_meta):  # see `linear_map`
+        gain = asked_gain(norm, described, y)
     elif described["gain"] != "none":
         gain = norm.weight.float() + (1.0 if described["gain"] == "1 + weight" else 0.0)
     return LinearNorm(row, gain, described["centred"])
 
 
+def asked_gain(norm: Any, described: dict[str, Any], like: Any) -> Any:
+    """Return the numbers (M,) with which a norm multiplies the columns: what it answers to ones of both signs."""
+    signs = torch.ones_like(like[:1])
+    signs[..., ::2] = -1
+    answer, bias = norm(signs)[0].float(), norm_bias(norm, like)
+    return (answer if bias is None else answer - bias) / normed(signs.float(), described)[0][0]
+
+
 def normed(y: Any, described: dict[str, Any]) -> tuple[Any, Any]:
     """Return rows normalised without gain and bias, and the scalar of each row."""
-    y = y.float()
     if described["centred"]:
         y = y - y.mean(-1, keepdim=True)
     row = torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + described["epsilon"])

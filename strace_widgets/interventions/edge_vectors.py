@@ -116,14 +116,13 @@ def heads_to_stream(layer: Any, architecture: dict[str, Any]) -> HeadsToStream:
         inner_linear, inner_bias = linearised(norm, inner, norm.input[0]), norm_bias(norm, norm.input[0])
         row = inner_linear.row
     projection = find(layer, architecture["output_projection"])
-    written = projection.output[0]
-    weight, bias = linear_map(projection, architecture["transposed_projection"], written)
+    weight, bias = linear_map(projection, architecture["projection_read"])
     if inner is not None:
         constant = 0.0 if inner_bias is None else weight @ inner_bias
         weight = weight * inner_linear.gain
     constant = constant if bias is None else constant + bias
     if outer is not None:
-        norm = find(layer, outer["path"])
+        norm, written = find(layer, outer["path"]), projection.output[0]
         linear = linearised(norm, outer, written)
         weight = weight - weight.mean(0, keepdim=True) if linear.centred else weight
         weight = weight * (linear.gain[:, None] if torch.is_tensor(linear.gain) else linear.gain)

@@ -23,7 +23,8 @@ class Norm:
         From the layer, or from the model for the final norm.
     centred : bool
         LayerNorm rather than RMSNorm.
-    gain : {"none", "weight", "1 + weight"}
+    gain : {"none", "weight", "1 + weight", "asked"}
+        What of it multiplies; asked: what it answers to ones, since it holds no plain weight.
     epsilon : float
     """
 
@@ -69,6 +70,14 @@ ATTENTION_CALLS = (
 """The calls through which attention probabilities can be read and replaced; the first that fits is taken."""
 
 
+PROJECTIONS = {
+    "stored": "by its weight",
+    "transposed": "by its weight, transposed",
+    "asked": "asked on unit inputs, since its weight is packed or under an adapter",
+}
+"""How the map from a layer's heads to the stream is read, in words."""
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A model's parts, as dotted paths, and its sizes.
@@ -99,8 +108,11 @@ class Architecture:
     attention_residual_scale, mlp_residual_scale : float
     inner_norm, outer_norm : Norm or None
         Between the heads and the output projection, and between that and the stream.
-    transposed_projection : bool
-        Whether the projection's weight is stored as (in, out).
+    projection_read : {"stored", "transposed", "asked"}
+        How the projection's map is had: its weight as it is stored, (out, in); transposed; or what the module answers
+        to unit inputs, where its weight is packed into few bits or lies under an adapter.
+    rounds, rows_apart, no_gradients
+        What its modules do besides multiplying: see `strace_widgets.model.matrices.Arithmetic`.
     parallel : bool
         Whether attention and MLP read the same stream and enter one node.
     n_layers, n_heads, context : int
@@ -128,11 +140,14 @@ class Architecture:
     mlp_residual_scale: float
     inner_norm: Norm | None
     outer_norm: Norm | None
-    transposed_projection: bool
+    projection_read: str
     parallel: bool
     n_layers: int
     n_heads: int
     context: int
+    rounds: bool = False
+    rows_apart: bool = False
+    no_gradients: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the same as a plain dict, the form that travels to a server."""
@@ -146,6 +161,9 @@ class Architecture:
             "block": f"{block}; attention added by {self.attention_write!r}, MLP by {self.mlp_write!r}",
             "norms": f"inside the attention: {_named(self.inner_norm)}; after it: {_named(self.outer_norm)}; "
             f"final: {_named(self.final_norm)}",
+            "projection": PROJECTIONS[self.projection_read]
+            + ("; some modules round what they are given" if self.rounds else "")
+            + ("; what runs beside a prompt changes its numbers, so masks run one by one" if self.rows_apart else ""),
             "scales": f"attention {self.attention_scale:g}, MLP {self.mlp_scale:g}, residual "
             f"{self.attention_residual_scale:g} and {self.mlp_residual_scale:g}",
         }

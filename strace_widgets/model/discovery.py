@@ -10,15 +10,19 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import Any
 
 import torch
 
 from ..errors import UnsupportedArchitectureError
+from ..interventions.access import asked_gain, norm_bias, normed
 from .architecture import ATTENTION_CALLS, Architecture, AttentionCall, Norm
+from .closeness import doubled, equal, tolerance
 from .finite import check_watched
+from .matrices import arithmetic, holds_matrix, how_read, plain_weight
+from .placement import token_device
 
 
 @dataclass(eq=False)
@@ -64,9 +68,9 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
     layers = list(module.get_submodule(layers_path))
     watched, final = watch(module, layers_path, len(layers))
     check_watched(module, attention_path, watched, final)
-    first = describe_layer(watched[0], attention_path, f"layer 0 of {name}")
-    for index, layer in enumerate(watched[1:], start=1):
-        other = describe_layer(layer, attention_path, f"layer {index} of {name}")
+    found = [describe_layer(layer, attention_path, f"layer {index} of {name}") for index, layer in enumerate(watched)]
+    first = found[0]
+    for index, other in enumerate(_read_alike(found)):
         different = sorted(key for key in first if first[key] != other[key] and not key.endswith("_scale"))
         if different:
             raise UnsupportedArchitectureError(
@@ -74,7 +78,12 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
             )
     calls = [o for o in operations(f"{layers_path}.0.{attention_path}") if o.startswith(call.operation)]
     config = module.config.get_text_config()
-    n_heads = config.num_attention_heads
+    inside = [(f"{layers_path}.{index}.", layer.calls) for index, layer in enumerate(watched)]
+    parts = [
+        (before + call.path, call.module, call.input, call.output)
+        for before, calls_of in [*inside, ("", final)]
+        for call in calls_of
+    ]
     return Architecture(
         name=name,
         layers=layers_path,
@@ -84,10 +93,23 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
         heads_first=call.heads_first,
         final_norm=find_final_norm(final, watched[-1].after, name),
         n_layers=len(layers),
-        n_heads=n_heads,
+        n_heads=config.num_attention_heads,
         context=config.max_position_embeddings,
+        **asdict(arithmetic(parts, first["output_projection"])),
         **first,
     )
+
+
+def _read_alike(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let a part that has to be asked in one layer be asked in all: some may be packed, or have an adapter, alone."""
+    if any(layer["projection_read"] == "asked" for layer in layers):
+        for layer in layers:
+            layer["projection_read"] = "asked"
+    for key in ("inner_norm", "outer_norm"):
+        if any(layer[key] is not None and layer[key].gain == "asked" for layer in layers):
+            for layer in layers:
+                layer[key] = None if layer[key] is None else replace(layer[key], gain="asked")
+    return layers
 
 
 def find_attention(module: Any, name: str) -> tuple[str, str, AttentionCall]:
@@ -156,7 +178,7 @@ def watch(module: Any, layers_path: str, n_layers: int) -> tuple[list[Watched], 
         hooks.append(part.register_forward_hook(hook, with_kwargs=True))
     try:
         with torch.no_grad():
-            module(torch.arange(1, 5, device=module.device)[None], use_cache=False)
+            module(torch.arange(1, 5, device=token_device(module))[None], use_cache=False)
     finally:
         for registered in hooks:
             registered.remove()
@@ -166,11 +188,11 @@ def watch(module: Any, layers_path: str, n_layers: int) -> tuple[list[Watched], 
 def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str, Any]:
     """Return the parts of one layer by the names of `Architecture`."""
     counts = Counter(call.path for call in layer.calls)
-    calls = [call for call in layer.calls if counts[call.path] == 1]
-    inside = [call for call in calls if call.path.startswith(f"{attention_path}.") and _is_linear(call.module)]
+    calls = _outer([call for call in layer.calls if counts[call.path] == 1])
+    inside = [call for call in calls if call.path.startswith(f"{attention_path}.") and holds_matrix(call.module)]
     if not inside:
         raise UnsupportedArchitectureError(f"{where}: the attention has no linear map from its heads to the stream.")
-    projection = inside[-1]
+    projection = _outermost(inside[-1], calls, attention_path)
     start = calls.index(projection)
     # A sum that holds to the last bit is the block's own; others are looked for only where there is none.
     found = (
@@ -184,19 +206,52 @@ def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str,
             "would not sum to its nodes."
         )
     write = found.pop("attention_write")
-    inside = [c for c in calls[:start] if c.path.startswith(f"{attention_path}.") and not _is_linear(c.module)]
-    inner = [c for c in inside if c.input.shape == c.output.shape]
+    inner = [c for c in calls[:start] if c.path.startswith(f"{attention_path}.") and _may_be_norm(c, projection)]
     between = calls[start + 1 : calls.index(write) + 1]
     return {
         **found,
         "output_projection": projection.path,
-        "transposed_projection": type(projection.module).__name__ == "Conv1D",
+        "projection_read": how_read(projection.module, projection.input, projection.output),
         "attention_write": write.path,
         "attention_write_in_tuple": write.in_tuple,
         "layer_in_tuple": layer.in_tuple,
-        "inner_norm": next((_norm(c, where) for c in inner if _equal(c.output, projection.input)), None),
-        "outer_norm": next((_norm(c, where) for c in between if not _equal(c.output, projection.output)), None),
+        "inner_norm": next((_norm(c, where) for c in inner if equal(c.output, projection.input)), None),
+        "outer_norm": next((_norm(c, where) for c in between if not equal(c.output, projection.output)), None),
     }
+
+
+def _outer(calls: list[Call]) -> list[Call]:
+    """Leave out modules inside another that takes and gives the same: it may hold others, and switch between them."""
+
+    def stands_for(outer: Call, inner: Call) -> bool:
+        return (
+            inner.path.startswith(f"{outer.path}.")
+            and all(a.shape == b.shape for a, b in ((outer.input, inner.input), (outer.output, inner.output)))
+            and torch.equal(outer.input, inner.input)
+            and torch.equal(outer.output, inner.output)
+        )
+
+    return [inner for inner in calls if not any(stands_for(outer, inner) for outer in calls)]
+
+
+def _outermost(linear: Call, calls: list[Call], attention_path: str) -> Call:
+    """Return the outermost module around a linear map that still maps the same widths: an adapter, say."""
+    around = [
+        call
+        for call in calls
+        if call.path.startswith(f"{attention_path}.")
+        and f"{linear.path}.".startswith(f"{call.path}.")
+        and call.input.shape[-1] == linear.input.shape[-1]
+        and call.output.shape == linear.output.shape
+    ]
+    return min(around, key=lambda call: len(call.path))
+
+
+def _may_be_norm(call: Call, projection: Call) -> bool:
+    """Tell whether a module may stand between the heads and a projection: it is no part of it, and does something."""
+    if call.path.startswith(f"{projection.path}.") or holds_matrix(call.module):
+        return False
+    return call.input.shape == call.output.shape and not torch.equal(call.input, call.output)
 
 
 def _sequential(layer: Watched, calls: list[Call], start: int, fit: Any) -> dict[str, Any] | None:
@@ -259,28 +314,33 @@ def _found(
 
 def find_final_norm(calls: list[Call], last: Any, name: str) -> Norm | None:
     """Return the norm that reads the last layer's output, or None where the head reads it directly."""
-    for call in calls:
-        if call.output.shape == last.shape and call.input.shape == last.shape and _equal(call.input, last):
+    for call in _outer(calls):
+        if call.output.shape == last.shape and call.input.shape == last.shape and equal(call.input, last):
             return _norm(call, f"the final norm of {name}")
     return None
 
 
 def _norm(call: Call, where: str) -> Norm:
     """Return which norm reproduces a module's output from its input."""
-    weight, bias = (getattr(call.module, name, None) for name in ("weight", "bias"))
-    gains = {"none": 1.0} if weight is None else {"weight": weight.double(), "1 + weight": 1 + weight.double()}
+    held, taken = getattr(call.module, "weight", None), call.input
+    fits = taken.shape == call.output.shape and (held is None or getattr(held, "shape", None) == taken.shape[-1:])
     names = ("variance_epsilon", "eps", "epsilon", "norm_eps")
     epsilon = next((float(getattr(call.module, e)) for e in names if getattr(call.module, e, None) is not None), 1e-5)
-    fits = call.input.shape == call.output.shape and (weight is None or weight.shape == call.input.shape[-1:])
-    found = []
-    for centred, (gain_name, gain) in product((False, True), gains.items() if fits else ()):
-        y = call.input.double()
-        y = y - y.mean(-1, keepdim=True) if centred else y
-        normed = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + epsilon) * gain
-        value = (normed + (0.0 if bias is None else bias.double())).detach()
-        if _equal(value, call.output):
-            missed = float((value - call.output).square().mean())
-            found.append((missed, Norm(call.path, centred, gain_name, epsilon)))
+    plain = plain_weight(call.module)
+    gains: dict[str, Any] = {} if plain is None else {"weight": doubled(plain), "1 + weight": 1 + doubled(plain)}
+    gains |= {"none": 1.0} if held is None else {"asked": None}
+    found: list[tuple[float, Norm]] = []
+    for (name, gain), centred in product(gains.items() if fits else (), (False, True)):
+        if name == "asked" and found:
+            break
+        norm = Norm(call.path, centred, name, epsilon)
+        with torch.no_grad():
+            factors = asked_gain(call.module, asdict(norm), taken) if name == "asked" else gain
+            bias = norm_bias(call.module, taken)
+        value = normed(doubled(taken), asdict(norm))[0] * (doubled(factors) if torch.is_tensor(factors) else factors)
+        value = value + (0.0 if bias is None else doubled(bias))
+        if equal(value, call.output):
+            found.append((float((value - doubled(call.output)).square().mean()), norm))
     if found:  # in half precision several may be: a weight of 100 is within rounding of 1 + weight
         return min(found, key=lambda each: each[0])[1]
     raise UnsupportedArchitectureError(
@@ -300,31 +360,13 @@ def _fit(target: Any, *parts: Any) -> list[float] | None:
     """Return the factors with which the parts sum to the target, 1 where they are 1, or None where they do not."""
     if any(part.shape != target.shape for part in parts):
         return None
-    columns = torch.stack([part.double().flatten() for part in parts], dim=1)
-    factors = torch.linalg.lstsq(columns, target.double().flatten()[:, None]).solution[:, 0]
-    close = 10 * _tolerance(target)
-    if (factors.abs() < close).any() or not _equal((columns @ factors).view_as(target), target):
+    columns = torch.stack([doubled(part).flatten() for part in parts], dim=1)
+    factors = torch.linalg.lstsq(columns, doubled(target).flatten()[:, None]).solution[:, 0]
+    close = 10 * tolerance(target)
+    if (factors.abs() < close).any() or not equal((columns @ factors).view_as(target), target):
         return None
     # A multiplier is a short decimal number in a configuration; what follows its sixth digit is rounding.
     return [1.0 if abs(factor - 1) < close else float(f"{factor:.6g}") for factor in factors.tolist()]
-
-
-def _equal(value: Any, truth: Any) -> bool:
-    """Tell whether two tensors are equal up to rounding, row by row, since one token's stream may dwarf the others'."""
-    if value.shape != truth.shape:
-        return False
-    gap = (value.double() - truth.double()).abs().amax(-1)
-    return bool((gap <= _tolerance(truth) * truth.double().abs().amax(-1).clamp_min(1e-30)).all())
-
-
-def _tolerance(tensor: Any) -> float:
-    """Return the relative gap at which two tensors of the watched pass count as equal."""
-    return 1e-5 if tensor.dtype in {torch.float32, torch.float64} else 1e-2
-
-
-def _is_linear(part: Any) -> bool:
-    weight = getattr(part, "weight", None)
-    return weight is not None and weight.ndim == 2 and not isinstance(part, torch.nn.Embedding)  # noqa: PLR2004
 
 
 def _first_tensor(values: Any) -> Any:

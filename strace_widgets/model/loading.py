@@ -21,6 +21,7 @@ from . import default_model
 from .discovery import inspect_model
 from .load_options import of_the_hub
 from .model import Model
+from .placement import BroughtWhenRun, check_at_hand, is_elsewhere, token_device, unwrapped
 from .proving import proved
 from .running import running
 
@@ -71,6 +72,7 @@ def load_model(
     ------
     ModelNotFoundError
         When nothing loads under that name.
+        Or its weights are nowhere: on the device "meta".
     UnsupportedArchitectureError
         When a part of the model is missing, or an identity does not hold; names it and the gap.
     NonFiniteError
@@ -109,6 +111,7 @@ def _is_held(source: Any) -> bool:
 
 def _held(source: Any, tokenizer: Any, options: dict[str, Any]) -> Found:
     """Return a module, or an nnsight model, that the user holds."""
+    source = unwrapped(source)
     module = getattr(source, "_module", source)
     if not isinstance(module, torch.nn.Module):
         raise ModelNotFoundError(
@@ -144,12 +147,16 @@ def _wrapped(found: Found) -> Any:
         raise UnsupportedArchitectureError(
             f"{type(module).__name__} is no Hugging Face transformers model, so its parts cannot be found."
         )
+    check_at_hand(module)
+    if is_elsewhere(module):
+        return BroughtWhenRun(module)
     if module is not found.module:
         return found.module
     if found.tokenizer is None:  # TransformersModel builds a pipeline, which insists on a tokenizer
         return nnsight.NNsight(module)
-    # It sets the tokenizer's padding, for itself.
-    return TransformersModel(module, tokenizer=copy.deepcopy(found.tokenizer), task="text-generation")
+    # It would move a model to the first GPU that it finds, and sets the tokenizer's padding, for itself.
+    device = {} if getattr(module, "hf_device_map", None) else {"device": token_device(module)}
+    return TransformersModel(module, tokenizer=copy.deepcopy(found.tokenizer), task="text-generation", **device)
 
 
 def given(revision: str | None, options: dict[str, Any]) -> dict[str, Any]:

@@ -15,19 +15,21 @@ import torch
 from tqdm.auto import tqdm
 
 from ..cache import Cache
-from ..errors import NoGradientsError, NotCopiedError, RemoteError
+from ..errors import NotCopiedError, RemoteError, UnsupportedArchitectureError
 from ..graph.edges import Array, Edges, Graph
 from ..graph.measures import PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
 from ..interventions import capture, gradients, masked, mean_ablation
-from . import finite
+from . import derivatives, finite
 from . import request_estimates as estimates
 from .calls import Call, Server
+from .changes import check_in_place, state_of
+from .matrices import width_taken
 from .reader import Reader
 from .reference_text import N_TOKENS, reference_ids
 from .running import running
-from .tensors import as_row, coarsened, toggle_rows, unpacked
+from .tensors import as_row, coarsened, toggle_rows, unpacked, with_others_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,14 +102,14 @@ class Model(Reader):
     @property
     def d_model(self) -> int:
         """M, the width of the residual stream."""
-        return int(self.nnsight._module.get_input_embeddings().embedding_dim)
+        return int(self.nnsight._module.config.get_text_config().hidden_size)
 
     @property
     def d_heads(self) -> int:
         """H d, the numbers that all heads of a token write before the output projection."""
         a = self.architecture
         projection = self.nnsight._module.get_submodule(f"{a.layers}.0.{a.output_projection}")
-        return int(projection.weight.numel()) // self.d_model
+        return width_taken(projection)
 
     @cached_property
     def sizes(self) -> estimates.ModelSizes:
@@ -127,13 +129,22 @@ class Model(Reader):
     @property
     def vocabulary_size(self) -> int:
         """How many token ids the model reads."""
-        return int(self.nnsight._module.get_input_embeddings().num_embeddings)
+        embedding = self.nnsight._module.get_input_embeddings()
+        # One under an adapter has no such number.
+        return int(getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0])
 
     def describe(self) -> str:
         """Return what was found and proved about the model, a line a part."""
         lines = {"model": f"{self.name} ({self.architecture.name}), {self.dtype}"} | self.architecture.described()
         lines |= {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
         return "\n".join(f"{name:40} {text}" for name, text in lines.items())
+
+    def state(self) -> int | None:
+        """Return a number that says whether the model is still what it was; None for one on a server."""
+        if self.server:
+            return None
+        with self._lock:  # while it runs, weights may be brought from elsewhere
+            return state_of(self.nnsight._module)
 
     def capture(self, token_ids: Array, score: str, probing: Probing | None = None) -> tuple[Edges, Array]:
         """Return a score of every edge and the full model's last logits (V,), in one forward pass.
@@ -231,7 +242,7 @@ class Model(Reader):
             function, how = gradients.capture_probed, ((probing or Probing()).plain(score),)
         parts = estimates.parts(self.architecture.n_layers, estimate.requests)
         return [
-            Call(function, partial(tuple, (as_row(token_ids), *how, part, self._half)), score in PROBED)
+            Call(function, partial(lambda part: (as_row(token_ids), *how, part, self._half), part), score in PROBED)
             for part in parts
         ]
 
@@ -256,6 +267,14 @@ class Model(Reader):
         self._check(estimates.of_sweep(self.sizes, len(token_ids), len(kept), mean=mean))
         flags = modes.flags()
         rows = estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens)
+        if self.architecture.rows_apart:
+            if flags["frozen"]:
+                raise UnsupportedArchitectureError(
+                    f"Frozen attention is that of the whole model's row in the same batch, and what runs beside a "
+                    f"prompt changes the numbers of {self.name}, whose modules round by the whole batch: choose "
+                    'attention="recomputed".'
+                )
+            ranks, rows = with_others_kept(ranks), 1
         # Frozen attention is that of a row of the whole model, which each pass then carries in front.
         whole = np.full(int(flags["frozen"]), -1)
         how = (flags, states, self._half, self.means() if mean else None)
@@ -328,16 +347,18 @@ class Model(Reader):
 
     def _trace(self, call: Call, **run: Any) -> Any:
         here = nullcontext() if self.server else running(self.nnsight._module)
+        if not self.server:
+            check_in_place(self.nnsight, self.architecture)
+        if call.gradients and not self.server:
+            derivatives.check(self.name, self.nnsight._module, self.architecture)
         with self._lock, here, torch.set_grad_enabled(call.gradients):
             try:
                 return call.function(self.nnsight, self.architecture.plain(), *call.args(), **run)
             except Exception as reason:
-                if gradients.REFUSED not in str(reason) or isinstance(reason, RemoteError):
+                refusal = derivatives.refusal(reason, self.name)
+                if refusal is None:
                     raise
-                raise NoGradientsError(
-                    f"{self.name} gives no gradients here, which the measures {', '.join(map(repr, PROBED))} need "
-                    "(quantized weights often give none): choose another measure, such as 'l2'."
-                ) from reason
+                raise refusal from reason
 
 
 def _digest(*parts: Any) -> bytes:

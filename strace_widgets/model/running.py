@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .placement import is_compiled, token_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,12 +32,30 @@ def running(module: Any) -> Iterator[None]:
             part.training = False
         if any(implementation != "eager" for _, implementation in attention):
             module.set_attn_implementation("eager")
-        yield
+        with ExitStack() as modes:
+            for mode in _undone(module):
+                modes.enter_context(mode)
+            yield
     finally:
         for part in training:
             part.training = True
         for config, implementation in attention:
             setattr(config, ATTENTION, implementation)
+
+
+def _undone(module: Any) -> Iterator[Any]:
+    """Yield what undoes the modes of torch that surround a call: numbers are those of the model as it was loaded.
+
+    An Explorer asks on threads of its own, which know nothing of them; compiled code has no place to look into.
+    """
+    yield torch.inference_mode(False)  # noqa: FBT003
+    if torch.get_default_device().type != "cpu":
+        yield torch.device("cpu")
+    for kind in {"cpu", token_device(module).type}:
+        if torch.is_autocast_enabled(kind):
+            yield torch.autocast(kind, enabled=False)
+    if any(is_compiled(part) for part in module.modules()):
+        yield torch.compiler.set_stance("force_eager")
 
 
 ATTENTION = "_attn_implementation_internal"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..graph.edges import Array, Edges
+from ..graph.edges import NOT_IN_GRAPH, Array, Edges
 
 
 def coarsened(ranks: Edges, kept: Array, *, attention: bool = True) -> tuple[Edges, Array]:
@@ -25,6 +25,19 @@ def coarsened(ranks: Edges, kept: Array, *, attention: bool = True) -> tuple[Edg
     coarse = [below(rank) for rank in ranks[1:]]
     whole = below(ranks.attention) if attention else np.zeros((len(ranks.attention), 1, 1, 1), dtype=kind)
     return Edges(whole, *coarse), np.where(kept < 0, -1, np.searchsorted(bounds, kept) + 1)
+
+
+def with_others_kept(ranks: Edges) -> Edges:
+    """Return ranks under which the edges that reach the output through no edge of the graph are always kept.
+
+    Where modules round by all that they are given at once, a token that the prediction does not read still sets how
+    finely the others are rounded: it is then left as it is in the model.
+    """
+    back = np.tri(ranks.n_tokens, dtype=bool)
+    return Edges(
+        np.where((ranks.attention == NOT_IN_GRAPH) & back, -1, ranks.attention),
+        *(np.where(kind == NOT_IN_GRAPH, -1, kind) for kind in ranks[1:]),
+    )
 
 
 def unpacked(packed: tuple[Any, Any]) -> Array:

@@ -189,6 +189,7 @@ def _refuse_looking_ahead(attention: Array, model: Model) -> None:
 def _ranked(model: Model, read: ReadPrompt, importance: str, graph: Graph, weights: Edges, logits: Array) -> STrace:
     return STrace(
         model=model,
+        model_state=model.state(),
         prompt=read.text,
         origin=read.origin,
         token_ids=read.token_ids,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..cache import Cache
-from ..errors import NotCopiedError
+from ..errors import ModelChangedError, NotCopiedError
 from ..graph.edges import Array, Edges, size_of
 from ..graph.measures import measure_named, weigh
 from ..graph.modes import Modes, modes_of
@@ -72,6 +72,8 @@ class STrace(RankedGraph):
         How the prediction was probed, by a measure that needs gradients.
     saved_view : dict
         The Explorer's state in the file from which the trace was loaded; empty for other traces.
+    model_state : int or None
+        What the model was like when it was traced: its weights and adapters.
     sweeps : Cache from Modes to Sweep
         The standard sweeps that were computed, or that a file had.
     """
@@ -85,6 +87,7 @@ class STrace(RankedGraph):
     probing: Probing | None = None
     origin: Origin = field(default_factory=Origin)
     saved_view: Mapping[str, Any] = field(default_factory=dict)
+    model_state: int | None = None
     sweeps: Cache[Modes, Sweep] = field(default_factory=partial(Cache, KEPT_SWEEPS), init=False)
 
     def _repr_html_(self) -> str:
@@ -172,7 +175,7 @@ class STrace(RankedGraph):
         saved = self.sweeps.get(chosen) if self.replayed and not any(switched) and next_token is None else None
         if saved is not None and np.isin(kept, saved.n_edges).all():
             return saved.rows(np.searchsorted(saved.n_edges, kept).tolist())
-        logits = self.model.evaluate(self.token_ids, self.ranks, kept, switched, chosen)
+        logits = self._traced_model().evaluate(self.token_ids, self.ranks, kept, switched, chosen)
         each_size = switched * (len(sizes) // len(switched))
         counted = [
             self.mask(size, each).n_kept if each else n for size, each, n in zip(sizes, each_size, kept, strict=True)
@@ -238,7 +241,7 @@ class STrace(RankedGraph):
             As for `evaluate`.
         """
         kept = np.append(self.kept(sizes), -1)  # -1: the whole model
-        return self.model.evaluate(self.token_ids, self.ranks, kept, None, modes_of(**modes), states=True)
+        return self._traced_model().evaluate(self.token_ids, self.ranks, kept, None, modes_of(**modes), states=True)
 
     def evaluate_mask(self, mask: Edges, **modes: Any) -> Sweep:
         """Run one subgraph that is given edge by edge; return a sweep of one row, whose size is the share kept.
@@ -250,7 +253,7 @@ class STrace(RankedGraph):
             As for `evaluate`.
         """
         ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
-        logits = self.model.evaluate(self.token_ids, ranks, np.array([1]), None, modes_of(**modes))
+        logits = self._traced_model().evaluate(self.token_ids, ranks, np.array([1]), None, modes_of(**modes))
         kept = np.array([mask.n_kept])
         return compare(self.full_logits, logits, [mask.n_kept / self.n_edges], kept, kept, self.model.decode)
 
@@ -301,7 +304,16 @@ class STrace(RankedGraph):
             When the model has other sizes, or predicts something else after this prompt.
         """
         check_same(self.model, self.graph, self.token_ids, self.ranks, self.full_logits, model)
-        return replace(self, model=model)
+        return replace(self, model=model, model_state=model.state())
+
+    def _traced_model(self) -> Model:
+        """Return the model, if it is still what was traced."""
+        if self.model_state is not None and self.model_state != self.model.state():
+            raise ModelChangedError(
+                f"{self.model.name} is no longer what was traced: its weights were trained, or an adapter was "
+                "switched, merged or disabled. Put it back as it was, or trace it again."
+            )
+        return self.model
 
     def smallest(
         self, *, top1: bool = False, total_variation: float | None = None, nucleus: float | None = None

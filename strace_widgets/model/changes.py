@@ -1,0 +1,53 @@
+"""What happened to a model since it was loaded, or since a trace of it was made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelChangedError
+from ..interventions.access import find
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
+
+
+def check_in_place(wrapped: Any, architecture: Architecture) -> None:
+    """Raise where modules of a model were put in the place of others after it was loaded and proved.
+
+    Raises
+    ------
+    ModelChangedError
+    """
+    a, module = architecture, wrapped._module
+    paths = {a.attention, a.output_projection, a.attention_write, a.mlp_write, a.attention_residual, a.mlp_residual}
+    paths |= {norm.path for norm in (a.inner_norm, a.outer_norm) if norm is not None}
+    inside = [f"{a.layers}.{index}.{path}" for index in range(a.n_layers) for path in paths if path is not None]
+    for path in [*inside, *([a.final_norm.path] if a.final_norm is not None else [])]:
+        try:
+            replaced = module.get_submodule(path) is not find(wrapped, path)._module
+        except AttributeError:
+            replaced = True
+        if replaced:
+            raise ModelChangedError(
+                f"{path!r} of {type(module).__name__} is another module than when it was loaded (an adapter was put in "
+                "or merged away, or weights were quantized): load the model again with strace_widgets.load_model."
+            )
+
+
+def state_of(module: Any) -> int:
+    """Return a number that changes when weights are trained, or adapters are switched, merged or disabled.
+
+    Weights that are elsewhere until they run, frozen ones, and what is changed through ``.data`` are not seen.
+    """
+    adapters = tuple(
+        (
+            str(getattr(part, "active_adapters", "")),
+            bool(part.disable_adapters),
+            str(getattr(part, "merged_adapters", "")),
+        )
+        for part in module.modules()
+        if isinstance(getattr(part, "disable_adapters", None), bool)
+    )
+    # Frozen weights are not trained, and some adapters change them while they run, and back.
+    trained = [weight for weight in module.parameters() if weight.requires_grad and not weight.is_meta]
+    return hash((*adapters, *(weight._version for weight in trained if not weight.is_inference())))

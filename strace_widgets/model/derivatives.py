@@ -1,0 +1,46 @@
+"""Whether a model gives the derivatives that some measures need, and why not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NoGradientsError, RemoteError
+from ..graph.measures import PROBED
+from ..interventions.gradients import REFUSED
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
+
+
+def check(name: str, module: Any, architecture: Architecture) -> None:
+    """Raise where it is known beforehand that derivatives are missing, or would be wrong.
+
+    Raises
+    ------
+    NoGradientsError
+    """
+    if architecture.no_gradients is not None:
+        part = type(module.get_submodule(architecture.no_gradients))
+        raise _refused(
+            name,
+            f"no derivative passes {architecture.no_gradients!r} ({part.__module__}.{part.__name__}), which is "
+            "quantized",
+        )
+    if any(tensor.is_inference() for tensor in (*module.parameters(), *module.buffers())):
+        raise _refused(
+            name, "its weights were made under torch.inference_mode, which forbids derivatives: load it outside"
+        )
+
+
+def refusal(reason: Exception, name: str) -> NoGradientsError | None:
+    """Return what an exception of a run says about derivatives, in words; None if it says nothing of them."""
+    if REFUSED not in str(reason) or isinstance(reason, RemoteError):
+        return None
+    return _refused(name, "quantized weights often give none")
+
+
+def _refused(name: str, why: str) -> NoGradientsError:
+    return NoGradientsError(
+        f"{name} gives no gradients here, which the measures {', '.join(map(repr, PROBED))} need ({why}): choose "
+        "another measure, such as 'l2'."
+    )
