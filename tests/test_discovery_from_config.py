@@ -9,7 +9,6 @@ import transformers
 from families import FAMILIES, Family, build
 
 import strace_widgets as sw
-from strace_widgets.interventions import access
 from strace_widgets.model import discovery_from_config as blueprint
 from strace_widgets.model.discovery import inspect_model
 
@@ -18,9 +17,7 @@ from strace_widgets.model.discovery import inspect_model
 def test_the_blueprint_is_the_model(family: Family) -> None:
     module = build(family.name, family.options)
     module.set_attn_implementation("eager")
-    wrapped = nnsight.NNsight(module)
-    found = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
-    assert blueprint.describe(module.config) == found
+    assert blueprint.describe(module.config) == inspect_model(nnsight.NNsight(module))
 
 
 def test_a_model_that_no_one_could_hold_here() -> None:

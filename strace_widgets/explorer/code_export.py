@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 PARTS = (
-    *("attention", "attention_call", "value_argument", "heads_first", "parallel"),
+    *("attention", "attention_call", "value_argument", "written_out", "heads_first", "n_heads", "parallel"),
     *("attention_residual", "attention_residual_scale", "mlp_residual", "mlp_residual_scale"),
     *("attention_write", "attention_write_in_tuple", "attention_scale"),
     *("mlp_write", "mlp_write_in_tuple", "mlp_scale"),
@@ -74,7 +74,8 @@ def with_nnsight(trace: STrace, n_edges: int, toggles: dict[str, str], masks: st
     lines = "\n".join(f'    "{packed[at : at + WIDTH]}"' for at in range(0, len(packed), WIDTH))
     parts = {key: value for key, value in a.plain().items() if key in PARTS}
     functions = [
-        *(access.find, access.first, access.attention_call, access.attention_probabilities),
+        *(access.find, access.first, access.attention_operation, access.attention_call, access.attention_value),
+        *(access.attention_probabilities, access.by_head),
         *(block.Heads, block.Addition, block.walk, block.residual_past, block.addition, block.sublayer_module),
         *(masked.mask_block, masked.mask_heads, masked.mask_residual, masked.mask_mlp, masked.dropped),
         masked.at_positions,

@@ -7,17 +7,20 @@ mixtures of experts and blocks without an MLP module need no table of names.
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
 import torch
 
 from ..errors import UnsupportedArchitectureError
-from .architecture import ATTENTION_CALLS, Architecture, AttentionCall, Norm
+from .architecture import UNLIMITED, Architecture, Norm
+from .attention_calls import describe_call, find_attention
+from .first_pass import first_pass, run
+
+INDEPENDENT = 1e-3
+"""The smallest singular value at which directions count as several: of one direction twice it is a rounding error."""
 
 
 @dataclass(eq=False)
@@ -41,25 +44,25 @@ class Watched:
     calls: list[Call] = field(default_factory=list)
 
 
-def inspect_model(module: Any, operations: Any) -> Architecture:
+def inspect_model(wrapped: Any) -> Architecture:
     """Describe a Hugging Face causal language model.
 
     Parameters
     ----------
-    module : torch.nn.Module
+    wrapped : nnsight model
         In eager attention and evaluation mode.
-    operations : callable
-        Given the path of a module, returns the names of the operations in its source.
 
     Raises
     ------
     UnsupportedArchitectureError
         When a part cannot be found; names the model class, the layer and the part.
     """
+    module = wrapped._module
     name = type(module).__name__
-    layers_path, attention_path, call = find_attention(module, name)
+    seen = first_pass(module, name)
+    layers_path, attention_path = find_attention(module, name, seen.runs)
     layers = list(module.get_submodule(layers_path))
-    watched, final = watch(module, layers_path, len(layers))
+    watched, final = watch(module, layers_path, len(layers), seen.keywords)
     first = describe_layer(watched[0], attention_path, f"layer 0 of {name}")
     for index, layer in enumerate(watched[1:], start=1):
         other = describe_layer(layer, attention_path, f"layer {index} of {name}")
@@ -68,57 +71,55 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
             raise UnsupportedArchitectureError(
                 f"{name} is not supported: layer {index} differs from layer 0 in {', '.join(different)}."
             )
-    calls = [o for o in operations(f"{layers_path}.0.{attention_path}") if o.startswith(call.operation)]
-    config = module.config.get_text_config()
-    n_heads = config.num_attention_heads
+    final_norm = find_final_norm(final, watched[-1].after, name)
+    if first["closing_norm"] is not None:
+        if final_norm is not None:
+            raise UnsupportedArchitectureError(f"{name} is not supported: two norms follow the last layer's MLP.")
+        closing = first["closing_norm"]
+        final_norm = replace(closing, path=f"{layers_path}.{len(layers) - 1}.{closing.path}")
+    elif final_norm is not None and seen.runs[final_norm.path] > 1:
+        raise UnsupportedArchitectureError(
+            f"{name} is not supported: {final_norm.path!r}, its final norm, runs elsewhere in the pass, too."
+        )
     return Architecture(
         name=name,
         layers=layers_path,
         attention=attention_path,
-        attention_call=calls[-1],
-        value_argument=call.value_argument,
-        heads_first=call.heads_first,
-        final_norm=find_final_norm(final, watched[-1].after, name),
+        final_norm=final_norm,
         n_layers=len(layers),
-        n_heads=n_heads,
-        context=config.max_position_embeddings,
+        n_heads=heads_of(module.config),
+        context=context_of(module.config),
+        **describe_call(wrapped, f"{layers_path}.0.{attention_path}", name, seen.keywords),
+        keywords=seen.keywords,
         **first,
     )
 
 
-def find_attention(module: Any, name: str) -> tuple[str, str, AttentionCall]:
-    """Return the path of the list of layers, that of the attention below each layer, and the call that computes it."""
-    calls = {path: call for path, part in module.named_modules() if (call := _attention_call(part)) is not None}
-    paths = list(calls)
-    if not paths:
-        raise UnsupportedArchitectureError(
-            f"{name} is not supported: no module of it computes softmax attention through a call that can be reached "
-            "(Hugging Face's shared `attention_interface`, or `_attn`), so its attention probabilities cannot be read."
-        )
-    layers_path, _, rest = re.sub(r"\.\d+\.", "\n", paths[0], count=1).partition("\n")
-    layers = module.get_submodule(layers_path)
-    if not rest or not isinstance(layers, torch.nn.ModuleList):
-        raise UnsupportedArchitectureError(f"{name} is not supported: {paths[0]!r} is not in a list of layers.")
-    for index, layer in enumerate(layers):
-        if f"{layers_path}.{index}.{rest}" not in paths:
-            parts = ", ".join(type(part).__name__ for part in layer.children())
-            raise UnsupportedArchitectureError(
-                f"{name} is not supported: layer {index} has no softmax attention (it holds {parts}), and only "
-                "attention probabilities can be told apart by source token."
-            )
-    return layers_path, rest, calls[paths[0]]
-
-
-def _attention_call(part: Any) -> AttentionCall | None:
+def heads_of(config: Any) -> int:
+    """Return the number of query heads that a model's configuration states for the decoder of text."""
+    text = config.get_text_config(decoder=True)
+    names = ("decoder_attention_heads", "num_decoder_attention_heads", "num_attention_heads")
     try:
-        source = inspect.getsource(type(part).forward)
-    except (OSError, TypeError):
-        return None
-    fitting = (call for call in ATTENTION_CALLS if not call.flag or getattr(part, call.flag, False))
-    return next((call for call in fitting if call.source in source), None)
+        found = next((int(n) for name in names if (n := getattr(text, name, None))), 0)
+    except Exception:  # noqa: BLE001 - transformers refuses to say where layers differ
+        found = 0
+    if not found:
+        raise UnsupportedArchitectureError(
+            f"{type(config).__name__} does not state the number of attention heads of one decoder of text."
+        )
+    return found
 
 
-def watch(module: Any, layers_path: str, n_layers: int) -> tuple[list[Watched], list[Call]]:
+def context_of(config: Any) -> int:
+    """Return the longest prompt in tokens, or `UNLIMITED` where positions are not counted (ALiBi, for one)."""
+    text = config.get_text_config(decoder=True)
+    names = ("max_position_embeddings", "max_seq_len", "max_target_positions")
+    return next((int(n) for name in names if (n := getattr(text, name, None))), UNLIMITED)
+
+
+def watch(
+    module: Any, layers_path: str, n_layers: int, keywords: dict[str, Any]
+) -> tuple[list[Watched], list[Call]]:
     """Run four tokens through the model; return what happened in each layer, and after the layers."""
     layers = [Watched() for _ in range(n_layers)]
     after_layers: list[Call] = []
@@ -151,8 +152,7 @@ def watch(module: Any, layers_path: str, n_layers: int) -> tuple[list[Watched], 
             continue
         hooks.append(part.register_forward_hook(hook, with_kwargs=True))
     try:
-        with torch.no_grad():
-            module(torch.arange(1, 5, device=module.device)[None], use_cache=False)
+        run(module, keywords)
     finally:
         for registered in hooks:
             registered.remove()
@@ -163,18 +163,16 @@ def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str,
     """Return the parts of one layer by the names of `Architecture`."""
     counts = Counter(call.path for call in layer.calls)
     calls = [call for call in layer.calls if counts[call.path] == 1]
-    inside = [call for call in calls if call.path.startswith(f"{attention_path}.") and _is_linear(call.module)]
-    if not inside:
-        raise UnsupportedArchitectureError(f"{where}: the attention has no linear map from its heads to the stream.")
-    projection = inside[-1]
+    if layer.calls and not calls:
+        raise UnsupportedArchitectureError(f"{where} runs several times in one pass, so it is several layers at once.")
+    projection = _output_projection(calls, attention_path, where)
     start = calls.index(projection)
-    # A sum that holds to the last bit is the block's own; others are looked for only where there is none.
-    found = (
-        _sequential(layer, calls, start, _sum_exactly)
-        or _sequential(layer, calls, start, _fit)
-        or _parallel(layer, calls, start)
-    )
+    found, closing = _sums(layer, calls, start), None
     if found is None:
+        closing = next((c for c in reversed(calls) if torch.equal(c.output, layer.after) and c is not projection), None)
+        before = None if closing is None else replace(layer, after=closing.input)
+        found = before and before.after.shape == layer.after.shape and _sums(before, calls, start)
+    if not found:
         raise UnsupportedArchitectureError(
             f"{where}: no two of its outputs add up with the residual stream to the next layer's input, so its edges "
             "would not sum to its nodes."
@@ -192,7 +190,33 @@ def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str,
         "layer_in_tuple": layer.in_tuple,
         "inner_norm": next((_norm(c, where) for c in inner if _equal(c.output, projection.input)), None),
         "outer_norm": next((_norm(c, where) for c in between if not _equal(c.output, projection.output)), None),
+        "closing_norm": None if closing is None else _norm(closing, where),
     }
+
+
+def _output_projection(calls: list[Call], attention_path: str, where: str) -> Call:
+    """Return the call of the linear map from the heads to the stream: the attention's last."""
+    inside = [call for call in calls if call.path.startswith(f"{attention_path}.") and _is_linear(call.module)]
+    if not inside:
+        raise UnsupportedArchitectureError(f"{where}: the attention has no linear map from its heads to the stream.")
+    whole = next((call for call in calls if call.path == attention_path), None)
+    for call in calls if whole is not None else ():
+        if not call.path.startswith(f"{attention_path}.") and _is_linear(call.module) and call.input is not whole.input:
+            if torch.equal(call.input, whole.output):
+                raise UnsupportedArchitectureError(
+                    f"{where}: {call.path!r}, the linear map from the heads to the stream, is not a part of the "
+                    f"attention {attention_path!r}, where it is looked for."
+                )
+    return inside[-1]
+
+
+def _sums(layer: Watched, calls: list[Call], start: int) -> dict[str, Any] | None:
+    """Return what adds up to the stream; a sum that holds to the last bit is the block's own, so it goes first."""
+    return (
+        _sequential(layer, calls, start, _sum_exactly)
+        or _sequential(layer, calls, start, _fit)
+        or _parallel(layer, calls, start)
+    )
 
 
 def _sequential(layer: Watched, calls: list[Call], start: int, fit: Any) -> dict[str, Any] | None:
@@ -297,12 +321,20 @@ def _fit(target: Any, *parts: Any) -> list[float] | None:
     if any(part.shape != target.shape for part in parts):
         return None
     columns = torch.stack([part.double().flatten() for part in parts], dim=1)
+    if _along_each_other(columns):
+        return None
     factors = torch.linalg.lstsq(columns, target.double().flatten()[:, None]).solution[:, 0]
     close = 10 * _tolerance(target)
     if (factors.abs() < close).any() or not _equal((columns @ factors).view_as(target), target):
         return None
     # A multiplier is a short decimal number in a configuration; what follows its sixth digit is rounding.
     return [1.0 if abs(factor - 1) < close else float(f"{factor:.6g}") for factor in factors.tolist()]
+
+
+def _along_each_other(columns: Any) -> bool:
+    """Tell whether one part is a multiple of others: then any factors would do, and none would mean anything."""
+    directions = columns / columns.norm(dim=0).clamp_min(1e-30)
+    return bool(torch.linalg.eigvalsh(directions.T @ directions)[0] < INDEPENDENT**2)
 
 
 def _equal(value: Any, truth: Any) -> bool:
@@ -335,5 +367,7 @@ def _first_tensor(values: Any) -> Any:
 
 
 def _flat(tensor: Any) -> Any:
-    """View (1, T, ...) or (T, ...) as (T, width)."""
-    return tensor.detach().reshape(4, -1) if tensor.numel() % 4 == 0 and tensor.ndim > 1 else tensor.detach()
+    """Return (1, T, ...) or (T, ...) as (T, width)."""
+    # A copy: some blocks go on to add to it in place.
+    tensor = tensor.detach().clone()
+    return tensor.reshape(4, -1) if tensor.numel() % 4 == 0 and tensor.ndim > 1 else tensor

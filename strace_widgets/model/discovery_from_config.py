@@ -16,8 +16,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from ..errors import UnsupportedArchitectureError
-from ..interventions import access
-from .discovery import inspect_model
+from .discovery import context_of, heads_of, inspect_model
 
 if TYPE_CHECKING:
     from .architecture import Architecture
@@ -74,10 +73,8 @@ def describe(config: Any) -> Architecture:
         ) from reason
     finally:
         torch.random.set_rng_state(torch_state)
-    wrapped = nnsight.NNsight(module)
-    found = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
-    text = config.get_text_config()
-    return replace(found, n_heads=text.num_attention_heads, context=text.max_position_embeddings)
+    found = inspect_model(nnsight.NNsight(module))
+    return replace(found, n_heads=heads_of(config), context=context_of(config))
 
 
 def narrowed(config: Any) -> Any:

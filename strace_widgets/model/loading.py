@@ -6,7 +6,7 @@ import copy
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nnsight
 import torch
@@ -14,13 +14,19 @@ from nnsight.modeling.transformers import TransformersModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ..errors import ModelNotFoundError, UnsupportedArchitectureError
-from ..interventions import access
 from . import default_model
 from .discovery import inspect_model
+from .first_pass import attention_gap
 from .load_options import of_the_hub
 from .model import Model
 from .proving import proved
 from .running import running
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
+
+OTHER_ATTENTION = {torch.float64: 1e-3, torch.float32: 1e-3}
+"""The total variation from which on two ways of computing attention are said to differ; 3e-2 in half precision."""
 
 
 def load_model(
@@ -78,7 +84,8 @@ def load_model(
     found = _held(source, tokenizer, options) if _is_held(source) else _read(source, tokenizer, options)
     wrapped = _wrapped(found)
     with running(wrapped._module):
-        architecture = inspect_model(wrapped._module, lambda path: access.find(wrapped, path).source.names)
+        architecture = inspect_model(wrapped)
+    warn_of_other_attention(wrapped._module, architecture, found.name)
     model = Model(found.name, found.source, wrapped, found.tokenizer, architecture, options=found.options)
     return proved(replace(model, simulated=remote == "local"))
 
@@ -151,6 +158,17 @@ def remembered(options: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
     """Return how a model was loaded, without the secret among it."""
     kept = {name: None if name == "token" else value for name, value in options.items()}
     return kept if tokenizer is None else kept | {"tokenizer": tokenizer}
+
+
+def warn_of_other_attention(module: Any, architecture: Architecture, name: str) -> None:
+    """Say so where the attention that a model usually runs with gives another prediction than the one that is shown."""
+    usual, gap = attention_gap(module, architecture.keywords)
+    if gap > OTHER_ATTENTION.get(module.dtype, 3e-2):
+        warnings.warn(
+            f"{name} predicts something else with eager attention, which s-Trace reads, than with its usual one, "
+            f"{usual!r}: on a short prompt the two are {gap:.2g} apart (total variation). What you see is eager.",
+            stacklevel=3,
+        )
 
 
 def short_name(origin: str) -> str:
