@@ -12,6 +12,7 @@ from wrapped_families import WRAPPED
 import strace_widgets as sw
 from strace_widgets.model import discovery_from_config as blueprint
 from strace_widgets.model.discovery import inspect_model
+from strace_widgets.model.running import running
 
 
 NOT_FROM_CONFIG = {
@@ -23,8 +24,9 @@ NOT_FROM_CONFIG = {
 @pytest.mark.parametrize("family", [f for f in FAMILIES + WRAPPED if f.name not in NOT_FROM_CONFIG], ids=lambda family: f"{family.name} {family.kind}")
 def test_the_blueprint_is_the_model(family: Family) -> None:
     module = build(family.name, family.options)
-    module.set_attn_implementation("eager")
-    assert blueprint.describe(module.config) == inspect_model(nnsight.NNsight(module))
+    with running(module):
+        found = inspect_model(nnsight.NNsight(module))
+    assert blueprint.describe(module.config) == found
 
 
 def test_a_model_that_no_one_could_hold_here() -> None:

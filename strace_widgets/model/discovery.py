@@ -98,9 +98,9 @@ def inspect_model(wrapped: Any) -> Architecture:
 def heads_of(config: Any) -> int:
     """Return the number of query heads that a model's configuration states for the decoder of text."""
     text = config.get_text_config(decoder=True)
-    names = ("decoder_attention_heads", "num_decoder_attention_heads", "num_attention_heads")
+    name = text.attribute_map.get("num_attention_heads", "num_attention_heads").replace("encoder", "decoder")
     try:
-        found = next((int(n) for name in names if (n := getattr(text, name, None))), 0)
+        found = int(getattr(text, name, 0))
     except Exception:  # noqa: BLE001 - transformers refuses to say where layers differ
         found = 0
     if not found:

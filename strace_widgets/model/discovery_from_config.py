@@ -25,7 +25,7 @@ HEAD_WIDTH = 16
 """Even after a partial rotary embedding of one quarter has taken its share."""
 
 NARROW = {
-    "vocab_size": 64,
+    "vocab_size": 67,
     "intermediate_size": 48,
     "ffn_dim": 48,
     "n_inner": 48,

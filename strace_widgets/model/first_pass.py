@@ -116,14 +116,20 @@ def run(module: Any, keywords: dict[str, Any]) -> Any:
         return module(torch.arange(1, 5, device=module.device)[None], **keywords)
 
 
+def takes(module: Any, keyword: str) -> bool:
+    """Tell whether a module's forward takes a keyword, by its name or by taking any."""
+    taken = inspect.signature(module.forward).parameters
+    return keyword in taken or any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+
+
 def _keywords(module: Any) -> list[dict[str, Any]]:
     """Return the keywords to try: all that a forward may take, then those that it names itself."""
     taken = inspect.signature(module.forward).parameters
     named = {key: value for key, value in (KEYWORDS | OLDER).items() if key in taken}
     if "logits_to_keep" in named:
         named.pop("num_logits_to_keep", None)
-    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
-    return [*([KEYWORDS | named] if anything else []), named]
+    allowed = {key: value for key, value in KEYWORDS.items() if takes(module, key)}
+    return [allowed | named, named]
 
 
 def _logits(output: Any, module: Any, name: str) -> Any:

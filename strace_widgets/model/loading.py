@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import nnsight
 import torch
 from nnsight.modeling.transformers import TransformersModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer, Pipeline
 
 from ..errors import ModelNotFoundError, UnsupportedArchitectureError
 from . import default_model
 from .discovery import inspect_model
-from .first_pass import attention_gap
+from .first_pass import attention_gap, takes
 from .load_options import of_the_hub
 from .model import Model
 from .proving import proved
@@ -41,8 +41,9 @@ def load_model(
 
     Parameters
     ----------
-    source : str, Path, torch.nn.Module or nnsight model, optional
-        A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. A model that
+    source : str, Path, torch.nn.Module, nnsight model or transformers pipeline, optional
+        A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. Of a model that
+        reads pictures, too, the decoder is used, with prompts of text. A model that
         you hold stays as it is: only while it runs here it is in evaluation mode, without dropout, and its attention
         is eager, since s-Trace reads the attention probabilities. With ``remote``, the hub id under which the server
         knows it.
@@ -105,11 +106,13 @@ def _is_held(source: Any) -> bool:
 
 
 def _held(source: Any, tokenizer: Any, options: dict[str, Any]) -> Found:
-    """Return a module, or an nnsight model, that the user holds."""
+    """Return a module, an nnsight model or what a pipeline runs, that the user holds."""
+    if isinstance(source, Pipeline):
+        source, tokenizer = source.model, tokenizer or source.tokenizer
     module = getattr(source, "_module", source)
     if not isinstance(module, torch.nn.Module):
         raise ModelNotFoundError(
-            "A model is a name, a folder, a torch module or an nnsight model; "
+            "A model is a name, a folder, a torch module, an nnsight model or a transformers pipeline; "
             f"{type(source).__name__} is none of these."
         )
     if options:
@@ -127,11 +130,21 @@ def _read(source: str | Path | None, tokenizer: Any, options: dict[str, Any]) ->
     origin = default_model.locate() if source is None else str(source)
     settings = {"dtype": torch.float32, "attn_implementation": "eager"} | options
     try:
-        module = AutoModelForCausalLM.from_pretrained(origin, **settings)
+        module = _from_pretrained(origin, settings)
     except (OSError, ValueError) as reason:
         raise not_found(origin, reason) from reason
     found = tokenizer or tokenizer_of(origin, options)
     return Found(module, found, origin, short_name(origin), remembered(options, tokenizer))
+
+
+def _from_pretrained(origin: str, settings: dict[str, Any]) -> Any:
+    """Return a decoder, or a model that reads pictures, too."""
+    try:
+        return AutoModelForCausalLM.from_pretrained(origin, **settings)
+    except ValueError as reason:
+        if "Unrecognized configuration class" not in str(reason):
+            raise
+        return AutoModelForImageTextToText.from_pretrained(origin, **settings)
 
 
 def _wrapped(found: Found) -> Any:
@@ -143,7 +156,8 @@ def _wrapped(found: Found) -> Any:
         )
     if module is not found.module:
         return found.module
-    if found.tokenizer is None:  # TransformersModel builds a pipeline, which insists on a tokenizer
+    # TransformersModel builds a pipeline, which insists on a tokenizer, and hands on an attention mask.
+    if found.tokenizer is None or not takes(module, "attention_mask"):
         return nnsight.NNsight(module)
     # It sets the tokenizer's padding, for itself.
     return TransformersModel(module, tokenizer=copy.deepcopy(found.tokenizer), task="text-generation")
