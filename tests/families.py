@@ -151,10 +151,17 @@ def _families() -> list[Family]:
     return [
         *families,
         Family("StableLm", "parallel", {"use_parallel_residual": True}),
-        Family("Falcon", "pre-norm", {"parallel_attn": False, "multi_query": False}, "Falcon without parallel attention"),
+        Family(
+            "Falcon", "pre-norm", {"parallel_attn": False, "multi_query": False}, "Falcon without parallel attention"
+        ),
         Family("OPT", "post-layer-norm", {"do_layer_norm_before": False, "word_embed_proj_dim": 16}, "OPT-350m"),
         *(
-            Family(name, "mixture of experts" if name != "Lfm2" else "pre-norm", SPECIAL[name], f"{name} of full attention alone")
+            Family(
+                name,
+                "mixture of experts" if name != "Lfm2" else "pre-norm",
+                SPECIAL[name],
+                f"{name} of full attention alone",
+            )
             for name in ("MiniMax", "Lfm2Moe", "Lfm2", "GraniteMoeHybrid")
         ),
     ]

@@ -36,7 +36,9 @@ SUMS = Reason(
 )
 NOT_TEXT = Reason("a forward that does not run on token ids alone", "its forward does not run on token ids alone")
 NO_MAP = Reason("no linear map follows the heads", "the attention has no linear map from its heads")
-NO_NUMBER = Reason("no one number of heads for all layers", "does not state the number of attention heads of one decoder")
+NO_NUMBER = Reason(
+    "no one number of heads for all layers", "does not state the number of attention heads of one decoder"
+)
 AHEAD = Reason("attention reads later tokens", "'attention looks back only' of " + LAYER)
 OTHER_TOKENS = Reason("values or MLPs read more than their own token", "'values and MLP read one token' of " + LAYER)
 TWICE = Reason("layers run several times in a pass", LAYER + r"of \w+ runs several times")
@@ -50,13 +52,24 @@ BERT = (
 )
 MIXED = {"layer_types": ["linear_attention", "full_attention", "full_attention"]}
 PER_LAYER = {"vocab_size_per_layer_input": 97, "hidden_size_per_layer_input": 8}
-INDEXER = {"indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 8, "indexer_budget": 4, "indexer_compress_ratio": 1}
+INDEXER = {
+    "indexer_n_heads": 2,
+    "indexer_kv_heads": 1,
+    "indexer_head_dim": 8,
+    "indexer_budget": 4,
+    "indexer_compress_ratio": 1,
+}
 MAMBA = {"layers_block_type": ["mamba", "hybrid", "mamba"]}
 VISION = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 8}
 OPTIONS: dict[str, dict[str, Any]] = {
     "Bamba": {"attn_layer_indices": [1]},
     "BertGeneration": {"model": "BertGenerationDecoder"},
-    "RoCBert": {"pronunciation_embed_dim": 8, "pronunciation_vocab_size": 9, "shape_embed_dim": 8, "shape_vocab_size": 9},
+    "RoCBert": {
+        "pronunciation_embed_dim": 8,
+        "pronunciation_vocab_size": 9,
+        "shape_embed_dim": 8,
+        "shape_vocab_size": 9,
+    },
     "Xmod": {"default_language": "en_XX"},
     "Mamba2": {"head_dim": 16, "n_groups": 1},
     "XLNet": {"d_head": HEAD_WIDTH, "d_inner": 48},
@@ -73,13 +86,25 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "NemotronH": {"ssm_state_size": 8, "mamba_head_dim": 8, "n_groups": 1},
     "CpmAnt": {"dim_head": HEAD_WIDTH, "vocab_size": 2000},
     "Inkling": {"config": "InklingTextConfig"},
-    "Gemma3n": {"config": "Gemma3nTextConfig", "layer_types": ["full_attention"] * LAYERS, "num_kv_shared_layers": 0, **PER_LAYER},
+    "Gemma3n": {
+        "config": "Gemma3nTextConfig",
+        "layer_types": ["full_attention"] * LAYERS,
+        "num_kv_shared_layers": 0,
+        **PER_LAYER,
+    },
     "Gemma4": {"config": "Gemma4TextConfig", **PER_LAYER},
     "LongcatFlash": LATENT | {"head_dim": 4},
     "AXK2": INDEXED,
     "Musicgen": {"config": "MusicgenDecoderConfig"},
     "MusicgenMelody": {"config": "MusicgenMelodyDecoderConfig"},
-    "Qwen4Exp": {"config": "Qwen4ExpTextConfig", **MIXED, "ngram_vocab_size_base": 50, "split_ngram_parts": 2, "hc_lowrank": 8, **INDEXER},
+    "Qwen4Exp": {
+        "config": "Qwen4ExpTextConfig",
+        **MIXED,
+        "ngram_vocab_size_base": 50,
+        "split_ngram_parts": 2,
+        "hc_lowrank": 8,
+        **INDEXER,
+    },
     "KimiLinear": LATENT | MIXED | {"linear_head_dim": 8, "linear_num_heads": 4},
     "BailingHybrid": LATENT | MIXED,
     "Lfm3": {"layer_types": ["conv", "full_attention", "conv"]},
@@ -105,7 +130,6 @@ BY_REASON: dict[Reason, str] = {
     SUMS: "Dory HYV4 Gemma4Pictures Zaya Doge GraniteMoeShared GraniteMoeSWA GPTNeoXJapanese DeepseekV4 FalconH1 Gemma3n Gemma4 LongcatFlash",
     AHEAD: "Moshi",
     NOT_TEXT: "Musicgen MusicgenMelody Gemma4Assistant Gemma4UnifiedAssistant",
-
     TWICE: "HrmText",
     NO_MAP: "Inkling2 Inkling2Loop",
     NO_NUMBER: "Dots3Note Blt",
@@ -131,9 +155,7 @@ MENDED = {"Moshi": (5, 16)}
 """What is no longer refused from a version of transformers on."""
 
 VERSION = tuple(int(part) for part in transformers.__version__.split(".")[:2])
-REFUSED = [
-    each for each in ALL_REFUSED if known(each.family) and not MENDED.get(each.family.name, (9, 0)) <= VERSION
-]
+REFUSED = [each for each in ALL_REFUSED if known(each.family) and not MENDED.get(each.family.name, (9, 0)) <= VERSION]
 
 NOT_BUILT = {
     "Gemma3nForConditionalGeneration": "its picture encoder is timm's, another package; its decoder is refused",

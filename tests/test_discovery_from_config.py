@@ -21,7 +21,11 @@ NOT_FROM_CONFIG = {
 }
 
 
-@pytest.mark.parametrize("family", [f for f in FAMILIES + WRAPPED if f.name not in NOT_FROM_CONFIG], ids=lambda family: f"{family.name} {family.kind}")
+@pytest.mark.parametrize(
+    "family",
+    [f for f in FAMILIES + WRAPPED if f.name not in NOT_FROM_CONFIG],
+    ids=lambda family: f"{family.name} {family.kind}",
+)
 def test_the_blueprint_is_the_model(family: Family) -> None:
     module = build(family.name, family.options)
     with running(module):

@@ -19,7 +19,10 @@ from strace_widgets.graph.modes import Modes
 PROMPT = [5, 17, 3, 88, 41, 2]
 
 
-@pytest.fixture(params=families.FAMILIES + wrapped_families.WRAPPED, ids=lambda family: f"{family.name}-{family.kind}".replace(" ", "-"))
+@pytest.fixture(
+    params=families.FAMILIES + wrapped_families.WRAPPED,
+    ids=lambda family: f"{family.name}-{family.kind}".replace(" ", "-"),
+)
 def family(request: pytest.FixtureRequest) -> families.Family:
     return request.param
 

@@ -20,6 +20,8 @@ SMALL: dict[str, Any] = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
+
+
 def test_linear_attention_layers_are_refused_with_the_layer() -> None:
     lfm = {"layer_types": ["conv", "full_attention"], "intermediate_size": 48, "num_key_value_heads": 2}
     with pytest.raises(

@@ -38,7 +38,9 @@ ALL_WRAPPED = [
     _family("Mistral3", VISION | {"model_type": "pixtral"}, _text("MistralConfig")),
     _family("Gemma3", VISION, _text("Gemma3TextConfig", sliding_window=4), mm_tokens_per_image=4),
     _family("Gemma4Unified", None, _text("Gemma4UnifiedTextConfig", sliding_window=4)),
-    _family("GotOcr2", VISION | {"mlp_dim": 16, "output_channels": 8, "global_attn_indexes": [0]}, _text("Qwen2Config")),
+    _family(
+        "GotOcr2", VISION | {"mlp_dim": 16, "output_channels": 8, "global_attn_indexes": [0]}, _text("Qwen2Config")
+    ),
     _family("Qwen2VL", TOWER | {"embed_dim": 16, "hidden_size": 32}, _text("Qwen2VLTextConfig", **TURNED)),
     _family("Qwen2_5_VL", TOWER, _text("Qwen2_5_VLTextConfig", **TURNED)),
     _family("Qwen3VL", TOWER | {"deepstack_visual_indexes": [0]}, _text("Qwen3VLTextConfig", **TURNED)),

@@ -30,6 +30,8 @@ def predicted(output: Any) -> Any:
 
 def last_hidden(model: Any, architecture: dict[str, Any]) -> Any:
     """Return what the unembedding reads at the last position, (B, M)."""
+    if architecture["head"] is not None:
+        return find(model, architecture["head"]).input[:, -1]
     if architecture["final_norm"] is not None:
         return find(model, architecture["final_norm"]["path"]).output[:, -1]
     last_layer = find(model, architecture["layers"])[architecture["n_layers"] - 1]

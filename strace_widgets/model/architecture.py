@@ -49,6 +49,8 @@ class Architecture:
         What the model's forward is called with besides token ids.
     layers : str
         The list of layers, from the model.
+    head : str or None
+        The unembedding, from the model; None where it is no module that runs once.
     final_norm : Norm or None
     attention, output_projection : str
         From a layer: the attention, and the linear map from its heads to the stream.
@@ -86,6 +88,7 @@ class Architecture:
     name: str
     keywords: dict[str, Any]
     layers: str
+    head: str | None
     final_norm: Norm | None
     attention: str
     output_projection: str

@@ -84,6 +84,7 @@ def inspect_model(wrapped: Any) -> Architecture:
     return Architecture(
         name=name,
         layers=layers_path,
+        head=head_of(module, seen.runs),
         attention=attention_path,
         final_norm=final_norm,
         n_layers=len(layers),
@@ -93,6 +94,14 @@ def inspect_model(wrapped: Any) -> Architecture:
         keywords=seen.keywords,
         **first,
     )
+
+
+def head_of(module: Any, runs: Counter[str]) -> str | None:
+    """Return the path of the unembedding, which OPT-350m, for one, gives something else than the final norm's output."""
+    head = module.get_output_embeddings()
+    if head is None or isinstance(head, torch.nn.Embedding):
+        return None
+    return next((path for path, part in module.named_modules() if part is head and runs[path] == 1), None)
 
 
 def heads_of(config: Any) -> int:
@@ -117,9 +126,7 @@ def context_of(config: Any) -> int:
     return next((int(n) for name in names if (n := getattr(text, name, None))), UNLIMITED)
 
 
-def watch(
-    module: Any, layers_path: str, n_layers: int, keywords: dict[str, Any]
-) -> tuple[list[Watched], list[Call]]:
+def watch(module: Any, layers_path: str, n_layers: int, keywords: dict[str, Any]) -> tuple[list[Watched], list[Call]]:
     """Run four tokens through the model; return what happened in each layer, and after the layers."""
     layers = [Watched() for _ in range(n_layers)]
     after_layers: list[Call] = []
