@@ -51,4 +51,4 @@ class WantsMore(transformers.LlamaForCausalLM):
     """Wants more than token ids."""
 
     def forward(self, input_ids: Any, task_ids: Any, **others: Any) -> Any:
-        return super().forward(input_ids, **others)
+        return super().forward(input_ids + task_ids, **others)

@@ -120,9 +120,10 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "MiniMax": FULL,
 }
 PRE_NORM = (
-    "Llama Mistral Ministral Ministral3 Qwen2 Qwen3 Olmo Gemma VaultGemma Phi3 Granite Starcoder2 StableLm SmolLM3 Glm "
-    "Helium Nemotron Arcee Cwm Jais2 SeedOss Ernie4_5 HunYuanDenseV1 Persimmon Fuyu BitNet Apertus GPT2 GPTBigCode GPTNeo "
-    "OPT BioGpt XGLM Bloom Mpt CTRL Flint Apertus1p5Text ModernBertDecoder MBart BigBirdPegasus Blenderbot Pegasus Whisper Emu3"
+    "Llama Mistral Ministral Ministral3 Qwen2 Qwen3 Olmo Gemma VaultGemma Phi3 Granite Starcoder2 StableLm "
+    "SmolLM3 Glm Helium Nemotron Arcee Cwm Jais2 SeedOss Ernie4_5 HunYuanDenseV1 Persimmon Fuyu BitNet "
+    "Apertus GPT2 GPTBigCode GPTNeo OPT BioGpt XGLM Bloom Mpt CTRL Flint Apertus1p5Text ModernBertDecoder "
+    "MBart BigBirdPegasus Blenderbot Pegasus Whisper Emu3"
 )
 CLOSING_NORM = "Bart BlenderbotSmall Marian PLBart Mvp TrOCR"
 POST_NORM = "Olmo2 Olmo3 Kolibri1 FlexOlmo Exaone4 Gemma2 Gemma3 Gemma4Unified Glm4 HyperCLOVAX"

@@ -47,8 +47,8 @@ NO_LIST = Reason("the layers are not modules of one list", "is not in a list of 
 ASKED = Reason("attention keeps its probabilities to itself", "keeps its attention probabilities to itself")
 
 BERT = (
-    "Bert Camembert Data2VecText Electra Ernie MegatronBert RemBert Roberta RobertaPreLayerNorm RoCBert RoFormer XLMRoberta "
-    "XLMRobertaXL Xmod BertGeneration Git"
+    "Bert Camembert Data2VecText Electra Ernie MegatronBert RemBert Roberta RobertaPreLayerNorm RoCBert "
+    "RoFormer XLMRoberta XLMRobertaXL Xmod BertGeneration Git"
 )
 MIXED = {"layer_types": ["linear_attention", "full_attention", "full_attention"]}
 PER_LAYER = {"vocab_size_per_layer_input": 97, "hidden_size_per_layer_input": 8}
@@ -122,12 +122,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
 BY_REASON: dict[Reason, str] = {
     OUTSIDE: BERT,
     NO_ATTENTION: "Mamba Mamba2 FalconMamba Rwkv xLSTM XLNet Reformer BigBird ProphetNet",
-    SOME_LAYERS: "Mllama KimiLinear BailingHybrid Lfm3 LaraMini Qwen4Exp Bamba Jamba NemotronH OlmoHybrid Qwen3Next Qwen3_5 Qwen3_5Moe RecurrentGemma Zamba Zamba2 Lfm2 Lfm2Moe "
-    "MiniMax",
+    SOME_LAYERS: "Mllama KimiLinear BailingHybrid Lfm3 LaraMini Qwen4Exp Bamba Jamba NemotronH OlmoHybrid Qwen3Next "
+    "Qwen3_5 Qwen3_5Moe RecurrentGemma Zamba Zamba2 Lfm2 Lfm2Moe MiniMax",
     GATE: "Beam AXK2 Afmoe Laguna DiffLlama",
     SCALED: "GraniteSWA",
     ROUTED: "JetMoe Inkling CpmAnt",
-    SUMS: "Dory HYV4 Gemma4Pictures Zaya Doge GraniteMoeShared GraniteMoeSWA GPTNeoXJapanese DeepseekV4 FalconH1 Gemma3n Gemma4 LongcatFlash",
+    SUMS: "Dory HYV4 Gemma4Pictures Zaya Doge GraniteMoeShared GraniteMoeSWA GPTNeoXJapanese DeepseekV4 FalconH1 "
+    "Gemma3n Gemma4 LongcatFlash",
     AHEAD: "Moshi",
     NOT_TEXT: "Musicgen MusicgenMelody Gemma4Assistant Gemma4UnifiedAssistant",
     TWICE: "HrmText",

@@ -61,7 +61,7 @@ def test_a_configuration_that_asks_for_tuples(name: str) -> None:
 
 def test_a_forward_that_wants_more_is_refused_with_what_it_wants() -> None:
     module, _ = custom(custom_models.WantsMore)
-    with pytest.raises(sw.errors.UnsupportedArchitectureError, match="does not run on token ids alone .*'task_ids'"):
+    with pytest.raises(sw.errors.UnsupportedArchitectureError, match=r"does not run on token ids alone .*'task_ids'"):
         sw.load_model(module)
 
 

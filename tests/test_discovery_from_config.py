@@ -14,7 +14,6 @@ from strace_widgets.model import discovery_from_config as blueprint
 from strace_widgets.model.discovery import inspect_model
 from strace_widgets.model.running import running
 
-
 NOT_FROM_CONFIG = {
     "Emu3": "no repository has the configuration of its decoder alone",
     "Dbrx": "the widths of its parts depend on each other; it is refused on a server",
@@ -29,7 +28,7 @@ NOT_FROM_CONFIG = {
 def test_the_blueprint_is_the_model(family: Family) -> None:
     module = build(family.name, family.options)
     with running(module):
-        found = inspect_model(nnsight.NNsight(module))
+        found = inspect_model(nnsight.NNsight(module), module)
     assert blueprint.describe(module.config) == found
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-
 UNLIMITED = 2**31 - 1
 """The context of a model that reads prompts of any length."""
 

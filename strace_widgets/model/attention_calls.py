@@ -21,7 +21,6 @@ from .tensors import as_row
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
 
 
 class AttentionCall(NamedTuple):
@@ -63,6 +62,15 @@ PRODUCTS = {"torch.bmm", "torch.matmul"}
 """How a written-out attention multiplies probabilities by values, where it does not write ``@``."""
 
 
+class Product(NamedTuple):
+    """An assignment ``heads = probabilities @ values`` in a source: its line and its variables."""
+
+    line: int
+    heads: str
+    probabilities: str
+    values: str
+
+
 class WrittenOut(NamedTuple):
     """An attention that assigns ``heads = probabilities @ values``: what nnsight names the three variables there."""
 
@@ -98,9 +106,9 @@ def find_attention(module: Any, name: str, runs: Counter[str]) -> tuple[str, str
     return layers_path, rest
 
 
-def describe_call(wrapped: Any, path: str, name: str, keywords: dict[str, Any]) -> dict[str, Any]:
+def describe_call(wrapped: Any, module: Any, path: str, keywords: dict[str, Any]) -> dict[str, Any]:
     """Return the operations of the attention at a path of an nnsight model, by the names of `Architecture`."""
-    module = wrapped._module.get_submodule(path)
+    name, module = type(module).__name__, module.get_submodule(path)
     operations = access.find(wrapped, path).source.names
     call = shared_call(module)
     if call is not None:
@@ -146,26 +154,26 @@ def _source(part: Any) -> str:
         return ""
 
 
-def _products(part: Any) -> list[tuple[ast.Assign, str, str]]:
-    """Return the assignments after a softmax that multiply one variable by another, and the two variables."""
+def _products(part: Any) -> list[Product]:
+    """Return the assignments after a softmax that multiply one variable by another."""
     source = _source(part)
     if "softmax(" not in source:
         return []
     nodes = list(ast.walk(ast.parse(source)))
     softmax = min((n.lineno for n in nodes if isinstance(n, ast.Call) and "softmax" in ast.unparse(n.func)), default=0)
     found = []
-    for node in sorted(_assignments(nodes), key=lambda node: node.lineno):
-        factors = next((f for part in ast.walk(node.value) if (f := _factors(part)) is not None), None)
-        if factors is not None and 0 < softmax < node.lineno:
-            found.append((node, *factors))
+    for line, target, value in _assignments(nodes):
+        factors = next((f for part in ast.walk(value) if (f := _factors(part)) is not None), None)
+        if factors is not None and 0 < softmax < line:
+            found.append(Product(line, target, *factors))
     return found
 
 
-def _assignments(nodes: list[ast.AST]) -> Iterator[ast.Assign]:
-    """Yield the assignments to one plain variable."""
-    for node in nodes:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            yield node
+def _assignments(nodes: list[ast.AST]) -> list[tuple[int, str, ast.expr]]:
+    """Return line, variable and value of each assignment to one plain variable, in their order."""
+    plain = (node for node in nodes if isinstance(node, ast.Assign) and len(node.targets) == 1)
+    found = [(node.lineno, node.targets[0].id, node.value) for node in plain if isinstance(node.targets[0], ast.Name)]
+    return sorted(found, key=lambda each: each[0])
 
 
 def _factors(node: ast.AST) -> tuple[str, str] | None:
@@ -179,20 +187,17 @@ def _factors(node: ast.AST) -> tuple[str, str] | None:
     return (names[0], names[1]) if len(names) == len(pair) == 2 else None  # noqa: PLR2004
 
 
-def _operations_of(product: tuple[ast.Assign, str, str], operations: Any, module: Any) -> WrittenOut | None:
+def _operations_of(product: Product, operations: Any, module: Any) -> WrittenOut | None:
     """Return what nnsight names a product's variables: it numbers the assignments to each name in their order."""
-    node, probabilities, values = product
-    target = node.targets[0]
-    assert isinstance(target, ast.Name)
-    nodes = list(ast.walk(ast.parse(_source(module))))
-    earlier = [a for a in _assignments(nodes) if a.lineno < node.lineno and ast.unparse(a.targets[0]) == target.id]
-    heads = f"{target.id}_{len(earlier)}"
+    assignments = _assignments(list(ast.walk(ast.parse(_source(module)))))
+    earlier = sum(target == product.heads and line < product.line for line, target, _ in assignments)
+    heads = f"{product.heads}_{earlier}"
     before = list(operations)[: list(operations).index(heads)] if heads in operations else []
-    found = [
+    probabilities, values = (
         next((o for o in reversed(before) if re.fullmatch(rf"{variable}_\d+", o)), None)
-        for variable in (probabilities, values)
-    ]
-    return None if None in found else WrittenOut(heads, *found)  # type: ignore[arg-type]
+        for variable in (product.probabilities, product.values)
+    )
+    return None if probabilities is None or values is None else WrittenOut(heads, probabilities, values)
 
 
 def _runs(wrapped: Any, path: str, written: WrittenOut, keywords: dict[str, Any]) -> bool:

@@ -44,20 +44,20 @@ class Watched:
     calls: list[Call] = field(default_factory=list)
 
 
-def inspect_model(wrapped: Any) -> Architecture:
+def inspect_model(wrapped: Any, module: Any) -> Architecture:
     """Describe a Hugging Face causal language model.
 
     Parameters
     ----------
     wrapped : nnsight model
-        In eager attention and evaluation mode.
+    module : torch.nn.Module
+        What it wraps, in eager attention and evaluation mode.
 
     Raises
     ------
     UnsupportedArchitectureError
         When a part cannot be found; names the model class, the layer and the part.
     """
-    module = wrapped._module
     name = type(module).__name__
     seen = first_pass(module, name)
     layers_path, attention_path = find_attention(module, name, seen.runs)
@@ -90,14 +90,14 @@ def inspect_model(wrapped: Any) -> Architecture:
         n_layers=len(layers),
         n_heads=heads_of(module.config),
         context=context_of(module.config),
-        **describe_call(wrapped, f"{layers_path}.0.{attention_path}", name, seen.keywords),
+        **describe_call(wrapped, module, f"{layers_path}.0.{attention_path}", seen.keywords),
         keywords=seen.keywords,
         **first,
     )
 
 
 def head_of(module: Any, runs: Counter[str]) -> str | None:
-    """Return the path of the unembedding, which OPT-350m, for one, gives something else than the final norm's output."""
+    """Return the path of the unembedding, which need not read the final norm's output (OPT-350m)."""
     head = module.get_output_embeddings()
     if head is None or isinstance(head, torch.nn.Embedding):
         return None
@@ -177,8 +177,8 @@ def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str,
     found, closing = _sums(layer, calls, start), None
     if found is None:
         closing = next((c for c in reversed(calls) if torch.equal(c.output, layer.after) and c is not projection), None)
-        before = None if closing is None else replace(layer, after=closing.input)
-        found = before and before.after.shape == layer.after.shape and _sums(before, calls, start)
+        if closing is not None and closing.input.shape == layer.after.shape:
+            found = _sums(replace(layer, after=closing.input), calls, start)
     if not found:
         raise UnsupportedArchitectureError(
             f"{where}: no two of its outputs add up with the residual stream to the next layer's input, so its edges "
@@ -207,13 +207,13 @@ def _output_projection(calls: list[Call], attention_path: str, where: str) -> Ca
     if not inside:
         raise UnsupportedArchitectureError(f"{where}: the attention has no linear map from its heads to the stream.")
     whole = next((call for call in calls if call.path == attention_path), None)
-    for call in calls if whole is not None else ():
-        if not call.path.startswith(f"{attention_path}.") and _is_linear(call.module) and call.input is not whole.input:
-            if torch.equal(call.input, whole.output):
-                raise UnsupportedArchitectureError(
-                    f"{where}: {call.path!r}, the linear map from the heads to the stream, is not a part of the "
-                    f"attention {attention_path!r}, where it is looked for."
-                )
+    outside = [call for call in calls if not call.path.startswith(f"{attention_path}.") and _is_linear(call.module)]
+    for call in outside:
+        if whole is not None and call.input is not whole.input and torch.equal(call.input, whole.output):
+            raise UnsupportedArchitectureError(
+                f"{where}: {call.path!r}, the linear map from the heads to the stream, is not a part of the attention "
+                f"{attention_path!r}, where it is looked for."
+            )
     return inside[-1]
 
 

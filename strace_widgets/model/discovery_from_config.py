@@ -73,7 +73,7 @@ def describe(config: Any) -> Architecture:
         ) from reason
     finally:
         torch.random.set_rng_state(torch_state)
-    found = inspect_model(nnsight.NNsight(module))
+    found = inspect_model(nnsight.NNsight(module), module)
     return replace(found, n_heads=heads_of(config), context=context_of(config))
 
 

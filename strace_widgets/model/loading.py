@@ -85,7 +85,7 @@ def load_model(
     found = _held(source, tokenizer, options) if _is_held(source) else _read(source, tokenizer, options)
     wrapped = _wrapped(found)
     with running(wrapped._module):
-        architecture = inspect_model(wrapped)
+        architecture = inspect_model(wrapped, wrapped._module)
     warn_of_other_attention(wrapped._module, architecture, found.name)
     model = Model(found.name, found.source, wrapped, found.tokenizer, architecture, options=found.options)
     return proved(replace(model, simulated=remote == "local"))

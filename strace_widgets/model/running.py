@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running(module: Any, implementation: str = "eager") -> Iterator[None]:
-    """Put a module into evaluation mode and eager attention, or another, while a run is under way; then leave it as it was.
+    """Put a module into evaluation mode and eager attention while a run is under way; then leave it as it was.
 
     Users go on with their own module: one that is being trained goes on being trained. The flags are set one by one,
     since ``train()`` and ``eval()`` may do more in a module that overrides them (merge an adapter, for instance).
