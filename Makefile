@@ -20,7 +20,7 @@ help:
 	@echo "make docs              build the pages of docs/ and the API into build/site"
 	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging; prompts a minute"
 	@echo "make protocol          write what strace_widgets/explorer/contract.py says in TypeScript and in the documentation"
-	@echo "make readme            write the table of families into the README"
+	@echo "make readme            write the tables of families into the README"
 	@echo "make screenshot        take the README's picture in a real JupyterLab"
 	@echo "make clean             remove what the other targets made"
 
@@ -124,7 +124,7 @@ protocol: .venv/dev-installed
 	$(BIN)/python tests/test_contract.py
 
 readme: .venv/dev-installed
-	$(BIN)/python tests/test_families.py
+	$(BIN)/python tests/family_table.py
 
 screenshot: .venv/dev-installed $(BUNDLE)
 	$(BIN)/python -m pytest -q tests/test_jupyterlab.py

@@ -7,19 +7,28 @@ import pytest
 import torch
 import transformers
 from families import FAMILIES, Family, build
+from wrapped_families import WRAPPED
 
 import strace_widgets as sw
-from strace_widgets.interventions import access
 from strace_widgets.model import discovery_from_config as blueprint
 from strace_widgets.model.discovery import inspect_model
+from strace_widgets.model.running import running
+
+NOT_FROM_CONFIG = {
+    "Emu3": "no repository has the configuration of its decoder alone",
+    "Dbrx": "the widths of its parts depend on each other; it is refused on a server",
+}
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: f"{family.name} {family.kind}")
+@pytest.mark.parametrize(
+    "family",
+    [f for f in FAMILIES + WRAPPED if f.name not in NOT_FROM_CONFIG],
+    ids=lambda family: f"{family.name} {family.kind}",
+)
 def test_the_blueprint_is_the_model(family: Family) -> None:
     module = build(family.name, family.options)
-    module.set_attn_implementation("eager")
-    wrapped = nnsight.NNsight(module)
-    found = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
+    with running(module):
+        found = inspect_model(nnsight.NNsight(module), module)
     assert blueprint.describe(module.config) == found
 
 

@@ -18,8 +18,7 @@ def tiny(family: str = "Llama", *, seed: int = 0, **overrides: Any) -> Any:
     """Return a random causal language model in float32; overrides go to its configuration."""
     torch.manual_seed(seed)
     # Without a padding token: its vector would be zero, and a stream of zeros has no weights to share out.
-    settings = families.SIZES | {"pad_token_id": None} | overrides
-    config = getattr(transformers, f"{family}Config")(**settings)
+    config = families.config_of(family, {"pad_token_id": None} | overrides)
     return getattr(transformers, f"{family}ForCausalLM")(config).eval()
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 PARTS = (
-    *("attention", "attention_call", "value_argument", "heads_first", "parallel"),
+    *("attention", "attention_call", "value_argument", "written_out", "heads_first", "n_heads", "parallel"),
     *("attention_residual", "attention_residual_scale", "mlp_residual", "mlp_residual_scale"),
     *("attention_write", "attention_write_in_tuple", "attention_scale"),
     *("mlp_write", "mlp_write_in_tuple", "mlp_scale"),
@@ -66,22 +66,14 @@ for token in sweep.top[0]:
 
 def with_nnsight(trace: STrace, n_edges: int, toggles: dict[str, str], masks: str) -> str:
     """Return the long program: the mask bit by bit, and the very functions that run it here."""
-    from ..interventions import access, block, masked  # noqa: PLC0415 - a saved trace is shown without torch
-
     model, a = trace.model, trace.model.architecture
     mask = trace.mask(size_of(n_edges, trace.n_edges), toggles)
     bits = np.packbits(np.concatenate([kind.ravel() for kind in mask]))
     packed = base64.b64encode(zlib.compress(bits.tobytes(), 9)).decode()
     lines = "\n".join(f'    "{packed[at : at + WIDTH]}"' for at in range(0, len(packed), WIDTH))
     parts = {key: value for key, value in a.plain().items() if key in PARTS}
-    functions = [
-        *(access.find, access.first, access.attention_call, access.attention_probabilities),
-        *(block.Heads, block.Addition, block.walk, block.residual_past, block.addition, block.sublayer_module),
-        *(masked.mask_block, masked.mask_heads, masked.mask_residual, masked.mask_mlp, masked.dropped),
-        masked.at_positions,
-    ]
     attention = "kinds[0].view(L, 1, H, T, T)" if masks == "all" else "[None] * L"
-    run = _where(model)
+    run = "".join(f", {name}={value!r}" for name, value in a.keywords.items() if name == "use_cache") + _where(model)
     token = "model.tokenizer.decode([int(token)])" if model.source and model.tokenizer else "int(token)"
     return f"""# {mask.n_kept:,} of {trace.n_edges:,} edges of {trace.prompt!r}; 1 bit an edge below.
 {_about(trace)}from __future__ import annotations
@@ -108,16 +100,16 @@ kinds = torch.from_numpy(bits).bool().split([L * H * T * T, L * T, L * T, L * T]
 keep = [{attention}, *(kind.view(L, 1, T) for kind in kinds[1:])]
 
 
-{(chr(10) * 2).join(map(_source, functions))}
+{(chr(10) * 2).join(map(_source, _functions()))}
 
 with torch.no_grad():
-    with model.trace(token_ids, use_cache=False{run}):
+    with model.trace(token_ids{run}):
         for index in range(L):
             mask_block(model.{a.layers}[index], architecture, [kind[index] for kind in keep])
-        logits = model.output.logits[0, -1].float().save()
+        logits = predicted(model.output)[0, -1].float().save()
 
-    with model.trace(token_ids, use_cache=False{run}):
-        full = model.output.logits[0, -1].float().save()
+    with model.trace(token_ids{run}):
+        full = predicted(model.output)[0, -1].float().save()
 
 p, q = full.softmax(-1), logits.softmax(-1)
 print("TV", (0.5 * (p - q).abs().sum()).item())
@@ -129,6 +121,20 @@ for probability, token in zip(*q.topk(10)):
 def _about(trace: STrace) -> str:
     """Return how the prompt became token ids, as lines of comments."""
     return "".join(f"# {text}\n" for text in (trace.origin.note, trace.origin.warning) if text)
+
+
+def _functions() -> list[Any]:
+    """Return what runs a block under masks, and what it calls."""
+    from ..interventions import access, block, masked  # noqa: PLC0415 - a saved trace is shown without torch
+
+    return [
+        *(access.find, access.first, access.predicted),
+        *(access.attention_operation, access.attention_call, access.attention_value),
+        *(access.attention_probabilities, access.by_head),
+        *(block.Heads, block.Addition, block.walk, block.residual_past, block.addition, block.sublayer_module),
+        *(masked.mask_block, masked.mask_heads, masked.mask_residual, masked.mask_mlp, masked.dropped),
+        masked.at_positions,
+    ]
 
 
 def _where(model: Model) -> str:

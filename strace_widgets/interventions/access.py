@@ -19,8 +19,19 @@ def first(output: Any, in_tuple: bool) -> Any:  # noqa: FBT001
     return output[0] if in_tuple else output
 
 
+def predicted(output: Any) -> Any:
+    """Return the logits (B, T, V) of a model's output, in whichever form it comes; None where there are none."""
+    if torch.is_tensor(output):
+        return output
+    if isinstance(output, (tuple, list)):
+        return output[0] if torch.is_tensor(output[0]) else None
+    return output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
+
+
 def last_hidden(model: Any, architecture: dict[str, Any]) -> Any:
     """Return what the unembedding reads at the last position, (B, M)."""
+    if architecture["head"] is not None:
+        return find(model, architecture["head"]).input[:, -1]
     if architecture["final_norm"] is not None:
         return find(model, architecture["final_norm"]["path"]).output[:, -1]
     last_layer = find(model, architecture["layers"])[architecture["n_layers"] - 1]
@@ -30,20 +41,36 @@ def last_hidden(model: Any, architecture: dict[str, Any]) -> Any:
 # Attention.
 
 
+def attention_operation(layer: Any, architecture: dict[str, Any], name: str) -> Any:
+    """Return an operation in the source of a layer's attention."""
+    return getattr(find(layer, architecture["attention"]).source, name)
+
+
 def attention_call(layer: Any, architecture: dict[str, Any]) -> Any:
-    """Return the operation through which Hugging Face calls any attention.
+    """Return the operation whose output is what the heads say.
 
-    Its inputs are (module, query, key, value, ...), its output is (the heads' output, the probabilities).
+    Where it is the one through which Hugging Face calls any attention, its inputs are (module, query, key, value, ...),
+    its output is (the heads' output, the probabilities).
     """
-    return getattr(find(layer, architecture["attention"]).source, architecture["attention_call"])
+    return attention_operation(layer, architecture, architecture["attention_call"])
 
 
-def attention_probabilities(call: Any) -> Any:
-    """Return the probabilities (B, H, T, T) of an attention call.
+def attention_value(layer: Any, architecture: dict[str, Any]) -> Any:
+    """Return the values (B, key-value heads, T, d) of an attention."""
+    if architecture["written_out"] is None:
+        return attention_call(layer, architecture).inputs[0][architecture["value_argument"]]
+    return by_head(attention_operation(layer, architecture, architecture["written_out"][0]).output, architecture)
+
+
+def attention_probabilities(layer: Any, architecture: dict[str, Any]) -> Any:
+    """Return the probabilities (B, H, T, T) of an attention.
 
     A fused kernel, which a server may run, keeps them to itself: then they are computed anew from its own query, key,
     mask and scale. Whether that is what the kernel did is among what `identity_gaps` proves.
     """
+    if architecture["written_out"] is not None:
+        return by_head(attention_operation(layer, architecture, architecture["written_out"][1]).output, architecture)
+    call = attention_call(layer, architecture)
     arguments, options = call.inputs
     given = call.output[1]
     if given is not None:
@@ -61,6 +88,11 @@ def attention_probabilities(call: Any) -> Any:
     mask = mask[..., : scores.shape[-1]]
     scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
     return torch.softmax(scores.float(), dim=-1).to(query.dtype)
+
+
+def by_head(tensor: Any, architecture: dict[str, Any]) -> Any:
+    """View (B H, T, ...), where batch and heads are one axis, as (B, H, T, ...)."""
+    return tensor if tensor.ndim == 4 else tensor.view(-1, architecture["n_heads"], *tensor.shape[1:])  # noqa: PLR2004
 
 
 # Linear maps.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .access import attention_call, attention_probabilities, find, first
+from .access import attention_call, attention_probabilities, attention_value, by_head, find, first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,25 +26,31 @@ class Heads:
     architecture: dict[str, Any]
     known: tuple[Any, Any] | None = None
 
-    def call(self) -> Any:
-        """Return the attention call."""
-        return attention_call(self.layer, self.architecture)
-
     def value(self) -> Any:
         """Return the values (B, key-value heads, T, d)."""
-        return self.call().inputs[0][self.architecture["value_argument"]]
+        return attention_value(self.layer, self.architecture)
 
     def read(self) -> tuple[Any, Any]:
         """Return the values, and the attention probabilities (B, H, T, T) as [batch, head, target, source]."""
         if self.known is None:
-            self.known = self.value(), attention_probabilities(self.call())
+            self.known = self.value(), attention_probabilities(self.layer, self.architecture)
         return self.known
+
+    def output(self) -> Any:
+        """Return what the heads say (B, H, T, d)."""
+        output = attention_call(self.layer, self.architecture).output
+        if self.architecture["written_out"] is not None:
+            return by_head(output, self.architecture)
+        return output[0] if self.architecture["heads_first"] else output[0].transpose(1, 2)
 
     def replace(self, heads: Any) -> None:
         """Let the heads say something else (B, H, T, d)."""
-        call = self.call()
+        call = attention_call(self.layer, self.architecture)
         heads = heads if self.architecture["heads_first"] else heads.transpose(1, 2).contiguous()
-        call.output = (heads, *call.output[1:])
+        if self.architecture["written_out"] is None:
+            call.output = (heads, *call.output[1:])
+        else:
+            call.output = heads.view_as(call.output)
 
 
 @dataclass
@@ -110,7 +116,8 @@ def addition(layer: Any, architecture: dict[str, Any], sublayer: str, residual: 
     """Read what a sublayer adds, in the shape of the stream (some modules flatten batch and tokens)."""
     module, in_tuple = sublayer_module(layer, architecture, sublayer)
     output, scale = first(module.output, in_tuple), architecture[f"{sublayer}_scale"]
-    added = output.view_as(residual) if scale == 1 else output.view_as(residual) * scale
+    # A copy: Falcon's block goes on to add the attention to the MLP's output in place.
+    added = output.view_as(residual).clone() if scale == 1 else output.view_as(residual) * scale
     return Addition(sublayer, layer, architecture, residual, added, (output, scale))
 
 

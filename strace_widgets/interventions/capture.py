@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from .access import predicted
 from .edge_vectors import layer_vectors, score_factored, score_vectors
 from .packing import answer, packed, stack
 
@@ -46,7 +47,7 @@ def capture(
         and the last as `packed`, the others in float32. None when the run was only sent.
     """
     captured: Any = None
-    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+    with model.trace(token_ids, **architecture["keywords"], **run):
         scores: list[Any] = []
         for index in range(*(layers or (0, architecture["n_layers"]))):
             layer = layer_vectors(model, architecture, index)
@@ -60,7 +61,7 @@ def capture(
                     score_vectors(score, layer.mlp_residual, layer.mlp_node),
                 )
             )
-        captured = answer(scores, model.output.logits[0, -1].float(), half).save()
+        captured = answer(scores, predicted(model.output)[0, -1].float(), half).save()
     return captured
 
 
@@ -80,14 +81,14 @@ def capture_vectors(
     (L, T, M), and logits (V,) : tensors, each as `packed`
     """
     captured: Any = None
-    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+    with model.trace(token_ids, **architecture["keywords"], **run):
         vectors = []
         for index in range(*(layers or (0, architecture["n_layers"]))):
             layer = layer_vectors(model, architecture, index)
             heads = torch.stack([layer.heads(h) for h in range(architecture["n_heads"])])
             # In the order of `Captured`, without the handles.
             vectors.append((layer.factors, heads, *layer[2:7]))
-        logits = model.output.logits[0, -1].float()
+        logits = predicted(model.output)[0, -1].float()
         kinds = [stack([layer[kind] for layer in vectors]) for kind in range(7)]
         captured = [packed(kind, half) for kind in [*kinds, logits]].save()  # type: ignore[attr-defined]
     return captured

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from .access import find
+from .access import find, predicted
 from .edge_vectors import LayerVectors, layer_vectors, score_factored, score_vectors
 from .packing import answer
 
@@ -51,12 +51,12 @@ def capture_probed(
     def score(factors: Any, vectors: Any, node: Any, gradients: Any) -> Any:
         return weigh_probed(factors, vectors, node, gradients, probing["constant"])
 
-    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+    with model.trace(token_ids, **architecture["keywords"], **run):
         # Where the weights want no gradients, as on a server, the graph of derivatives begins here.
         find(model, architecture["layers"])[0].input.requires_grad_()
         chosen = range(*(layers or (0, architecture["n_layers"])))
         vectors = [layer_vectors(model, architecture, index, through_final=False) for index in chosen]
-        logits = model.output.logits[0, -1].float()
+        logits = predicted(model.output)[0, -1].float()
         log_p = torch.log_softmax(logits, dim=-1)
         root_p = torch.exp(log_p / 2).detach()
         # A suppressed token has the probability 0 and no logarithm of it: it moves nothing.
@@ -106,13 +106,13 @@ def capture_gains(
         As `capture`; the logits are the subgraph's.
     """
     captured: Any = None
-    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+    with model.trace(token_ids, **architecture["keywords"], **run):
         find(model, architecture["layers"])[0].input.requires_grad_()
         vectors = [
             layer_vectors(model, architecture, index, through_final=False, keep=[kind[index][None] for kind in keep])
             for index in range(architecture["n_layers"])
         ]
-        logits = model.output.logits[0, -1].float()
+        logits = predicted(model.output)[0, -1].float()
         log_p, log_q = [torch.log_softmax(each, dim=-1) for each in (full_logits.to(logits), logits)]
         suppressed = log_p == float("-inf")
         kl = (log_p.exp() * (log_p.masked_fill(suppressed, 0.0) - log_q.masked_fill(suppressed, 0.0))).sum()

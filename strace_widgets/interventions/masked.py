@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .access import find, last_hidden
+from .access import find, last_hidden, predicted
 from .block import walk
 from .packing import packed
 
@@ -55,11 +55,11 @@ def evaluate(
         With ``states`` (B, M): the last hidden states, which the unembedding reads. None when the run was only sent.
     """
     result: Any = None
-    with model.trace(token_ids.expand(len(kept), -1), use_cache=False, logits_to_keep=1, **run):
+    with model.trace(token_ids.expand(len(kept), -1), **architecture["keywords"], **run):
         layers = find(model, architecture["layers"])
         for _ in masked_blocks(layers, architecture, ranks, kept, toggles, modes, means):
             pass
-        last = last_hidden(model, architecture) if states else model.output.logits[:, -1]
+        last = last_hidden(model, architecture) if states else predicted(model.output)[:, -1]
         result = packed(last.float(), half).save()  # type: ignore[attr-defined]
     return result
 
@@ -118,6 +118,7 @@ def mask_heads(heads: Any, keep: Any, frozen: bool = False, mean: Any = None) ->
     shared = probabilities.shape[1] // value.shape[1]  # query heads a key-value head
     output = kept @ value.repeat_interleave(shared, dim=1)
     if mean is not None:
+        mean = mean[: value.shape[1], :, : value.shape[-1]]  # layers may differ in the number and width of their heads
         values = at_positions(mean, value[:, 0]).repeat_interleave(shared, dim=0)
         output = output + (probabilities - kept) @ values
     heads.replace(output)

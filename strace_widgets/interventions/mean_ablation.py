@@ -39,7 +39,7 @@ def reference_means(
         second the mean over positions 1 to R - 1. None when the run was only sent.
     """
     means: Any = None
-    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+    with model.trace(token_ids, **architecture["keywords"], **run):
         by_layer = []
         for layer in find(model, architecture["layers"]):
             steps = walk(layer, architecture)

@@ -14,8 +14,12 @@ def answer(by_layer: list[Any], logits: Any, half: bool) -> Any:  # noqa: FBT001
 
 
 def stack(by_layer: list[Any]) -> Any:
-    """Return a list of one tensor a layer as one tensor."""
-    return torch.stack([tensor.to(by_layer[0].device) for tensor in by_layer])
+    """Return a list of one tensor a layer as one tensor, with zeros at the ends of those that are smaller."""
+    size = [max(sizes) for sizes in zip(*(tensor.shape for tensor in by_layer), strict=True)]
+    stacked = by_layer[0].new_zeros(len(by_layer), *size)
+    for index, tensor in enumerate(by_layer):
+        stacked[(index, *map(slice, tensor.shape))] = tensor.to(stacked)
+    return stacked
 
 
 def packed(values: Any, half: bool) -> tuple[Any, Any]:  # noqa: FBT001

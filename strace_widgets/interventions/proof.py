@@ -17,22 +17,28 @@ def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **ru
 
     Returns
     -------
-    ahead, attention, block, norm : (L,), (L,), (L,) and () float32 tensors
+    ahead, heads, between, attention, block, norm : five (L,) float32 tensors and a () one
         The largest probability with which attention reads a later token. Largest gaps relative to the largest true
-        value: of the attention's edge vectors, with the biases that belong to no edge, to what it adds to the stream;
-        of a layer's vectors to its output; of the linearised final norm to the true one.
+        value: of the values, weighed by attention, to what the heads say; of what the heads say to what is mapped to
+        the stream; of the attention's edge vectors, with the biases that belong to no edge, to what it adds to the
+        stream; of a layer's vectors to its output; of the linearised final norm to the true one.
     state : (M,) tensor
         What the unembedding reads at the last position, in the number format of the model.
     """
     gaps: Any = None
-    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
-        ahead, attention_gaps, block_gaps = [], [], []
+    with model.trace(token_ids, **architecture["keywords"], **run):
+        ahead, heads_gaps, between_gaps, attention_gaps, block_gaps = [], [], [], [], []
         layers = find(model, architecture["layers"])
         for layer in layers:
             steps = walk(layer, architecture)
             heads = next(steps)
             value, probabilities = [tensor[0] for tensor in heads.read()]
             ahead.append(probabilities.float().triu(1).abs().max())
+            said = heads.output()[0]
+            shared = value.repeat_interleave(len(said) // len(value), dim=0).float()
+            heads_gaps.append(relative_gap(probabilities.float() @ shared, said))
+            mapped = find(layer, (architecture["inner_norm"] or {"path": architecture["output_projection"]})["path"])
+            between_gaps.append(relative_gap(said.transpose(0, 1).reshape(mapped.input[0].shape), mapped.input[0]))
             to_stream = heads_to_stream(layer, architecture)
             attention = next(steps)
             by_head = [
@@ -41,7 +47,7 @@ def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **ru
             summed = torch.stack(by_head).sum(0) * to_stream.row + to_stream.constant
             attention_gaps.append(relative_gap(summed, attention.added[0]))
             mlp = next(steps)
-            block_gaps.append(relative_gap(mlp.node(), first(layer.output, architecture["layer_in_tuple"])))
+            block_gaps.append(relative_gap(mlp.node(), last_node(layer, architecture)))
         norm_gap: Any = torch.zeros(())
         if architecture["final_norm"] is not None:
             norm = find(model, architecture["final_norm"]["path"])
@@ -49,7 +55,8 @@ def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **ru
             through = through_norm(norm.input[0], linearised(norm, architecture["final_norm"], norm.input[0]))
             norm_gap = relative_gap(through + (0.0 if bias is None else bias), norm.output[0])
         state = last_hidden(model, architecture)[0]
-        gaps = [stack(ahead), stack(attention_gaps), stack(block_gaps), norm_gap, state].save()  # type: ignore[attr-defined]
+        by_layer = [stack(each) for each in (ahead, heads_gaps, between_gaps, attention_gaps, block_gaps)]
+        gaps = [*by_layer, norm_gap, state].save()  # type: ignore[attr-defined]
     return tuple(gaps)
 
 
@@ -76,7 +83,7 @@ def reading_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **run
         What the unembedding reads of the first prompt.
     """
     gaps: Any = None
-    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+    with model.trace(token_ids, **architecture["keywords"], **run):
         token_gaps = []
         layers, last_layer = find(model, architecture["layers"]), architecture["n_layers"] - 1
         for index in range(architecture["n_layers"]):
@@ -98,6 +105,13 @@ def reading_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **run
         stream_gaps = [relative_gap(state, states[0]) for state in states[1:]]
         gaps = [stack(token_gaps), stack(stream_gaps), states[0]].save()  # type: ignore[attr-defined]
     return tuple(gaps)
+
+
+def last_node(layer: Any, architecture: dict[str, Any]) -> Any:
+    """Return what a layer's vectors should sum to, (B, T, M): its output, or what its closing norm reads."""
+    if architecture["closing_norm"] is not None:
+        return find(layer, architecture["closing_norm"]["path"]).input
+    return first(layer.output, architecture["layer_in_tuple"])
 
 
 def with_last_of_first(added: Any) -> Any:

@@ -7,7 +7,10 @@ Nothing is decided by a model's name.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
+
+UNLIMITED = 2**31 - 1
+"""The context of a model that reads prompts of any length."""
 
 
 @dataclass(frozen=True)
@@ -34,42 +37,6 @@ class Norm:
     epsilon: float
 
 
-class AttentionCall(NamedTuple):
-    """A call in an attention's source that returns (the heads' output, the attention probabilities).
-
-    Attributes
-    ----------
-    source : str
-        How the call is written.
-    operation : str
-        What nnsight names it, up to its number.
-    value_argument : int
-    heads_first : bool
-    flag : str
-        The attribute of the attention under which this call is the one that runs; empty where nothing is asked.
-    """
-
-    source: str
-    operation: str
-    value_argument: int
-    heads_first: bool
-    flag: str = ""
-
-
-ATTENTION_CALLS = (
-    AttentionCall(  # GPT-2, as some train it
-        "self._upcast_and_reordered_attn(",
-        "self__upcast_and_reordered_attn_",
-        value_argument=2,
-        heads_first=False,
-        flag="reorder_and_upcast_attn",
-    ),
-    AttentionCall("attention_interface(", "attention_interface_", value_argument=3, heads_first=False),
-    AttentionCall("self._attn(", "self__attn_", value_argument=2, heads_first=True),  # GPT-J, GPT-Neo, CodeGen
-)
-"""The calls through which attention probabilities can be read and replaced; the first that fits is taken."""
-
-
 PROJECTIONS = {
     "stored": "by its weight",
     "transposed": "by its weight, transposed",
@@ -86,17 +53,24 @@ class Architecture:
     ----------
     name : str
         The model class, for messages.
+    keywords : dict
+        What the model's forward is called with besides token ids.
     layers : str
         The list of layers, from the model.
+    head : str or None
+        The unembedding, from the model; None where it is no module that runs once.
     final_norm : Norm or None
     attention, output_projection : str
         From a layer: the attention, and the linear map from its heads to the stream.
     attention_call : str
-        The operation in the attention's source that computes the heads: see `AttentionCall`.
-    value_argument : int
+        The operation in the attention's source that computes the heads; its second output is the probabilities.
+    value_argument : int or None
         Which of its arguments holds the values.
+    written_out : (str, str) or None
+        Where the attention is written out: the operations that assign the values, and the probabilities. That of
+        ``attention_call`` then assigns the heads.
     heads_first : bool
-        Whether its first output is (batch, H, T, d) rather than (batch, T, H, d).
+        Whether the heads' output is (batch, H, T, d) rather than (batch, T, H, d).
     attention_write, mlp_write : str
         From a layer: the module whose output is added to the stream.
     attention_write_in_tuple, mlp_write_in_tuple, layer_in_tuple : bool
@@ -108,6 +82,9 @@ class Architecture:
     attention_residual_scale, mlp_residual_scale : float
     inner_norm, outer_norm : Norm or None
         Between the heads and the output projection, and between that and the stream.
+    closing_norm : Norm or None
+        Through which a layer passes its last node on to the next (a post-layer-norm block, as in OPT-350m); None where
+        the node itself is the stream.
     projection_read : {"stored", "transposed", "asked"}
         How the projection's map is had: its weight as it is stored, (out, in); transposed; or what the module answers
         to unit inputs, where its weight is packed into few bits or lies under an adapter.
@@ -116,16 +93,19 @@ class Architecture:
     parallel : bool
         Whether attention and MLP read the same stream and enter one node.
     n_layers, n_heads, context : int
-        L, H (query heads), and the longest prompt in tokens.
+        L, H (query heads), and the longest prompt in tokens, or `UNLIMITED`.
     """
 
     name: str
+    keywords: dict[str, Any]
     layers: str
+    head: str | None
     final_norm: Norm | None
     attention: str
     output_projection: str
     attention_call: str
-    value_argument: int
+    value_argument: int | None
+    written_out: tuple[str, str] | None
     heads_first: bool
     attention_write: str
     mlp_write: str
@@ -140,6 +120,7 @@ class Architecture:
     mlp_residual_scale: float
     inner_norm: Norm | None
     outer_norm: Norm | None
+    closing_norm: Norm | None
     projection_read: str
     parallel: bool
     n_layers: int
@@ -153,14 +134,19 @@ class Architecture:
         """Return the same as a plain dict, the form that travels to a server."""
         return asdict(self)
 
+    def sizes(self) -> str:
+        """Return how many layers and heads there are, and how long a prompt may be, in words."""
+        length = "prompts of any length" if self.context == UNLIMITED else f"up to {self.context:,} tokens"
+        return f"{self.n_layers} layers of {self.n_heads} heads, {length}"
+
     def described(self) -> dict[str, str]:
         """Return what was found, in words, a line a part."""
         block = "attention and MLP in parallel" if self.parallel else "attention, then MLP"
         return {
-            "sizes": f"{self.n_layers} layers of {self.n_heads} heads, up to {self.context:,} tokens",
+            "sizes": self.sizes(),
             "block": f"{block}; attention added by {self.attention_write!r}, MLP by {self.mlp_write!r}",
             "norms": f"inside the attention: {_named(self.inner_norm)}; after it: {_named(self.outer_norm)}; "
-            f"final: {_named(self.final_norm)}",
+            f"after each layer: {_named(self.closing_norm)}; final: {_named(self.final_norm)}",
             "projection": PROJECTIONS[self.projection_read]
             + ("; some modules round what they are given" if self.rounds else "")
             + ("; what runs beside a prompt changes its numbers, so masks run one by one" if self.rows_apart else ""),

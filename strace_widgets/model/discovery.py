@@ -7,54 +7,32 @@ mixtures of experts and blocks without an MLP module need no table of names.
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
-from itertools import product
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 
 from ..errors import UnsupportedArchitectureError
-from ..interventions.access import asked_gain, norm_bias, normed
-from .architecture import ATTENTION_CALLS, Architecture, AttentionCall, Norm
-from .closeness import doubled, equal, tolerance
+from .architecture import UNLIMITED, Architecture, Norm
+from .attention_calls import describe_call, find_attention
+from .closeness import equal
 from .finite import check_watched
-from .matrices import arithmetic, holds_matrix, how_read, plain_weight
-from .placement import token_device
+from .first_pass import FirstPass, first_pass
+from .matrices import arithmetic, holds_matrix, how_read
+from .norms import describe_norm, find_final_norm
+from .sums import sums
+from .watching import Call, Watched, outer, watch
 
 
-@dataclass(eq=False)
-class Call:
-    """One module's call: its path below the layer (or the model), first input and first output as (T, width)."""
-
-    path: str
-    module: Any
-    input: Any
-    output: Any
-    in_tuple: bool
-
-
-@dataclass
-class Watched:
-    """One layer's forward pass: the stream before and after, and its modules' calls in order of completion."""
-
-    before: Any = None
-    after: Any = None
-    in_tuple: bool = False
-    calls: list[Call] = field(default_factory=list)
-
-
-def inspect_model(module: Any, operations: Any) -> Architecture:
+def inspect_model(wrapped: Any, module: Any) -> Architecture:
     """Describe a Hugging Face causal language model.
 
     Parameters
     ----------
+    wrapped : nnsight model
     module : torch.nn.Module
-        In eager attention and evaluation mode.
-    operations : callable
-        Given the path of a module, returns the names of the operations in its source.
+        What it wraps, in eager attention and evaluation mode.
 
     Raises
     ------
@@ -64,9 +42,10 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
         When a number on the way is not finite; says where the first of them arises.
     """
     name = type(module).__name__
-    layers_path, attention_path, call = find_attention(module, name)
+    seen = first_pass(module, name)
+    layers_path, attention_path = find_attention(module, name, seen.runs)
     layers = list(module.get_submodule(layers_path))
-    watched, final = watch(module, layers_path, len(layers))
+    watched, final = watch(module, layers_path, len(layers), seen.keywords)
     check_watched(module, attention_path, watched, final)
     found = [describe_layer(layer, attention_path, f"layer {index} of {name}") for index, layer in enumerate(watched)]
     first = found[0]
@@ -76,8 +55,7 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
             raise UnsupportedArchitectureError(
                 f"{name} is not supported: layer {index} differs from layer 0 in {', '.join(different)}."
             )
-    calls = [o for o in operations(f"{layers_path}.0.{attention_path}") if o.startswith(call.operation)]
-    config = module.config.get_text_config()
+    last_layer = f"{layers_path}.{len(layers) - 1}"
     inside = [(f"{layers_path}.{index}.", layer.calls) for index, layer in enumerate(watched)]
     parts = [
         (before + call.path, call.module, call.input, call.output)
@@ -87,17 +65,33 @@ def inspect_model(module: Any, operations: Any) -> Architecture:
     return Architecture(
         name=name,
         layers=layers_path,
+        head=head_of(module, seen.runs),
         attention=attention_path,
-        attention_call=calls[-1],
-        value_argument=call.value_argument,
-        heads_first=call.heads_first,
-        final_norm=find_final_norm(final, watched[-1].after, name),
+        final_norm=_final_norm(final, watched[-1].after, first["closing_norm"], last_layer, seen, name),
         n_layers=len(layers),
-        n_heads=config.num_attention_heads,
-        context=config.max_position_embeddings,
+        n_heads=heads_of(module.config),
+        context=context_of(module.config),
+        **describe_call(wrapped, module, f"{layers_path}.0.{attention_path}", seen.keywords),
+        keywords=seen.keywords,
         **asdict(arithmetic(parts, first["output_projection"])),
         **first,
     )
+
+
+def _final_norm(
+    calls: list[Call], after: Any, closing: Norm | None, last_layer: str, seen: FirstPass, name: str
+) -> Any:
+    """Return the norm through which the last node is read: a module after the layers, or the last layer's own."""
+    final_norm = find_final_norm(calls, after, name)
+    if closing is not None:
+        if final_norm is not None:
+            raise UnsupportedArchitectureError(f"{name} is not supported: two norms follow the last layer's MLP.")
+        return replace(closing, path=f"{last_layer}.{closing.path}")
+    if final_norm is not None and seen.runs[final_norm.path] > 1:
+        raise UnsupportedArchitectureError(
+            f"{name} is not supported: {final_norm.path!r}, its final norm, runs elsewhere in the pass, too."
+        )
+    return final_norm
 
 
 def _read_alike(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -105,102 +99,57 @@ def _read_alike(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if any(layer["projection_read"] == "asked" for layer in layers):
         for layer in layers:
             layer["projection_read"] = "asked"
-    for key in ("inner_norm", "outer_norm"):
+    for key in ("inner_norm", "outer_norm", "closing_norm"):
         if any(layer[key] is not None and layer[key].gain == "asked" for layer in layers):
             for layer in layers:
                 layer[key] = None if layer[key] is None else replace(layer[key], gain="asked")
     return layers
 
 
-def find_attention(module: Any, name: str) -> tuple[str, str, AttentionCall]:
-    """Return the path of the list of layers, that of the attention below each layer, and the call that computes it."""
-    calls = {path: call for path, part in module.named_modules() if (call := _attention_call(part)) is not None}
-    paths = list(calls)
-    if not paths:
-        raise UnsupportedArchitectureError(
-            f"{name} is not supported: no module of it computes softmax attention through a call that can be reached "
-            "(Hugging Face's shared `attention_interface`, or `_attn`), so its attention probabilities cannot be read."
-        )
-    layers_path, _, rest = re.sub(r"\.\d+\.", "\n", paths[0], count=1).partition("\n")
-    layers = module.get_submodule(layers_path)
-    if not rest or not isinstance(layers, torch.nn.ModuleList):
-        raise UnsupportedArchitectureError(f"{name} is not supported: {paths[0]!r} is not in a list of layers.")
-    for index, layer in enumerate(layers):
-        if f"{layers_path}.{index}.{rest}" not in paths:
-            parts = ", ".join(type(part).__name__ for part in layer.children())
-            raise UnsupportedArchitectureError(
-                f"{name} is not supported: layer {index} has no softmax attention (it holds {parts}), and only "
-                "attention probabilities can be told apart by source token."
-            )
-    return layers_path, rest, calls[paths[0]]
-
-
-def _attention_call(part: Any) -> AttentionCall | None:
-    try:
-        source = inspect.getsource(type(part).forward)
-    except (OSError, TypeError):
+def head_of(module: Any, runs: Counter[str]) -> str | None:
+    """Return the path of the unembedding, which need not read the final norm's output (OPT-350m)."""
+    head = module.get_output_embeddings()
+    if head is None or isinstance(head, torch.nn.Embedding):
         return None
-    fitting = (call for call in ATTENTION_CALLS if not call.flag or getattr(part, call.flag, False))
-    return next((call for call in fitting if call.source in source), None)
+    return next((path for path, part in module.named_modules() if part is head and runs[path] == 1), None)
 
 
-def watch(module: Any, layers_path: str, n_layers: int) -> tuple[list[Watched], list[Call]]:
-    """Run four tokens through the model; return what happened in each layer, and after the layers."""
-    layers = [Watched() for _ in range(n_layers)]
-    after_layers: list[Call] = []
-    hooks = []
-
-    def watch_part(path: str, calls: list[Call]) -> Any:
-        def hook(part: Any, args: Any, kwargs: Any, output: Any) -> None:
-            taken, given = _first_tensor((*args, *kwargs.values())), _first_tensor(output)
-            if taken is not None and given is not None:
-                calls.append(Call(path, part, _flat(taken), _flat(given), not torch.is_tensor(output)))
-
-        return hook
-
-    def watch_layer(record: Watched) -> Any:
-        def hook(_: Any, args: Any, kwargs: Any, output: Any) -> None:
-            after_layers.clear()
-            record.before = _flat(_first_tensor((*args, *kwargs.values())))
-            record.after, record.in_tuple = _flat(_first_tensor(output)), not torch.is_tensor(output)
-
-        return hook
-
-    for path, part in module.named_modules():
-        inside, _, below = path.removeprefix(f"{layers_path}.").partition(".")
-        if path.startswith(f"{layers_path}.") and inside.isdecimal():
-            record = layers[int(inside)]
-            hook = watch_part(below, record.calls) if below else watch_layer(record)
-        elif path and not layers_path.startswith(path):
-            hook = watch_part(path, after_layers)
-        else:
-            continue
-        hooks.append(part.register_forward_hook(hook, with_kwargs=True))
+def heads_of(config: Any) -> int:
+    """Return the number of query heads that a model's configuration states for the decoder of text."""
+    text = config.get_text_config(decoder=True)
+    name = text.attribute_map.get("num_attention_heads", "num_attention_heads").replace("encoder", "decoder")
     try:
-        with torch.no_grad():
-            module(torch.arange(1, 5, device=token_device(module))[None], use_cache=False)
-    finally:
-        for registered in hooks:
-            registered.remove()
-    return layers, after_layers
+        found = int(getattr(text, name, 0))
+    except Exception:  # noqa: BLE001 - transformers refuses to say where layers differ
+        found = 0
+    if not found:
+        raise UnsupportedArchitectureError(
+            f"{type(config).__name__} does not state the number of attention heads of one decoder of text."
+        )
+    return found
+
+
+def context_of(config: Any) -> int:
+    """Return the longest prompt in tokens, or `UNLIMITED` where positions are not counted (ALiBi, for one)."""
+    text = config.get_text_config(decoder=True)
+    names = ("max_position_embeddings", "max_seq_len", "max_target_positions")
+    return next((int(n) for name in names if (n := getattr(text, name, None))), UNLIMITED)
 
 
 def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str, Any]:
     """Return the parts of one layer by the names of `Architecture`."""
     counts = Counter(call.path for call in layer.calls)
-    calls = _outer([call for call in layer.calls if counts[call.path] == 1])
-    inside = [call for call in calls if call.path.startswith(f"{attention_path}.") and holds_matrix(call.module)]
-    if not inside:
-        raise UnsupportedArchitectureError(f"{where}: the attention has no linear map from its heads to the stream.")
-    projection = _outermost(inside[-1], calls, attention_path)
+    calls = outer([call for call in layer.calls if counts[call.path] == 1])
+    if layer.calls and not calls:
+        raise UnsupportedArchitectureError(f"{where} runs several times in one pass, so it is several layers at once.")
+    projection = _output_projection(calls, attention_path, where)
     start = calls.index(projection)
-    # A sum that holds to the last bit is the block's own; others are looked for only where there is none.
-    found = (
-        _sequential(layer, calls, start, _sum_exactly)
-        or _sequential(layer, calls, start, _fit)
-        or _parallel(layer, calls, start)
-    )
+    found, closing = sums(layer, calls, start), None
     if found is None:
+        closing = next((c for c in reversed(calls) if torch.equal(c.output, layer.after) and c is not projection), None)
+        if closing is not None and closing.input.shape == layer.after.shape:
+            found = sums(replace(layer, after=closing.input), calls, start)
+    if not found:
         raise UnsupportedArchitectureError(
             f"{where}: no two of its outputs add up with the residual stream to the next layer's input, so its edges "
             "would not sum to its nodes."
@@ -215,23 +164,26 @@ def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str,
         "attention_write": write.path,
         "attention_write_in_tuple": write.in_tuple,
         "layer_in_tuple": layer.in_tuple,
-        "inner_norm": next((_norm(c, where) for c in inner if equal(c.output, projection.input)), None),
-        "outer_norm": next((_norm(c, where) for c in between if not equal(c.output, projection.output)), None),
+        "inner_norm": next((describe_norm(c, where) for c in inner if equal(c.output, projection.input)), None),
+        "outer_norm": next((describe_norm(c, where) for c in between if not equal(c.output, projection.output)), None),
+        "closing_norm": None if closing is None else describe_norm(closing, where),
     }
 
 
-def _outer(calls: list[Call]) -> list[Call]:
-    """Leave out modules inside another that takes and gives the same: it may hold others, and switch between them."""
-
-    def stands_for(outer: Call, inner: Call) -> bool:
-        return (
-            inner.path.startswith(f"{outer.path}.")
-            and all(a.shape == b.shape for a, b in ((outer.input, inner.input), (outer.output, inner.output)))
-            and torch.equal(outer.input, inner.input)
-            and torch.equal(outer.output, inner.output)
-        )
-
-    return [inner for inner in calls if not any(stands_for(outer, inner) for outer in calls)]
+def _output_projection(calls: list[Call], attention_path: str, where: str) -> Call:
+    """Return the call of the linear map from the heads to the stream: the attention's last."""
+    inside = [call for call in calls if call.path.startswith(f"{attention_path}.") and holds_matrix(call.module)]
+    if not inside:
+        raise UnsupportedArchitectureError(f"{where}: the attention has no linear map from its heads to the stream.")
+    whole = next((call for call in calls if call.path == attention_path), None)
+    outside = [call for call in calls if not call.path.startswith(f"{attention_path}.") and holds_matrix(call.module)]
+    for call in outside:
+        if whole is not None and call.input is not whole.input and torch.equal(call.input, whole.output):
+            raise UnsupportedArchitectureError(
+                f"{where}: {call.path!r}, the linear map from the heads to the stream, is not a part of the attention "
+                f"{attention_path!r}, where it is looked for."
+            )
+    return _outermost(inside[-1], calls, attention_path)
 
 
 def _outermost(linear: Call, calls: list[Call], attention_path: str) -> Call:
@@ -252,134 +204,3 @@ def _may_be_norm(call: Call, projection: Call) -> bool:
     if call.path.startswith(f"{projection.path}.") or holds_matrix(call.module):
         return False
     return call.input.shape == call.output.shape and not torch.equal(call.input, call.output)
-
-
-def _sequential(layer: Watched, calls: list[Call], start: int, fit: Any) -> dict[str, Any] | None:
-    """Look for a stream between attention and MLP that a module reads and that is the sum of two outputs."""
-    residuals = [_stream(layer.before), *calls[:start]]
-    for reader, residual in product(range(start + 1, len(calls)), residuals):
-        middle = calls[reader].input
-        for attention in calls[start:reader]:
-            scales = fit(middle, residual.output, attention.output)
-            if scales is None:
-                continue
-            # The reader may complete late (an MLP reads first and completes last), so look at all completed after it.
-            after_attention = calls[calls.index(attention) + 1 :]
-            for mlp_residual, mlp in product([_stream(middle), *after_attention], reversed(after_attention)):
-                mlp_scales = fit(layer.after, mlp_residual.output, mlp.output)
-                if mlp_scales is not None:
-                    return _found(attention, residual, scales, mlp, mlp_residual, mlp_scales, parallel=False)
-    return None
-
-
-def _parallel(layer: Watched, calls: list[Call], start: int) -> dict[str, Any] | None:
-    """Look for two outputs that are added to the stream together."""
-    for attention, mlp in product(calls[start:], reversed(calls[start:])):
-        if calls.index(mlp) > calls.index(attention):
-            scales = _fit(layer.after, layer.before, attention.output, mlp.output)
-            if scales is not None:
-                stream, mlp_scales = _stream(layer.before), [1.0, scales[2]]
-                return _found(attention, stream, scales, mlp, stream, mlp_scales, parallel=True)
-    return None
-
-
-def _stream(tensor: Any) -> Call:
-    """Return the residual stream itself in the form of a call without a module."""
-    return Call("", None, None, tensor, in_tuple=False)
-
-
-def _found(
-    attention: Call,
-    residual: Call,
-    scales: list[float],
-    mlp: Call,
-    mlp_residual: Call,
-    mlp_scales: list[float],
-    *,
-    parallel: bool,
-) -> dict[str, Any]:
-    return {
-        "attention_write": attention,
-        "attention_residual": residual.path or None,
-        "attention_residual_scale": scales[0],
-        "attention_scale": scales[1],
-        "mlp_write": mlp.path,
-        "mlp_write_in_tuple": mlp.in_tuple,
-        "mlp_residual": mlp_residual.path or None,
-        "mlp_residual_scale": mlp_scales[0],
-        "mlp_scale": mlp_scales[1],
-        "parallel": parallel,
-    }
-
-
-def find_final_norm(calls: list[Call], last: Any, name: str) -> Norm | None:
-    """Return the norm that reads the last layer's output, or None where the head reads it directly."""
-    for call in _outer(calls):
-        if call.output.shape == last.shape and call.input.shape == last.shape and equal(call.input, last):
-            return _norm(call, f"the final norm of {name}")
-    return None
-
-
-def _norm(call: Call, where: str) -> Norm:
-    """Return which norm reproduces a module's output from its input."""
-    held, taken = getattr(call.module, "weight", None), call.input
-    fits = taken.shape == call.output.shape and (held is None or getattr(held, "shape", None) == taken.shape[-1:])
-    names = ("variance_epsilon", "eps", "epsilon", "norm_eps")
-    epsilon = next((float(getattr(call.module, e)) for e in names if getattr(call.module, e, None) is not None), 1e-5)
-    plain = plain_weight(call.module)
-    gains: dict[str, Any] = {} if plain is None else {"weight": doubled(plain), "1 + weight": 1 + doubled(plain)}
-    gains |= {"none": 1.0} if held is None else {"asked": None}
-    found: list[tuple[float, Norm]] = []
-    for (name, gain), centred in product(gains.items() if fits else (), (False, True)):
-        if name == "asked" and found:
-            break
-        norm = Norm(call.path, centred, name, epsilon)
-        with torch.no_grad():
-            factors = asked_gain(call.module, asdict(norm), taken) if name == "asked" else gain
-            bias = norm_bias(call.module, taken)
-        value = normed(doubled(taken), asdict(norm))[0] * (doubled(factors) if torch.is_tensor(factors) else factors)
-        value = value + (0.0 if bias is None else doubled(bias))
-        if equal(value, call.output):
-            found.append((float((value - doubled(call.output)).square().mean()), norm))
-    if found:  # in half precision several may be: a weight of 100 is within rounding of 1 + weight
-        return min(found, key=lambda each: each[0])[1]
-    raise UnsupportedArchitectureError(
-        f"{where}: {call.path!r} ({type(call.module).__name__}) stands between the heads and the stream or the "
-        "prediction, and is no RMSNorm or LayerNorm that could be linearised."
-    )
-
-
-def _sum_exactly(target: Any, *parts: Any) -> list[float] | None:
-    """Return factors of 1 where the parts sum to the target to the last bit."""
-    if any(part.shape != target.shape or part.dtype != target.dtype for part in parts):
-        return None
-    return [1.0] * len(parts) if torch.equal(sum(parts[1:], start=parts[0]), target) else None
-
-
-def _fit(target: Any, *parts: Any) -> list[float] | None:
-    """Return the factors with which the parts sum to the target, 1 where they are 1, or None where they do not."""
-    if any(part.shape != target.shape for part in parts):
-        return None
-    columns = torch.stack([doubled(part).flatten() for part in parts], dim=1)
-    factors = torch.linalg.lstsq(columns, doubled(target).flatten()[:, None]).solution[:, 0]
-    close = 10 * tolerance(target)
-    if (factors.abs() < close).any() or not equal((columns @ factors).view_as(target), target):
-        return None
-    # A multiplier is a short decimal number in a configuration; what follows its sixth digit is rounding.
-    return [1.0 if abs(factor - 1) < close else float(f"{factor:.6g}") for factor in factors.tolist()]
-
-
-def _first_tensor(values: Any) -> Any:
-    """Return the first hidden state among inputs or outputs: a floating-point tensor of at least two axes."""
-    if torch.is_tensor(values):
-        values = (values,)
-    if hasattr(values, "to_tuple"):
-        values = values.to_tuple()
-    if not isinstance(values, (tuple, list)):
-        return None
-    return next((v for v in values if torch.is_tensor(v) and v.is_floating_point() and v.ndim >= 2), None)  # noqa: PLR2004
-
-
-def _flat(tensor: Any) -> Any:
-    """View (1, T, ...) or (T, ...) as (T, width)."""
-    return tensor.detach().reshape(4, -1) if tensor.numel() % 4 == 0 and tensor.ndim > 1 else tensor.detach()

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import nnsight
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 from ..errors import UnsupportedArchitectureError
-from ..interventions import access
-from .discovery import inspect_model
+from .discovery import context_of, heads_of, inspect_model
 
 if TYPE_CHECKING:
     from .architecture import Architecture
@@ -26,7 +25,7 @@ HEAD_WIDTH = 16
 """Even after a partial rotary embedding of one quarter has taken its share."""
 
 NARROW = {
-    "vocab_size": 64,
+    "vocab_size": 67,
     "intermediate_size": 48,
     "ffn_dim": 48,
     "n_inner": 48,
@@ -62,7 +61,7 @@ def describe(config: Any) -> Architecture:
     try:
         torch.manual_seed(0)
         # Eager at the call: a model class may ignore what its configuration says.
-        module = AutoModelForCausalLM.from_config(narrowed(config), attn_implementation="eager").float().eval()
+        module = _made(narrowed(config)).float().eval()
         with torch.no_grad():
             for parameter in module.parameters():
                 # Gains of one and biases of zero would hide themselves from the one who looks for them.
@@ -74,10 +73,16 @@ def describe(config: Any) -> Architecture:
         ) from reason
     finally:
         torch.random.set_rng_state(torch_state)
-    wrapped = nnsight.NNsight(module)
-    found = inspect_model(module, lambda path: access.find(wrapped, path).source.names)
-    text = config.get_text_config()
-    return replace(found, n_heads=text.num_attention_heads, context=text.max_position_embeddings)
+    found = inspect_model(nnsight.NNsight(module), module)
+    return replace(found, n_heads=heads_of(config), context=context_of(config))
+
+
+def _made(config: Any) -> Any:
+    """Return a random model of a configuration: a decoder, or one that reads pictures, too."""
+    try:
+        return AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    except ValueError:  # not among the decoders
+        return AutoModelForImageTextToText.from_config(config, attn_implementation="eager")
 
 
 def narrowed(config: Any) -> Any:
@@ -94,19 +99,20 @@ def _narrow(config: Any) -> None:
     if not isinstance(n_heads, int):
         return
     for key, width in NARROW.items():
-        present = getattr(config, key, None)
+        present = _stated(config, key)
         if isinstance(present, int) and not isinstance(present, bool):
             setattr(config, key, min(present, width))
-    # As many query heads a key-value head as before.
-    n_key_value = getattr(config, "num_key_value_heads", None) or n_heads
-    kept = min(2, n_key_value)
+    # As many query heads a key-value head as before; CodeGen has its heads in four groups.
+    shared = next((key for key in ("num_key_value_heads", "num_kv_heads") if _stated(config, key)), None)
+    n_key_value = n_heads if shared is None else getattr(config, shared)
+    kept = min(2 if n_key_value < n_heads else 4, n_key_value)
     config.num_attention_heads = kept * (n_heads // n_key_value)
-    if getattr(config, "num_key_value_heads", None) is not None:
-        config.num_key_value_heads = kept
+    if shared is not None:
+        setattr(config, shared, kept)
     config.hidden_size = config.num_attention_heads * HEAD_WIDTH
     if getattr(config, "word_embed_proj_dim", None) is not None:
         config.word_embed_proj_dim = config.hidden_size
-    if getattr(config, "head_dim", None) is not None:
+    if _stated(config, "head_dim") is not None and not isinstance(getattr(type(config), "head_dim", None), property):
         config.head_dim = HEAD_WIDTH if getattr(config, "kv_lora_rank", None) is None else config.qk_rope_head_dim
     # Long-context factors have the length of the true rotary embedding.
     rope = getattr(config, "rope_parameters", None)
@@ -120,5 +126,17 @@ def _narrow(config: Any) -> None:
 
 def _plain(rope: dict[str, Any]) -> dict[str, Any]:
     """Return rotary parameters without a rule for longer contexts."""
-    kept = {key: value for key, value in rope.items() if key in {"rope_theta", "partial_rotary_factor"}}
+    short = {"rope_theta", "partial_rotary_factor", "llama_4_scaling_beta"}
+    kept = {key: value for key, value in rope.items() if key in short | {"original_max_position_embeddings"}}
+    if "mrope_section" in rope:  # how many of a head's pairs turn with time, height and width
+        third = HEAD_WIDTH // 6
+        kept["mrope_section"] = [HEAD_WIDTH // 2 - 2 * third, third, third]
     return {**kept, "rope_type": "default"}
+
+
+def _stated(config: Any, key: str) -> Any:
+    """Return what a configuration says of all layers alike, or None."""
+    try:
+        return getattr(config, key, None)
+    except Exception:  # noqa: BLE001 - transformers refuses to say where layers differ
+        return None

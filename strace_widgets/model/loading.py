@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import nnsight
 import torch
 from nnsight.modeling.transformers import TransformersModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer, Pipeline
 
 from ..errors import ModelNotFoundError, UnsupportedArchitectureError
-from ..interventions import access
 from ..paths import absolute, expanded, is_path
 from . import default_model
 from .discovery import inspect_model
+from .first_pass import attention_gap, takes
 from .load_options import of_the_hub
 from .model import Model
 from .placement import BroughtWhenRun, check_at_hand, is_elsewhere, token_device, unwrapped
@@ -27,9 +27,12 @@ from .running import running
 
 if TYPE_CHECKING:
     from ..paths import AnyPath
+    from .architecture import Architecture
 
 FOLDERS = ("cache_dir", "offload_folder")
 """Options of ``from_pretrained`` that are folders."""
+OTHER_ATTENTION = {torch.float64: 1e-3, torch.float32: 1e-3}
+"""The total variation from which on two ways of computing attention are said to differ; 3e-2 in half precision."""
 
 
 def load_model(
@@ -44,8 +47,9 @@ def load_model(
 
     Parameters
     ----------
-    source : str, Path, torch.nn.Module or nnsight model, optional
-        A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. A model that
+    source : str, Path, torch.nn.Module, nnsight model or transformers pipeline, optional
+        A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. Of a model that
+        reads pictures, too, the decoder is used, with prompts of text. A model that
         you hold stays as it is: only while it runs here it is in evaluation mode, without dropout, and its attention
         is eager, since s-Trace reads the attention probabilities. With ``remote``, the hub id under which the server
         knows it.
@@ -90,7 +94,8 @@ def load_model(
     found = _held(source, tokenizer, options) if _is_held(source) else _read(source, tokenizer, options)
     wrapped = _wrapped(found)
     with running(wrapped._module):
-        architecture = inspect_model(wrapped._module, lambda path: access.find(wrapped, path).source.names)
+        architecture = inspect_model(wrapped, wrapped._module)
+    warn_of_other_attention(wrapped._module, architecture, found.name)
     model = Model(found.name, found.source, wrapped, found.tokenizer, architecture, options=found.options)
     return proved(replace(model, simulated=remote == "local"))
 
@@ -110,12 +115,14 @@ def _is_held(source: Any) -> bool:
 
 
 def _held(source: Any, tokenizer: Any, options: dict[str, Any]) -> Found:
-    """Return a module, or an nnsight model, that the user holds."""
+    """Return a module, an nnsight model or what a pipeline runs, that the user holds."""
+    if isinstance(source, Pipeline):
+        source, tokenizer = source.model, tokenizer or source.tokenizer
     source = unwrapped(source)
     module = getattr(source, "_module", source)
     if not isinstance(module, torch.nn.Module):
         raise ModelNotFoundError(
-            "A model is a name, a folder, a torch module or an nnsight model; "
+            "A model is a name, a folder, a torch module, an nnsight model or a transformers pipeline; "
             f"{type(source).__name__} is none of these."
         )
     if options:
@@ -133,11 +140,21 @@ def _read(source: AnyPath | None, tokenizer: Any, options: dict[str, Any]) -> Fo
     origin = default_model.locate() if source is None else _folder_or_name(source)
     settings = {"dtype": torch.float32, "attn_implementation": "eager"} | options
     try:
-        module = AutoModelForCausalLM.from_pretrained(origin, **settings)
+        module = _from_pretrained(origin, settings)
     except (OSError, ValueError) as reason:
         raise not_found(origin, reason) from reason
     found = tokenizer or tokenizer_of(origin, options)
     return Found(module, found, origin, short_name(origin), remembered(options, tokenizer))
+
+
+def _from_pretrained(origin: str, settings: dict[str, Any]) -> Any:
+    """Return a decoder, or a model that reads pictures, too."""
+    try:
+        return AutoModelForCausalLM.from_pretrained(origin, **settings)
+    except ValueError as reason:
+        if "Unrecognized configuration class" not in str(reason):
+            raise
+        return AutoModelForImageTextToText.from_pretrained(origin, **settings)
 
 
 def _wrapped(found: Found) -> Any:
@@ -152,7 +169,8 @@ def _wrapped(found: Found) -> Any:
         return BroughtWhenRun(module)
     if module is not found.module:
         return found.module
-    if found.tokenizer is None:  # TransformersModel builds a pipeline, which insists on a tokenizer
+    # TransformersModel builds a pipeline, which insists on a tokenizer, and hands on an attention mask.
+    if found.tokenizer is None or not takes(module, "attention_mask"):
         return nnsight.NNsight(module)
     # It would move a model to the first GPU that it finds, and sets the tokenizer's padding, for itself.
     device = {} if getattr(module, "hf_device_map", None) else {"device": token_device(module)}
@@ -182,6 +200,17 @@ def _folder_or_name(source: AnyPath) -> str:
             "folder with a saved model, a hub id such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default one."
         )
     return str(folder)
+
+
+def warn_of_other_attention(module: Any, architecture: Architecture, name: str) -> None:
+    """Say so where the attention that a model usually runs with gives another prediction than the one that is shown."""
+    usual, gap = attention_gap(module, architecture.keywords)
+    if gap > OTHER_ATTENTION.get(module.dtype, 3e-2):
+        warnings.warn(
+            f"{name} predicts something else with eager attention, which s-Trace reads, than with its usual one, "
+            f"{usual!r}: on a short prompt the two are {gap:.2g} apart (total variation). What you see is eager.",
+            stacklevel=3,
+        )
 
 
 def short_name(origin: str) -> str:

@@ -91,8 +91,7 @@ class Model(Reader):
     def __repr__(self) -> str:
         a = self.architecture
         where = f" on {self.server.url}" if self.server else ""
-        sizes = f"{a.n_layers} layers of {a.n_heads} heads, up to {a.context:,} tokens"
-        return f"Model {self.name}{where}: {a.name}, {sizes}"
+        return f"Model {self.name}{where}: {a.name}, {a.sizes()}"
 
     def __getstate__(self) -> dict[str, Any]:
         raise NotCopiedError(

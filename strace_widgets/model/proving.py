@@ -30,6 +30,8 @@ FIRST, SAME_LAST, OTHER = (np.array(ids) for ids in ([1, 2, 3, 4], [5, 6, 7, 4],
 
 IDENTITIES = {
     "attention looks back only": "attention reads later tokens, and the graph has edges from earlier ones alone",
+    "heads = attention · values": "a head says something else than its values, weighed by its attention",
+    "heads go to the stream": "something stands between the heads and their map to the stream, such as a gate",
     "attention edges": "the edges would not sum to the nodes",
     "stream + attention + MLP": "the edges would not sum to the nodes",
     "linearised final norm": "the edges would not sum to the nodes",
@@ -82,7 +84,7 @@ def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
     """Return the gaps of each identity, a number or one a layer, and the model's number format."""
     # What a server sends still wants gradients.
     first = Call(proof.identity_gaps, lambda: (as_row(FIRST),))
-    ahead, attention, block, norm, state = (gap.detach() for gap in model.ask(first))
+    ahead, heads, between, attention, block, norm, state = (gap.detach() for gap in model.ask(first))
     rows = np.stack([FIRST, SAME_LAST, *[OTHER] * (model.architecture.n_layers - 1)])
     token, stream, beside = (
         gap.detach() for gap in model.ask(Call(proof.reading_gaps, lambda: (torch.from_numpy(rows),)))
@@ -93,6 +95,8 @@ def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
     model_itself, whole = torch.from_numpy(_states(model))
     gaps = {
         "attention looks back only": ahead,
+        "heads = attention · values": heads,
+        "heads go to the stream": between,
         "attention edges": attention,
         "stream + attention + MLP": block,
         "linearised final norm": norm,

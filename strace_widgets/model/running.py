@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def running(module: Any) -> Iterator[None]:
+def running(module: Any, implementation: str = "eager") -> Iterator[None]:
     """Put a module into evaluation mode and eager attention while a run is under way; then leave it as it was.
 
     Users go on with their own module: one that is being trained goes on being trained. The flags are set one by one,
@@ -23,6 +23,8 @@ def running(module: Any) -> Iterator[None]:
     Parameters
     ----------
     module : torch.nn.Module
+    implementation : str
+        Which attention function of transformers' is used.
     """
     training = [part for part in module.modules() if part.training]
     configs = {id(config): config for part in module.modules() if hasattr(config := _config(part), ATTENTION)}
@@ -30,8 +32,10 @@ def running(module: Any) -> Iterator[None]:
     try:
         for part in training:
             part.training = False
-        if any(implementation != "eager" for _, implementation in attention):
-            module.set_attn_implementation("eager")
+        if any(given != implementation for _, given in attention):
+            module.set_attn_implementation(implementation)
+            for config, _ in attention:  # Falcon's class does not let itself be told, but reads its configuration
+                setattr(config, ATTENTION, implementation)
         with ExitStack() as modes:
             for mode in _undone(module):
                 modes.enter_context(mode)
@@ -39,8 +43,8 @@ def running(module: Any) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
-        for config, implementation in attention:
-            setattr(config, ATTENTION, implementation)
+        for config, given in attention:
+            setattr(config, ATTENTION, given)
 
 
 def _undone(module: Any) -> Iterator[Any]:
