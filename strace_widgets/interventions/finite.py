@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from .access import find, first
+from .access import find, first, predicted
 from .block import walk
 from .masked import masked_blocks
 
@@ -25,7 +25,7 @@ def whole_model(
 ) -> Any:
     """Run one forward pass of the model as it is, and return what `steps` returns."""
     found: Any = None
-    with model.trace(token_ids, use_cache=False, logits_to_keep=1, **run):
+    with model.trace(token_ids, **architecture["keywords"], **run):
         layers = find(model, architecture["layers"])
         found = steps(model, architecture, layers, (block_as_it_is(layer, architecture) for layer in layers)).save()
     return found
@@ -46,7 +46,7 @@ def subgraphs(
 ) -> Any:
     """Run the pass of `strace_widgets.interventions.masked.evaluate` again, and return what `steps` returns."""
     found: Any = None
-    with model.trace(token_ids.expand(len(kept), -1), use_cache=False, logits_to_keep=1, **run):
+    with model.trace(token_ids.expand(len(kept), -1), **architecture["keywords"], **run):
         layers = find(model, architecture["layers"])
         blocks = masked_blocks(layers, architecture, ranks, kept, toggles, modes, means)
         found = steps(model, architecture, layers, blocks).save()
@@ -79,7 +79,7 @@ def steps(model: Any, architecture: dict[str, Any], layers: Any, blocks: Any) ->
         found += [added, kind_of(attention.node()), kind_of(mlp.added)]
         found.append(kind_of(first(layer.output, architecture["layer_in_tuple"])))
     last = kind_of(find(model, architecture["final_norm"]["path"]).output) if architecture["final_norm"] else found[-1]
-    logits = model.output.logits[:, -1].float()
+    logits = predicted(model.output)[:, -1].float()
     # Minus infinity suppresses a token; where it suppresses all of them, their softmax is no number.
     unembedding = torch.maximum(kind_of(logits.clamp_min(-1.0)), kind_of(torch.softmax(logits, dim=-1)))
     return torch.stack([each.to(logits.device) for each in (*found, last, unembedding)])

@@ -139,10 +139,11 @@ def context_of(config: Any) -> int:
 def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str, Any]:
     """Return the parts of one layer by the names of `Architecture`."""
     counts = Counter(call.path for call in layer.calls)
-    calls = outer([call for call in layer.calls if counts[call.path] == 1])
+    once = [call for call in layer.calls if counts[call.path] == 1]
+    calls = outer(once)
     if layer.calls and not calls:
         raise UnsupportedArchitectureError(f"{where} runs several times in one pass, so it is several layers at once.")
-    projection = _output_projection(calls, attention_path, where)
+    projection = _output_projection(once, calls, attention_path, where)
     start = calls.index(projection)
     found, closing = sums(layer, calls, start), None
     if found is None:
@@ -170,9 +171,9 @@ def describe_layer(layer: Watched, attention_path: str, where: str) -> dict[str,
     }
 
 
-def _output_projection(calls: list[Call], attention_path: str, where: str) -> Call:
+def _output_projection(once: list[Call], calls: list[Call], attention_path: str, where: str) -> Call:
     """Return the call of the linear map from the heads to the stream: the attention's last."""
-    inside = [call for call in calls if call.path.startswith(f"{attention_path}.") and holds_matrix(call.module)]
+    inside = [call for call in once if call.path.startswith(f"{attention_path}.") and holds_matrix(call.module)]
     if not inside:
         raise UnsupportedArchitectureError(f"{where}: the attention has no linear map from its heads to the stream.")
     whole = next((call for call in calls if call.path == attention_path), None)

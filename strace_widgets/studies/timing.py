@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ..interventions.access import predicted
+from ..model.placement import token_device
 from ..results.run import trace
 
 if TYPE_CHECKING:
@@ -48,11 +50,11 @@ def weighing_costs(model: Model, prompts: Iterable[Array], importance: Sequence[
 
 def _plain(model: Model, token_ids: Array) -> Callable[[], object]:
     module = model.nnsight._module
-    row = torch.from_numpy(token_ids)[None].to(module.device)
+    row = torch.from_numpy(token_ids)[None].to(token_device(module))
 
     def run() -> object:
         with torch.no_grad():
-            return module(row, use_cache=False, logits_to_keep=1).logits.cpu()  # waits for an accelerator
+            return predicted(module(row, **model.architecture.keywords)).cpu()  # waits for an accelerator
 
     return run
 
