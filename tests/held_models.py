@@ -42,12 +42,14 @@ def set_weight(module: Any, path: str, weight: Any) -> None:
 # Each returns a quantized model, and the same in float32 with the weights as the library itself unpacks them.
 
 
-def bitsandbytes_of(folder: Path, name: str = "Llama", **how: Any) -> tuple[Any, Any]:
+def bitsandbytes_of(
+    folder: Path, name: str = "Llama", dtype: torch.dtype = torch.float32, **how: Any
+) -> tuple[Any, Any]:
     """A model that transformers loads with bitsandbytes."""
     dense(name).save_pretrained(folder)
     settings = transformers.BitsAndBytesConfig(**how)
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, quantization_config=settings, dtype=torch.float32, device_map="cpu"
+        folder, quantization_config=settings, dtype=dtype, device_map="cpu"
     )
     plain = dense(name)
     for path, part in model.named_modules():

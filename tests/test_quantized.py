@@ -86,6 +86,23 @@ def test_gradients_of_a_quantized_model_are_right_or_refused(case: tuple[str, An
         assert np.corrcoef(getattr(held, part).ravel(), getattr(unpacked, part).ravel())[0, 1] > 0.85
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_rounding_by_the_batch_shows_in_half_precision(dtype: torch.dtype, tmp_path: Path) -> None:
+    """Its own rounding is as large at the worst number, but not on the whole."""
+    module, _ = held_models.bitsandbytes_of(tmp_path, "OPT", dtype, load_in_8bit=True)
+    model = sw.load_model(module)
+    assert model.architecture.rows_apart
+    assert max(model.gaps.values()) <= ROUNDED
+    assert not sw.load_model(held_models.lora("all-linear", held_models.dense().to(dtype))).architecture.rows_apart
+    trace = sw.trace(model, PROMPT)
+    sweep = trace.evaluate([1.0, 0.3, 0.01])
+    np.testing.assert_array_equal(sweep.probabilities[1], trace.evaluate([0.3]).probabilities[0])
+    assert sweep.total_variation[0] <= 1e-6
+    if dtype == torch.float16:  # it adds biases in place
+        with pytest.raises(sw.errors.NoGradientsError, match="changes in place what derivatives are made from"):
+            sw.trace(model, PROMPT, importance="fisher")
+
+
 class Coarse(torch.nn.Module):
     """Rounds what another module is given to three bits, with a scale for each token."""
 

@@ -105,25 +105,27 @@ def linear_map(projection: Any, read: str) -> tuple[Any, Any]:
     server's sandbox holds the modules without it, and others are on disk until they run) is always asked.
     """
     if read == "asked" or projection.weight.is_meta:
-        return asked_map(projection, projection.input, read != "asked")
+        return asked_map(projection, projection.input)
     weight, bias = projection.weight, getattr(projection, "bias", None)
     weight = weight.T if read == "transposed" else weight
     return weight.float(), None if bias is None else bias.float()
 
 
-def asked_map(linear: Any, taken: Any, plain: bool = False) -> tuple[Any, Any]:  # noqa: FBT001, FBT002
+def asked_map(linear: Any, taken: Any) -> tuple[Any, Any]:
     """Return the weight (out, in) and bias (out,) of a linear module: what it answers to units like what it has taken.
 
     A unit is as large as the largest number that the module takes (..., in): one that rounds to a few bits then rounds
-    nothing away, since every number that it sees is 0 or the largest. A ``plain`` module in half precision gets a
-    larger one, so that its bias does not swallow its weights.
+    nothing away, since every number that it sees is 0 or the largest. In half precision a bias would swallow the
+    weights: there the unit is larger.
     """
     width = taken.shape[-1]
     with torch.no_grad():
         bias = linear(taken.new_zeros(1, width))[0].float()
-        unit = 256.0 if plain else float(taken.abs().max().clamp_min(1e-3))
+        unit = taken.abs().max().clamp_min(1e-3)
+        if taken.dtype in {torch.float16, torch.bfloat16} and bias.any():
+            unit = torch.full_like(unit, 256.0)
         answers = linear(unit * torch.eye(width, dtype=taken.dtype, device=taken.device)).float()
-        return (answers - bias).T / unit, bias
+        return (answers - bias).T / unit.float(), bias
 
 
 class LinearNorm(NamedTuple):

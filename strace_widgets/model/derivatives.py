@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .architecture import Architecture
 
 
+IN_PLACE = "needed for gradient computation has been modified by an inplace operation"
+
+
 def check(name: str, module: Any, architecture: Architecture) -> None:
     """Raise where it is known beforehand that derivatives are missing, or would be wrong.
 
@@ -34,9 +37,13 @@ def check(name: str, module: Any, architecture: Architecture) -> None:
 
 def refusal(reason: Exception, name: str) -> NoGradientsError | None:
     """Return what an exception of a run says about derivatives, in words; None if it says nothing of them."""
-    if REFUSED not in str(reason) or isinstance(reason, RemoteError):
+    if isinstance(reason, RemoteError):
         return None
-    return _refused(name, "quantized weights often give none")
+    if REFUSED in str(reason):
+        return _refused(name, "quantized weights often give none")
+    if IN_PLACE in str(reason):  # bitsandbytes adds biases in half precision like this
+        return _refused(name, "one of its modules changes in place what derivatives are made from")
+    return None
 
 
 def _refused(name: str, why: str) -> NoGradientsError:
