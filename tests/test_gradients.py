@@ -18,6 +18,7 @@ import strace_widgets as sw
 from strace_widgets.graph.measures import PROBED
 from strace_widgets.graph.ranking import rank_edges
 from strace_widgets.interventions import gradients
+from strace_widgets.model.running import running
 
 PROMPT = [5, 17, 3, 88, 41, 2]
 
@@ -145,7 +146,8 @@ def test_an_imitated_server_and_parts_of_layers_give_the_same(tiny: Any) -> None
         np.testing.assert_array_equal(ours, theirs)
     places = tiny.architecture.plain()
     asked = (tiny.nnsight, places, torch.tensor([PROMPT]), here.probing.plain("fisher+projection"))
-    parts = [gradients.capture_probed(*asked, layers) for layers in ((0, 1), (1, places["n_layers"]))]
+    with running(tiny.nnsight._module):
+        parts = [gradients.capture_probed(*asked, layers) for layers in ((0, 1), (1, places["n_layers"]))]
     scores, _ = tiny.joined_scores(parts)
     exists = here.graph.exists()
     for ours, theirs, there_is in zip(here.weights, scores, exists, strict=True):
