@@ -38,6 +38,8 @@ KEYS = {
 }
 WATCH = """() => {
   window.troubles = [];
+  window.pointers = [];
+  addEventListener("pointerdown", ({ pointerType }) => pointers.push(pointerType), true);
   for (const event of ["error", "unhandledrejection", "securitypolicyviolation"])
     addEventListener(event, ({ message, reason, violatedDirective }) =>
       troubles.push(String(message ?? reason ?? violatedDirective)));
@@ -124,6 +126,8 @@ def picture(page: Driven, name: str) -> None:
 def test_the_line_is_dragged(page: Driven, kind: Kind, trace: sw.STrace) -> None:
     point(page, kind, *on_curve(page, 0.3))
     left = run(page, EDGES)
+    # WebKit's driver makes a mouse of every finger.
+    assert run(page, "() => pointers") == ["mouse" if page.name == "webkit" else kind]
     point(page, kind, *on_curve(page, 0.3, 0.4, 0.6, 0.8))
     right = run(page, EDGES)
     assert 1 < left < 16 < right < trace.n_edges

@@ -20,7 +20,6 @@ import traitlets
 from conftest import PROMPT
 from explorer_steps import settled, wait_for
 from ipywidgets.widgets.widget import _instances
-from jupyter_client.manager import start_new_kernel
 
 import strace_widgets as sw
 from strace_widgets.errors import SessionFileError
@@ -268,55 +267,3 @@ def test_the_watcher_of_development_is_used_in_development_only() -> None:
         printed[reload] = done.stdout.split()
     assert [kind for kind, _ in printed.values()] == ["str", "FileContents"]
     assert len({length for _, length in printed.values()}) == 1
-
-
-KERNEL = """
-import gc, sys, weakref
-sys.path.insert(0, {tests!r})
-import tiny_models
-import strace_widgets as sw
-from ipywidgets.widgets.widget import _instances
-from strace_widgets.explorer.worker import worker
-
-model = sw.load_model(tiny_models.tiny(), tokenizer=tiny_models.words())
-
-def left():
-    worker.submit(int).result()
-    gc.collect()
-    return [kept() is not None, len(_instances)]
-"""
-SHOW = "explorer = sw.trace(model, 'w5 w17').explore(); kept = weakref.ref(explorer); explorer"
-
-
-def test_in_a_kernel() -> None:
-    """Closed by the front end's message; and held by `Out`, until that is emptied."""
-    manager, client = start_new_kernel()
-    try:
-
-        def run(cell: str) -> str:
-            """Run a cell, and return its last value as text."""
-            values: list[str] = []
-
-            def hear(message: dict[str, Any]) -> None:
-                if message["msg_type"] == "execute_result":
-                    values.append(message["content"]["data"]["text/plain"])
-
-            done = client.execute_interactive(cell, timeout=60, output_hook=hear)
-            assert done["content"]["status"] == "ok", done["content"]
-            return "".join(values)
-
-        run(KERNEL.format(tests=str(Path(__file__).parent)))
-        run(SHOW)
-        model_id = run("explorer.model_id").strip("'")
-        client.shell_channel.send(client.session.msg("comm_close", {"comm_id": model_id, "data": {}}))
-        assert run("explorer.comm is None") == "True"
-        run("del explorer")
-        assert run("left()") == "[True, 0]"
-        run("%reset -f out")
-        assert run("left()") == "[False, 0]"
-        run(SHOW + ";")  # a semicolon, and nothing is shown or kept
-        run("explorer.close(); del explorer")
-        assert run("left()") == "[False, 0]"
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)

@@ -88,7 +88,7 @@ function TokenButtons({ viewState, shares, disabled, onExplain }: TokenButtonsPr
     if (target === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const buttons = (event.currentTarget as Element).querySelectorAll("button");
-    buttons[Math.min(last, Math.max(0, target))].focus();
+    buttons[Math.min(last, Math.max(0, target))].focus({ focusVisible: true });
   };
   const indexOf = (event: Event) => [...(list.current?.children ?? [])].indexOf((event.target as Element).closest("button") as Element);
   const click = (event: Event) => {
