@@ -75,6 +75,16 @@ def test_settings_that_do_not_exist_leave_everything_as_it_was(
     assert settled(explorer)["n_edges"] == 21
 
 
+def test_a_greeting_is_answered_with_what_was_said_before_anybody_listened(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host may show the state that it took when the widget was made, and connect later."""
+    sent: dict[str, Any] = {}
+    monkeypatch.setattr(front.explorer, "_send", lambda message, **_: sent.update(message["state"]))
+    assert front.ask("hello")["ok"]
+    assert sent == {"status": front.explorer.status, "evaluation": front.explorer.evaluation}
+
+
 def test_other_curves_are_computed_on_request(front: Front) -> None:
     explorer = front.explorer
     assert front.ask("compare", names=["l2", "inverse", "random"])["ok"]

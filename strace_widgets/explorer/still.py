@@ -10,7 +10,7 @@ import math
 import struct
 import zlib
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .contract import EncodedArray, Evaluation, ViewState
-    from .widget import Explorer
 
 WIDTH, PLOT = 640, (52, 70, 560, 92)
 """The picture's width, and its plot's left, top, width and height, in pixels."""
@@ -29,6 +28,15 @@ WIDTH, PLOT = 640, (52, 70, 560, 92)
 BLUE, GREY, QUIET = "#0a5cbf", "#98a2ad", "#57616c"
 SHOWN, LONGEST = 5, 64
 """How many tokens are listed, and how many characters of a text are shown."""
+
+
+class Explorer(Protocol):
+    """What is read of an Explorer: see `strace_widgets.explorer.widget.Explorer`."""
+
+    view_state: Any
+    n_edges: Any
+    toggles: Any
+    evaluation: Any
 
 
 class Row(NamedTuple):
