@@ -156,6 +156,7 @@ def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
         page.wait_for_function(KERNEL_READY, timeout=60_000)
         run_all(page)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
+        expect(page.locator(".jp-OutputArea-output img")).to_have_count(0)  # the picture for where no widget runs
         page.screenshot(path=SCREENSHOTS / "notebook7.png")
         page.close()
 
