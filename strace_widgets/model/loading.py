@@ -21,6 +21,7 @@ from .load_options import of_the_hub
 from .model import Model
 from .proving import proved
 from .running import running
+from .saved_elsewhere import require_rotary_embedding_is_read
 
 
 def load_model(
@@ -123,6 +124,7 @@ def _read(source: str | Path | None, tokenizer: Any, options: dict[str, Any]) ->
         module = AutoModelForCausalLM.from_pretrained(origin, **settings)
     except (OSError, ValueError) as reason:
         raise not_found(origin, reason) from reason
+    require_rotary_embedding_is_read(module.config, origin)
     found = tokenizer or tokenizer_of(origin, options)
     return Found(module, found, origin, short_name(origin), remembered(options, tokenizer))
 
