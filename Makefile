@@ -16,11 +16,12 @@ help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
 	@echo "make test              every check: ruff, import-linter, mypy, mkdocs, pytest (browser and notebooks too), tsc, vitest"
+	@echo "make test-versions     install the ends of every range of versions (gigabytes), run the tests that carry the engine there"
 	@echo "make test-remote       start a real NDIF on this machine, run the remote tests against it, stop it"
 	@echo "make docs              build the pages of docs/ and the API into build/site"
 	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging; prompts a minute"
 	@echo "make protocol          write what strace_widgets/explorer/contract.py says in TypeScript and in the documentation"
-	@echo "make readme            write the tables of families into the README"
+	@echo "make readme            write the tables of families and versions into the README"
 	@echo "make screenshot        take the README's picture in a real JupyterLab"
 	@echo "make clean             remove what the other targets made"
 
@@ -110,6 +111,11 @@ test-remote: rig $(BUNDLE)
 	@echo "--- pytest, against a real NDIF on loopback"
 	$(REMOTE) $(BIN)/python -m pytest -o addopts="-ra --strict-markers --strict-config" --junit-xml build/pytest-remote.xml tests/remote
 
+# Half an hour and gigabytes the first time, so no part of `make test`; what it found is in tests/versions.json.
+.PHONY: test-versions
+test-versions: $(BUNDLE) $(LABEXTENSION)
+	$(BIN)/python tests/versions.py
+
 benchmark-remote: rig
 	$(REMOTE) $(BIN)/python benchmarks/remote.py
 
@@ -125,6 +131,7 @@ protocol: .venv/dev-installed
 
 readme: .venv/dev-installed
 	$(BIN)/python tests/family_table.py
+	$(BIN)/python tests/test_versions.py
 
 screenshot: .venv/dev-installed $(BUNDLE)
 	$(BIN)/python -m pytest -q tests/test_jupyterlab.py

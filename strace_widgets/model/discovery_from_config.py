@@ -114,14 +114,20 @@ def _narrow(config: Any) -> None:
         config.word_embed_proj_dim = config.hidden_size
     if _stated(config, "head_dim") is not None and not isinstance(getattr(type(config), "head_dim", None), property):
         config.head_dim = HEAD_WIDTH if getattr(config, "kv_lora_rank", None) is None else config.qk_rope_head_dim
-    # Long-context factors have the length of the true rotary embedding.
+    _forget_long_contexts(config)
+    for key in ("pad_token_id", "bos_token_id", "eos_token_id"):
+        if getattr(config, key, None) is not None:
+            setattr(config, key, 0)
+
+
+def _forget_long_contexts(config: Any) -> None:
+    """Take away the factors for long contexts, which have the length of the true rotary embedding."""
     rope = getattr(config, "rope_parameters", None)
     if isinstance(rope, dict):
         by_kind = {key: _plain(value) for key, value in rope.items() if isinstance(value, dict)}
         config.rope_parameters = by_kind or _plain(rope)
-    for key in ("pad_token_id", "bos_token_id", "eos_token_id"):
-        if getattr(config, key, None) is not None:
-            setattr(config, key, 0)
+    elif isinstance(getattr(config, "rope_scaling", None), dict):  # transformers 4
+        config.rope_scaling = None
 
 
 def _plain(rope: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from .model import Model
 from .placement import BroughtWhenRun, check_at_hand, is_elsewhere, token_device, unwrapped
 from .proving import proved
 from .running import running
+from .saved_elsewhere import require_rotary_embedding_is_read
 
 if TYPE_CHECKING:
     from ..paths import AnyPath
@@ -143,6 +144,7 @@ def _read(source: AnyPath | None, tokenizer: Any, options: dict[str, Any]) -> Fo
         module = _from_pretrained(origin, settings)
     except (OSError, ValueError) as reason:
         raise not_found(origin, reason) from reason
+    require_rotary_embedding_is_read(module.config, origin)
     found = tokenizer or tokenizer_of(origin, options)
     return Found(module, found, origin, short_name(origin), remembered(options, tokenizer))
 

@@ -5,7 +5,7 @@ The sentence is for a person; the server's whole text goes along in ``error.text
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from typing import Protocol
 
 from ..errors import (
@@ -123,6 +123,18 @@ def mismatch(server: Asked, text: str) -> VersionMismatchError:
         f"This machine and the server {server.url} do not understand each other: {differ}. Install the server's "
         f"versions here. The server says: {last_line(text)}",
         text,
+    )
+
+
+def no_model_without_weights(source: str, reason: Exception) -> VersionMismatchError:
+    """Return the exception for an nnsight and a transformers that do not get on, with the ranges that were tested."""
+    pair = ("nnsight", "transformers")
+    tested = [wish for wish in requires("strace_widgets") or () if wish.startswith(pair)]
+    return VersionMismatchError(
+        f"{source!r} could not be made without its weights, as a model on a server needs it, with "
+        f"{' and '.join(f'{name} {version(name)}' for name in pair)} ({last_line(str(reason))}). A local model may "
+        f"still work; for one on a server install versions within {' and '.join(sorted(tested))}, or the server's own.",
+        str(reason),
     )
 
 

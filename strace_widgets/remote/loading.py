@@ -15,7 +15,9 @@ from ..model.load_options import OF_THE_HUB, of_the_hub
 from ..model.loading import not_found, remembered, short_name
 from ..model.model import Model
 from ..model.proving import proved
+from ..model.saved_elsewhere import require_rotary_embedding_is_read
 from .backend import JobBackend
+from .failures import no_model_without_weights
 from .server import server_at
 
 OF_SERVER = ("timeout", "patience", "precision", "limit", "client", "clock")
@@ -62,6 +64,9 @@ def load_from_server(
         )
     except (OSError, ValueError) as reason:
         raise not_found(source, reason) from reason
+    except Exception as reason:
+        raise no_model_without_weights(source, reason) from reason
+    require_rotary_embedding_is_read(config, source)
     architecture = discovery_from_config.describe(config)
     shown = {name: value for name, value in options.items() if name in (*OF_THE_MODEL, "precision")}
     return proved(
