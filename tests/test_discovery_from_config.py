@@ -10,8 +10,8 @@ from families import FAMILIES, Family, build
 from wrapped_families import WRAPPED
 
 import strace_widgets as sw
-from strace_widgets.model import discovery_from_config as blueprint
-from strace_widgets.model.discovery import inspect_model
+from strace_widgets.model.discovery import from_config as blueprint
+from strace_widgets.model.discovery.parts import inspect_model
 from strace_widgets.model.running import running
 
 NOT_FROM_CONFIG = {

@@ -13,7 +13,7 @@ import torch
 import strace_widgets as sw
 from strace_widgets.graph.ranking import entering, output_node
 from strace_widgets.interventions import mean_ablation
-from strace_widgets.model.reference_text import N_TOKENS
+from strace_widgets.model.text.reference_text import N_TOKENS
 from strace_widgets.studies.prompts import shipped_prompts
 
 

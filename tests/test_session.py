@@ -14,7 +14,7 @@ from strace_widgets.explorer import session as sessions
 from strace_widgets.explorer.session import BASELINES, KEPT, Session, curves_after
 from strace_widgets.explorer.view_state import DETAILED, STRIP_BYTES, STRONGEST, position_shares, view_state
 from strace_widgets.graph.edges import NOT_IN_GRAPH, Edges, Graph
-from strace_widgets.model.prompts import ReadPrompt
+from strace_widgets.model.text.prompts import ReadPrompt
 from strace_widgets.results.strace import STrace
 from strace_widgets.results.sweep import compare
 

@@ -14,7 +14,7 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 import strace_widgets as sw
 from strace_widgets import charts, token_text
-from strace_widgets.model import vocabulary
+from strace_widgets.model.text import vocabulary
 
 CASES = json.loads((Path(__file__).parent / "token_texts.json").read_text(encoding="utf-8"))
 BEYOND = 3

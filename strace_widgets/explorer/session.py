@@ -16,7 +16,7 @@ from ..graph.edges import size_of
 from ..graph.measures import MEASURES
 from ..graph.modes import CHOICES
 from ..graph.toggles import Toggles
-from ..model.prompts import ReadPrompt
+from ..model.text.prompts import ReadPrompt
 from ..results import criteria
 from ..results.run import trace as trace_prompt
 from . import view_state as view

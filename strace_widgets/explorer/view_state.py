@@ -18,7 +18,7 @@ from .contract import DTYPES, VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..model.prompts import ReadPrompt
+    from ..model.text.prompts import ReadPrompt
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from .contract import (

@@ -89,7 +89,7 @@ class Architecture:
         How the projection's map is had: its weight as it is stored, (out, in); transposed; or what the module answers
         to unit inputs, where its weight is packed into few bits or lies under an adapter.
     rounds, rows_apart, no_gradients
-        What its modules do besides multiplying: see `strace_widgets.model.matrices.Arithmetic`.
+        What its modules do besides multiplying: see `strace_widgets.model.discovery.matrices.Arithmetic`.
     parallel : bool
         Whether attention and MLP read the same stream and enter one node.
     n_layers, n_heads, context : int

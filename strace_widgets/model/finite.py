@@ -205,7 +205,7 @@ def check_watched(module: Any, attention_path: str, layers: Sequence[Any], after
     attention_path : str
         Of the attention below each layer.
     layers, after
-        What `strace_widgets.model.discovery.watch` has seen in each layer, and after them.
+        What `strace_widgets.model.discovery.parts.watch` has seen in each layer, and after them.
 
     Raises
     ------

@@ -17,8 +17,8 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, Auto
 from ..errors import ModelNotFoundError, UnsupportedArchitectureError
 from ..paths import absolute, expanded, is_path
 from . import default_model
-from .discovery import inspect_model
-from .first_pass import attention_gap, takes
+from .discovery.first_pass import attention_gap, takes
+from .discovery.parts import inspect_model
 from .load_options import of_the_hub
 from .model import Model
 from .placement import BroughtWhenRun, check_at_hand, is_elsewhere, token_device, unwrapped
@@ -50,10 +50,9 @@ def load_model(
     ----------
     source : str, Path, torch.nn.Module, nnsight model or transformers pipeline, optional
         A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. Of a model that
-        reads pictures, too, the decoder is used, with prompts of text. A model that
-        you hold stays as it is: only while it runs here it is in evaluation mode, without dropout, and its attention
-        is eager, since s-Trace reads the attention probabilities. With ``remote``, the hub id under which the server
-        knows it.
+        reads pictures, too, the decoder is used, with prompts of text. A model that you hold stays as it is: only
+        while it runs here it is in evaluation mode, without dropout, and its attention is eager, since s-Trace reads
+        the attention probabilities. With ``remote``, the hub id under which the server knows it.
     remote : bool or str
         True for NDIF's public service (or what nnsight is configured for), an address for an NDIF of your own,
         ``"local"`` for nnsight's imitation of a server in this process. Weights are not downloaded from a server's
@@ -76,8 +75,7 @@ def load_model(
     Raises
     ------
     ModelNotFoundError
-        When nothing loads under that name.
-        Or its weights are nowhere: on the device "meta".
+        When nothing loads under that name, or the weights are nowhere: on the device "meta".
     UnsupportedArchitectureError
         When a part of the model is missing, or an identity does not hold; names it and the gap.
     NonFiniteError
@@ -85,14 +83,13 @@ def load_model(
     RemoteError
         When the server cannot be reached or refuses; of the type that says why.
     TypeError
-        When a server's model has no such option.
+        When a server's model has no such option, or a model that you hold is given any.
     """
     if remote and remote != "local":
         from ..remote.loading import load_from_server  # noqa: PLC0415 - a server is above the models
 
         return load_from_server(source, remote, tokenizer, given(revision, options))
-    options = given(revision, options)
-    found = _held(source, tokenizer, options) if _is_held(source) else _read(source, tokenizer, options)
+    found = (_held if _is_held(source) else _read)(source, tokenizer, given(revision, options))
     wrapped = _wrapped(found)
     with running(wrapped._module):
         architecture = inspect_model(wrapped, wrapped._module)

@@ -25,11 +25,11 @@ from . import derivatives, finite
 from . import request_estimates as estimates
 from .calls import Call, Server
 from .changes import check_in_place, state_of
-from .matrices import width_taken
-from .reader import Reader
-from .reference_text import N_TOKENS, reference_ids
+from .discovery.matrices import width_taken
 from .running import running
 from .tensors import as_row, coarsened, toggle_rows, unpacked, with_others_kept
+from .text.reader import Reader
+from .text.reference_text import N_TOKENS, reference_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from nnsight.modeling.transformers import TransformersModel
 from transformers import AutoConfig, AutoTokenizer
 
 from ..errors import ModelNotFoundError
-from ..model import discovery_from_config
+from ..model.discovery import from_config as discovery_from_config
 from ..model.load_options import OF_THE_HUB, of_the_hub
 from ..model.loading import not_found, remembered, short_name
 from ..model.model import Model

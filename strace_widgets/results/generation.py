@@ -9,14 +9,14 @@ from tqdm.auto import tqdm
 
 from ..errors import NonFiniteError, PromptError
 from ..extras import pd
-from ..model.prompts import Origin, ReadPrompt
+from ..model.text.prompts import Origin, ReadPrompt
 from .run import read_prompt, trace
 
 if TYPE_CHECKING:
     from ..graph.edges import Array
     from ..graph.measures import Importance
     from ..model.model import Model
-    from ..model.prompts import Prompt
+    from ..model.text.prompts import Prompt
     from .strace import STrace
 
 

@@ -13,7 +13,7 @@ from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
 from ..json_files import Header, decode_file, encode
 from ..model import finite
-from ..model.prompts import Origin, ReadPrompt
+from ..model.text.prompts import Origin, ReadPrompt
 from ..paths import read_file, write_file
 from ..remote.backend import collect, stage_of
 from ..remote.stages import Stage
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..graph.toggles import Toggles
     from ..model.model import Model
-    from ..model.prompts import Prompt
+    from ..model.text.prompts import Prompt
     from ..paths import AnyPath
     from .strace import STrace
 

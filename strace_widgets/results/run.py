@@ -23,12 +23,12 @@ from ..graph.measures import (
 )
 from ..graph.ranking import rank_edges
 from ..model import request_estimates
-from ..model.prompts import ReadPrompt
+from ..model.text.prompts import ReadPrompt
 from .strace import STrace
 
 if TYPE_CHECKING:
     from ..model.model import Model
-    from ..model.prompts import Prompt
+    from ..model.text.prompts import Prompt
 
 
 def trace(
@@ -47,8 +47,8 @@ def trace(
     model : Model
         From `strace_widgets.load_model`.
     prompt : str, token ids or messages
-        See `strace_widgets.model.prompts.Prompt`; `STrace.origin` says how it was read. What is probably not meant,
-        such as two start tokens, is warned of.
+        See `strace_widgets.model.text.prompts.Prompt`; `STrace.origin` says how it was read. What is probably not
+        meant, such as two start tokens, is warned of.
     importance : str or callable
         How an edge is weighed: a name of `strace_widgets.graph.measures.MEASURES` (``"l1"``, the paper's, ``"l2"``,
         ``"proximity"``, ``"cosine"``, ``"projection"``, ``"fisher"``, ``"fisher+projection"``, ``"rescored"``,
@@ -69,8 +69,7 @@ def trace(
     PromptError
         When the prompt is empty or none, several, longer than the model's context, or messages that cannot be written.
     ValueError
-        When the importance measure is unknown, a number of its probing makes no sense, or a function returns weights of
-        the wrong shape.
+        When the importance measure is unknown, a number of its probing makes no sense, or weights have a wrong shape.
     NoGradientsError
         When the measure needs gradients and the model gives none.
     UnsupportedArchitectureError
@@ -81,14 +80,13 @@ def trace(
         When the model is none.
     """
     read = read_prompt(model, prompt)
-    token_ids = read.token_ids
     if isinstance(importance, str):
         probing = probing_of(importance, probes, seed, constant)
-        scores, logits = model.capture(token_ids, measure_named(importance).score, probing)
+        scores, logits = model.capture(read.token_ids, measure_named(importance).score, probing)
         found = from_scores(model, read, importance, scores, logits, probing)
         return rescored(found) if importance == "rescored" else found
-    captured, logits = model.capture_vectors(token_ids)
-    graph = _graph(model, len(token_ids))
+    captured, logits = model.capture_vectors(read.token_ids)
+    graph = _graph(model, len(read.token_ids))
     _refuse_looking_ahead(captured.factors, model)
     weights = _checked(importance(captured), graph)
     return _ranked(model, read, getattr(importance, "__name__", "custom"), graph, weights, logits)

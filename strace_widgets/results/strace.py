@@ -17,7 +17,7 @@ from ..graph.measures import measure_named, weigh
 from ..graph.modes import Modes, modes_of
 from ..graph.ranked import RankedGraph
 from ..graph.ranking import rank_edges, rank_randomly
-from ..model.prompts import Origin
+from ..model.text.prompts import Origin
 from . import criteria, metrics
 from .display import html_table
 from .replay import ReplayModel, check_same

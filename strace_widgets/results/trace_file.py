@@ -26,7 +26,7 @@ from ..graph.modes import Modes, modes_of
 from ..graph.ranked import LEVELS
 from ..graph.toggles import parse
 from ..json_files import Header, decode, decode_file, encode
-from ..model.prompts import Origin
+from ..model.text.prompts import Origin
 from ..paths import AnyPath, expanded, reading, writing
 from . import metrics, upgrade
 from .npy import in_precision, packed

@@ -12,7 +12,7 @@ from .run import trace as trace_prompt
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..model.prompts import Prompt
+    from ..model.text.prompts import Prompt
     from .strace import STrace
 
 

@@ -351,9 +351,9 @@ export interface Programs {
 /** What is asked of Python by a message, by its kind. */
 export interface Questions {
   /**
-   * A kernel is there. Sent when a view opens, and again where a new `n_edges` or `toggles` has brought no sign of life within 2 s. No
-   * answer within 4 s: the kernel is busy with a cell, or gone. The view then shows its last state, read-only but for the size, until the
-   * first word of Python.
+   * A kernel is there. Sent when a view opens, and where a new `n_edges` or `toggles` has brought no sign of life within 2 s. No answer
+   * within 4 s: the kernel is busy with a cell, or gone. Until Python's first word the view then shows its last state, and only the size
+   * moves.
    */
   hello: Nothing;
   /** Tries the present state again, after an error; answered when it was taken up. */

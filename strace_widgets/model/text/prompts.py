@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..errors import PromptError
+from ...errors import PromptError
 from . import chat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..graph.edges import Array
+    from ...graph.edges import Array
 
 Prompt = str | Sequence[int] | Sequence[Mapping[str, Any]] | Mapping[str, Any] | Any
 """A text; the token ids of one prompt, as a list, an array or tensor of shape (T,) or (1, T), or a tokenizer's

@@ -15,11 +15,11 @@ import nnsight
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
-from ..errors import UnsupportedArchitectureError
-from .discovery import context_of, heads_of, inspect_model
+from ...errors import UnsupportedArchitectureError
+from .parts import context_of, heads_of, inspect_model
 
 if TYPE_CHECKING:
-    from .architecture import Architecture
+    from ..architecture import Architecture
 
 HEAD_WIDTH = 16
 """Even after a partial rotary embedding of one quarter has taken its share."""

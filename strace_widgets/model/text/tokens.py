@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PromptError
+from ...errors import PromptError
 
 if TYPE_CHECKING:
-    from ..graph.edges import Array
+    from ...graph.edges import Array
 
 
 def check(ids: Array, vocabulary_size: int, context: int, model: str) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from ..errors import UnsupportedArchitectureError
-from .architecture import UNLIMITED, Architecture, Norm
+from ...errors import UnsupportedArchitectureError
+from ..architecture import UNLIMITED, Architecture, Norm
+from ..finite import check_watched
 from .attention_calls import describe_call, find_attention
 from .closeness import equal
-from .finite import check_watched
 from .first_pass import FirstPass, first_pass
 from .matrices import arithmetic, holds_matrix, how_read
 from .norms import describe_norm, find_final_norm

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from ..errors import UnsupportedArchitectureError
-from ..interventions.access import asked_gain, norm_bias, normed
-from .architecture import Norm
+from ...errors import UnsupportedArchitectureError
+from ...interventions.access import asked_gain, norm_bias, normed
+from ..architecture import Norm
 from .closeness import doubled, equal
 from .matrices import plain_weight
 from .watching import Call, outer

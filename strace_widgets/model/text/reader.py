@@ -10,8 +10,8 @@ from . import prompts, tokens, vocabulary
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..graph.edges import Array
-    from .architecture import Architecture
+    from ...graph.edges import Array
+    from ..architecture import Architecture
     from .prompts import Prompt, ReadPrompt
 
 

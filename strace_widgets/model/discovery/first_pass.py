@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from ..errors import UnsupportedArchitectureError
-from ..interventions.access import predicted
-from .placement import token_device
-from .running import running
+from ...errors import UnsupportedArchitectureError
+from ...interventions.access import predicted
+from ..placement import token_device
+from ..running import running
 
 KEYWORDS = {"use_cache": False, "logits_to_keep": 1}
 """What a run asks for, where a forward lets it: nothing is kept for later tokens, and only the last is predicted."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from ..errors import UnsupportedArchitectureError
-from ..interventions import access
-from .tensors import as_row
+from ...errors import UnsupportedArchitectureError
+from ...interventions import access
+from ..tensors import as_row
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import PromptError
+from ...errors import PromptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

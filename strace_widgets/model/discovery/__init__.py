@@ -1,0 +1,1 @@
+"""How a model's parts are found: by watching it at work, or from its configuration."""

@@ -1,0 +1,1 @@
+"""Prompts of every form, and the texts of tokens."""
