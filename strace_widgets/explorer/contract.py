@@ -368,8 +368,7 @@ MESSAGES = {
         Nothing,
         Nothing,
         "A kernel is there. Sent when a view opens, and where a new `n_edges` or `toggles` has brought no sign of "
-        "life within 2 s. No answer within 4 s: the kernel is busy with a cell, or gone. Until Python's first word the "
-        "view then shows its last state, and only the size moves",
+        "life within 2 s. No answer within 4 s: the kernel is busy with a cell, or gone, and only the size moves",
     ),
     "evaluate": Message(
         Nothing, Nothing, "Tries the present state again, after an error; answered when it was taken up"
