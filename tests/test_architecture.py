@@ -106,7 +106,7 @@ def third_party() -> dict[str, set[str]]:
             for name in imported_by(node):
                 top = name.partition(".")[0]
                 if top not in sys.stdlib_module_names and top != "strace_widgets":
-                    (owner,) = owners[top]
+                    (owner,) = set(owners[top])
                     found.setdefault(canonicalize_name(owner), set()).add(file.name)
     return found
 

@@ -16,6 +16,7 @@ import nbclient
 import nbformat
 import pytest
 from explorer_steps import settled
+from IPython.core.formatters import DisplayFormatter
 from nbconvert import HTMLExporter, MarkdownExporter, SlidesExporter
 
 import strace_widgets as sw
@@ -134,8 +135,10 @@ def test_the_sentence_says_what_was_computed_and_nothing_else(explorer: sw.Explo
 def test_what_is_closed_says_so_in_words_too(explorer: sw.Explorer) -> None:
     view = sw.CurveView(explorer)
     explorer.close()
-    assert "object at 0x" not in repr(explorer) + repr(view)
-    view._repr_mimebundle_()
+    for closed in (explorer, view):
+        shown, _ = DisplayFormatter().format(closed)
+        assert list(shown) == ["text/plain"]
+        assert "of 231 edges" in shown["text/plain"]
 
 
 @pytest.mark.parametrize("prompt", ["<b>&\x00\x1b[31m\n\"'", "日本の首都は 🙂", "long " * 500])

@@ -30,11 +30,6 @@ export default { render };
 """
 
 
-def _reference(explorer: Explorer, _: Any) -> str | None:
-    """Return how the front end finds an Explorer; None once it is closed, since then nothing is there to be found."""
-    return None if explorer.comm is None else f"anywidget:{explorer.model_id}"
-
-
 class View(Still):
     """A part of an Explorer.
 
@@ -53,7 +48,7 @@ class View(Still):
     VIEW: ClassVar[str]
 
     _esm = _MOUNT
-    explorer = anywidget.WidgetTrait().tag(sync=True, to_json=_reference)
+    explorer = anywidget.WidgetTrait().tag(sync=True)
     view = traitlets.Unicode().tag(sync=True)
     size = traitlets.Float(1.0).tag(sync=True)
     n_edges = traitlets.Int(1).tag(sync=True)

@@ -98,7 +98,7 @@ def _write_config(fields: dict[str, Any], folder: Path, *, tied: bool) -> None:
         "eos_token_id": fields["tokenizer.ggml.eos_token_id"],
         "pad_token_id": fields["tokenizer.ggml.padding_token_id"],
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(config, indent=2, allow_nan=False), encoding="utf-8")
 
 
 def _write_tokenizer(fields: dict[str, Any], folder: Path) -> None:
@@ -132,4 +132,4 @@ def _write_tokenizer(fields: dict[str, Any], folder: Path) -> None:
         "model_max_length": fields["llama.context_length"],
         **special,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, allow_nan=False), encoding="utf-8")

@@ -25,7 +25,7 @@ from . import derivatives, finite
 from . import request_estimates as estimates
 from .calls import Call, Server
 from .changes import check_in_place, state_of
-from .discovery.matrices import width_taken
+from .discovery.matrices import rows_of, width_taken
 from .running import running
 from .tensors import as_row, coarsened, toggle_rows, unpacked, with_others_kept
 from .text.reader import Reader
@@ -128,9 +128,7 @@ class Model(Reader):
     @property
     def vocabulary_size(self) -> int:
         """How many token ids the model reads."""
-        embedding = self.nnsight._module.get_input_embeddings()
-        # One under an adapter has no such number.
-        return int(getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0])
+        return rows_of(self.nnsight._module.get_input_embeddings())
 
     def describe(self) -> str:
         """Return what was found and proved about the model, a line a part."""

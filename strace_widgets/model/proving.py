@@ -121,6 +121,6 @@ def _states(model: Model) -> Array:
     ranks = rank_edges(Edges(*(kind.astype(np.float32) for kind in graph.exists())), graph)
     sizes = np.array([-1, graph.n_edges, graph.n_edges // 2, 0])
     # Not `Model.evaluate`: a smaller subgraph may overflow where the whole graph, which is the model, does not.
-    (call,) = model.sweeps(FIRST, ranks, sizes, states=True)
-    states: Array = model.joined_logits([model.ask(call)])[:2]
+    calls = model.sweeps(FIRST, ranks, sizes, states=True)
+    states: Array = model.joined_logits([model.ask(call) for call in calls])[:2]
     return states

@@ -13,6 +13,8 @@ from ...errors import UnsupportedArchitectureError
 from ...interventions.access import predicted
 from ..placement import token_device
 from ..running import running
+from .closeness import doubled
+from .matrices import rows_of
 
 KEYWORDS = {"use_cache": False, "logits_to_keep": 1}
 """What a run asks for, where a forward lets it: nothing is kept for later tokens, and only the last is predicted."""
@@ -109,7 +111,7 @@ def attention_gap(module: Any, keywords: dict[str, Any]) -> tuple[str, float]:
 
 def _distance(logits: Any, others: Any) -> float:
     """Return the total variation between two predictions of the last token."""
-    p, q = (each[0, -1].double().softmax(-1) for each in (logits, others))
+    p, q = (doubled(each[0, -1]).softmax(-1) for each in (logits, others))
     return float(0.5 * (p - q).abs().sum())
 
 
@@ -143,7 +145,7 @@ def _logits(output: Any, module: Any, name: str) -> Any:
             f"{name} has no head that predicts tokens: load the model with transformers.AutoModelForCausalLM, or give "
             "load_model its folder or name."
         )
-    vocabulary = int(module.get_input_embeddings().num_embeddings)
+    vocabulary = rows_of(module.get_input_embeddings())
     # Some vocabularies are padded on one side alone.
     if logits.ndim != 3 or 2 * logits.shape[-1] < vocabulary:  # noqa: PLR2004
         raise UnsupportedArchitectureError(

@@ -60,6 +60,11 @@ def width_taken(part: Any) -> int:
     return int(next(width for width in widths if width is not None))
 
 
+def rows_of(embedding: Any) -> int:
+    """Return how many token ids an embedding reads; one under an adapter has no number of them."""
+    return int(getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0])
+
+
 def how_read(part: Any, taken: Any, given: Any) -> str:
     """Return how a linear module's map is had: see `Architecture.projection_read`.
 
