@@ -134,7 +134,8 @@ class Model(Reader):
         """Return what was found and proved about the model, a line a part."""
         lines = {"model": f"{self.name} ({self.architecture.name}), {self.dtype}"} | self.architecture.described()
         lines |= {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
-        return "\n".join(f"{name:40} {text}" for name, text in lines.items())
+        width = max(map(len, lines))
+        return "\n".join(f"{name:{width}}  {text}" for name, text in lines.items())
 
     def state(self) -> int | None:
         """Return a number that says whether the model is still what it was; None for one on a server."""
