@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import subprocess
 import time
 from dataclasses import replace
 from importlib.metadata import version
@@ -266,5 +267,12 @@ def delete(key: str) -> None:
 
 
 def evict(name: str) -> None:
-    rig.command(str(rig.PYTHON), "-c", EVICT, f"loopback/{name}", env=rig.environment())
+    """Have the server let go of a model. Its own client may not come up in the time that Ray gives it; then again."""
+    for last in (False, False, True):
+        try:
+            rig.command(str(rig.PYTHON), "-c", EVICT, f"loopback/{name}", env=rig.environment())
+            break
+        except subprocess.CalledProcessError:
+            if last:
+                raise
     until(lambda: f"loopback/{name}" not in server_at(rig.URL, patience=PATIENCE).served())
