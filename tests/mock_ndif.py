@@ -25,6 +25,7 @@ from typing import Any
 import httpx
 import torch
 import zstandard
+from cloudpickle import cloudpickle
 from nnsight.schema.request import RequestModel
 from nnsight.tracing.tracer import _saves, dec, inc
 
@@ -196,6 +197,8 @@ def executed(model: Any, blob: bytes, *, compress: bool) -> bytes:
 
 
 def _execute(model: Any, blob: bytes, compress: bool) -> dict[str, Any]:
+    # A server has never seen the classes of a request; here they would be found again, and written into.
+    cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.clear()
     lines = dict(linecache.cache)  # a request's source is put there under the name of the file that it came from
     try:
         tracer = RequestModel.deserialize(blob, model._remoteable_persistent_objects(), compress=compress)
