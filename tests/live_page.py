@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from comm.base_comm import BaseComm
-from ipywidgets.widgets.widget import _put_buffers
+from ipywidgets.widgets.widget import _instances, _put_buffers
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
@@ -206,6 +206,7 @@ def mount(page: Page, recording: Recording, *, shadow: bool = False, **changes: 
 def mount_live(page: Page, explorer: sw.Explorer) -> Locator:
     """Draw Python's own Explorer at the end of the page. Python works while Playwright waits for the page."""
     comm = PageComm()
+    _instances.pop(explorer.model_id)  # known by its new comm alone
     explorer.comm = comm
     page.expose_function("toPython", comm.hear)
     page.expose_function("fromPython", comm.take)
