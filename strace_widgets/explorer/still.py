@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 import numpy as np
 
 from ..graph.edges import size_of
+from ..token_text import names
 from .closing import ClosingWidget
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def picture(explorer: Explorer) -> tuple[int, str]:
     state = cast("ViewState", explorer.view_state)
     reading = _reading(explorer)
     rows = reading.rows[:SHOWN] if reading else []
+    looks = names([row.token for row in rows])
     first = PLOT[1] + PLOT[3] + 62
     height = first - 10 + 24 * len(rows)
     error = f", TV {reading.total_variation:.3f}" if reading else ""
@@ -136,7 +138,7 @@ def picture(explorer: Explorer) -> tuple[int, str]:
         _text(16, 46, _shortened(f"{_share(explorer)}{error}{toggled} · {state['model']}", 90), f"fill='{QUIET}'"),
         *_curve(state, explorer.n_edges, reading),
         _text(16, first - 22, "Next token, in the subgraph (and in the full model)" if rows else "", f"fill='{QUIET}'"),
-        *(line for place, row in enumerate(rows) for line in _bars(row, first + 24 * place)),
+        *(line for place, row in enumerate(rows) for line in _bars(row, looks[place], first + 24 * place)),
     ]
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" '
@@ -176,7 +178,7 @@ def _curve(state: ViewState, n_edges: int, reading: Reading | None) -> list[str]
     return drawn
 
 
-def _bars(row: Row, y: int) -> list[str]:
+def _bars(row: Row, look: str, y: int) -> list[str]:
     """Return a token with the bars of the subgraph over those of the full model."""
     bars = [
         f'<rect x="150" y="{top}" width="{400 * share:.1f}" height="5" rx="2" fill="{colour}"/>'
@@ -184,9 +186,7 @@ def _bars(row: Row, y: int) -> list[str]:
         if math.isfinite(share)
     ]
     figures = f"{row.probability:.3f} ({row.full_probability:.3f})"
-    token = _shortened(row.token, 18)
-    visible = token.strip(" ").rjust(len(token.rstrip(" ")), "·")
-    return [_text(16, y, visible.ljust(len(token), "·"), "font-family='monospace'"), *bars, _text(560, y, figures)]
+    return [_text(16, y, _shortened(look, 18), "font-family='monospace'"), *bars, _text(560, y, figures)]
 
 
 def _text(x: float, y: float, text: str, look: str = "") -> str:
