@@ -185,3 +185,14 @@ class RequestTooLargeError(RemoteError):
 
 class JobFileError(StraceError, ValueError):
     """A job file cannot be read: it is something else, or of another version."""
+
+
+def first_line(reason: Exception) -> str:
+    """Return the first line of what an exception says, or its name where it says nothing.
+
+    Parameters
+    ----------
+    reason : Exception
+        Of whichever package.
+    """
+    return (str(reason).strip() or type(reason).__name__).splitlines()[0]

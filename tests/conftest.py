@@ -177,11 +177,18 @@ def card(page: Page, recording: Recording) -> Locator:
 
 
 @pytest.fixture
-def front(tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch) -> Front:
-    """The front end's side of an Explorer that has its first result."""
+def settled_explorer(tiny_trace: sw.STrace) -> Iterator[sw.Explorer]:
+    """An Explorer with its first result, and no browser."""
     explorer = tiny_trace.explore()
     settled(explorer)
-    return Front(explorer, monkeypatch)
+    yield explorer
+    explorer.close()
+
+
+@pytest.fixture
+def front(settled_explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch) -> Front:
+    """The front end's side of an Explorer that has its first result."""
+    return Front(settled_explorer, monkeypatch)
 
 
 @pytest.fixture

@@ -16,10 +16,8 @@ from strace_widgets.remote.stages import Stage
 
 
 @pytest.fixture
-def explorer(tiny_trace: sw.STrace) -> sw.Explorer:
-    explorer = tiny_trace.explore()
-    settled(explorer)
-    return explorer
+def explorer(settled_explorer: sw.Explorer) -> sw.Explorer:
+    return settled_explorer
 
 
 class Job:

@@ -7,7 +7,6 @@ import json
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -46,12 +45,8 @@ def notebook() -> Any:
 
 
 @pytest.fixture
-def explorer(tiny_trace: sw.STrace) -> Iterator[sw.Explorer]:
-    """With its first result, and no browser."""
-    explorer = tiny_trace.explore()
-    settled(explorer)
-    yield explorer
-    explorer.close()
+def explorer(settled_explorer: sw.Explorer) -> sw.Explorer:
+    return settled_explorer
 
 
 @pytest.fixture

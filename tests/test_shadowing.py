@@ -16,7 +16,6 @@ from pathlib import Path
 
 import anywidget
 import pytest
-from explorer_steps import settled
 from IPython.core.magic import Magics
 from ipywidgets.embed import dependency_state, embed_minimal_html
 
@@ -49,12 +48,8 @@ def is_from(each: object, module: str) -> bool:
 
 
 @pytest.fixture
-def explorer(tiny_trace: sw.STrace) -> Iterator[sw.Explorer]:
-    """With its first result, and no browser."""
-    explorer = tiny_trace.explore()
-    settled(explorer)
-    yield explorer
-    explorer.close()
+def explorer(settled_explorer: sw.Explorer) -> sw.Explorer:
+    return settled_explorer
 
 
 @cache

@@ -14,7 +14,7 @@ import torch
 from nnsight.modeling.transformers import TransformersModel
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer, Pipeline
 
-from ..errors import ModelNotFoundError, UnsupportedArchitectureError
+from ..errors import ModelNotFoundError, UnsupportedArchitectureError, first_line
 from ..paths import absolute, expanded, is_path
 from . import default_model
 from .discovery.first_pass import attention_gap, takes
@@ -238,8 +238,3 @@ def tokenizer_of(source: str, options: dict[str, Any]) -> Any:
             stacklevel=5,
         )
         return None
-
-
-def first_line(reason: Exception) -> str:
-    """Return the first line of what an exception says."""
-    return (str(reason).strip() or type(reason).__name__).splitlines()[0]

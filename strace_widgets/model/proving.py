@@ -91,7 +91,7 @@ def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
     )
     # Where a batch is known to change a prompt's numbers, masks run one by one: then chance alone is left to look for.
     if model.architecture.rows_apart:
-        beside = model.ask(Call(proof.identity_gaps, lambda: (as_row(FIRST),)))[-1]
+        beside = model.ask(first)[-1]
     model_itself, whole = torch.from_numpy(_states(model))
     gaps = {
         "attention looks back only": ahead,

@@ -26,8 +26,9 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
     implementation : str
         Which attention function of transformers' is used.
     """
-    training = [part for part in module.modules() if part.training]
-    configs = {id(config): config for part in module.modules() if hasattr(config := _config(part), ATTENTION)}
+    parts = list(module.modules())  # before every run, so they are walked through once
+    training = [part for part in parts if part.training]
+    configs = {id(config): config for part in parts if hasattr(config := _config(part), ATTENTION)}
     attention = [(config, getattr(config, ATTENTION)) for config in configs.values()]
     try:
         for part in training:
@@ -37,7 +38,7 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
             for config, _ in attention:  # Falcon's class does not let itself be told, but reads its configuration
                 setattr(config, ATTENTION, implementation)
         with ExitStack() as modes:
-            for mode in _undone(module):
+            for mode in _undone(module, parts):
                 modes.enter_context(mode)
             yield
     finally:
@@ -47,7 +48,7 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
             setattr(config, ATTENTION, given)
 
 
-def _undone(module: Any) -> Iterator[Any]:
+def _undone(module: Any, parts: list[Any]) -> Iterator[Any]:
     """Yield what undoes the modes of torch that surround a call: numbers are those of the model as it was loaded.
 
     An Explorer asks on threads of its own, which know nothing of them; compiled code has no place to look into.
@@ -58,7 +59,7 @@ def _undone(module: Any) -> Iterator[Any]:
     for kind in {"cpu", token_device(module).type}:
         if torch.is_autocast_enabled(kind):
             yield torch.autocast(kind, enabled=False)
-    if any(is_compiled(part) for part in module.modules()):
+    if any(map(is_compiled, parts)):
         yield torch.compiler.set_stance("force_eager")
 
 

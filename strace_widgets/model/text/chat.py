@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import PromptError
+from ...errors import PromptError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def written(messages: Sequence[Any], tokenizer: Any, model: str) -> Written:
     try:
         text, bare = (str(apply(list(messages), **options)) for options in (how, how if goes_on else {}))
     except Exception as reason:  # templates are programs: they raise what they like
-        sentence = (str(reason).strip() or type(reason).__name__).splitlines()[0].rstrip(".")
+        sentence = first_line(reason).rstrip(".")
         raise PromptError(f"The chat template of {model} refuses these messages: {sentence}.") from reason
     system = "" if messages[0]["role"] == "system" else _own_system(text, messages, partial(apply, **how))
     left_out = tuple(place for place, message in enumerate(messages) if not _stands_in(message["content"], text))
