@@ -39,8 +39,8 @@ OTHERS = (
 PANEL, BESIDE = 180, 136
 """The smallest width of a panel, and the gap between two panels, which has room for the counts; in pixels."""
 
-ROW = 40
-"""The height of a criterion, in pixels."""
+ROW, LOW_ROW = 40, 30
+"""The height of a criterion, in pixels; and where the panels of several models are below one another."""
 
 TICKS = (0.01, 0.1, 0.5, 1, 2, 10, 100)
 
@@ -134,6 +134,7 @@ def _column(
             domain,
             width,
             looks[name][0],
+            LOW_ROW if heading else ROW,
             labelled=labelled if heading else name == others[0],
         )
         for name in others
@@ -161,10 +162,11 @@ def _panel(
     domain: tuple[float, float],
     width: float,
     colour: str,
+    row: int,
     *,
     labelled: bool,
 ) -> Any:
-    """Return the ratios of one measure, a row a criterion."""
+    """Return the ratios of one measure, a row of the given height a criterion."""
     ratios, summary = (table.assign(criterion=table["criterion"].map(CRITERIA)) for table in (ratios, summary))
     summary["counts"] = summary[["wins", "ties", "losses"]].apply(lambda row: "{} / {} / {}".format(*row), axis=1)
     medians = ["criterion", "ratio", "ratio_low", "ratio_high", "counts"]
@@ -189,11 +191,13 @@ def _panel(
         alt.Chart(ratios.drop(columns="importance"))
         .mark_circle(color=colour, opacity=0.6)
         .encode(x=x, y=y, size=area, tooltip=["criterion:N", alt.Tooltip("ratio:Q", format=".3g"), "prompts:Q"]),
-        summed.mark_rule(strokeWidth=3, color=INK, yOffset=13).encode(x="ratio_low:Q", x2="ratio_high:Q"),
-        summed.mark_tick(thickness=3, size=12, color=INK, yOffset=13).encode(x=x, tooltip=["criterion:N", *numbers]),
+        summed.mark_rule(strokeWidth=3, color=INK, yOffset=row / 3).encode(x="ratio_low:Q", x2="ratio_high:Q"),
+        summed.mark_tick(thickness=3, size=12, color=INK, yOffset=row / 3).encode(
+            x=x, tooltip=["criterion:N", *numbers]
+        ),
         summed.mark_text(align="left", dx=8, fontSize=12, color=INK).encode(x=alt.value(width), text="counts:N"),
         heading.mark_text(align="left", dx=8, fontSize=12, fontStyle="italic", color="#44484e").encode(
             x=alt.value(width), y=alt.value(-4), text="text:N"
         ),
     ]
-    return alt.layer(*layers).properties(width=width, height=alt.Step(ROW))
+    return alt.layer(*layers).properties(width=width, height=alt.Step(row))

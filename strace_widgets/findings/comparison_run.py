@@ -74,31 +74,23 @@ def compare_measures(
 
     Parameters
     ----------
-    models : Model, or what `strace_widgets.load_model` takes, or a function that returns a model; or a list of these
-        What is given by name, folder or function is loaded when its turn comes, and let go of after it, so that no two
-        models need be in memory at once: ``[None, "google/gemma-3-270m", lambda: sw.load_model(...)]``, where None is
-        the default model. Of models with one name the second is called ``name-2``, and so on in the order given: keep
-        to it when a comparison is continued.
+    models : Model, or what `strace_widgets.load_model` takes, or a function that returns a Model; or a list of these
+        What is not loaded yet is loaded when its turn comes, and let go of after it, so that no two models need be in
+        memory at once. Of models with one name the second is called ``name-2``, and so on in the order given.
     prompts : iterable, str or Path, or table
         As for `strace_widgets.study`; ``sw.shipped_prompts(half="tuning")`` to choose a measure with.
     folder : str or Path
         For the results: a folder for each model, with the costs and a study in a folder of its own for each condition.
-    importance : iterable of str
-        Names of `strace_widgets.graph.measures.MEASURES`.
-    baseline : str
-        The one of them that the others are compared with.
+    importance, baseline : iterable of str, str
+        Names of `strace_widgets.graph.measures.MEASURES`, and the one of them that the others are compared with.
     masks, attention, ablation : str or several
         Values of the modes (`strace_widgets.graph.modes.Modes`); every combination is a condition.
     sizes : floats in (0, 1], optional
         The grid, with 1 added where it lacks; `SIZES` unless given.
-    limit : int, optional
-        How many prompts to draw at random.
-    seed : int
-        The seed of that draw, of the measure ``"random"``, and of the bootstrap.
-    costed : int
-        How many prompts costs are measured on; 0 for no costs.
-    progress : bool
-        Show a progress bar for each condition.
+    limit, seed : int
+        How many prompts to draw at random, or all; the seed of that, of the measure ``"random"``, and of the bootstrap.
+    costed, progress : int, bool
+        How many prompts costs are measured on, 0 for no costs; whether to show a progress bar for each condition.
 
     Returns
     -------
@@ -107,27 +99,26 @@ def compare_measures(
     Raises
     ------
     ValueError
-        When a measure, mode or size does not exist, or there is nothing to compare: one measure, no size below 1, no
-        model.
-    ModelNotFoundError, UnsupportedArchitectureError
-        As for `strace_widgets.load_model`, when a model's turn comes.
+        When a measure, mode or size does not exist, or there is nothing to compare.
     StudyError
-        As for `strace_widgets.study`.
+        As for `strace_widgets.study`; and whatever loading a model raises, when its turn comes.
     """
     conditions = [Condition(*each) for each in product(*map(several, (masks, attention, ablation)))]
     measures, grid = several(importance), tuple(SIZES if sizes is None else sizes)
     sources = list(models) if isinstance(models, (list, tuple)) else [models]
     _check(sources, measures, baseline, grid, conditions)
-    prompts = list(prompts) if isinstance(prompts, Iterator) else prompts  # each condition reads them again
-    shared = {"importance": measures, "baselines": (), "sizes": grid, "limit": limit, "seed": seed}
-    evaluate = partial(_evaluate, prompts, expanded(folder), conditions, costed, shared | {"progress": progress})
-    studies: dict[tuple[str, Condition], Study] = {}
-    costs: dict[str, dict[str, float]] = {}
+    options = {"importance": measures, "sizes": grid, "limit": limit, "seed": seed, "progress": progress}
+    evaluate = partial(_evaluate, _kept(prompts), expanded(folder), conditions, costed, options)
+    studies, costs = {}, {}
     for source in sources:
-        name, of_model, costs_of_model = evaluate(source, costs)
+        name, of_model, costs[name] = evaluate(source, costs)
         studies |= {(name, condition): done for condition, done in of_model.items()}
-        costs[name] = costs_of_model
     return _compared(studies, baseline, costs, seed)
+
+
+def _kept(prompts: Any) -> Any:
+    """Return prompts that can be read more than once, as each condition does."""
+    return list(prompts) if isinstance(prompts, Iterator) else prompts
 
 
 def _evaluate(
@@ -139,11 +130,14 @@ def _evaluate(
     source: Any,
     taken: Collection[str],
 ) -> tuple[str, dict[Condition, Study], dict[str, float]]:
-    """Return what one model is called here, its studies and its costs; let go of the model if it was loaded for that."""
+    """Return what one model is called here, its studies and its costs; let go of it if it was loaded for that."""
     model = _opened(source)
     name = _name(model.name, taken)
     home = _home(folder, name, model.name)
-    studies = {each: study(model, prompts, home / "-".join(each), **options, **each._asdict()) for each in conditions}
+    studies = {
+        each: study(model, prompts, home / "-".join(each), baselines=(), **options, **each._asdict())
+        for each in conditions
+    }
     costs = _costs(model, prompts, home, studies[conditions[0]], costed)
     if model is not source:
         del model
@@ -164,9 +158,7 @@ def _name(name: str, taken: Collection[str]) -> str:
     """Return what a model is called in a comparison, and its folder: its name, numbered if another has it."""
     plain = re.sub(r"[^A-Za-z0-9@._-]+", "-", name).strip("-.") or "model"
     known = {other.casefold() for other in taken}  # some file systems take no notice of case
-    return next(
-        each for k in count(1) if (each := plain if k == 1 else f"{plain}-{k}").casefold() not in known
-    )
+    return next(each for k in count(1) if (each := plain if k == 1 else f"{plain}-{k}").casefold() not in known)
 
 
 def _home(folder: Path, name: str, full_name: str) -> Path:

@@ -69,6 +69,9 @@ MEASURES = {
 PROBED = ("fisher", "fisher+projection", "rescored")
 """The measures that need gradients: see `strace_widgets.interventions.gradients`."""
 
+BY_MODES = ("refined",)
+"""The measures whose weights depend on how subgraphs are evaluated, so that each combination of modes has its own."""
+
 RESCORED_AT = (0.2, 0.1)
 """The sizes of the subgraphs by whose gains ``rescored`` corrects its weights, one after the other."""
 
@@ -109,6 +112,16 @@ class Probing:
     def plain(self, score: str) -> dict[str, Any]:
         """Return the same as plain data for `strace_widgets.interventions.gradients.capture_probed`."""
         return asdict(self) | ({"constant": 0.0} if score == "fisher" else {})
+
+
+def depends_on_modes(importance: str) -> bool:
+    """Return whether a measure's weights depend on the evaluation modes, which `strace_widgets.trace` then takes.
+
+    Parameters
+    ----------
+    importance : str
+    """
+    return importance in BY_MODES
 
 
 def probing_of(importance: str, probes: int | None = None, seed: int = 0, constant: float | None = None) -> Probing:

@@ -153,7 +153,8 @@ class Study:
         """One row a prompt, importance, size and component: how many of its edges are in the trace.
 
         ``kind`` is "attention" (with a ``head``), "mlp" or "residual" (both residual edges of the layer), ``n_total``
-        the component's edges in the whole graph.
+        the component's edges in the whole graph. Traces by a measure that depends on the evaluation modes
+        (`strace_widgets.graph.measures.depends_on_modes`) are those of the first masks mode, here and in `edges`.
         """
         return self._table("components")
 
@@ -272,9 +273,10 @@ def load_study(folder: AnyPath, *others: AnyPath) -> Study:
     joined = Study(first.folder, first.settings, sum(s.n_asked for s in (first, *rest)), tuple(s.folder for s in rest))
     repeated = joined.prompts["prompt_id"][joined.prompts["prompt_id"].duplicated()]
     if len(repeated):
+        folders = ", ".join(str(study.folder) for study in (first, *rest))
         raise StudyError(
-            f"{repeated.iloc[0]!r} is a prompt of more than one of the folders {', '.join(map(str, (folder, *others)))}: "
-            "divide the prompts among the runs, so that each is in one of them."
+            f"{repeated.iloc[0]!r} is a prompt of more than one of the folders {folders}: divide the prompts among the "
+            "runs, so that each is in one of them."
         )
     return joined
 
