@@ -41,7 +41,8 @@ def main() -> None:
         how: dict[str, Any] = {"importance": IMPORTANCE, "masks": MASKS, "hidden_states": True, "limit": options.limit}
         for model in several_runs.models(options):
             sw.study(model, prompts, folder / model.name, **how)
-    print_findings(studies_in(options.folders))
+    if options.print or options.shard.n == 1:
+        print_findings(studies_in(options.folders))
 
 
 def studies_in(folders: list[Path]) -> dict[str, sw.Study]:
@@ -120,6 +121,8 @@ def interval(value: str, low: str, high: str, digits: int, rows: Any) -> str:
 
 
 def highest(rows: Any) -> str:
+    if rows["median"].isna().all():  # no token of the vocabulary is a word
+        return "none"
     one = rows.loc[rows["median"].idxmax()]
     return f"{one['median']:.2f} at {one['size']:.2g}"
 

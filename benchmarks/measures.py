@@ -111,15 +111,18 @@ def written(chosen: sw.MeasureComparison, others: sw.MeasureComparison | None) -
     """Return the tables: the worst model first, then each; by measure, then by modes."""
     picture = f"![Mean error against size by each measure, and each prompt's ratio to {BASELINE}](measures.png)\n"
     tables = [picture, by_criterion(chosen, chosen.overall(), worst(chosen))]
-    summary = chosen.summary()
-    tables += [by_criterion(chosen, summary[summary["model"] == model], model) for model in chosen.models]
+    tables += [by_criterion(chosen, of_model(chosen, model), model) for model in chosen.models]
     if others is not None:
         both = [chosen, others]
         tables.append(by_condition(both, [each.overall() for each in both], worst(chosen)))
         for model in chosen.models:
-            rows = [each.summary().query("model == @model") for each in both]
-            tables.append(by_condition(both, rows, model))
+            tables.append(by_condition(both, [of_model(each, model) for each in both], model))
     return tables
+
+
+def of_model(compared: sw.MeasureComparison, model: str) -> pd.DataFrame:
+    summary = compared.summary()
+    return summary[summary["model"] == model]
 
 
 def worst(compared: sw.MeasureComparison) -> str:
