@@ -37,12 +37,16 @@ def read_shard(text: str) -> Shard:
     return Shard(k, n)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", nargs="+", type=Path, metavar="folder", help="for the results, or with results")
+def add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", nargs="+", default=MODELS, metavar="MODEL", help=f"hub ids or folders (default: {' '.join(MODELS)})"
     )
     parser.add_argument("--device", help="where the models run, such as cuda (default: the processor)")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="+", type=Path, metavar="folder", help="for the results, or with results")
+    add_models(parser)
     parser.add_argument(
         "--shard", type=read_shard, default=Shard(1, 1), metavar="K/N", help="every Nth prompt only, from the Kth on"
     )
