@@ -109,7 +109,8 @@ def compare_measures(
     _check(sources, measures, baseline, grid, conditions)
     options = {"importance": measures, "sizes": grid, "limit": limit, "seed": seed, "progress": progress}
     evaluate = partial(_evaluate, _kept(prompts), expanded(folder), conditions, costed, options)
-    studies, costs = {}, {}
+    studies: dict[tuple[str, Condition], Study] = {}
+    costs: dict[str, dict[str, float]] = {}
     for source in sources:
         name, of_model, costs[name] = evaluate(source, costs)
         studies |= {(name, condition): done for condition, done in of_model.items()}
