@@ -98,10 +98,8 @@ def compare_measures(
 
     Raises
     ------
-    ValueError
-        When a measure, mode or size does not exist, or there is nothing to compare.
-    StudyError
-        As for `strace_widgets.study`; and whatever loading a model raises, when its turn comes.
+    ValueError, StudyError
+        When a measure, mode or size does not exist, or there is nothing to compare; and as for `strace_widgets.study`.
     """
     conditions = [Condition(*each) for each in product(*map(several, (masks, attention, ablation)))]
     measures, grid = several(importance), tuple(SIZES if sizes is None else sizes)
