@@ -71,6 +71,7 @@ def parts_of(model: sw.Model, prompt: str) -> dict[str, Edges]:
         "F + cGP": whole,
         "F + cGP / 3": plus(f, gp, 1 / 3),
         "F + cGP / 10": plus(f, gp, 1 / 10),
+        "F + cGP / 100": plus(f, gp, 1 / 100),
         "F + cGP for attention only": Edges(whole.attention, *f[1:]),
         "F + cGP for the rest only": Edges(f.attention, *whole[1:]),
         "attention by F + cGP, the rest by l2": Edges(ours.attention, *theirs[1:]),
