@@ -110,11 +110,13 @@ def write(tables: str) -> None:
 def written(chosen: sw.MeasureComparison, others: sw.MeasureComparison | None) -> list[str]:
     """Return the tables: the worst model first, then each; by measure, then by modes."""
     picture = f"![Mean error against size by each measure, and each prompt's ratio to {BASELINE}](measures.png)\n"
-    tables = [picture, by_criterion(chosen, chosen.overall(), worst(chosen))]
+    several = len(chosen.models) > 1
+    tables = [picture, *([by_criterion(chosen, chosen.overall(), worst(chosen))] if several else [])]
     tables += [by_criterion(chosen, of_model(chosen, model), model) for model in chosen.models]
     if others is not None:
         both = [chosen, others]
-        tables.append(by_condition(both, [each.overall() for each in both], worst(chosen)))
+        if several:
+            tables.append(by_condition(both, [each.overall() for each in both], worst(chosen)))
         for model in chosen.models:
             tables.append(by_condition(both, [of_model(each, model) for each in both], model))
     return tables
