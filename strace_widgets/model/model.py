@@ -114,7 +114,7 @@ class Model(Reader):
     def sizes(self) -> estimates.ModelSizes:
         """What the cost of a request is counted with."""
         a = self.architecture
-        number_bytes = 2 if self._half else 4
+        number_bytes = 2 if self.half else 4
         return estimates.ModelSizes(
             a.n_layers,
             a.n_heads,
@@ -161,7 +161,7 @@ class Model(Reader):
 
         def args() -> tuple[Any, ...]:
             keep = tuple(torch.from_numpy(kind) for kind in mask)
-            return as_row(token_ids), keep, torch.from_numpy(full_logits), self._half
+            return as_row(token_ids), keep, torch.from_numpy(full_logits), self.half
 
         gains, logits = self.joined_scores([self.ask(Call(gradients.capture_gains, args, gradients=True))])
         ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
@@ -211,7 +211,7 @@ class Model(Reader):
     @cached_property
     def _means(self) -> list[Any]:
         row = as_row(self.reference_ids())
-        call = Call(mean_ablation.reference_means, lambda: (row, self._half))
+        call = Call(mean_ablation.reference_means, lambda: (row, self.half))
         means = list(self.ask(call))
         if not all(np.isfinite(unpacked(each)).all() for each in means):
             raise finite.not_finite(self, "on the reference text of the means", call)
@@ -240,7 +240,7 @@ class Model(Reader):
             function, how = gradients.capture_probed, ((probing or Probing()).plain(score),)
         parts = estimates.parts(self.architecture.n_layers, estimate.requests)
         return [
-            Call(function, partial(lambda part: (as_row(token_ids), *how, part, self._half), part), score in PROBED)
+            Call(function, partial(lambda part: (as_row(token_ids), *how, part, self.half), part), score in PROBED)
             for part in parts
         ]
 
@@ -275,7 +275,7 @@ class Model(Reader):
             ranks, rows = with_others_kept(ranks), 1
         # Frozen attention is that of a row of the whole model, which each pass then carries in front.
         whole = np.full(int(flags["frozen"]), -1)
-        how = (flags, states, self._half, self.means() if mean else None)
+        how = (flags, states, self.half, self.means() if mean else None)
         arguments = partial(self._masks, token_ids, ranks, how)
         switched = stacked(toggles or Toggles(ranks.n_layers, ranks.n_heads))
         calls = []
@@ -326,7 +326,7 @@ class Model(Reader):
         return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), toggles, *how
 
     @property
-    def _half(self) -> bool:
+    def half(self) -> bool:
         return self.server is not None and self.server.precision == "float16"
 
     def ask(self, call: Call) -> Any:

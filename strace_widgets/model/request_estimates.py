@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import RequestTooLargeError
+
+if TYPE_CHECKING:
+    from ..graph.edges import Edges
 
 PROBABILITIES_A_PASS = 1 << 26
 """Attention probabilities (rows x H x T x T) that one batched pass may hold: 256 MB in float32; the rest waits."""
 
 BYTES_AN_ANSWER = 1 << 28
 """Beyond this, an answer comes in parts: a few layers each."""
+
+MASKS_A_CALL = 15
+"""How many subgraphs travel together, a bit of an int16 each."""
 
 OVERHEAD = 60_000
 """Bytes of every request besides its arrays: the functions' source and the model's tree, compressed."""
@@ -139,6 +145,11 @@ def of_sweep(model: ModelSizes, n_tokens: int, n_sizes: int, *, mean: bool = Fal
 def rows_a_pass(n_heads: int, n_tokens: int) -> int:
     """Return how many sizes one batched pass runs."""
     return max(1, PROBABILITIES_A_PASS // (n_heads * n_tokens**2))
+
+
+def rows_a_gain(mask: Edges) -> int:
+    """Return how many subgraphs one forward and backward pass runs: the probabilities of all layers are kept."""
+    return max(1, 2 * PROBABILITIES_A_PASS // mask.attention.size)
 
 
 def parts(n_layers: int, n_parts: int) -> list[tuple[int, int]]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..explorer.widget import Explorer
     from ..graph.measures import Probing
+    from ..graph.refining import Refined
     from ..graph.toggles import Toggles
     from ..model.model import Model
     from ..model.request_estimates import Estimate
@@ -70,6 +71,8 @@ class STrace(RankedGraph):
         The full model's, at the last position.
     probing : Probing or None
         How the prediction was probed, by a measure that needs gradients.
+    refined : Refined or None
+        How it was refined.
     saved_view : dict
         The Explorer's state in the file from which the trace was loaded; empty for other traces.
     model_state : int or None
@@ -85,6 +88,7 @@ class STrace(RankedGraph):
     importance: str
     full_logits: Array
     probing: Probing | None = None
+    refined: Refined | None = None
     origin: Origin = field(default_factory=Origin)
     saved_view: Mapping[str, Any] = field(default_factory=dict)
     model_state: int | None = None
