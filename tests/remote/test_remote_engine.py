@@ -15,7 +15,7 @@ from remote_steps import send_from_another_process
 from served import FAMILIES, Remote
 
 import strace_widgets as sw
-from strace_widgets.graph.measures import PROBED
+from strace_widgets.graph.measures import GRADIENTS
 from strace_widgets.graph.modes import Modes
 from strace_widgets.interventions import finite
 from strace_widgets.model import request_estimates as estimates
@@ -68,7 +68,7 @@ def test_measures_with_gradients_agree(
 ) -> None:
     monkeypatch.setenv("NDIF_API_KEY", rig.TRUSTED_KEY)
     there, here = remote_model(name), local_model(name)
-    for measure in PROBED:
+    for measure in GRADIENTS:
         before = there.server.traffic.requests
         trace = sw.trace(there, PROMPT, measure)
         assert there.server.traffic.requests == before + (3 if measure == "rescored" else 1)
