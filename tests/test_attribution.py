@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,14 @@ def test_what_was_asked_is_kept(tiny: Any, tmp_path: Path) -> None:
     trace = sw.trace(tiny, PROMPT, importance="eap-ig", steps=3)
     assert trace.options == {"steps": 3}
     assert sw.load_trace(trace.save(tmp_path / "x.strace")).options == trace.options
-    assert "importance='eap-ig', steps=3)" in trace.explore().code()["strace_widgets"]
+    explorer = trace.explore()
+    assert "importance='eap-ig', steps=3)" in explorer.code()["strace_widgets"]
+    assert set(ATTRIBUTED) <= set(explorer.choices["importance"])
+    session = explorer.session
+    for settings in ({"position": 3}, {"importance": "eap"}, {"importance": "l1"}):
+        there = session.with_settings(replace(session.settings, **settings)).trace
+        assert there.options == ({"steps": 3} if "position" in settings else {})
+    explorer.close()
     assert sw.trace(tiny, PROMPT, importance="eap").options == {}
     for measure in ATTRIBUTED:  # one pass forward, one backward; the steps are rows
         assert sw.estimate(tiny, PROMPT, importance=measure).passes == sw.estimate(tiny, PROMPT).passes + 1
