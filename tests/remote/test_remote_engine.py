@@ -75,9 +75,11 @@ def test_measures_with_gradients_agree(
         same_trace(trace, sw.trace(here, PROMPT, measure), ties=1e-5)
     with pytest.raises(ValueError, match="takes several requests"):
         sw.submit(there, PROMPT, "rescored")
-    submitted = sw.submit(there, PROMPT, "fisher", probes=2, seed=3).result()
-    assert submitted.options == {"probes": 2, "seed": 3}
-    same_trace(submitted, sw.trace(here, PROMPT, "fisher", probes=2, seed=3), ties=1e-5)
+    asked: dict[str, dict[str, int]] = {"fisher": {"probes": 2, "seed": 3}, "eap-ig": {"steps": 3}}
+    for measure, options in asked.items():
+        submitted = sw.submit(there, PROMPT, measure, **options).result()
+        assert submitted.options == options
+        same_trace(submitted, sw.trace(here, PROMPT, measure, **options), ties=1e-5)
 
 
 def test_a_sandbox_gives_no_gradients_and_everything_else(
@@ -85,10 +87,11 @@ def test_a_sandbox_gives_no_gradients_and_everything_else(
 ) -> None:
     monkeypatch.setenv("NDIF_API_KEY", rig.KEY)
     model = remote_model("tiny-llama")
-    with pytest.raises(
-        sw.errors.GradientsRefusedError, match=r"gives your requests no gradients.*Choose another measure"
-    ):
-        sw.trace(model, PROMPT, "fisher+projection")
+    for measure in ("fisher+projection", "eap", "eap-ig"):
+        with pytest.raises(
+            sw.errors.GradientsRefusedError, match=r"gives your requests no gradients.*Choose another measure"
+        ):
+            sw.trace(model, PROMPT, measure)
     assert sw.trace(model, PROMPT, "l2").n_edges
 
 
