@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import strace_widgets as sw
-from strace_widgets.graph.measures import MEASURES, PROBED
+from strace_widgets.graph.measures import GRADIENTS, MEASURES
 from strace_widgets.studies.timing import alternate
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def main() -> None:
     print(f"{model.name}, {len(trace.tokens)} tokens, {trace.n_edges:,} edges, {torch.get_num_threads()} threads\n")
     rows = [
         ("capture / plain forward", lambda: model.capture(trace.token_ids, MEASURES["l1"].score), plain(trace, 1), 1.8),
-        *((f"trace by {name} / plain forward", traced(trace, name), plain(trace, 1), 8) for name in PROBED),
+        *((f"trace by {name} / plain forward", traced(trace, name), plain(trace, 1), 8) for name in GRADIENTS),
         (f"{ROWS}-size sweep / plain batch of {ROWS}", sweep(trace), plain(trace, ROWS), 1.25),
         ("toggle / plain forward", toggle(trace), plain(trace, 1), 1.3),
     ]

@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 from ..cache import Cache
 from ..errors import NotCopiedError, RemoteError, UnsupportedArchitectureError
 from ..graph.edges import Array, Edges, Graph
-from ..graph.measures import PROBED, Captured, Probing
+from ..graph.measures import GRADIENTS, PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
-from ..interventions import capture, gradients, masked, mean_ablation
+from ..interventions import attribution, capture, gradients, masked, mean_ablation
 from . import derivatives, finite
 from . import request_estimates as estimates
 from .calls import Call, Server
@@ -147,12 +147,12 @@ class Model(Reader):
     def capture(self, token_ids: Array, score: str, probing: Probing | None = None) -> tuple[Edges, Array]:
         """Return a score of every edge and the full model's last logits (V,), in one forward pass.
 
-        The scores of `PROBED` take a backward pass a probe as well. A server's answer that
+        The scores of `GRADIENTS` take backward passes as well. A server's answer that
         would be large comes in several parts, a few layers each, at these passes a part.
         """
         calls = self.captures(token_ids, score, probing)
         scores, logits = self.joined_scores(self._run(calls, "scores", token_ids, f"{score} {probing}"))
-        finite.check_scores(self, scores, logits, calls[0], backward=score in PROBED)
+        finite.check_scores(self, scores, logits, calls[0], backward=score in GRADIENTS)
         return scores, logits
 
     def capture_gains(self, token_ids: Array, mask: Edges, full_logits: Array) -> Edges:
@@ -223,7 +223,7 @@ class Model(Reader):
 
     # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
 
-    def captures(self, token_ids: Array, score: str | None = None, probing: Probing | None = None) -> list[Call]:
+    def captures(self, token_ids: Array, score: str | tuple[str, ...] | None = None, probing: Probing | None = None) -> list[Call]:
         """Return the calls that score every edge, or without a score capture what every edge carries.
 
         Raises
@@ -236,11 +236,13 @@ class Model(Reader):
         how: tuple[Any, ...] = (score,)
         if score is None:
             function, how = capture.capture_vectors, ()
-        elif score in PROBED:
-            function, how = gradients.capture_probed, ((probing or Probing()).plain(score),)
+        elif score in GRADIENTS:
+            derivatives.check_batch(self.name, self.architecture, score)
+            function = gradients.capture_probed if score in PROBED else attribution.capture_attributed
+            how = ((probing or Probing()).plain(score),)
         parts = estimates.parts(self.architecture.n_layers, estimate.requests)
         return [
-            Call(function, partial(lambda part: (as_row(token_ids), *how, part, self.half), part), score in PROBED)
+            Call(function, partial(lambda part: (as_row(token_ids), *how, part, self.half), part), score in GRADIENTS)
             for part in parts
         ]
 
@@ -284,6 +286,15 @@ class Model(Reader):
             of_pass = toggle_rows(switched, start, len(sizes), len(whole))
             calls.append(Call(masked.evaluate, partial(arguments, of_pass, sizes), states=states))
         return calls
+
+    def capture_each(self, token_ids: Array, scores: tuple[str, ...]) -> tuple[list[Edges], Array]:
+        """Return several scores of every edge, without gradients, and the full model's last logits, in one pass."""
+        calls = self.captures(token_ids, scores)
+        parts = self._run(calls, "each", token_ids, " ".join(scores))
+        found = [self.joined_scores([part[number] for part in parts]) for number in range(len(scores))]
+        for each, logits in found:
+            finite.check_scores(self, each, logits, calls[0])
+        return [each for each, _ in found], found[0][1]
 
     def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
         """Return the scores and logits of the answers to `captures`."""

@@ -58,7 +58,8 @@ class Estimate:
     Attributes
     ----------
     passes : int
-        Forward passes; those of a sweep run a batch of sizes, and a probe's backward pass counts as one.
+        Forward passes; those of a sweep run a batch of sizes, those of ``eap-ig`` one of steps, and a backward pass
+        counts as one.
     requests : int
     bytes_up, bytes_down : int
     """
@@ -103,8 +104,11 @@ class Estimate:
             )
 
 
-def of_capture(model: ModelSizes, n_tokens: int, *, vectors: bool = False, probes: int = 0) -> Estimate:
-    """Return what weighing every edge costs; with ``vectors``, for a measure of the user's own."""
+def of_capture(model: ModelSizes, n_tokens: int, *, vectors: bool = False, backward: int = 0) -> Estimate:
+    """Return what weighing every edge costs; with ``vectors``, for a measure of the user's own.
+
+    ``backward`` is the number of backward passes that it takes.
+    """
     large = model.n_layers * model.n_heads * n_tokens**2
     if vectors:
         large += model.n_layers * n_tokens * (model.n_heads + 5) * model.d_model
@@ -113,7 +117,7 @@ def of_capture(model: ModelSizes, n_tokens: int, *, vectors: bool = False, probe
     # Here nothing travels, so that nothing has to come in parts.
     requests = min(model.n_layers, math.ceil(down / BYTES_AN_ANSWER)) if model.travels else 1
     return Estimate(
-        requests * (1 + probes),
+        requests * (1 + backward),
         requests,
         requests * OVERHEAD,
         down + requests * model.vocabulary_size * model.number_bytes,
