@@ -75,6 +75,12 @@ MEASURES = {
         "the same of the KL divergence, by gradients averaged over inputs that fade to nothing (integrated gradients)",
         "one pass forward and one backward of a row a step",
     ),
+    "refined": Measure(
+        "l2",
+        "none",
+        "l2 or l1, whichever is better, corrected again and again by what each edge gains the trace's own subgraphs",
+        "a budget of passes: 13 unless another is given",
+    ),
     "random": Measure("l1", "random", "uniform: a random connected order of every size", "none"),
 }
 """The importance measures by name."""
@@ -85,7 +91,7 @@ PROBED = ("fisher", "fisher+projection", "rescored")
 ATTRIBUTED = ("eap", "eap-ig")
 """The attribution methods of the field: see `strace_widgets.interventions.attribution`."""
 
-GRADIENTS = (*PROBED, *ATTRIBUTED)
+GRADIENTS = (*PROBED, *ATTRIBUTED, "refined")
 """The measures that need gradients."""
 
 RESCORED_AT = (0.2, 0.1)

@@ -7,10 +7,11 @@ magnitude. So nothing is added in units: each quantity is replaced by its quanti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .edges import Array, Edges
+from .edges import Edges
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Refined:
     start : str
         The measure whose weights it began with; empty for the measure ``"refined"``, which takes the better one of
         `STARTS`.
-    passes : tuple of int
+    passes : tuple of float
         The forward passes that each refinement in turn might take.
     total_variation : tuple of float
         Of its subgraphs of the sizes that refining looks at.
@@ -33,12 +34,18 @@ class Refined:
     """
 
     start: str = ""
-    passes: tuple[int, ...] = ()
+    passes: tuple[float, ...] = ()
     total_variation: tuple[float, ...] = ()
     gradients: bool = True
     masks: str = "all"
     attention: str = "recomputed"
     ablation: str = "zero"
+
+    def options(self) -> dict[str, Any]:
+        """Return the last refinement's budget, and the modes that are not the usual ones, as keyword arguments."""
+        usual = Refined()
+        changed = {name: getattr(self, name) for name in ("gradients", "masks", "attention", "ablation")}
+        return {"passes": self.passes[-1]} | {k: v for k, v in changed.items() if v != getattr(usual, k)}
 
 
 STARTS = ("l2", "l1")
@@ -75,4 +82,3 @@ def corrected(weights: Edges, gains: Edges, exists: Edges, step: float) -> Edges
     step : float
     """
     return Edges(*(w + np.float32(step) * q for w, q in zip(weights, quantiles(gains, exists), strict=True)))
-

@@ -56,8 +56,8 @@ def capture(
             for name, scored in zip(names, scores, strict=True):
                 scored.append(score_layer(layer, name, architecture["n_heads"]))
         logits = predicted(model.output)[0, -1].float()
-        answers = [answer(scored, logits, half) for scored in scores]
-        captured = (answers[0] if isinstance(score, str) else answers).save()  # type: ignore[attr-defined]
+        answers: Any = [answer(scored, logits, half) for scored in scores]
+        captured = (answers[0] if isinstance(score, str) else answers).save()
     return captured
 
 

@@ -160,7 +160,8 @@ def differentiate(error: Any, presences: list[Any], harm: float, kept: tuple[Any
         found = torch.autograd.grad(error, asked, allow_unused=True)
     if any(gradient is None for gradient in found):
         raise RuntimeError(NO_DERIVATIVES)
-    remaining, gains = list(found), []
+    remaining: list[Any] = list(found)
+    gains: list[Any] = []
     for index, layer in enumerate(presences):
         gains.append([])
         for tensor, kind in zip(layer, kept, strict=True):

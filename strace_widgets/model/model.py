@@ -223,7 +223,9 @@ class Model(Reader):
 
     # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
 
-    def captures(self, token_ids: Array, score: str | tuple[str, ...] | None = None, probing: Probing | None = None) -> list[Call]:
+    def captures(
+        self, token_ids: Array, score: str | tuple[str, ...] | None = None, probing: Probing | None = None
+    ) -> list[Call]:
         """Return the calls that score every edge, or without a score capture what every edge carries.
 
         Raises
@@ -338,6 +340,7 @@ class Model(Reader):
 
     @property
     def half(self) -> bool:
+        """Whether large arrays of an answer come in float16."""
         return self.server is not None and self.server.precision == "float16"
 
     def ask(self, call: Call) -> Any:

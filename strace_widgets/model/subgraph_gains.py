@@ -55,15 +55,13 @@ def subgraph_gains(
     calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, harm, model.half)
     answers = [model.ask(call) for call in calls]
     found = [Edges(unpacked(answer[0]), *(kind.numpy(force=True) for kind in answer[1:4])) for answer in answers]
-    of_all = Edges(*(np.mean(kinds, axis=0, dtype=np.float32) for kinds in zip(*found, strict=True)))
+    of_all = Edges(*(np.stack(kinds).mean(axis=0) for kinds in zip(*found, strict=True)))
     far = _of_subgraphs([answer[4] for answer in answers], modes)
     _check_finite(model, of_all, far, full_logits, calls[0], masks[0])
     return of_all, far
 
 
-def subgraph_errors(
-    model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes
-) -> Array:
+def subgraph_errors(model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes) -> Array:
     """Return the total variation (N,) float64 of some subgraphs; parameters as for `subgraph_gains`.
 
     Raises
@@ -106,8 +104,7 @@ def _calls(
 
     gradients = function is gains.capture_subgraph_gains
     return [
-        Call(function, partial(args, masks[start : start + rows]), gradients)
-        for start in range(0, len(masks), rows)
+        Call(function, partial(args, masks[start : start + rows]), gradients) for start in range(0, len(masks), rows)
     ]
 
 

@@ -7,33 +7,33 @@ order seen is kept: refining can be stopped at any time.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+from tqdm.auto import tqdm
 
-from ..graph.edges import Edges, Graph
-from ..graph.measures import in_graph, measure_named, weigh
-from ..graph.modes import Modes
+from ..graph.measures import in_graph
 from ..graph.ranking import rank_edges
-from ..graph.refining import STARTS, Refined, corrected, quantiles
+from ..graph.refining import Refined, corrected, quantiles
 from ..model.subgraph_gains import subgraph_errors, subgraph_gains
 from . import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    from ..graph.edges import Array
+    from ..graph.modes import Modes
     from .strace import STrace
 
 PASSES = 13
 """The budget unless another is given, in forward passes."""
 
-STEP_COST, CHECK_COST = 3.5, 1.5
-"""What a step and a look at a few subgraphs take, in forward passes of the prompt: measured on short prompts, where a
-few more rows in a batch cost little (`benchmarks/passes.py`)."""
+CAPTURE_COST, STEP_COST, CHECK_COST = 1.3, 3.5, 1.2
+"""What weighing all edges, a step, and a last look at some subgraphs take, in forward passes of the same prompt."""
 
-TOKENS_A_BATCH = 96
-"""Longer batches cost in proportion: a long prompt's subgraphs are looked at one by one, at fewer sizes."""
+TOKENS_A_BATCH = 40
+"""How many tokens all rows of a batch have together: up to about as many, a row more costs less than a pass more."""
 
 SIZES = {1: (0.3,), 2: (0.15, 0.4), 3: (0.1, 0.2, 0.4), 4: (0.1, 0.2, 0.35, 0.55)}
 """The sizes of the subgraphs, by how many a batch holds."""
@@ -46,25 +46,14 @@ HARM = -0.35
 subgraphs need it."""
 
 
-@dataclass(frozen=True)
-class State:
-    """Where refining stands.
-
-    Attributes
-    ----------
-    weights : Edges of float32
-        Sums of quantiles.
-    best : STrace
-        The best trace seen.
-    """
-
-    weights: Edges
-    best: STrace
-
-
 def sizes_looked_at(n_tokens: int) -> tuple[float, ...]:
     """Return the sizes of the subgraphs that are run for a prompt of some length."""
     return SIZES[min(max(SIZES), max(1, TOKENS_A_BATCH // n_tokens))]
+
+
+def n_steps(passes: float) -> int:
+    """Return how many steps a budget suffices for."""
+    return max(0, int((passes - CHECK_COST) / STEP_COST))
 
 
 def area(trace: STrace) -> float:
@@ -73,8 +62,19 @@ def area(trace: STrace) -> float:
     return metrics.area(np.array([0, *sizes_looked_at(len(trace.tokens)), 1]), np.array([1, *far, 0]), "s")
 
 
+def refined(trace: STrace, passes: float, modes: Modes, *, gradients: bool = True, progress: bool = True) -> STrace:
+    """Return what refining a trace has found: see `strace_widgets.STrace.refine`."""
+    if not n_steps(passes):
+        least = STEP_COST + CHECK_COST
+        raise ValueError(f"A step of refining takes about {least:.0f} forward passes: passes={passes!r} is too few.")
+    found = refinement(trace, passes, modes)
+    *_, best = tqdm(found, total=n_steps(passes) + 1, desc="refining", leave=False, disable=not progress)
+    before = trace.refined or Refined(start=trace.importance)
+    return as_refined(best, passes, modes, before.start, before.passes)
+
+
 def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None = None) -> Iterator[STrace]:
-    """Yield the best trace seen after each step, while the budget lasts.
+    """Yield the best trace seen after each step, while the budget lasts; at least once.
 
     Parameters
     ----------
@@ -84,29 +84,38 @@ def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None 
     modes : Modes
         How subgraphs are run.
     rival : STrace, optional
-        A trace that the result must not be worse than, either.
+        Another trace of the prompt that the result must not be worse than.
     """
     exists, sizes = trace.graph.exists(), sizes_looked_at(len(trace.tokens))
-    current, best, step = trace, None, 0
+    current, best = trace, None
     weights = trace.weights if trace.refined else quantiles(trace.weights, exists)
-    while passes >= STEP_COST + CHECK_COST:
-        passes -= STEP_COST
+    for step in range(n_steps(passes)):
         masks = [current.mask(size) for size in sizes]
         gained, far = subgraph_gains(trace.model, trace.token_ids, masks, trace.full_logits, HARM, modes)
-        current = seen(current, far)
-        best = current if best is None or area(current) < area(best) else best
+        best = better(seen(current, far), best)
         yield best
         weights = corrected(weights, in_graph(gained, exists), exists, STEP * SHRINKS**step)
-        step += 1
         current = replace(current, weights=weights, ranks=rank_edges(weights, trace.graph))
-    last = [current] + ([rival] if rival else [])
+    last = [current] if rival is None else [current, rival]
     masks = [each.mask(size) for each in last for size in sizes]
     far = subgraph_errors(trace.model, trace.token_ids, masks, trace.full_logits, modes)
     for each, own in zip(last, np.split(far, len(last)), strict=True):
-        each = seen(each, own)
-        best = each if best is None or area(each) < area(best) else best
-    yield best
+        best = better(seen(each, own), best)
+    yield best if best is not None else current
 
 
-def seen(trace: STrace, total_variation: Any) -> STrace:
+def seen(trace: STrace, total_variation: Array) -> STrace:
+    """Return a trace with what its subgraphs' total variation was seen to be."""
     return replace(trace, refined=replace(trace.refined or Refined(), total_variation=tuple(total_variation.tolist())))
+
+
+def better(trace: STrace, other: STrace | None) -> STrace:
+    """Return the trace with the smaller `area`."""
+    return trace if other is None or area(trace) < area(other) else other
+
+
+def as_refined(trace: STrace, passes: float, modes: Modes, start: str = "", before: tuple[float, ...] = ()) -> STrace:
+    """Return a trace as the result of a refinement, which says how it was made."""
+    chosen = {name: getattr(modes, name) for name in ("masks", "attention", "ablation")}
+    how = replace(trace.refined or Refined(), start=start, passes=(*before, passes), **chosen)
+    return replace(trace, importance="refined", probing=None, refined=how, saved_view={})
