@@ -27,6 +27,7 @@ from strace_widgets.results import trace_file
 from strace_widgets.studies.prompts import read_prompts
 
 PROMPT = "w5 w17 w3 w88"
+OTHER = ({"id": "other", "text": PROMPT},)
 NAMES = {"path", "folder", "file", "filename", "directory", "session"}
 """What a parameter that is a path is called."""
 
@@ -107,9 +108,19 @@ READERS: dict[str, Reader] = {
         lambda _, path: sw.load_study(path),
         sw.errors.StudyError,
     ),
+    "studies.store.load_study:others": (
+        lambda given, path: (given.study(path), given.study(given.folder / "first", OTHER)),
+        lambda given, path: sw.load_study(given.study(given.folder / "first", OTHER).folder, path),
+        sw.errors.StudyError,
+    ),
     "findings.comparison_run.load_measure_comparison:folder": (
         lambda given, path: given.compared(path),
         lambda _, path: sw.load_measure_comparison(path),
+        sw.errors.StudyError,
+    ),
+    "findings.comparison_run.load_measure_comparison:others": (
+        lambda given, path: (given.compared(path), given.compared(given.folder / "first", OTHER)),
+        lambda given, path: sw.load_measure_comparison(given.folder / "first", path),
         sw.errors.StudyError,
     ),
     "studies.run.study:prompts": (
