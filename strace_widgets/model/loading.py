@@ -49,12 +49,11 @@ def load_model(
     Parameters
     ----------
     source : str, Path, torch.nn.Module, nnsight model or transformers pipeline, optional
-        A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. This and
-        ``"google/gemma-3-270m"`` (under Gemma's terms of use) are read from the Python packages that ship them, where
-        these are installed, with weights dequantised from few bits; ``revision="main"`` asks the hub for its own. Of a
-        model that reads pictures, too, the decoder is used, with prompts of text. A model that you hold stays as it is:
-        only while it runs here it is in evaluation mode, without dropout, and its attention is eager, since s-Trace
-        reads the attention probabilities. With ``remote``, the hub id under which the server knows it.
+        A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. It and
+        ``"google/gemma-3-270m"`` (under Gemma's terms of use) come dequantised from Python packages, if installed. Of a
+        model that reads pictures, too, the decoder is used, with prompts of text. One that you hold stays as it is:
+        only while it runs here it has no dropout, and eager attention. With ``remote``, the hub id that the server
+        knows.
     remote : bool or str
         True for NDIF's public service (or what nnsight is configured for), an address for an NDIF of your own,
         ``"local"`` for nnsight's imitation of a server in this process. Weights are not downloaded from a server's
@@ -62,7 +61,7 @@ def load_model(
     tokenizer : Hugging Face tokenizer, optional
         For a model that you hold, or in place of the repository's.
     revision : str, optional
-        Of a hub id.
+        Of a hub id: the hub is then asked even for a model that a package ships.
     **options
         Here: passed to ``AutoModelForCausalLM.from_pretrained``, for example ``dtype=torch.bfloat16`` or
         ``device_map="auto"``; those that say where a repository is read from (``subfolder``, ``token``, ``cache_dir``,
