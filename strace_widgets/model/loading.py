@@ -50,10 +50,9 @@ def load_model(
     ----------
     source : str, Path, torch.nn.Module, nnsight model or transformers pipeline, optional
         A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. It and
-        ``"google/gemma-3-270m"`` (under Gemma's terms of use) come dequantised from Python packages, if installed. Of a
-        model that reads pictures, too, the decoder is used, with prompts of text. One that you hold stays as it is:
-        only while it runs here it has no dropout, and eager attention. With ``remote``, the hub id that the server
-        knows.
+        ``"google/gemma-3-270m"`` (Gemma's terms of use) come dequantised from packages, if installed. Of a model that
+        reads pictures, too, the decoder is used, with text. One that you hold stays as it is: only while it runs here
+        has it no dropout, and eager attention. With ``remote``, the hub id that the server knows.
     remote : bool or str
         True for NDIF's public service (or what nnsight is configured for), an address for an NDIF of your own,
         ``"local"`` for nnsight's imitation of a server in this process. Weights are not downloaded from a server's
@@ -143,7 +142,7 @@ def _read(source: AnyPath | None, tokenizer: Any, options: dict[str, Any]) -> Fo
     try:
         module = _from_pretrained(origin, settings)
     except (OSError, ValueError) as reason:
-        raise not_found(origin, reason) from reason
+        raise not_found(origin, reason, shipped.advice(origin)) from reason
     require_rotary_embedding_is_read(module.config, origin)
     found = tokenizer or tokenizer_of(origin, options)
     return Found(module, found, origin, short_name(origin), remembered(options, tokenizer))
@@ -220,13 +219,13 @@ def short_name(origin: str) -> str:
     return origin.rstrip("/").rsplit("/", 1)[-1]
 
 
-def not_found(source: str, reason: Exception) -> ModelNotFoundError:
+def not_found(source: str, reason: Exception, advice: str = "") -> ModelNotFoundError:
     """Return the exception for a name under which nothing loads."""
     folder = Path(source)
     nor = "" if folder.exists() else f", and there is no folder {absolute(folder)}"
     return ModelNotFoundError(
         f"No model could be loaded from {source!r} ({first_line(reason)}){nor}. Give a folder with a saved model, a "
-        f"hub id such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default model.{shipped.advice(source)}"
+        f"hub id such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default model.{advice}"
     )
 
 
