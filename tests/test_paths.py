@@ -22,7 +22,7 @@ import tiny_models
 import strace_widgets as sw
 from strace_widgets import __main__ as command_line
 from strace_widgets import paths
-from strace_widgets.model import default_model
+from strace_widgets.model.shipped import models
 from strace_widgets.results import trace_file
 from strace_widgets.studies.prompts import read_prompts
 
@@ -370,7 +370,7 @@ def test_folders_among_the_options_and_variables_know_the_home_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STRACE_WIDGETS_CACHE", "~/models")
-    assert default_model.cache_folder() == home / "models"
+    assert models.cache_folder() == home / "models"
     asked: list[dict[str, Any]] = []
 
     def refuse(_: str, **options: Any) -> None:

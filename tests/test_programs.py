@@ -33,12 +33,15 @@ def saved_model(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return sw.load_model(tmp_path / "model")
 
 
+@pytest.mark.parametrize(
+    ("importance", "options"), [("l1", {}), ("eap", {}), ("eap-ig", {"steps": 3})], ids=["l1", "eap", "eap-ig"]
+)
 @pytest.mark.parametrize("which", ["strace_widgets", "nnsight"])
 def test_programs_of_a_held_model_run_once_it_is_defined(
-    which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    which: str, importance: str, options: dict[str, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     my_model = tiny_models.tiny()
-    session = Session(sw.trace(sw.load_model(my_model), [5, 17, 3, 88, 41]))
+    session = Session(sw.trace(sw.load_model(my_model), [5, 17, 3, 88, 41], importance, **options))
     assert session.code_note() == "Define my_model first: the model that you hold."
     shown = session.evaluate(100, {"1.2": "off"})
     program = tmp_path / "program.py"

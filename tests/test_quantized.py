@@ -80,6 +80,9 @@ def test_gradients_of_a_quantized_model_are_right_or_refused(case: tuple[str, An
             sw.trace(model, PROMPT, importance="fisher")
         return
     assert kind not in {"torch-dynamic", "torchao-dynamic"}
+    if model.architecture.rows_apart:
+        with pytest.raises(sw.errors.UnsupportedArchitectureError, match=r"steps of 'eap-ig' run in one batch"):
+            sw.trace(model, PROMPT, importance="eap-ig")
     held, unpacked = (sw.trace(each, PROMPT, importance="fisher").weights for each in (model, plain))
     # Without the gradients of quantized parts it is below 0.8, for attention edges below 0.5.
     for part in sw.Edges._fields:

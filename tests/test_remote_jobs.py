@@ -22,8 +22,11 @@ from strace_widgets.model import request_estimates as estimates
 CLOSE = 1e-5
 
 
-def test_a_submitted_trace_is_the_trace_that_waiting_gives(remote_tiny: Any, ndif: MockNDIF) -> None:
-    job = sw.submit(remote_tiny, PROMPT, "fisher", probes=2, seed=3)
+@pytest.mark.parametrize(("importance", "options"), [("fisher", {"probes": 2, "seed": 3}), ("eap-ig", {"steps": 3})])
+def test_a_submitted_trace_is_the_trace_that_waiting_gives(
+    remote_tiny: Any, ndif: MockNDIF, importance: str, options: dict[str, int]
+) -> None:
+    job = sw.submit(remote_tiny, PROMPT, importance, **options)
     assert [request.url.path for request in ndif.asked] == ["/request"], "it returns at once"
     assert repr(job) == f"Job job-1: a trace of {PROMPT!r} on tiny"
     assert [job.status for _ in range(4)] == ["queued", "running", "completed", "completed"]
@@ -31,8 +34,8 @@ def test_a_submitted_trace_is_the_trace_that_waiting_gives(remote_tiny: Any, ndi
     asked = len(ndif.asked)
     assert job.result() is found
     assert len(ndif.asked) == asked, "an answer is fetched once"
-    waited = sw.trace(remote_tiny, PROMPT, "fisher", probes=2, seed=3)
-    assert found.options == waited.options == {"probes": 2, "seed": 3}
+    waited = sw.trace(remote_tiny, PROMPT, importance, **options)
+    assert found.options == waited.options == options
     for theirs, ours in zip((*found.weights, *found.ranks), (*waited.weights, *waited.ranks), strict=True):
         assert np.array_equal(theirs, ours)
 

@@ -45,9 +45,10 @@ def same_trace(found: sw.STrace, expected: sw.STrace) -> None:
 # The numbers.
 
 
-@pytest.mark.parametrize("importance", ["l1", "l2", "projection", "fisher", "rescored"])
+@pytest.mark.parametrize("importance", ["l1", "l2", "projection", "fisher", "rescored", "eap", "eap-ig"])
 def test_a_model_on_a_server_gives_the_numbers_of_one_here(remote_tiny: Any, tiny: Any, importance: str) -> None:
     same_trace(sw.trace(remote_tiny, PROMPT, importance), sw.trace(tiny, PROMPT, importance))
+    assert remote_tiny.server.traffic.requests == (3 if importance == "rescored" else 1)
 
 
 def test_a_trace_a_sweep_and_a_switch_are_one_request_each(remote_tiny: Any, tiny: Any) -> None:

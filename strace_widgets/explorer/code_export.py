@@ -51,17 +51,33 @@ def note(model: Model) -> str:
 def with_this_package(trace: STrace, n_edges: int, toggles: dict[str, str], masks: str) -> str:
     """Return the short program."""
     modes = "" if masks == "all" else f", masks={masks!r}"
-    options = "".join(f", {name}={value!r}" for name, value in trace.options.items())
-    ids = trace.token_ids.tolist()
     return f"""import strace_widgets as sw
 
 {_loaded(trace.model)}
-{_about(trace)}trace = sw.trace(model, {ids}, importance={trace.importance!r}{options})  # {trace.prompt!r}
+{_about(trace)}{_traced(trace)}
 sweep = trace.evaluate([{size_of(n_edges, trace.n_edges)!r}], toggles={toggles!r}{modes})
 print("TV", sweep.total_variation[0])
 for token in sweep.top[0]:
     print(f"{{token.probability:.4f}} {{token.token!r}}")
 """
+
+
+def _traced(trace: STrace) -> str:
+    """Return the lines that make the trace again."""
+    ids, refined = trace.token_ids.tolist(), trace.refined
+    chained = refined is not None and bool(refined.start)
+    importance = refined.start if refined and chained else trace.importance
+    options = {} if chained else trace.options
+    lines = [f"trace = sw.trace(model, {ids}, importance={importance!r}{_arguments(options)})  # {trace.prompt!r}"]
+    if refined:
+        own = refined.options()
+        again = refined.passes if chained else refined.passes[1:]
+        lines += [f"trace = trace.refine({_arguments(own | {'passes': passes})[2:]})" for passes in again]
+    return "\n".join(lines)
+
+
+def _arguments(options: dict[str, Any]) -> str:
+    return "".join(f", {name}={value!r}" for name, value in options.items())
 
 
 def with_nnsight(trace: STrace, n_edges: int, toggles: dict[str, str], masks: str) -> str:

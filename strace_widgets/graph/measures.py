@@ -1,13 +1,13 @@
 """Scores of edges to weights: how much each edge matters to the node that it enters.
 
-`MEASURES` is the whole choice in one table. Most compare an edge's vector with its node; the three of `PROBED`
-estimate what the prediction loses without it, which takes gradients.
+`MEASURES` is the whole choice in one table. Most compare an edge's vector with its node; those of `GRADIENTS`
+estimate what the prediction loses without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,12 +62,37 @@ MEASURES = {
         "fisher+projection, to which an edge's gain to a subgraph is added, at two sizes in turn",
         "as fisher, and two passes each time",
     ),
+    "eap": Measure(
+        "eap",
+        "none",
+        "gradient x activation at the full model: what the predicted token's log probability loses without the edge, "
+        "to first order (edge attribution patching)",
+        "a backward pass",
+    ),
+    "eap-ig": Measure(
+        "eap-ig",
+        "none",
+        "the same of the KL divergence, by gradients averaged over inputs that fade to nothing (integrated gradients)",
+        "one pass forward and one backward of a row a step",
+    ),
+    "refined": Measure(
+        "l2",
+        "none",
+        "l2 or l1, whichever is better, corrected again and again by what each edge gains the trace's own subgraphs",
+        "a budget of passes: 13 unless another is given",
+    ),
     "random": Measure("l1", "random", "uniform: a random connected order of every size", "none"),
 }
 """The importance measures by name."""
 
 PROBED = ("fisher", "fisher+projection", "rescored")
-"""The measures that need gradients: see `strace_widgets.interventions.gradients`."""
+"""The measures that probe the prediction at random: see `strace_widgets.interventions.gradients`."""
+
+ATTRIBUTED = ("eap", "eap-ig")
+"""The attribution methods of the field: see `strace_widgets.interventions.attribution`."""
+
+GRADIENTS = (*PROBED, *ATTRIBUTED, "refined")
+"""The measures that need gradients."""
 
 BY_MODES = ("refined",)
 """The measures whose weights depend on how subgraphs are evaluated, so that each combination of modes has its own."""
@@ -81,7 +106,7 @@ GAIN, HARM = 1.2, 0.5
 
 @dataclass(frozen=True)
 class Probing:
-    """How the measures of `PROBED` probe the prediction.
+    """How the measures of `GRADIENTS` ask the prediction; each reads what concerns it.
 
     Attributes
     ----------
@@ -92,17 +117,25 @@ class Probing:
     constant : float
         c of ``fisher+projection`` and ``rescored``: how much an edge's share in its node counts beside its effect on
         the prediction.
+    steps : int
+        m of ``eap-ig``: how many inputs the gradients are averaged over, a row of one batch each.
     """
 
     probes: int = 4
     seed: int = 0
     constant: float = 0.3
+    steps: int = 5
 
     def __post_init__(self) -> None:
         if self.probes < 1:
             raise ValueError(f"A measure with probes needs at least one of them; probes={self.probes!r} is none.")
         if not 0 <= self.constant < float("inf"):
             raise ValueError(f"The constant of a measure is a number from 0 on; this is {self.constant!r}.")
+        if self.steps < 2:  # noqa: PLR2004
+            raise ValueError(
+                f"Integrated gradients take at least two steps, since the divergence has no slope at the last of them; "
+                f"steps={self.steps!r} is too few."
+            )
 
     def options(self, importance: str) -> dict[str, Any]:
         """Return what differs from a measure's defaults, as keyword arguments of `strace_widgets.trace`."""
@@ -110,8 +143,19 @@ class Probing:
         return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
     def plain(self, score: str) -> dict[str, Any]:
-        """Return the same as plain data for `strace_widgets.interventions.gradients.capture_probed`."""
-        return asdict(self) | ({"constant": 0.0} if score == "fisher" else {})
+        """Return the same as plain data for what captures a score: `gradients.capture_probed` or `attribution`'s."""
+        if score == "eap":
+            return {"steps": 1, "metric": "log probability"}
+        if score == "eap-ig":
+            return {"steps": self.steps, "metric": "divergence"}
+        constant = 0.0 if score == "fisher" else self.constant
+        return {"probes": self.probes, "seed": self.seed, "constant": constant}
+
+    def backward_passes(self, importance: str) -> int:
+        """Return how many backward passes weighing every edge takes, beside the forward pass."""
+        if importance in PROBED:
+            return self.probes
+        return int(importance in ATTRIBUTED)
 
 
 def depends_on_modes(importance: str) -> bool:
@@ -124,7 +168,13 @@ def depends_on_modes(importance: str) -> bool:
     return importance in BY_MODES
 
 
-def probing_of(importance: str, probes: int | None = None, seed: int = 0, constant: float | None = None) -> Probing:
+def probing_of(
+    importance: str,
+    probes: int | None = None,
+    seed: int = 0,
+    constant: float | None = None,
+    steps: int | None = None,
+) -> Probing:
     """Return how a measure probes: as it is given, and by default where it is None.
 
     Raises
@@ -133,8 +183,9 @@ def probing_of(importance: str, probes: int | None = None, seed: int = 0, consta
         When a number makes no sense.
     """
     # Two probes leave ``rescored`` passes for its corrections, so that it costs as much as three more probes would.
-    usual = 2 if importance == "rescored" else Probing.probes
-    return Probing(usual if probes is None else probes, seed, Probing.constant if constant is None else constant)
+    usual = Probing(2 if importance == "rescored" else Probing.probes, seed)
+    given: dict[str, Any] = {"probes": probes, "constant": constant, "steps": steps}
+    return replace(usual, **{name: value for name, value in given.items() if value is not None})
 
 
 def add_gains(weights: Edges, gains: Edges) -> Edges:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from .access import predicted
-from .edge_vectors import layer_vectors, score_factored, score_vectors
+from .edge_vectors import LayerVectors, layer_vectors, score_factored, score_vectors
 from .packing import answer, packed, stack
 
 
@@ -19,7 +19,7 @@ def capture(
     model: Any,
     architecture: dict[str, Any],
     token_ids: Any,
-    score: str,
+    score: str | tuple[str, ...],
     layers: tuple[int, int] | None = None,
     half: bool = False,  # noqa: FBT001, FBT002
     **run: Any,
@@ -32,7 +32,7 @@ def capture(
     architecture : dict
     token_ids : (1, T) int64 tensor
     score : {"l1", "l2", "proximity", "cosine", "projection"}
-        See `score_vectors`.
+        See `score_vectors`. Several names are scored in the same pass.
     layers : (int, int), optional
         The first layer, and that after the last; all of them by default. A large answer comes in several parts.
     half : bool
@@ -44,25 +44,32 @@ def capture(
     -------
     attention (L, H, T, T), attention_residual (L, T), mlp (L, T), mlp_residual (L, T), logits (V,) : tensors
         The scores in the order of `Edges`, then the full model's last-position logits. The first
-        and the last as `packed`, the others in float32. None when the run was only sent.
+        and the last as `packed`, the others in float32. None when the run was only sent. With several names, one such
+        list for each.
     """
     captured: Any = None
+    names = (score,) if isinstance(score, str) else score
     with model.trace(token_ids, **architecture["keywords"], **run):
-        scores: list[Any] = []
+        scores: list[list[Any]] = [[] for _ in names]
         for index in range(*(layers or (0, architecture["n_layers"]))):
             layer = layer_vectors(model, architecture, index)
-            heads = range(architecture["n_heads"])
-            attention = [score_factored(score, layer.factors[h], layer.heads(h), layer.attention_node) for h in heads]
-            scores.append(
-                (
-                    torch.stack(attention),
-                    score_vectors(score, layer.attention_residual, layer.attention_node),
-                    score_vectors(score, layer.mlp, layer.mlp_node),
-                    score_vectors(score, layer.mlp_residual, layer.mlp_node),
-                )
-            )
-        captured = answer(scores, predicted(model.output)[0, -1].float(), half).save()
+            for name, scored in zip(names, scores, strict=True):
+                scored.append(score_layer(layer, name, architecture["n_heads"]))
+        logits = predicted(model.output)[0, -1].float()
+        answers: Any = [answer(scored, logits, half) for scored in scores]
+        captured = (answers[0] if isinstance(score, str) else answers).save()
     return captured
+
+
+def score_layer(layer: LayerVectors, score: str, n_heads: int) -> tuple[Any, ...]:
+    """Return a score of every edge of a layer: (H, T, T), and three (T,)."""
+    attention = [score_factored(score, layer.factors[h], layer.heads(h), layer.attention_node) for h in range(n_heads)]
+    return (
+        torch.stack(attention),
+        score_vectors(score, layer.attention_residual, layer.attention_node),
+        score_vectors(score, layer.mlp, layer.mlp_node),
+        score_vectors(score, layer.mlp_residual, layer.mlp_node),
+    )
 
 
 def capture_vectors(

@@ -137,7 +137,10 @@ def bounded(gradient: Any) -> Any:
 
 
 def into_nodes(figure: Any, vectors: list[Any]) -> list[Any]:
-    """Return the gradients (T, M) of a figure with respect to each layer's attention node and MLP node, in pairs."""
+    """Return the gradients (T, M) of a figure with respect to each layer's attention node and MLP node, in pairs.
+
+    Where the run is a batch, these are the sums over its rows.
+    """
     handles = [tensor for layer in vectors for tensor, _ in layer.handles]
     # In a server's sandbox tensors arrive without what they were made from, whatever they say of themselves.
     found: Any = [None]
@@ -148,7 +151,8 @@ def into_nodes(figure: Any, vectors: list[Any]) -> list[Any]:
     pairs = []
     for index, layer in enumerate(vectors):
         both = zip(found[2 * index : 2 * index + 2], layer.handles, strict=True)
-        pairs.append([gradient.reshape(layer.mlp_node.shape).float() / scale for gradient, (_, scale) in both])
+        rows = (-1, *layer.mlp_node.shape)
+        pairs.append([gradient.reshape(rows).float().sum(0) / scale for gradient, (_, scale) in both])
     return pairs
 
 

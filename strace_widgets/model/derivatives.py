@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NoGradientsError, RemoteError
-from ..graph.measures import PROBED
+from ..errors import NoGradientsError, RemoteError, UnsupportedArchitectureError
+from ..graph.measures import GRADIENTS
 from ..interventions.gradients import REFUSED
 
 if TYPE_CHECKING:
@@ -35,6 +35,20 @@ def check(name: str, module: Any, architecture: Architecture) -> None:
         )
 
 
+def check_batch(name: str, architecture: Architecture, score: str) -> None:
+    """Raise where a score takes several rows in one pass, and the model's rows change one another.
+
+    Raises
+    ------
+    UnsupportedArchitectureError
+    """
+    if score == "eap-ig" and architecture.rows_apart:
+        raise UnsupportedArchitectureError(
+            f"The steps of 'eap-ig' run in one batch, and what runs beside a prompt changes the numbers of {name}, "
+            "whose modules round by the whole batch: choose another measure, such as 'eap'."
+        )
+
+
 def refusal(reason: Exception, name: str) -> NoGradientsError | None:
     """Return what an exception of a run says about derivatives, in words; None if it says nothing of them."""
     if isinstance(reason, RemoteError):
@@ -48,6 +62,6 @@ def refusal(reason: Exception, name: str) -> NoGradientsError | None:
 
 def _refused(name: str, why: str) -> NoGradientsError:
     return NoGradientsError(
-        f"{name} gives no gradients here, which the measures {', '.join(map(repr, PROBED))} need ({why}): choose "
+        f"{name} gives no gradients here, which the measures {', '.join(map(repr, GRADIENTS))} need ({why}): choose "
         "another measure, such as 'l2'."
     )

@@ -17,16 +17,17 @@ from tqdm.auto import tqdm
 from ..cache import Cache
 from ..errors import NotCopiedError, RemoteError, UnsupportedArchitectureError
 from ..graph.edges import Array, Edges, Graph
-from ..graph.measures import PROBED, Captured, Probing
+from ..graph.measures import GRADIENTS, PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
-from ..interventions import capture, gradients, masked, mean_ablation
+from ..interventions import attribution, capture, gradients, masked, mean_ablation
 from . import derivatives, finite
 from . import request_estimates as estimates
 from .calls import Call, Server
 from .changes import check_in_place, state_of
 from .discovery.matrices import rows_of, width_taken
 from .running import running
+from .shipped import models as shipped
 from .tensors import as_row, coarsened, toggle_rows, unpacked, with_others_kept
 from .text.reader import Reader
 from .text.reference_text import N_TOKENS, reference_ids
@@ -114,7 +115,7 @@ class Model(Reader):
     def sizes(self) -> estimates.ModelSizes:
         """What the cost of a request is counted with."""
         a = self.architecture
-        number_bytes = 2 if self._half else 4
+        number_bytes = 2 if self.half else 4
         return estimates.ModelSizes(
             a.n_layers,
             a.n_heads,
@@ -133,6 +134,7 @@ class Model(Reader):
     def describe(self) -> str:
         """Return what was found and proved about the model, a line a part."""
         lines = {"model": f"{self.name} ({self.architecture.name}), {self.dtype}"} | self.architecture.described()
+        lines |= shipped.described(self.source)
         lines |= {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
         width = max(map(len, lines))
         return "\n".join(f"{name:{width}}  {text}" for name, text in lines.items())
@@ -147,12 +149,12 @@ class Model(Reader):
     def capture(self, token_ids: Array, score: str, probing: Probing | None = None) -> tuple[Edges, Array]:
         """Return a score of every edge and the full model's last logits (V,), in one forward pass.
 
-        The scores of `PROBED` take a backward pass a probe as well. A server's answer that
+        The scores of `GRADIENTS` take backward passes as well. A server's answer that
         would be large comes in several parts, a few layers each, at these passes a part.
         """
         calls = self.captures(token_ids, score, probing)
         scores, logits = self.joined_scores(self._run(calls, "scores", token_ids, f"{score} {probing}"))
-        finite.check_scores(self, scores, logits, calls[0], backward=score in PROBED)
+        finite.check_scores(self, scores, logits, calls[0], backward=score in GRADIENTS)
         return scores, logits
 
     def capture_gains(self, token_ids: Array, mask: Edges, full_logits: Array) -> Edges:
@@ -161,7 +163,7 @@ class Model(Reader):
 
         def args() -> tuple[Any, ...]:
             keep = tuple(torch.from_numpy(kind) for kind in mask)
-            return as_row(token_ids), keep, torch.from_numpy(full_logits), self._half
+            return as_row(token_ids), keep, torch.from_numpy(full_logits), self.half
 
         gains, logits = self.joined_scores([self.ask(Call(gradients.capture_gains, args, gradients=True))])
         ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
@@ -211,7 +213,7 @@ class Model(Reader):
     @cached_property
     def _means(self) -> list[Any]:
         row = as_row(self.reference_ids())
-        call = Call(mean_ablation.reference_means, lambda: (row, self._half))
+        call = Call(mean_ablation.reference_means, lambda: (row, self.half))
         means = list(self.ask(call))
         if not all(np.isfinite(unpacked(each)).all() for each in means):
             raise finite.not_finite(self, "on the reference text of the means", call)
@@ -223,7 +225,9 @@ class Model(Reader):
 
     # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
 
-    def captures(self, token_ids: Array, score: str | None = None, probing: Probing | None = None) -> list[Call]:
+    def captures(
+        self, token_ids: Array, score: str | tuple[str, ...] | None = None, probing: Probing | None = None
+    ) -> list[Call]:
         """Return the calls that score every edge, or without a score capture what every edge carries.
 
         Raises
@@ -236,11 +240,13 @@ class Model(Reader):
         how: tuple[Any, ...] = (score,)
         if score is None:
             function, how = capture.capture_vectors, ()
-        elif score in PROBED:
-            function, how = gradients.capture_probed, ((probing or Probing()).plain(score),)
+        elif score in GRADIENTS:
+            derivatives.check_batch(self.name, self.architecture, score)
+            function = gradients.capture_probed if score in PROBED else attribution.capture_attributed
+            how = ((probing or Probing()).plain(score),)
         parts = estimates.parts(self.architecture.n_layers, estimate.requests)
         return [
-            Call(function, partial(lambda part: (as_row(token_ids), *how, part, self._half), part), score in PROBED)
+            Call(function, partial(lambda part: (as_row(token_ids), *how, part, self.half), part), score in GRADIENTS)
             for part in parts
         ]
 
@@ -275,7 +281,7 @@ class Model(Reader):
             ranks, rows = with_others_kept(ranks), 1
         # Frozen attention is that of a row of the whole model, which each pass then carries in front.
         whole = np.full(int(flags["frozen"]), -1)
-        how = (flags, states, self._half, self.means() if mean else None)
+        how = (flags, states, self.half, self.means() if mean else None)
         arguments = partial(self._masks, token_ids, ranks, how)
         switched = stacked(toggles or Toggles(ranks.n_layers, ranks.n_heads))
         calls = []
@@ -284,6 +290,15 @@ class Model(Reader):
             of_pass = toggle_rows(switched, start, len(sizes), len(whole))
             calls.append(Call(masked.evaluate, partial(arguments, of_pass, sizes), states=states))
         return calls
+
+    def capture_each(self, token_ids: Array, scores: tuple[str, ...]) -> tuple[list[Edges], Array]:
+        """Return several scores of every edge, without gradients, and the full model's last logits, in one pass."""
+        calls = self.captures(token_ids, scores)
+        parts = self._run(calls, "each", token_ids, " ".join(scores))
+        found = [self.joined_scores([part[number] for part in parts]) for number in range(len(scores))]
+        for each, logits in found:
+            finite.check_scores(self, each, logits, calls[0])
+        return [each for each, _ in found], found[0][1]
 
     def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
         """Return the scores and logits of the answers to `captures`."""
@@ -326,7 +341,8 @@ class Model(Reader):
         return as_row(token_ids), tensors, torch.as_tensor(kept, dtype=torch.int32), toggles, *how
 
     @property
-    def _half(self) -> bool:
+    def half(self) -> bool:
+        """Whether large arrays of an answer come in float16."""
         return self.server is not None and self.server.precision == "float16"
 
     def ask(self, call: Call) -> Any:

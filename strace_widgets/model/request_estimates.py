@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import RequestTooLargeError
+
+if TYPE_CHECKING:
+    from ..graph.edges import Edges
 
 PROBABILITIES_A_PASS = 1 << 26
 """Attention probabilities (rows x H x T x T) that one batched pass may hold: 256 MB in float32; the rest waits."""
 
 BYTES_AN_ANSWER = 1 << 28
 """Beyond this, an answer comes in parts: a few layers each."""
+
+MASKS_A_CALL = 15
+"""How many subgraphs travel together, a bit of an int16 each."""
 
 OVERHEAD = 60_000
 """Bytes of every request besides its arrays: the functions' source and the model's tree, compressed."""
@@ -52,7 +58,8 @@ class Estimate:
     Attributes
     ----------
     passes : int
-        Forward passes; those of a sweep run a batch of sizes, and a probe's backward pass counts as one.
+        Forward passes; those of a sweep run a batch of sizes, those of ``eap-ig`` one of steps, and a backward pass
+        counts as one.
     requests : int
     bytes_up, bytes_down : int
     """
@@ -97,8 +104,11 @@ class Estimate:
             )
 
 
-def of_capture(model: ModelSizes, n_tokens: int, *, vectors: bool = False, probes: int = 0) -> Estimate:
-    """Return what weighing every edge costs; with ``vectors``, for a measure of the user's own."""
+def of_capture(model: ModelSizes, n_tokens: int, *, vectors: bool = False, backward: int = 0) -> Estimate:
+    """Return what weighing every edge costs; with ``vectors``, for a measure of the user's own.
+
+    ``backward`` is the number of backward passes that it takes.
+    """
     large = model.n_layers * model.n_heads * n_tokens**2
     if vectors:
         large += model.n_layers * n_tokens * (model.n_heads + 5) * model.d_model
@@ -107,7 +117,7 @@ def of_capture(model: ModelSizes, n_tokens: int, *, vectors: bool = False, probe
     # Here nothing travels, so that nothing has to come in parts.
     requests = min(model.n_layers, math.ceil(down / BYTES_AN_ANSWER)) if model.travels else 1
     return Estimate(
-        requests * (1 + probes),
+        requests * (1 + backward),
         requests,
         requests * OVERHEAD,
         down + requests * model.vocabulary_size * model.number_bytes,
@@ -139,6 +149,11 @@ def of_sweep(model: ModelSizes, n_tokens: int, n_sizes: int, *, mean: bool = Fal
 def rows_a_pass(n_heads: int, n_tokens: int) -> int:
     """Return how many sizes one batched pass runs."""
     return max(1, PROBABILITIES_A_PASS // (n_heads * n_tokens**2))
+
+
+def rows_a_gain(mask: Edges) -> int:
+    """Return how many subgraphs one forward and backward pass runs: the probabilities of all layers are kept."""
+    return max(1, 2 * PROBABILITIES_A_PASS // mask.attention.size)
 
 
 def parts(n_layers: int, n_parts: int) -> list[tuple[int, int]]:

@@ -21,7 +21,7 @@ from ..errors import (
     VersionMismatchError,
     WrongKeyError,
 )
-from ..graph.measures import PROBED
+from ..graph.measures import GRADIENTS
 from ..interventions.gradients import REFUSED
 from .key import PAGE, scrubbed
 
@@ -107,7 +107,7 @@ def failed(server: Asked, text: str, model_name: str) -> RemoteError:
     if _says(text, REFUSED):
         return GradientsRefusedError(
             f"The server {server.url} gives your requests no gradients, which the measures "
-            f"{', '.join(map(repr, PROBED))} need: it runs the code of people whom it has no reason to trust in a "
+            f"{', '.join(map(repr, GRADIENTS))} need: it runs the code of people whom it has no reason to trust in a "
             "sandbox, and none pass its wall. Choose another measure, such as 'l2', or ask who runs the server.",
             text,
         )

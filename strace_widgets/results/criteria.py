@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..graph.edges import size_of
 from .metrics import NUCLEI
 
 if TYPE_CHECKING:
     from ..graph.edges import Array
     from .sweep import Sweep
+
+BETWEEN = 16
+"""How many sizes `smallest` tries between two computed levels."""
 
 Criterion = Callable[["Sweep"], "Array"]
 
@@ -99,6 +103,27 @@ def chosen(*, top1: bool, total_variation: float | None, nucleus: float | None) 
     if not asked:
         raise ValueError("Say what must hold: top1=True, total_variation=0.1 or nucleus=0.6.")
     return asked
+
+
+def smallest(
+    sweep: Sweep, must_hold: Sequence[Criterion], n_edges: int, evaluate: Callable[[list[float]], Sweep] | None
+) -> float:
+    """Return the smallest s from which on criteria hold: at the sizes of a sweep, then at `BETWEEN` more.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    must_hold : sequence of criteria
+    n_edges : int
+        E, of the whole graph.
+    evaluate : callable, optional
+        From sizes to a sweep; without it, only the sizes of the first sweep are judged.
+    """
+    if evaluate is None:
+        return necessary_size(sweep, *must_hold)
+    last_failing, first_lasting = bracket(sweep, must_hold)
+    between = np.unique(np.linspace(last_failing, first_lasting, BETWEEN + 1).round().astype(int)[1:])
+    return necessary_size(evaluate([size_of(int(n), n_edges) for n in between]), *must_hold)
 
 
 def lasting(sweep: Sweep, *criteria: Criterion) -> int | None:

@@ -46,7 +46,7 @@ class Work:
     origin : Origin
         How the prompt became token ids.
     seed : int
-    probes, constant
+    probes, constant, steps
         See `strace_widgets.graph.measures.Probing`.
     sizes : list of float
         Of a sweep.
@@ -67,12 +67,13 @@ class Work:
     modes: dict[str, Any] = field(default_factory=dict)
     probes: int = Probing.probes
     constant: float = Probing.constant
+    steps: int = Probing.steps
     origin: Origin = field(default_factory=Origin)
 
     @property
     def probing(self) -> Probing:
-        """How the prediction is probed."""
-        return Probing(self.probes, self.seed, self.constant)
+        """How the prediction is asked."""
+        return Probing(self.probes, self.seed, self.constant, self.steps)
 
 
 class JobFile(Header):
@@ -185,6 +186,7 @@ def submit(
     seed: int = 0,
     probes: int | None = None,
     constant: float | None = None,
+    steps: int | None = None,
 ) -> Job:
     """Send a prompt to be traced and return at once, with the job; `Job.result` is what `trace` would return.
 
@@ -192,7 +194,7 @@ def submit(
     ----------
     model : Model
         On a server.
-    prompt, importance, seed, probes, constant
+    prompt, importance, seed, probes, constant, steps
         As for `strace_widgets.trace`; a measure by name.
 
     Raises
@@ -211,7 +213,7 @@ def submit(
         )
     read = read_prompt(model, prompt)
     ids = read.token_ids
-    probing = probing_of(importance, probes, seed, constant)
+    probing = probing_of(importance, probes, seed, constant, steps)
     work = Work("trace", ids.tolist(), read.text, importance, **asdict(probing), origin=read.origin)
     return Job([model.send(call) for call in model.captures(ids, measure.score, work.probing)], work, model)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +14,7 @@ from . import metrics
 if TYPE_CHECKING:
     from ..graph.edges import Array, Edges, Graph
     from ..model.model import Model
+    from .sweep import Sweep
 
 NO_MODEL = "This trace was loaded from a file and has no model: give it one with trace.with_model(model)."
 
@@ -81,4 +83,16 @@ def check_same(
             f"{len(full_logits)} token ids), and {model.name} ({found.n_layers} layers of {found.n_heads} heads, "
             f"{model.vocabulary_size} token ids) is not the same model: after the prompt they differ by a total "
             f"variation of {gap:.2g}."
+        )
+
+
+def warn_of_another_model(model: Model, found: Sweep, n_edges: int) -> None:
+    """Warn where all edges are kept, and yet the prediction is not the one that was traced."""
+    whole = found.total_variation[found.n_edges == n_edges]
+    tolerance = 1e-3 if model.dtype in {"float32", "float64"} else 2e-2
+    if (whole > tolerance).any():
+        warnings.warn(
+            f"With all edges kept, {model.name} no longer predicts what was traced (TV {whole.max():.2g}): "
+            "weights, adapters or hooks have changed since. Trace the prompt again.",
+            stacklevel=4,
         )

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import NonFiniteError, UnsupportedArchitectureError
 from ..graph.edges import Array, Edges, Graph
 from ..graph.measures import (
-    PROBED,
+    GRADIENTS,
     RESCORED_AT,
     Importance,
     Probing,
@@ -21,9 +21,12 @@ from ..graph.measures import (
     probing_of,
     weigh,
 )
+from ..graph.modes import Modes, modes_of
 from ..graph.ranking import rank_edges
+from ..graph.refining import STARTS
 from ..model import request_estimates
 from ..model.text.prompts import ReadPrompt
+from .refinement import CAPTURE_COST, PASSES, as_refined, refinement
 from .strace import STrace
 
 if TYPE_CHECKING:
@@ -39,6 +42,9 @@ def trace(
     seed: int = 0,
     probes: int | None = None,
     constant: float | None = None,
+    steps: int | None = None,
+    passes: float | None = None,
+    **modes: Any,
 ) -> STrace:
     """Trace the prediction of the token after a prompt.
 
@@ -52,13 +58,14 @@ def trace(
     importance : str or callable
         How an edge is weighed: a name of `strace_widgets.graph.measures.MEASURES` (``"l1"``, the paper's, ``"l2"``,
         ``"proximity"``, ``"cosine"``, ``"projection"``, ``"fisher"``, ``"fisher+projection"``, ``"rescored"``,
-        ``"random"``), or a function from `strace_widgets.graph.measures.Captured` to `Edges` of weights.
+        ``"refined"``, ``"eap"``, ``"eap-ig"``, ``"random"``), or a function from
+        `strace_widgets.graph.measures.Captured` to `Edges`.
     seed : int
-        For ``"random"``, and for the three measures that need gradients.
-    probes : int, optional
-        K of these three; 4 unless given, and 2 for ``"rescored"``.
-    constant : float, optional
-        c of ``"fisher+projection"`` and ``"rescored"``: see `strace_widgets.graph.measures.Probing`.
+        For ``"random"``, and for the three measures that probe the prediction.
+    probes, constant, steps : int, float and int, optional
+        Of the measures that need gradients: see `strace_widgets.graph.measures.Probing`, which has the defaults.
+    passes, **modes
+        Of the measure ``"refined"``: the budget, and how subgraphs are run, as for `STrace.refine`.
 
     Returns
     -------
@@ -79,9 +86,13 @@ def trace(
     TypeError
         When the model is none.
     """
+    if importance != "refined" and (passes is not None or modes):
+        raise TypeError('Only the measure "refined" takes a budget of passes, and evaluation modes.')
     read = read_prompt(model, prompt)
+    if importance == "refined":
+        return _refined(model, read, PASSES if passes is None else passes, modes_of(**modes))
     if isinstance(importance, str):
-        probing = probing_of(importance, probes, seed, constant)
+        probing = probing_of(importance, probes, seed, constant, steps)
         scores, logits = model.capture(read.token_ids, measure_named(importance).score, probing)
         found = from_scores(model, read, importance, scores, logits, probing)
         return rescored(found) if importance == "rescored" else found
@@ -137,8 +148,8 @@ def estimate(
         When the prompt is empty or longer than the model's context.
     """
     n_tokens = len(model.encode(prompt))
-    n_probes = probing_of(importance, probes).probes if importance in PROBED else 0
-    found = request_estimates.of_capture(model.sizes, n_tokens, probes=n_probes)
+    backward = probing_of(importance, probes).backward_passes(importance)
+    found = request_estimates.of_capture(model.sizes, n_tokens, backward=backward)
     for _ in RESCORED_AT if importance == "rescored" else ():
         found += request_estimates.of_gains(model.sizes, n_tokens)
     return found + request_estimates.of_sweep(model.sizes, n_tokens, n_sizes)
@@ -157,7 +168,17 @@ def from_scores(
     _refuse_looking_ahead(scores.attention, model)
     weights = weigh(scores, graph, measure_named(importance), probing.seed)
     ranked = _ranked(model, read, importance, graph, weights, logits)
-    return replace(ranked, probing=probing) if importance in PROBED else ranked
+    return replace(ranked, probing=probing) if importance in GRADIENTS else ranked
+
+
+def _refined(model: Model, read: ReadPrompt, passes: float, modes: Modes) -> STrace:
+    """Return the trace of a prompt that refining has found, beginning with both of `STARTS`."""
+    scores, logits = model.capture_each(read.token_ids, STARTS)
+    start, rival = (
+        from_scores(model, read, name, each, logits, Probing()) for name, each in zip(STARTS, scores, strict=True)
+    )
+    *_, best = refinement(start, passes - CAPTURE_COST, modes, rival)
+    return as_refined(best, passes, modes)
 
 
 def rescored(trace: STrace) -> STrace:

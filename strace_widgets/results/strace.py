@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..cache import Cache
 from ..errors import ModelChangedError, NotCopiedError
-from ..graph.edges import Array, Edges, size_of
+from ..graph.edges import Array, Edges
 from ..graph.measures import measure_named, weigh
 from ..graph.modes import Modes, modes_of
 from ..graph.ranked import RankedGraph
@@ -20,7 +19,7 @@ from ..graph.ranking import rank_edges, rank_randomly
 from ..model.text.prompts import Origin
 from . import criteria, metrics
 from .display import html_table
-from .replay import ReplayModel, check_same
+from .replay import ReplayModel, check_same, warn_of_another_model
 from .sweep import Sweep, TopToken, compare, top_tokens
 
 if TYPE_CHECKING:
@@ -29,14 +28,12 @@ if TYPE_CHECKING:
 
     from ..explorer.widget import Explorer
     from ..graph.measures import Probing
+    from ..graph.refining import Refined
     from ..graph.toggles import Toggles
     from ..model.model import Model
     from ..model.request_estimates import Estimate
     from ..paths import AnyPath
     from .jobs import Job
-
-REFINED = 16
-"""How many sizes `STrace.smallest` tries between two computed levels."""
 
 KEPT_SWEEPS = 32
 """How many standard sweeps a trace keeps: one for each of all combinations of modes."""
@@ -70,6 +67,8 @@ class STrace(RankedGraph):
         The full model's, at the last position.
     probing : Probing or None
         How the prediction was probed, by a measure that needs gradients.
+    refined : Refined or None
+        How it was refined.
     saved_view : dict
         The Explorer's state in the file from which the trace was loaded; empty for other traces.
     model_state : int or None
@@ -85,6 +84,7 @@ class STrace(RankedGraph):
     importance: str
     full_logits: Array
     probing: Probing | None = None
+    refined: Refined | None = None
     origin: Origin = field(default_factory=Origin)
     saved_view: Mapping[str, Any] = field(default_factory=dict)
     model_state: int | None = None
@@ -123,6 +123,8 @@ class STrace(RankedGraph):
     @property
     def options(self) -> dict[str, Any]:
         """What `strace_widgets.trace` was given besides the measure, where that is not the default."""
+        if self.refined and not self.refined.start:
+            return self.refined.options()
         return self.probing.options(self.importance) if self.probing else {}
 
     @property
@@ -185,19 +187,8 @@ class STrace(RankedGraph):
             self.full_logits, logits, sizes, kept, np.array(counted), self.model.decode, next_token=true_token
         )
         if not any(switched) and not chosen.inverse:
-            self._warn_of_another_model(found)
+            warn_of_another_model(self.model, found, self.n_edges)
         return found
-
-    def _warn_of_another_model(self, found: Sweep) -> None:
-        """Warn where all edges are kept, and yet the prediction is not the one that was traced."""
-        whole = found.total_variation[found.n_edges == self.n_edges]
-        tolerance = 1e-3 if self.model.dtype in {"float32", "float64"} else 2e-2
-        if (whole > tolerance).any():
-            warnings.warn(
-                f"With all edges kept, {self.model.name} no longer predicts what was traced (TV {whole.max():.2g}): "
-                "weights, adapters or hooks have changed since. Trace the prompt again.",
-                stacklevel=3,
-            )
 
     def submit(
         self, sizes: Iterable[float] | None = None, toggles: Mapping[str, str] | Toggles | None = None, **modes: Any
@@ -230,9 +221,7 @@ class STrace(RankedGraph):
         return of_sweep(self.model.sizes, len(self.token_ids), n_sizes, mean=modes_of(**modes).ablation == "mean")
 
     def hidden_states(self, sizes: Iterable[float], **modes: Any) -> Array:
-        """Return the last hidden states (K + 1, M) float32 of the subgraphs of K sizes, then the full model's.
-
-        The state of the last position after the final norm, which the unembedding reads; modes as in `evaluate`.
+        """Return what the unembedding reads in the subgraphs of K sizes, then in the full model: (K + 1, M) float32.
 
         Parameters
         ----------
@@ -264,13 +253,14 @@ class STrace(RankedGraph):
         ----------
         seed : int
         like_authors : bool
-            Draw nodes, as the published code does, rather than edges. That code evaluates its random subgraphs with
-            all residual edges kept: ``trace.random(like_authors=True).evaluate(sizes, residual="kept")``; compared with
-            a trace whose residual edges are masked, that is not like for like.
+            Draw nodes rather than edges, as the published code does, which evaluates its random subgraphs with all
+            residual edges kept (``residual="kept"``): not like for like with a trace whose residual edges are masked.
         """
         weights = weigh(self.weights, self.graph, measure_named("random"), seed)
         ranks = rank_randomly(self.graph, seed) if like_authors else rank_edges(weights, self.graph)
-        return replace(self, importance="random", weights=weights, ranks=ranks, probing=None, saved_view={})
+        return replace(
+            self, importance="random", weights=weights, ranks=ranks, probing=None, refined=None, saved_view={}
+        )
 
     def sweep(self, **modes: Any) -> Sweep:
         """Return the results at the standard sizes; computed once for each combination of modes.
@@ -338,13 +328,37 @@ class STrace(RankedGraph):
             When no criterion is given, or no nucleus of that share is compared.
         """
         must_hold = criteria.chosen(top1=top1, total_variation=total_variation, nucleus=nucleus)
-        sweep = self.sweep()
-        if self.replayed:
-            return criteria.necessary_size(sweep, *must_hold)
-        last_failing, first_lasting = criteria.bracket(sweep, must_hold)
-        between = np.unique(np.linspace(last_failing, first_lasting, REFINED + 1).round().astype(int)[1:])
-        refined = self.evaluate([size_of(int(n), self.n_edges) for n in between])
-        return criteria.necessary_size(refined, *must_hold)
+        return criteria.smallest(self.sweep(), must_hold, self.n_edges, None if self.replayed else self.evaluate)
+
+    def refine(self, passes: float = 13, *, gradients: bool = True, progress: bool = True, **modes: Any) -> STrace:
+        """Return a trace whose subgraphs rebuild the prediction better; this one stays as it is.
+
+        The weights are corrected, step by step, by what each edge gains the trace's own subgraphs, and the best order
+        seen is kept (docs/measures.md). A trace that was refined goes on from where it stands.
+
+        Parameters
+        ----------
+        passes : float
+            About how many forward passes of this prompt it may take.
+        gradients : bool
+            False where the model, or its server, gives none.
+        progress : bool
+            Show a progress bar.
+        **modes
+            ``masks``, ``attention`` and ``ablation`` as in `evaluate`: how the subgraphs are run.
+
+        Raises
+        ------
+        NoGradientsError
+            When the model gives no gradients.
+        NoModelError
+            When the trace was loaded from a file.
+        ValueError
+            When the budget does not suffice for a step.
+        """
+        from .refinement import refined  # noqa: PLC0415 - refining is above the trace
+
+        return refined(self, passes, modes_of(**modes), gradients=gradients, progress=progress)
 
     def explore(self, session: AnyPath | None = None) -> Explorer:
         """Return the Explorer widget on this trace; with a session file, go on with what was saved in it.
@@ -359,15 +373,13 @@ class STrace(RankedGraph):
         return Explorer(self, session)
 
     def save(self, path: AnyPath, *, precision: str = "float32") -> Path:
-        """Write the trace with its results to one file that opens without torch or a model; return its path.
-
-        The standard sweep is computed if it is not there yet. ``docs/strace-file.md`` describes the format.
+        """Write the trace with its standard sweep to one file that opens without torch or a model; return its path.
 
         Parameters
         ----------
         path : str or Path
         precision : {"float32", "float16"}
-            Of the weights. Ranks, logits and results are exact in both.
+            Of the weights. Ranks, logits and results are exact in both (docs/strace-file.md).
         """
         from ..explorer.shown import encoded, shown  # noqa: PLC0415 - what is shown of a trace is above it
         from .trace_file import save_trace  # noqa: PLC0415 - and so are files
@@ -377,13 +389,11 @@ class STrace(RankedGraph):
     def to_html(self, path: AnyPath, *, toggles: Literal["single"] | None = None) -> Path:
         """Write the Explorer as one page that needs no kernel and no network; return its path.
 
-        See `strace_widgets.to_html`, which also puts several on one page.
-
         Parameters
         ----------
         path : str or Path
         toggles : {None, "single"}
-            As for `strace_widgets.to_html`.
+            As for `strace_widgets.to_html`, which also puts several traces on one page.
         """
         from ..explorer.html_page import to_html  # noqa: PLC0415 - and so is the page
 

@@ -14,25 +14,23 @@ import zlib
 from base64 import b64decode
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 import numpy as np
 
 from ..errors import StraceError, TraceFileError
 from ..graph.edges import NOT_IN_GRAPH, Array, Edges, Graph
-from ..graph.measures import Probing
 from ..graph.modes import Modes, modes_of
-from ..graph.ranked import LEVELS
 from ..graph.toggles import parse
-from ..json_files import Header, decode, decode_file, encode
-from ..model.text.prompts import Origin
+from ..json_files import decode, decode_file, encode
 from ..paths import AnyPath, expanded, reading, writing
 from . import metrics, upgrade
 from .npy import in_precision, packed
 from .replay import ReplayModel
-from .strace import KEPT_SWEEPS, STrace
+from .strace import STrace
 from .sweep import FIGURES, Sweep, TopToken
+from .trace_manifest import GraphEntry, Manifest, Member, ModelEntry, ShownGraph, SweepEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +45,6 @@ LARGEST_JSON = 1 << 28
 ARRAY_HEADER = 4096
 """Bytes that the header of an array may take at most; it takes 128."""
 
-LARGEST_VOCABULARY = 1 << 21
-"""Token ids that a file may have; the largest vocabularies have half of that."""
-
 LARGEST_RESULTS = 1 << 30
 """Probabilities that the sweeps of a file may have; those that are not in the file take memory too."""
 
@@ -59,65 +54,6 @@ COLUMNS: dict[str, type[np.generic]] = {
     "top1": np.bool_,
 }
 """The columns of a sweep that a file has, and their types; nuclei are in per cent there."""
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class GraphEntry(msgspec.Struct):
-    """`Graph` as the manifest writes it."""
-
-    n_layers: Count
-    n_heads: Count
-    n_tokens: Count
-    parallel: bool = False
-
-
-class ModelEntry(msgspec.Struct):
-    """What a file says of the model."""
-
-    name: str
-    dtype: str
-
-
-class SweepEntry(msgspec.Struct):
-    """A saved sweep. A mode that the file does not name had no choice yet: it is the default."""
-
-    modes: dict[str, bool | str]
-    n_sizes: Annotated[int, msgspec.Meta(ge=1, le=LEVELS)]
-
-
-class Member(msgspec.Struct):
-    """A file in the archive, as it was written."""
-
-    bytes: int
-    sha256: str
-
-
-class Manifest(Header):
-    """``manifest.json``."""
-
-    model: ModelEntry
-    prompt: str
-    tokens: list[str]
-    importance: str
-    graph: GraphEntry
-    vocabulary_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_VOCABULARY)]
-    precision: Literal["float32", "float16"]
-    texts: dict[int, str]
-    sweeps: Annotated[list[SweepEntry], msgspec.Meta(max_length=KEPT_SWEEPS)]
-    members: dict[str, Member]
-    probing: Probing | None = None
-    origin: Origin = Origin()
-
-
-class ShownGraph(msgspec.Struct):
-    """What the view says of the trace that it shows."""
-
-    n_layers: int
-    n_heads: int
-    n_tokens: int
-    n_edges: int
-    masks: str
 
 
 def save_trace(trace: STrace, path: AnyPath, view: str, *, precision: str = "float32") -> Path:
@@ -179,6 +115,7 @@ def _manifest(trace: STrace, precision: str, members: dict[str, bytes]) -> Manif
         sweeps=[SweepEntry(asdict(modes), len(sweep)) for modes, sweep in trace.sweeps.items()],
         members={name: Member(len(content), hashlib.sha256(content).hexdigest()) for name, content in members.items()},
         probing=trace.probing,
+        refined=trace.refined,
         origin=trace.origin,
     )
 
@@ -308,6 +245,7 @@ class _Reader:
             ranks=self._ranks(graph),
             full_logits=self._logits(manifest.vocabulary_size),
             probing=manifest.probing,
+            refined=manifest.refined,
             saved_view=self._view(graph),
         )
         for number, sweep in enumerate(manifest.sweeps):

@@ -15,7 +15,7 @@ from remote_steps import send_from_another_process
 from served import FAMILIES, Remote
 
 import strace_widgets as sw
-from strace_widgets.graph.measures import PROBED
+from strace_widgets.graph.measures import GRADIENTS
 from strace_widgets.graph.modes import Modes
 from strace_widgets.interventions import finite
 from strace_widgets.model import request_estimates as estimates
@@ -68,16 +68,18 @@ def test_measures_with_gradients_agree(
 ) -> None:
     monkeypatch.setenv("NDIF_API_KEY", rig.TRUSTED_KEY)
     there, here = remote_model(name), local_model(name)
-    for measure in PROBED:
+    for measure in GRADIENTS:
         before = there.server.traffic.requests
         trace = sw.trace(there, PROMPT, measure)
         assert there.server.traffic.requests == before + (3 if measure == "rescored" else 1)
         same_trace(trace, sw.trace(here, PROMPT, measure), ties=1e-5)
     with pytest.raises(ValueError, match="takes several requests"):
         sw.submit(there, PROMPT, "rescored")
-    submitted = sw.submit(there, PROMPT, "fisher", probes=2, seed=3).result()
-    assert submitted.options == {"probes": 2, "seed": 3}
-    same_trace(submitted, sw.trace(here, PROMPT, "fisher", probes=2, seed=3), ties=1e-5)
+    asked: dict[str, dict[str, int]] = {"fisher": {"probes": 2, "seed": 3}, "eap-ig": {"steps": 3}}
+    for measure, options in asked.items():
+        submitted = sw.submit(there, PROMPT, measure, **options).result()
+        assert submitted.options == options
+        same_trace(submitted, sw.trace(here, PROMPT, measure, **options), ties=1e-5)
 
 
 def test_a_sandbox_gives_no_gradients_and_everything_else(
@@ -85,10 +87,11 @@ def test_a_sandbox_gives_no_gradients_and_everything_else(
 ) -> None:
     monkeypatch.setenv("NDIF_API_KEY", rig.KEY)
     model = remote_model("tiny-llama")
-    with pytest.raises(
-        sw.errors.GradientsRefusedError, match=r"gives your requests no gradients.*Choose another measure"
-    ):
-        sw.trace(model, PROMPT, "fisher+projection")
+    for measure in ("fisher+projection", "eap", "eap-ig"):
+        with pytest.raises(
+            sw.errors.GradientsRefusedError, match=r"gives your requests no gradients.*Choose another measure"
+        ):
+            sw.trace(model, PROMPT, measure)
     assert sw.trace(model, PROMPT, "l2").n_edges
 
 

@@ -1,0 +1,129 @@
+"""How far some subgraphs of a prompt are from the model, and what each edge gains them, in as few passes as fit."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..graph.edges import Array, Edges
+from ..interventions import gains
+from . import finite
+from . import request_estimates as estimates
+from .calls import Call
+from .tensors import as_row, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..graph.modes import Modes
+    from .model import Model
+
+
+def subgraph_gains(
+    model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, harm: float, modes: Modes
+) -> tuple[Edges, Array]:
+    """Return what each edge gains some subgraphs, in the mean over them, and the total variation of each.
+
+    Parameters
+    ----------
+    model : Model
+    token_ids : (T,) int64
+    masks : N Edges of bool
+        The subgraphs.
+    full_logits : (V,) float32
+    harm : float
+        See `strace_widgets.interventions.gains.capture_subgraph_gains`.
+    modes : Modes
+
+    Returns
+    -------
+    gains : Edges of float32
+    total_variation : (N,) float64
+
+    Raises
+    ------
+    NoGradientsError
+        When the model gives none.
+    NonFiniteError
+        When a gain is not finite.
+    """
+    rows = estimates.rows_a_gain(masks[0])
+    function = gains.capture_subgraph_gains
+    calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, harm, model.half)
+    answers = [model.ask(call) for call in calls]
+    found = [Edges(unpacked(answer[0]), *(kind.numpy(force=True) for kind in answer[1:4])) for answer in answers]
+    of_all = Edges(*(np.stack(kinds).mean(axis=0) for kinds in zip(*found, strict=True)))
+    far = _of_subgraphs([answer[4] for answer in answers], modes)
+    _check_finite(model, of_all, far, full_logits, calls[0], masks[0])
+    return of_all, far
+
+
+def subgraph_errors(model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes) -> Array:
+    """Return the total variation (N,) float64 of some subgraphs; parameters as for `subgraph_gains`.
+
+    Raises
+    ------
+    NonFiniteError
+        When a subgraph's prediction is none.
+    """
+    rows = estimates.rows_a_pass(masks[0].n_heads, masks[0].n_tokens)
+    calls = _calls(model, gains.capture_subgraph_errors, token_ids, masks, full_logits, modes, rows)
+    far = _of_subgraphs([model.ask(call) for call in calls], modes)
+    _check_finite(model, masks[0], far, full_logits, calls[0], masks[0])
+    return far
+
+
+def _calls(
+    model: Model,
+    function: Callable[..., Any],
+    token_ids: Array,
+    masks: Sequence[Edges],
+    full_logits: Array,
+    modes: Modes,
+    rows: int,
+    *more: Any,
+) -> list[Call]:
+    """Return the calls that ask about all subgraphs, some at a time."""
+    flags = modes.flags()
+    if flags["inverse"] or flags["keep_residual"]:
+        raise ValueError("Refining looks at the trace's own subgraphs: it takes neither inverse nor residual='kept'.")
+    rows = 1 if model.architecture.rows_apart else min(rows, estimates.MASKS_A_CALL - flags["frozen"])
+    if model.server:
+        estimates.of_gains(model.sizes, len(token_ids)).check(model.server.limit)
+    means = model.means() if modes.ablation == "mean" else None
+
+    def args(some: Sequence[Edges]) -> tuple[Any, ...]:
+        # Frozen attention is that of a row of the whole model, in front.
+        front = [Edges(*(np.ones_like(kind) for kind in some[0]))] if flags["frozen"] else []
+        kept = tuple(torch.from_numpy(bits(kinds)) for kinds in zip(*front, *some, strict=True))
+        logits = torch.from_numpy(full_logits)
+        return as_row(token_ids), kept, len(front) + len(some), logits, flags, means, *more
+
+    gradients = function is gains.capture_subgraph_gains
+    return [
+        Call(function, partial(args, masks[start : start + rows]), gradients) for start in range(0, len(masks), rows)
+    ]
+
+
+def _of_subgraphs(answers: list[Any], modes: Modes) -> Array:
+    """Return the figures of the subgraphs alone, one after the other."""
+    whole = int(modes.flags()["frozen"])
+    return np.concatenate([answer.numpy(force=True)[whole:] for answer in answers]).astype(np.float64)
+
+
+def _check_finite(model: Model, gained: Edges, far: Array, full_logits: Array, call: Call, mask: Edges) -> None:
+    if np.isfinite(far).all() and all(np.isfinite(kind).all() for kind in gained):
+        return
+    finite.check_scores(model, gained, full_logits, call, backward=True, n_edges=mask.n_kept)
+    raise finite.not_finite(model, f"in a subgraph of {mask.n_kept:,} edges", call, n_edges=mask.n_kept)
+
+
+def bits(masks: Sequence[Array]) -> Array:
+    """Return masks of one shape as one array of int16, a bit each."""
+    packed = np.zeros(masks[0].shape, dtype=np.int16)
+    for number, mask in enumerate(masks):
+        packed |= mask.astype(np.int16) << number
+    return packed

@@ -1,0 +1,121 @@
+"""Refine a trace: correct its weights, again and again, by what each edge gains the trace's own subgraphs.
+
+Subgraphs of a few sizes in the bend of the curve run as rows of one batch, forward and backward, and show at once how
+far their predictions are and what each edge gains them. So an improvement is known by the next step, and the best
+order seen is kept: refining can be stopped at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..graph.measures import in_graph
+from ..graph.ranking import rank_edges
+from ..graph.refining import Refined, corrected, quantiles
+from ..model.subgraph_gains import subgraph_errors, subgraph_gains
+from . import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..graph.edges import Array
+    from ..graph.modes import Modes
+    from .strace import STrace
+
+PASSES = 13
+"""The budget unless another is given, in forward passes."""
+
+CAPTURE_COST, STEP_COST, CHECK_COST = 1.3, 3.5, 1.2
+"""What weighing all edges, a step, and a last look at some subgraphs take, in forward passes of the same prompt."""
+
+TOKENS_A_BATCH = 40
+"""How many tokens all rows of a batch have together: up to about as many, a row more costs less than a pass more."""
+
+SIZES = {1: (0.3,), 2: (0.15, 0.4), 3: (0.1, 0.2, 0.4), 4: (0.1, 0.2, 0.35, 0.55)}
+"""The sizes of the subgraphs, by how many a batch holds."""
+
+STEP, SHRINKS = 0.6, 0.85
+"""The first step, in quantiles, and how the next ones shrink."""
+
+HARM = -0.35
+"""An edge that harms subgraphs counts as one that gains them this much less: it moves the prediction, and larger
+subgraphs need it."""
+
+
+def sizes_looked_at(n_tokens: int) -> tuple[float, ...]:
+    """Return the sizes of the subgraphs that are run for a prompt of some length."""
+    return SIZES[min(max(SIZES), max(1, TOKENS_A_BATCH // n_tokens))]
+
+
+def n_steps(passes: float) -> int:
+    """Return how many steps a budget suffices for."""
+    return max(0, int((passes - CHECK_COST) / STEP_COST))
+
+
+def area(trace: STrace) -> float:
+    """Return the area over s under the total variation that refining has measured: from 1 at s = 0 to 0 at s = 1."""
+    far = trace.refined.total_variation if trace.refined else ()
+    return metrics.area(np.array([0, *sizes_looked_at(len(trace.tokens)), 1]), np.array([1, *far, 0]), "s")
+
+
+def refined(trace: STrace, passes: float, modes: Modes, *, gradients: bool = True, progress: bool = True) -> STrace:
+    """Return what refining a trace has found: see `strace_widgets.STrace.refine`."""
+    if not n_steps(passes):
+        least = STEP_COST + CHECK_COST
+        raise ValueError(f"A step of refining takes about {least:.0f} forward passes: passes={passes!r} is too few.")
+    found = refinement(trace, passes, modes)
+    *_, best = tqdm(found, total=n_steps(passes) + 1, desc="refining", leave=False, disable=not progress)
+    before = trace.refined or Refined(start=trace.importance)
+    return as_refined(best, passes, modes, before.start, before.passes)
+
+
+def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None = None) -> Iterator[STrace]:
+    """Yield the best trace seen after each step, while the budget lasts; at least once.
+
+    Parameters
+    ----------
+    trace : STrace
+    passes : float
+        The budget, in forward passes.
+    modes : Modes
+        How subgraphs are run.
+    rival : STrace, optional
+        Another trace of the prompt that the result must not be worse than.
+    """
+    exists, sizes = trace.graph.exists(), sizes_looked_at(len(trace.tokens))
+    current, best = trace, None
+    weights = trace.weights if trace.refined else quantiles(trace.weights, exists)
+    for step in range(n_steps(passes)):
+        masks = [current.mask(size) for size in sizes]
+        gained, far = subgraph_gains(trace.model, trace.token_ids, masks, trace.full_logits, HARM, modes)
+        best = better(seen(current, far), best)
+        yield best
+        weights = corrected(weights, in_graph(gained, exists), exists, STEP * SHRINKS**step)
+        current = replace(current, weights=weights, ranks=rank_edges(weights, trace.graph))
+    last = [current] if rival is None else [current, rival]
+    masks = [each.mask(size) for each in last for size in sizes]
+    far = subgraph_errors(trace.model, trace.token_ids, masks, trace.full_logits, modes)
+    for each, own in zip(last, np.split(far, len(last)), strict=True):
+        best = better(seen(each, own), best)
+    yield best if best is not None else current
+
+
+def seen(trace: STrace, total_variation: Array) -> STrace:
+    """Return a trace with what its subgraphs' total variation was seen to be."""
+    return replace(trace, refined=replace(trace.refined or Refined(), total_variation=tuple(total_variation.tolist())))
+
+
+def better(trace: STrace, other: STrace | None) -> STrace:
+    """Return the trace with the smaller `area`."""
+    return trace if other is None or area(trace) < area(other) else other
+
+
+def as_refined(trace: STrace, passes: float, modes: Modes, start: str = "", before: tuple[float, ...] = ()) -> STrace:
+    """Return a trace as the result of a refinement, which says how it was made."""
+    chosen = {name: getattr(modes, name) for name in ("masks", "attention", "ablation")}
+    how = replace(trace.refined or Refined(), start=start, passes=(*before, passes), **chosen)
+    return replace(trace, importance="refined", probing=None, refined=how, saved_view={})
