@@ -13,11 +13,9 @@ import torch
 from conftest import PROMPT
 
 import strace_widgets as sw
-from strace_widgets.graph import measures
 from strace_widgets.graph.ranking import entering, output_node
 from strace_widgets.interventions import mean_ablation
 from strace_widgets.model.text.reference_text import N_TOKENS
-from strace_widgets.studies import prompt_tables
 from strace_widgets.studies.prompts import shipped_prompts
 
 
@@ -217,33 +215,16 @@ def test_random_is_worse_than_the_trace(smollm2: Any) -> None:
     assert (trace.evaluate(sizes).total_variation < random).all()
 
 
-def test_a_measure_that_depends_on_the_modes_is_traced_under_each(
-    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[str, dict[str, Any]]] = []
-
-    def traced(model: Any, prompt: Any, name: str, *, seed: int, **modes: Any) -> sw.STrace:
-        asked.append((name, modes))
-        return sw.trace(model, prompt, "l2" if modes.get("masks") == "mlp+residual" else "l1", seed=seed)
-
-    monkeypatch.setattr(measures, "BY_MODES", ("projection",))
-    monkeypatch.setattr(prompt_tables, "trace", traced)
+def test_a_measure_that_depends_on_the_modes_is_traced_under_each(tiny: Any, tmp_path: Path) -> None:
     modes = {"attention": "frozen", "ablation": "mean"}
-    options: dict[str, Any] = {
-        "importance": ("l1", "projection"),
-        "masks": ("all", "mlp+residual"),
-        "sizes": (0.1, 0.5),
-    }
-    done = sw.study(tiny, [PROMPT], tmp_path, baselines=(), progress=False, **options, **modes)
-    assert asked == [
-        ("l1", {}),
-        ("projection", {"masks": "all"} | modes),
-        ("projection", {"masks": "mlp+residual"} | modes),
-    ], "what does not depend on them is traced once"
-    found = done.points.query("importance == 'projection' and size < 1").groupby("masks")["total_variation"]
-    for masks, name in (("all", "l1"), ("mlp+residual", "l2")):
-        sweep = sw.trace(tiny, PROMPT, name).evaluate((0.1, 0.5), masks=masks, **modes)
+    options: dict[str, Any] = {"importance": ("l1", "refined"), "masks": ("all", "mlp+residual"), "sizes": (0.1, 0.5)}
+    done = sw.study(tiny, [PROMPT], tmp_path, baselines=(), keep_traces=True, progress=False, **options, **modes)
+    found = done.points.query("importance == 'refined' and size < 1").groupby("masks", observed=True)["total_variation"]
+    traces = {masks: sw.trace(tiny, PROMPT, "refined", masks=masks, **modes) for masks in options["masks"]}
+    for masks, trace in traces.items():
+        sweep = trace.evaluate(options["sizes"], masks=masks, **modes)
         assert found.get_group(masks).to_numpy() == pytest.approx(sweep.total_variation)
-    counted = done.components.query("importance == 'projection'").drop(columns="importance")
-    first = done.components.query("importance == 'l1'").drop(columns="importance")
-    assert counted.to_numpy().tolist() == first.to_numpy().tolist(), "components are those of the first masks mode"
+    first, second = (trace.ranks for trace in traces.values())
+    assert any((one != other).any() for one, other in zip(first, second, strict=True)), "each has its own"
+    _, kept = done.edges("0", "refined")
+    assert all((one == other).all() for one, other in zip(kept, first, strict=True)), "kept is the first masks mode's"
