@@ -10,7 +10,7 @@ from held_models import PROMPT
 
 import strace_widgets as sw
 
-MEASURES = ("l1", "l2", "proximity", "cosine", "projection", "fisher", "rescored", "eap", "eap-ig")
+MEASURES = ("l1", "l2", "proximity", "cosine", "projection", "fisher", "rescored", "refined", "eap", "eap-ig")
 
 
 def lengths(captured: Any) -> sw.Edges:

@@ -23,9 +23,9 @@ from strace_widgets.errors import NoGradientsError, NoModelError
 from strace_widgets.explorer.code_export import with_this_package
 from strace_widgets.graph.edges import Edges, Graph
 from strace_widgets.graph.modes import Modes
-from strace_widgets.graph.refining import STARTS, quantiles
+from strace_widgets.graph.refining import STARTS, as_edges, inside, quantiles
 from strace_widgets.interventions.gains import errors
-from strace_widgets.model.subgraph_gains import subgraph_errors, subgraph_gains
+from strace_widgets.model.subgraph_gains import gains_of_each, subgraph_errors, subgraph_gains
 from strace_widgets.results import refinement
 from strace_widgets.results.refinement import area, n_steps, sizes_looked_at
 
@@ -55,7 +55,7 @@ def test_gains_are_the_derivative_by_the_share_of_each_edge(pair: tuple[Any, Any
         kept = {edge for edge, there in naive_case.as_dict(mask, trace.graph).items() if there}
         naive, expected = naive_reference.subgraph_gains(module, PROMPT, kept, list(ours), full)
         assert distance == pytest.approx(expected, abs=1e-5)
-        total = {edge: total[edge] + np.clip(gain / len(masks), -1, 1) for edge, gain in naive.items()}
+        total = {edge: total[edge] + np.clip(gain, -1, 1) / len(masks) for edge, gain in naive.items()}
     found, expected = np.array([(gain, total[edge]) for edge, gain in ours.items()]).T
     assert np.abs(expected).max() > 1e-3
     # A node whose edges are all dropped holds almost nothing, and its norm makes rounding a thousand times larger.
@@ -89,15 +89,24 @@ def test_edges_that_harm_can_count_as_some_that_gain(tiny: Any) -> None:
     assert min(kind.min() for kind in signed) < 0
 
 
+def test_gains_of_each_subgraph_have_the_same_mean(tiny: Any) -> None:
+    trace = sw.trace(tiny, PROMPT, importance="l2")
+    asked = tiny, trace.token_ids, [trace.mask(size) for size in (0.5, 0.7)], trace.full_logits
+    mean, far = subgraph_gains(*asked, 1.0, Modes())
+    of_each, again = gains_of_each(*asked, Modes())
+    np.testing.assert_allclose(again, far, atol=1e-6)
+    for whole, *each in zip(mean, *of_each, strict=True):
+        np.testing.assert_allclose(np.mean(each, axis=0), whole, atol=1e-6)
+
+
 def test_a_subgraph_without_anything_of_the_prediction_counts_only_if_all_are_like_that() -> None:
     full = torch.tensor([8.0, 0.0, 0.0])
     lost, near = torch.tensor([0.0, 12.0, 0.0]), torch.tensor([7.0, 0.0, 0.0])
-    of_both, _ = errors(torch.stack([lost, near]), full, 0)
-    of_near, _ = errors(near[None], full, 0)
-    of_lost, far = errors(lost[None], full, 0)
-    assert of_both == of_near
-    assert far > 0.97
-    assert of_lost > of_near
+    _, far, counts = errors(torch.stack([lost, near]), full, 0)
+    assert far[0] > 0.97 > far[1]
+    assert counts.tolist() == [False, True]
+    assert errors(lost[None], full, 0)[2].tolist() == [True]
+    assert errors(torch.stack([near, lost]), full, 1)[2].tolist() == [False, True]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -119,11 +128,12 @@ def test_quantiles_are_mean_ranks(values: list[int]) -> None:
     exists = graph.exists()
     numbers = np.array(values[: 8 + 6], dtype=np.float32)
     edges = Edges(numbers[:8].reshape(1, 2, 2, 2), *(numbers[at : at + 2].reshape(1, 2) for at in (8, 10, 12)))
-    inside = np.concatenate([kind[there] for kind, there in zip(edges, exists, strict=True)])
-    found = quantiles(edges, exists)
-    ours = np.concatenate([kind[there] for kind, there in zip(found, exists, strict=True)])
-    np.testing.assert_allclose(ours, (rankdata(inside) - 1) / (len(inside) - 1), atol=1e-6)
-    assert not any(kind[~there].any() for kind, there in zip(found, exists, strict=True))
+    vector = inside(edges, exists)
+    found = quantiles(vector)
+    np.testing.assert_allclose(found, (rankdata(vector) - 1) / (len(vector) - 1), atol=1e-6)
+    back = as_edges(found, exists)
+    np.testing.assert_array_equal(inside(back, exists), found)
+    assert not any(kind[~there].any() for kind, there in zip(back, exists, strict=True))
 
 
 # What a trace becomes.
@@ -145,7 +155,7 @@ def test_refining_never_gets_worse_and_goes_on(tiny: Any) -> None:
     trace = sw.trace(tiny, PROMPT)
     seen = list(refinement.refinement(trace, 40, Modes()))
     areas = [area(each) for each in seen]
-    assert len(areas) == n_steps(40) + 1
+    assert len(areas) == n_steps(40) + 1 > refinement.FAR_STEPS + 2  # both kinds of steps
     assert areas == sorted(areas, reverse=True)
     assert areas[0] == pytest.approx(area_of(trace), abs=1e-5)
     once = trace.refine(13, progress=False)

@@ -7,11 +7,14 @@ magnitude. So nothing is added in units: each quantity is replaced by its quanti
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .edges import Edges
+from .edges import Array, Edges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -61,33 +64,113 @@ STARTS = ("l2", "l1")
 """The measures that ``"refined"`` begins with: its result is worse than neither."""
 
 
-def quantiles(values: Edges, exists: Edges) -> Edges:
-    """Return each edge's quantile among all edges of the graph, from 0 to 1; equal values share their mean.
+def inside(values: Edges, exists: Edges) -> Array:
+    """Return the values of the edges of the graph as one vector (E,).
 
     Parameters
     ----------
-    values : Edges of float
+    values : Edges
     exists : Edges of bool
-        Which edges are in the graph; the others get 0.
+        Which edges are in the graph.
     """
-    inside = np.concatenate([kind[present] for kind, present in zip(values, exists, strict=True)])
-    _, place, counts = np.unique(inside, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    shares = ((ends - (counts + 1) / 2) / max(len(inside) - 1, 1))[place].astype(np.float32)
+    return np.concatenate([kind[present] for kind, present in zip(values, exists, strict=True)])
+
+
+def as_edges(vector: Array, exists: Edges) -> Edges:
+    """Return a vector (E,) as values of edges, float32, with 0 outside the graph: the inverse of `inside`.
+
+    Parameters
+    ----------
+    vector : (E,) array
+    exists : Edges of bool
+        Which edges are in the graph.
+    """
     cuts = np.cumsum([np.count_nonzero(present) for present in exists])[:-1]
     found = Edges(*(np.zeros(kind.shape, dtype=np.float32) for kind in exists))
-    for kind, present, own in zip(found, exists, np.split(shares, cuts), strict=True):
+    for kind, present, own in zip(found, exists, np.split(vector, cuts), strict=True):
         kind[present] = own
     return found
 
 
-def corrected(weights: Edges, gains: Edges, exists: Edges, step: float) -> Edges:
-    """Return weights plus ``step`` times the quantile of each edge's gain.
+def quantiles(values: Array) -> Array:
+    """Return each value's quantile among all, from 0 to 1, float32; equal values share their mean.
 
     Parameters
     ----------
-    weights, gains : Edges of float
-    exists : Edges of bool
-    step : float
+    values : (E,) array
     """
-    return Edges(*(w + np.float32(step) * q for w, q in zip(weights, quantiles(gains, exists), strict=True)))
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    shares = (np.cumsum(counts) - (counts + 1) / 2) / max(len(values) - 1, 1)
+    return shares[place].astype(np.float32)
+
+
+@dataclass
+class Learner:
+    """Learns an order that serves every size, by gradients of hard subgraphs at several sizes (straight-through).
+
+    An edge has a score u; at size s it counts as kept by sigmoid((u - threshold(s)) / temperature), whose slope says
+    which sizes' gains move it: those near which it enters. The scores move by Adam (Kingma and Ba 2015, arXiv
+    1412.6980), whose damping is the root mean square of all edges' gradients, so that noise moves nothing far.
+
+    Attributes
+    ----------
+    scores : (E,) float32
+        Minus the logarithm of an edge's place from the top: a step is a ratio of sizes.
+    n_steps : int
+        How many there will be: the temperature and the rate fall towards the last.
+    """
+
+    scores: Array
+    n_steps: int
+    step: int = 0
+    mean: Array | float = 0.0
+    square: Array | float = 0.0
+
+    def learn(self, gains: list[Array], sizes: Sequence[float]) -> None:
+        """Take a step.
+
+        Parameters
+        ----------
+        gains : K vectors (E,)
+            The signed gains of the subgraphs of K sizes.
+        sizes : K floats
+        """
+        done = self.step / max(self.n_steps - 1, 1)
+        temperature = WARM * (COLD / WARM) ** done
+        falling = np.sort(self.scores)[::-1]
+        gradient = np.zeros_like(self.scores)
+        for gain, size in zip(gains, sizes, strict=True):
+            threshold = falling[min(int(size * len(falling)), len(falling) - 1)]
+            kept = 1 / (1 + np.exp(np.clip((threshold - self.scores) / temperature, -50, 50)))
+            gradient += np.clip(gain, -LARGEST, LARGEST) * kept * (1 - kept)
+        self.step += 1
+        self.mean = KEPT_MEAN * self.mean + (1 - KEPT_MEAN) * gradient
+        self.square = KEPT_SQUARE * self.square + (1 - KEPT_SQUARE) * gradient**2
+        mean = self.mean / (1 - KEPT_MEAN**self.step)
+        root = np.sqrt(self.square / (1 - KEPT_SQUARE**self.step))
+        damping = max(float(np.sqrt((gradient**2).mean())), 1e-20)
+        self.scores = (self.scores + RATE * (1 - SLOWS * done) * mean / (root + damping)).astype(np.float32)
+
+
+WARM, COLD = 0.5, 0.15
+"""The temperature of the first step and of the last, in natural logarithms of size."""
+
+RATE, SLOWS = 0.1, 0.8
+"""The largest move of a score in a step, and by which share it is smaller at the end."""
+
+LARGEST = 0.1
+"""Gains beyond this count as this."""
+
+KEPT_MEAN, KEPT_SQUARE = 0.9, 0.99
+"""What is kept of the running means of gradients and of their squares at each step."""
+
+
+def from_the_top(quantile: Array) -> Array:
+    """Return minus the logarithm of each edge's place from the top, as a share of all edges.
+
+    Parameters
+    ----------
+    quantile : (E,) array
+        As `quantiles` returns them.
+    """
+    return -np.log(1 - quantile + 0.5 / len(quantile))

@@ -30,7 +30,7 @@ def capture_subgraph_gains(
     full_logits: Any,
     modes: dict[str, bool],
     means: Any,
-    harm: float,
+    harm: float | None,
     half: bool = False,  # noqa: FBT001, FBT002
     **run: Any,
 ) -> Any:
@@ -44,9 +44,10 @@ def capture_subgraph_gains(
     ----------
     model, architecture, token_ids, kept, n_rows, full_logits, modes, means, **run
         As for `capture_subgraph_errors`.
-    harm : float
+    harm : float, optional
         How much the loss by an edge that harms a subgraph counts: 1 is the plain mean of signed gains; at -0.5, an
-        edge that harms counts as one that gains half as much.
+        edge that harms counts as one that gains half as much. Without it, the signed gains of each row come back, (L,
+        n_rows, ...), in place of their mean.
     half : bool
         Whether to return the gains of attention edges in float16.
 
@@ -58,8 +59,10 @@ def capture_subgraph_gains(
     captured: Any = None
     with model.trace(token_ids.expand(n_rows, -1), **architecture["keywords"], **run):
         presences = run_subgraphs(model, architecture, kept, n_rows, modes, means, gradients=True)
-        error, far = errors(predicted(model.output)[:, -1].float(), full_logits, int(modes["frozen"]))
-        gains = differentiate(error, presences, harm, kept)
+        distances, far, counts = errors(predicted(model.output)[:, -1].float(), full_logits, int(modes["frozen"]))
+        gains = differentiate((distances * counts).sum(), presences, harm, kept)
+        if harm is not None:
+            gains = [[kind / counts.sum().cpu() for kind in layer] for layer in gains]
         attention, *tokens = [torch.stack([layer[kind] for layer in gains]) for kind in range(4)]
         captured = [packed(attention, half), *tokens, far.detach().cpu()].save()  # type: ignore[attr-defined]
     return captured
@@ -98,7 +101,8 @@ def capture_subgraph_errors(
     far: Any = None
     with model.trace(token_ids.expand(n_rows, -1), **architecture["keywords"], **run):
         run_subgraphs(model, architecture, kept, n_rows, modes, means, gradients=False)
-        far = errors(predicted(model.output)[:, -1].float(), full_logits, int(modes["frozen"]))[1].save()
+        _, far, _ = errors(predicted(model.output)[:, -1].float(), full_logits, int(modes["frozen"]))
+        far = far.save()
     return far
 
 
@@ -139,8 +143,11 @@ def presence(kept: Any, n_rows: int, device: Any) -> Any:
     return ((kept.to(device).int() >> rows) & 1).float()
 
 
-def errors(logits: Any, full_logits: Any, first: int) -> tuple[Any, Any]:
-    """Return the error summed over the rows (B, V) from ``first`` on that count, and each row's total variation."""
+def errors(logits: Any, full_logits: Any, first: int) -> tuple[Any, Any, Any]:
+    """Return each row's Hellinger distance and total variation to the full model, and which rows count; (B,) each.
+
+    Rows before ``first`` never count.
+    """
     p = torch.softmax(full_logits.to(logits), dim=-1)
     log_q = torch.log_softmax(logits, dim=-1)
     far = (p - log_q.exp()).abs().sum(-1) / 2
@@ -149,11 +156,11 @@ def errors(logits: Any, full_logits: Any, first: int) -> tuple[Any, Any]:
     if not counts.any():
         counts[first:] = True
     distances = ((torch.exp(log_q / 2) - p.sqrt()).pow(2).sum(-1) / 2).clamp_min(1e-12).sqrt()
-    return (distances * counts).sum() / counts.sum(), far
+    return distances, far, counts
 
 
-def differentiate(error: Any, presences: list[Any], harm: float, kept: tuple[Any, ...]) -> list[Any]:
-    """Return the gains of each layer's edges, in the order of `Edges`, summed over rows: minus the derivative."""
+def differentiate(error: Any, presences: list[Any], harm: float | None, kept: tuple[Any, ...]) -> list[Any]:
+    """Return the gains of each layer's edges, in the order of `Edges`: minus the derivative, of each row or in sum."""
     asked = [tensor for layer in presences for tensor in layer if tensor is not None]
     # In a server's sandbox tensors arrive without what they were made from, whatever they say of themselves.
     found: Any = [None]
@@ -162,15 +169,13 @@ def differentiate(error: Any, presences: list[Any], harm: float, kept: tuple[Any
     if any(gradient is None for gradient in found):
         raise RuntimeError(REFUSED)
     remaining: list[Any] = list(found)
+    n_rows = len(remaining[0])
     gains: list[Any] = []
     for index, layer in enumerate(presences):
         gains.append([])
         for tensor, kind in zip(layer, kept, strict=True):
-            if tensor is None:
-                gains[-1].append(torch.zeros(kind[index].shape))
-                continue
             # One edge changes an error between 0 and 1 by 1 at most, whatever its derivative, which has no bound where
             # a norm reads a stream that no kept edge has reached.
-            gain = (-remaining.pop(0)).clamp(-1, 1)
-            gains[-1].append(torch.where(gain > 0, gain, harm * gain).sum(0).cpu())
+            gain = torch.zeros(n_rows, *kind[index].shape) if tensor is None else -remaining.pop(0).clamp(-1, 1)
+            gains[-1].append((gain if harm is None else torch.where(gain > 0, gain, harm * gain).sum(0)).cpu())
     return gains

@@ -61,6 +61,35 @@ def subgraph_gains(
     return of_all, far
 
 
+def gains_of_each(
+    model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes
+) -> tuple[list[Edges], Array]:
+    """Return the signed gains of each subgraph's edges, and each total variation; parameters as for `subgraph_gains`.
+
+    A subgraph that does not count (`strace_widgets.interventions.gains.capture_subgraph_gains`) has gains of 0.
+
+    Raises
+    ------
+    NoGradientsError
+        When the model gives none.
+    NonFiniteError
+        When a gain is not finite.
+    """
+    rows = estimates.rows_a_gain(masks[0])
+    function = gains.capture_subgraph_gains
+    calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, None, model.half)
+    answers = [model.ask(call) for call in calls]
+    whole = int(modes.flags()["frozen"])
+    of_each = []
+    for answer in answers:
+        kinds = [unpacked(answer[0]), *(kind.numpy(force=True) for kind in answer[1:4])]
+        of_each += [Edges(*(kind[:, row] for kind in kinds)) for row in range(whole, len(answer[4]))]
+    far = _of_subgraphs([answer[4] for answer in answers], modes)
+    for each, mask in zip(of_each, masks, strict=True):
+        _check_finite(model, each, far, full_logits, calls[0], mask)
+    return of_each, far
+
+
 def subgraph_errors(model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes) -> Array:
     """Return the total variation (N,) float64 of some subgraphs; parameters as for `subgraph_gains`.
 

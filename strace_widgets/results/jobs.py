@@ -206,10 +206,10 @@ def submit(
     """
     _server(model)
     measure = measure_named(importance)
-    if importance == "rescored":
+    if importance in ("rescored", "refined"):
         raise ValueError(
-            "'rescored' takes several requests, each of which waits for the one before: use sw.trace, which waits, or "
-            "submit another measure, such as 'fisher+projection'."
+            f"{importance!r} takes several requests, each of which waits for the one before: use sw.trace, which "
+            "waits, or submit another measure, such as 'fisher+projection'."
         )
     read = read_prompt(model, prompt)
     ids = read.token_ids

@@ -201,7 +201,12 @@ def top_agreement(p: Array, q: Array, k: int) -> Array:
 
 
 def falling(p: Array) -> Array:
-    """Return probabilities (..., V) from the largest to the smallest."""
+    """Return probabilities from the largest to the smallest.
+
+    Parameters
+    ----------
+    p : (..., V) array
+    """
     result: Array = np.sort(_known(p), axis=-1)[..., ::-1]
     return result
 

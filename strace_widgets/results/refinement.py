@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..graph.measures import in_graph
 from ..graph.ranking import rank_edges
-from ..graph.refining import Refined, Refinement, corrected, quantiles
-from ..model.subgraph_gains import subgraph_errors, subgraph_gains
+from ..graph.refining import Learner, Refined, Refinement, as_edges, from_the_top, inside, quantiles
+from ..model.subgraph_gains import gains_of_each, subgraph_errors, subgraph_gains
 from . import metrics
 
 if TYPE_CHECKING:
@@ -40,6 +39,12 @@ SIZES = {1: (0.3,), 2: (0.15, 0.4), 3: (0.1, 0.2, 0.4), 4: (0.1, 0.2, 0.35, 0.55
 
 STEP, SHRINKS = 1.0, 0.85
 """The first step, in quantiles, and how the next ones shrink."""
+
+BETWEEN = 0.72
+"""What the sizes are multiplied by to lie between themselves."""
+
+FAR_STEPS = 8
+"""How many steps of that kind there are, in all refinements of a trace."""
 
 HARM = -0.35
 """An edge that harms subgraphs counts as one that gains them this much less: it moves the prediction, and larger
@@ -85,22 +90,58 @@ def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None 
     rival : STrace, optional
         Another trace of the prompt that the result must not be worse than.
     """
-    exists, sizes = trace.graph.exists(), sizes_looked_at(len(trace.tokens))
-    current, best = trace, None
-    weights = trace.weights if trace.refined else quantiles(trace.weights, exists)
-    for step in range(n_steps(passes)):
-        masks = [current.mask(size) for size in sizes]
-        gained, far = subgraph_gains(trace.model, trace.token_ids, masks, trace.full_logits, HARM, modes)
-        best = better(seen(current, far), best)
-        yield best
-        weights = corrected(weights, in_graph(gained, exists), exists, STEP * SHRINKS**step)
-        current = replace(current, weights=weights, ranks=rank_edges(weights, trace.graph))
+    best: STrace | None = None
+    current = trace
+    for current, far in _steps(trace, n_steps(passes), modes):
+        if far is not None:
+            best = better(seen(current, far), best)
+            yield best
+    sizes = sizes_looked_at(len(trace.tokens))
     last = [current] if rival is None else [current, rival]
     masks = [each.mask(size) for each in last for size in sizes]
-    far = subgraph_errors(trace.model, trace.token_ids, masks, trace.full_logits, modes)
-    for each, own in zip(last, np.split(far, len(last)), strict=True):
+    errors = subgraph_errors(trace.model, trace.token_ids, masks, trace.full_logits, modes)
+    for each, own in zip(last, np.split(errors, len(last)), strict=True):
         best = better(seen(each, own), best)
     yield best if best is not None else current
+
+
+def _steps(trace: STrace, n: int, modes: Modes) -> Iterator[tuple[STrace, Array | None]]:
+    """Yield what n steps begin with, and its total variation; then what the last one has left, not yet looked at.
+
+    The first steps move far: what subgraphs gain or lose by an edge is added to its quantile. When they have come as
+    far as such steps do, an order is learned by many small ones.
+    """
+    exists, sizes = trace.graph.exists(), sizes_looked_at(len(trace.tokens))
+    asked = trace.model, trace.token_ids
+    weights = inside(trace.weights, exists)
+    taken = sum(n_steps(each.passes) for each in trace.refined.refinements) if trace.refined else 0
+    weights = weights if taken else quantiles(weights)
+    n_far = min(n, max(0, FAR_STEPS - taken))
+    current = trace
+    for step in range(n_far):
+        masks = [current.mask(size) for size in sizes]
+        gained, far = subgraph_gains(*asked, masks, trace.full_logits, HARM, modes)
+        yield current, far
+        weights = weights + np.float32(STEP * SHRINKS ** (taken + step)) * quantiles(inside(gained, exists))
+        current = _ordered(current, weights)
+    learner = Learner(from_the_top(quantiles(weights)), n - n_far)
+    for step in range(n - n_far):
+        # Every other step looks at sizes between, so that the order serves all sizes and not a few.
+        between = step % 2
+        looked_at = [size * BETWEEN if between else size for size in sizes]
+        masks = [current.mask(size) for size in looked_at]
+        of_each, far = gains_of_each(*asked, masks, trace.full_logits, modes)
+        if not between:
+            yield current, far
+        learner.learn([inside(each, exists) for each in of_each], looked_at)
+        current = _ordered(current, learner.scores)
+    yield current, None
+
+
+def _ordered(trace: STrace, weights: Array) -> STrace:
+    """Return a trace with other weights (E,)."""
+    found = as_edges(weights, trace.graph.exists())
+    return replace(trace, weights=found, ranks=rank_edges(found, trace.graph))
 
 
 def seen(trace: STrace, total_variation: Array) -> STrace:

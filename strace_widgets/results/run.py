@@ -26,10 +26,13 @@ from ..graph.ranking import rank_edges
 from ..graph.refining import STARTS, Refined
 from ..model import request_estimates
 from ..model.text.prompts import ReadPrompt
-from .refinement import CAPTURE_COST, PASSES, as_refined, refinement
+from .refinement import CAPTURE_COST, PASSES, as_refined, n_steps, refinement
 from .strace import STrace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..graph.measures import Captured
     from ..model.model import Model
     from ..model.text.prompts import Prompt
 
@@ -56,16 +59,13 @@ def trace(
         See `strace_widgets.model.text.prompts.Prompt`; `STrace.origin` says how it was read. What is probably not
         meant, such as two start tokens, is warned of.
     importance : str or callable
-        How an edge is weighed: a name of `strace_widgets.graph.measures.MEASURES` (``"l1"``, the paper's, ``"l2"``,
-        ``"proximity"``, ``"cosine"``, ``"projection"``, ``"fisher"``, ``"fisher+projection"``, ``"rescored"``,
-        ``"refined"``, ``"eap"``, ``"eap-ig"``, ``"random"``), or a function from
-        `strace_widgets.graph.measures.Captured` to `Edges`.
+        How an edge is weighed: a name of `strace_widgets.graph.measures.MEASURES`, such as ``"l1"`` (the paper's) or
+        ``"refined"``, or a function from `strace_widgets.graph.measures.Captured` to `Edges`.
     seed : int
         For ``"random"``, and for the three measures that probe the prediction.
-    probes, constant, steps : int, float and int, optional
-        Of the measures that need gradients: see `strace_widgets.graph.measures.Probing`, which has the defaults.
-    passes, **modes
-        Of the measure ``"refined"``: the budget, and how subgraphs are run, as for `STrace.refine`.
+    probes, constant, steps, passes, **modes
+        Of the measures that need gradients: see `strace_widgets.graph.measures.Probing`, which has the defaults; the
+        last two of ``"refined"``, as for `STrace.refine`.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def trace(
     PromptError
         When the prompt is empty or none, several, longer than the model's context, or messages that cannot be written.
     ValueError
-        When the importance measure is unknown, a number of its probing makes no sense, or weights have a wrong shape.
+        When the measure is unknown, a number of its probing makes no sense, or weights have a wrong shape.
     NoGradientsError
         When the measure needs gradients and the model gives none.
     UnsupportedArchitectureError
@@ -84,18 +84,23 @@ def trace(
     NonFiniteError
         When the model overflows on the prompt, or a weight has no finite value; says where that begins.
     TypeError
-        When the model is none.
+        When the model is none, or the measure takes no such option.
     """
     if importance != "refined" and (passes is not None or modes):
         raise TypeError('Only the measure "refined" takes a budget of passes, and evaluation modes.')
     read = read_prompt(model, prompt)
-    if importance == "refined":
-        return _refined(model, read, PASSES if passes is None else passes, modes_of(**modes))
     if isinstance(importance, str):
+        if importance == "refined":
+            return _refined(model, read, PASSES if passes is None else passes, modes_of(**modes))
         probing = probing_of(importance, probes, seed, constant, steps)
         scores, logits = model.capture(read.token_ids, measure_named(importance).score, probing)
         found = from_scores(model, read, importance, scores, logits, probing)
-        return rescored(found) if importance == "rescored" else found
+        return found if importance != "rescored" else rescored(found)
+    return _by_function(model, read, importance)
+
+
+def _by_function(model: Model, read: ReadPrompt, importance: Callable[[Captured], Edges]) -> STrace:
+    """Return the trace of a prompt by a measure of the user's own."""
     captured, logits = model.capture_vectors(read.token_ids)
     graph = _graph(model, len(read.token_ids))
     _refuse_looking_ahead(captured.factors, model)
@@ -150,7 +155,8 @@ def estimate(
     n_tokens = len(model.encode(prompt))
     backward = probing_of(importance, probes).backward_passes(importance)
     found = request_estimates.of_capture(model.sizes, n_tokens, backward=backward)
-    for _ in RESCORED_AT if importance == "rescored" else ():
+    further = {"rescored": len(RESCORED_AT), "refined": n_steps(PASSES - CAPTURE_COST) + 1}
+    for _ in range(further.get(importance, 0)):
         found += request_estimates.of_gains(model.sizes, n_tokens)
     return found + request_estimates.of_sweep(model.sizes, n_tokens, n_sizes)
 
