@@ -1,4 +1,4 @@
-"""Write what ``strace_widgets/explorer/contract.py`` says in TypeScript, and as tables in the documentation.
+"""Write what ``strace_widgets/explorer/contract.py`` and ``questions.py`` say in TypeScript, and as tables in the docs.
 
 ``python js/generate_protocol.py`` writes both; with ``--check`` it only fails where one of them is stale.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
-from strace_widgets.explorer import contract
+from strace_widgets.explorer import contract, questions
 
 ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
@@ -30,7 +30,7 @@ TYPED_ARRAYS = {"int32": "Int32Array", "float32": "Float32Array", "uint8": "Uint
 ON_THE_WIRE = {"ViewState": "EncodedViewState", "Arrays": "EncodedArrays"}
 """What has another form once the browser has decoded it; the plain name is that form's."""
 
-HEADING = f"""// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
+HEADING = f"""// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py and questions.py by
 // `{AGAIN}`: change it there.
 """
 
@@ -62,13 +62,17 @@ class Field(NamedTuple):
         return self.notes[-1]
 
 
-CLASSES: dict[str, Any] = {name: value for name, value in vars(contract).items() if is_typeddict(value)}
+MODULES = (contract, questions)
+CLASSES: dict[str, Any] = {
+    name: value for module in MODULES for name, value in vars(module).items() if is_typeddict(value)
+}
 ALIASES: dict[str, Any] = {
     name: value for name, value in vars(contract).items() if get_origin(value) in (Literal, dict, list)
 }
 BASES = {
     node.name: [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in CLASSES]
-    for node in ast.parse(inspect.getsource(contract)).body
+    for module in MODULES
+    for node in ast.parse(inspect.getsource(module)).body
     if isinstance(node, ast.ClassDef)
 }
 
@@ -150,8 +154,8 @@ def literal(value: Any) -> str:
 def types() -> str:
     """Return the whole of ``types.ts``."""
     aliases = "".join(f"export type {name} = {typescript(value, aliased=False)};\n" for name, value in ALIASES.items())
-    questions = [(sentence(m.about), f"{kind}: {m.question.__name__}") for kind, m in contract.MESSAGES.items()]
-    answers = [("", f"{kind}: {m.answer.__name__}") for kind, m in contract.MESSAGES.items()]
+    asked = [(sentence(m.about), f"{kind}: {m.question.__name__}") for kind, m in questions.MESSAGES.items()]
+    answers = [("", f"{kind}: {m.answer.__name__}") for kind, m in questions.MESSAGES.items()]
     defaults = "".join(f"  {name}: {literal(value)},\n" for name, value in contract.DEFAULTS.items())
     return "\n".join(
         [
@@ -159,7 +163,7 @@ def types() -> str:
             f"export const version = {contract.VERSION};\n",
             aliases,
             *(interface(name) for name in CLASSES if name not in PYTHON_S_OWN),
-            block("What is asked of Python by a message, by its kind.", "export interface Questions", questions),
+            block("What is asked of Python by a message, by its kind.", "export interface Questions", asked),
             block("What Python answers.", "export interface Answers", answers),
             f"{comment(ABOUT_DEFAULTS)}\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
         ]
@@ -201,7 +205,7 @@ def messages_table() -> str:
 
     rows = [
         [f"`{kind}`", inline(m.question.__name__), inline(m.answer.__name__), m.about]
-        for kind, m in contract.MESSAGES.items()
+        for kind, m in questions.MESSAGES.items()
     ]
     return table(["kind", "asks with", "is answered with", "what it does"], rows)
 

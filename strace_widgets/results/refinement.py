@@ -7,6 +7,7 @@ order seen is kept: refining can be stopped at any time.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,11 @@ def sizes_looked_at(n_tokens: int) -> tuple[float, ...]:
 def n_steps(passes: float) -> int:
     """Return how many steps a budget suffices for."""
     return max(0, int((passes - CHECK_COST) / STEP_COST))
+
+
+def passes_for(steps: int) -> int:
+    """Return the least whole budget that suffices for so many steps."""
+    return math.ceil(CHECK_COST + steps * STEP_COST)
 
 
 def area(trace: STrace) -> float:

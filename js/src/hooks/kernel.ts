@@ -74,6 +74,7 @@ export const patience: Record<Kind, number> = {
   evaluate: 30_000,
   trace: 180_000,
   compare: 180_000,
+  refine: 180_000,
   code: 30_000,
   node: 10_000,
   cancel: 30_000,

@@ -69,7 +69,18 @@ function quote(value: unknown): string {
 }
 
 const isSettings = (value: unknown): value is Settings =>
-  isObject(value) && isText(value.prompt) && isText(value.importance) && isText(value.masks) && isWhole(value.position);
+  isObject(value) &&
+  isText(value.prompt) &&
+  isText(value.importance) &&
+  isText(value.masks) &&
+  isWhole(value.position) &&
+  (value.refined === undefined || isRefined(value.refined));
+
+const isRefined = (value: unknown): boolean =>
+  isObject(value) &&
+  isList(value.passes, isNumber) &&
+  typeof value.gradients === "boolean" &&
+  [value.start, value.masks, value.attention, value.ablation].every(isText);
 
 const isEdges = (value: unknown): value is number => isWhole(value) && value >= 1;
 

@@ -1,4 +1,4 @@
-// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
+// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py and questions.py by
 // `python js/generate_protocol.py`: change it there.
 
 export const version = 2;
@@ -7,6 +7,22 @@ export type Toggle = "on" | "off";
 export type Toggles = Readonly<Record<string, Toggle>>;
 export type Criterion = "top1" | "top5" | "tv" | "nucleus60";
 export type Dtype = "int32" | "float32" | "uint8";
+
+/** How a trace was refined. */
+export interface Refined {
+  /** The measure whose weights it began with; empty for the measure `refined`. */
+  start: string;
+  /** The budget of each refinement in turn, in forward passes. */
+  passes: number[];
+  /** Whether gradients were used. */
+  gradients: boolean;
+  /** Which edges the subgraphs that it looked at might lose. */
+  masks: string;
+  /** Where their attention came from. */
+  attention: string;
+  /** What their dropped edges carried. */
+  ablation: string;
+}
 
 /** What a trace was computed from. */
 export interface Settings {
@@ -20,6 +36,8 @@ export interface Settings {
   position: number;
   /** Whether the tokenizer adds its own, as to a plain text; true where it is absent. */
   special_tokens?: boolean;
+  /** How, where `importance` is `refined`; without it, as that measure is by default. */
+  refined?: Refined;
 }
 
 /** One of the leading next tokens. */
@@ -126,10 +144,10 @@ export interface Status {
   state: "ready" | "running" | "error";
   /** The step under way, what went wrong, what was given up, or what is missing in a replay. */
   message: string;
-  /** 0..1 while a trace is computed anew. */
+  /** 0..1 while a trace is computed anew or refined. */
   progress: number;
   /** The request that the message is about; without one, the evaluation. */
-  kind?: "evaluate" | "trace" | "compare";
+  kind?: "evaluate" | "trace" | "compare" | "refine";
   /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
   detail?: string;
   /** While a job on a server is waited for. */
@@ -146,16 +164,18 @@ export interface Choices {
 
 /** Another error curve on the same axes. */
 export interface Curve {
-  /** The measure's, or `inverse` or `random`. */
+  /** The measure's, or `inverse`, `random` or `refining`. */
   name: string;
-  /** What it is a curve of. */
-  kind: "measure" | "baseline";
+  /** What it is a curve of; `refining`: of the best trace so far, at the few sizes that refining looks at. */
+  kind: "measure" | "baseline" | "refining";
   /** Its sizes, ascending. */
   n_edges: number[];
   /** The error at each. */
   total_variation: number[];
   /** From so many edges on the top token is the full model's; old files have none. */
   lasting_top1?: number | null;
+  /** How, where the measure is `refined`. */
+  refined?: Refined;
 }
 
 /** From where on a criterion holds at every larger level. */
@@ -312,6 +332,12 @@ export interface CompareQuestion {
   names: string[];
 }
 
+/** A better trace than the present one. */
+export interface RefineQuestion {
+  /** The budget, in forward passes of the prompt. */
+  passes: number;
+}
+
 /** A head or an MLP. */
 export interface NodeQuestion {
   /** `21.4` or `21.mlp`. */
@@ -365,9 +391,18 @@ export interface Questions {
   trace: TraceQuestion;
   /** Computes other measures and baselines at the levels' sizes into `curves`. */
   compare: CompareQuestion;
+  /**
+   * Goes on from the present trace, under the present masks mode. Each improvement is written into `curves` as `refining`; at the end, or
+   * once it is cancelled, the best trace that was seen takes the present one's place, as after `trace`, at the size and with the toggles
+   * that then are. Where nothing better was found, `status` says so. Sizes and toggles are evaluated in between.
+   */
+  refine: RefineQuestion;
   /** Answered at once, also while the model runs. */
   node: NodeQuestion;
-  /** The `trace` and the `compare` under way end at their next step; no job on a server is waited for any longer. */
+  /**
+   * The `trace` and the `compare` under way end at their next step, and a `refine` with the best that it has seen; no job on a server is
+   * waited for any longer.
+   */
   cancel: Nothing;
   /** The programs for the present state. */
   code: Nothing;
@@ -379,6 +414,7 @@ export interface Answers {
   evaluate: Nothing;
   trace: Nothing;
   compare: Nothing;
+  refine: Nothing;
   node: NodeDetails;
   cancel: Nothing;
   code: Programs;
