@@ -1,6 +1,6 @@
 """Write what ``strace_widgets/explorer/contract.py`` and ``questions.py`` say in TypeScript, and as tables in the docs.
 
-``python js/generate_protocol.py`` writes both; with ``--check`` it only fails where one of them is stale.
+``python js/generate_protocol.py`` writes them; with ``--check`` it only fails where one of them is stale.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from strace_widgets.explorer import contract, questions
 
 ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
+QUESTIONS = ROOT / "js/src/protocol/questions.ts"
 PAGE = ROOT / "docs/explorer-state.md"
 AGAIN = "python js/generate_protocol.py"
 WIDTH = 140
@@ -30,8 +31,12 @@ TYPED_ARRAYS = {"int32": "Int32Array", "float32": "Float32Array", "uint8": "Uint
 ON_THE_WIRE = {"ViewState": "EncodedViewState", "Arrays": "EncodedArrays"}
 """What has another form once the browser has decoded it; the plain name is that form's."""
 
-HEADING = f"""// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py and questions.py by
+HEADING = f"""// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
 // `{AGAIN}`: change it there.
+"""
+QUESTIONS_HEADING = f"""// What the browser asks, and what Python answers. Made from strace_widgets/explorer/questions.py by
+// `{AGAIN}`: change it there.
+import type {{ Settings, Toggles }} from "./types";
 """
 
 ENCODED = "\nexport type EncodedArrays = { [name in keyof Arrays]: EncodedArray };\n"
@@ -154,18 +159,28 @@ def literal(value: Any) -> str:
 def types() -> str:
     """Return the whole of ``types.ts``."""
     aliases = "".join(f"export type {name} = {typescript(value, aliased=False)};\n" for name, value in ALIASES.items())
-    asked = [(sentence(m.about), f"{kind}: {m.question.__name__}") for kind, m in questions.MESSAGES.items()]
-    answers = [("", f"{kind}: {m.answer.__name__}") for kind, m in questions.MESSAGES.items()]
     defaults = "".join(f"  {name}: {literal(value)},\n" for name, value in contract.DEFAULTS.items())
     return "\n".join(
         [
             HEADING,
             f"export const version = {contract.VERSION};\n",
             aliases,
-            *(interface(name) for name in CLASSES if name not in PYTHON_S_OWN),
+            *(interface(name) for name in CLASSES if name in vars(contract) and name not in PYTHON_S_OWN),
+            f"{comment(ABOUT_DEFAULTS)}\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
+        ]
+    )
+
+
+def messages() -> str:
+    """Return the whole of ``questions.ts``."""
+    asked = [(sentence(m.about), f"{kind}: {m.question.__name__}") for kind, m in questions.MESSAGES.items()]
+    answers = [("", f"{kind}: {m.answer.__name__}") for kind, m in questions.MESSAGES.items()]
+    return "\n".join(
+        [
+            QUESTIONS_HEADING,
+            *(interface(name) for name in CLASSES if name not in vars(contract)),
             block("What is asked of Python by a message, by its kind.", "export interface Questions", asked),
             block("What Python answers.", "export interface Answers", answers),
-            f"{comment(ABOUT_DEFAULTS)}\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
         ]
     )
 
@@ -213,29 +228,33 @@ def messages_table() -> str:
 def page(text: str) -> str:
     """Return the page with its tables made anew, each between ``<!-- contract: NAME -->`` and ``<!-- end -->``."""
 
-    def made(match: re.Match[str]) -> str:
+    def made_anew(match: re.Match[str]) -> str:
         name = match[1]
         content = messages_table() if name == "messages" else fields_table(name)
         return f"<!-- contract: {name} -->\n{content}\n<!-- end -->"
 
-    return re.sub(r"<!-- contract: (\w+) -->\n.*?<!-- end -->", made, text, flags=re.DOTALL)
+    return re.sub(r"<!-- contract: (\w+) -->\n.*?<!-- end -->", made_anew, text, flags=re.DOTALL)
+
+
+def made() -> dict[Path, str]:
+    """Return the files as they should be."""
+    return {TYPES: types(), QUESTIONS: messages(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
 
 
 def stale() -> list[Path]:
-    """Return which of the two files are not what the contract says."""
-    made = {TYPES: types(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
-    return [file for file, text in made.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
+    """Return which of the files are not what the contract says."""
+    return [file for file, text in made().items() if not file.exists() or file.read_text(encoding="utf-8") != text]
 
 
 def main() -> None:
-    """Write both files, or say which of them are stale."""
+    """Write the files, or say which of them are stale."""
     if "--check" in sys.argv[1:]:
         old = [str(file.relative_to(ROOT)) for file in stale()]
         if old:
-            sys.exit(f"{' and '.join(old)} are not what strace_widgets/explorer/contract.py says: run `{AGAIN}`.")
+            sys.exit(f"{' and '.join(old)} are not what the contract in strace_widgets/explorer says: run `{AGAIN}`.")
         return
-    TYPES.write_text(types(), encoding="utf-8")
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for file, text in made().items():
+        file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, NotRequired, TypedDict
 
-from .contract import Settings, Toggles
+from .contract import Settings, Toggles  # noqa: TC001 - the types are read as the module runs
 
 
 class Nothing(TypedDict):

@@ -27,6 +27,7 @@ from .still import Still
 
 if TYPE_CHECKING:
     import asyncio
+
     from ipywidgets import Widget
 
     from ..paths import AnyPath
@@ -271,10 +272,8 @@ class Explorer(Still):
         except traitlets.TraitError as reason:
             self._tell("evaluate", reason)
 
-    # Evaluations: the newest state wins.
-
     def _evaluate(self) -> None:
-        """Ask the worker for the present state; in a replay, look whether its result is known."""
+        """Ask the worker for the present state, the newest of which wins; in a replay, look for a known result."""
         if not self.live:
             known = (found for found in self.evaluations if found["n_edges"] == self.n_edges)
             self.evaluation = next((found for found in known if found["toggles"] == self.toggles), self.evaluation)
@@ -353,8 +352,10 @@ class Explorer(Still):
                 self.curves = refining.drawn(self.curves)
                 return partial(self._refined, refining)
             self._end_refining()
-            self.status = READY | {"message": refining.outcome if same else ""}
-            if same and refining.found:
+            self.status = READY | {"message": refining.outcome}
+            if not same:
+                self._evaluate()
+            elif refining.found:
                 self._show_session(refining.found, self.n_edges, self.toggles, None)
             return None
 
