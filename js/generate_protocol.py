@@ -34,7 +34,7 @@ ON_THE_WIRE = {"ViewState": "EncodedViewState", "Arrays": "EncodedArrays"}
 HEADING = f"""// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
 // `{AGAIN}`: change it there.
 """
-QUESTIONS_HEADING = f"""// What the browser asks, and what Python answers. Made from strace_widgets/explorer/questions.py by
+QUESTIONS_HEADING = f"""// What the browser asks and Python answers. Made from strace_widgets/explorer/questions.py by
 // `{AGAIN}`: change it there.
 import type {{ Settings, Toggles }} from "./types";
 """

@@ -1,4 +1,4 @@
-// What the browser asks, and what Python answers. Made from strace_widgets/explorer/questions.py by
+// What the browser asks and Python answers. Made from strace_widgets/explorer/questions.py by
 // `python js/generate_protocol.py`: change it there.
 import type { Settings, Toggles } from "./types";
 
