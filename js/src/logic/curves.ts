@@ -21,10 +21,13 @@ export function curveAt({ n_edges, total_variation }: Curve, nEdges: number): nu
   return total_variation[upper - 1] * (1 - mix) + total_variation[upper] * mix;
 }
 
+/** Where an error is not known. */
+export const unknown = "–";
+
 /** The same as a text. */
 export function errorAt(curve: Curve, nEdges: number): string {
   const error = curveAt(curve, nEdges);
-  return Number.isNaN(error) ? "–" : formatDistance(error);
+  return Number.isNaN(error) ? unknown : formatDistance(error);
 }
 
 /** What is worth laying over another measure: the first of these that there is, else any other. */

@@ -95,7 +95,7 @@ const isStep = (value: unknown, viewState: ViewState): value is Step =>
   isObject(value) && isSettings(value.settings) && isEdges(value.n_edges) && isToggles(value.toggles, viewState);
 
 function damage({ settings, n_edges }: Loose, { n_layers, n_heads }: ViewState): string {
-  if (!isSettings(settings)) return "settings lack a prompt, an importance, masks or a position";
+  if (!isSettings(settings)) return "settings lack a prompt, an importance, masks or a position, or how it was refined";
   if (!isEdges(n_edges)) return `number of edges is ${quote(n_edges)}`;
   return `toggles name a component that a model of ${n_layers} layers with ${n_heads} heads does not have, or a state other than on and off`;
 }

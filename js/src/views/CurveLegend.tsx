@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { curveName, dashes, errorAt } from "../logic/curves";
+import { curveName, dashes, errorAt, unknown } from "../logic/curves";
 import { formatDistance, formatSize } from "../logic/scales";
 import { measureName } from "../logic/settings";
 import type { Curve, ViewState } from "../protocol/types";
@@ -89,10 +89,11 @@ interface NumbersProps {
 }
 
 function Numbers({ error, exact, returns, allEdges }: NumbersProps): ComponentChildren {
+  const between = !exact && error !== unknown;
   return (
     <span class="sw-curve-numbers">
-      <span title={exact ? undefined : "read between two computed sizes"}>
-        TV {exact ? "" : "≈ "}
+      <span title={between ? "read between two computed sizes" : undefined}>
+        TV {between ? "≈ " : ""}
         {error}
       </span>
       {returns != null && <span title="From this size on the full model's top token leads">top-1 returns at {formatSize(returns / allEdges)}</span>}
