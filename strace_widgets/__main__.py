@@ -42,8 +42,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     for add in (_add_trace, _add_study, _add_compare_measures):
         command = add(commands)
+        several: dict[str, Any] = {"nargs": "+", "default": [None]} if add is _add_compare_measures else {}
         command.add_argument(
-            "--model", help="a hub id or a folder (default: SmolLM2-135M-Instruct, the package's default model)"
+            "--model",
+            help="a hub id or a folder (default: SmolLM2-135M-Instruct, the package's default model)"
+            + ("; several are loaded one after the other" if several else ""),
+            **several,
         )
     return parser
 
@@ -99,7 +103,7 @@ def _add_study(commands: Any) -> argparse.ArgumentParser:
 
 def _add_compare_measures(commands: Any) -> argparse.ArgumentParser:
     measures: argparse.ArgumentParser = commands.add_parser(
-        "compare-measures", help="compare importance measures with one of them, or continue a comparison"
+        "compare-measures", help="compare importance measures on one model or several, or continue a comparison"
     )
     measures.set_defaults(run=_compare_measures)
     _add_prompts_and_folder(measures)
@@ -184,7 +188,7 @@ def _compare_measures(options: argparse.Namespace) -> None:
         raise ValueError(f"--half is a half of the package's own prompts: give {SHIPPED!r} for them, or leave it out.")
     chosen = {"importance": options.importance} if options.importance else {}
     result = sw.compare_measures(
-        sw.load_model(options.model),
+        options.model,
         sw.shipped_prompts(half=options.half) if shipped else options.prompts,
         options.out,
         baseline=options.baseline,

@@ -1,4 +1,4 @@
-"""What the tests share: the real default model once a run, a tiny one, Chromium, and the Explorer in it."""
+"""What the tests share: two real models once a run, a tiny one, Chromium, and the Explorer in it."""
 
 from __future__ import annotations
 
@@ -52,6 +52,12 @@ CHROMIUM_FLAGS = (
 @pytest.fixture(scope="session")
 def smollm2() -> Any:
     return sw.load_model()
+
+
+@pytest.fixture(scope="session")
+def gemma() -> Any:
+    """A second real model: post-norms, one key-value head, sliding windows, 262,144 tokens, a start token."""
+    return sw.load_model("google/gemma-3-270m")
 
 
 @pytest.fixture(scope="session")

@@ -83,18 +83,22 @@ def test_measures_compared_in_a_shell(model_folder: str, tmp_path: Path, capsys:
     chart = tmp_path / "measures.svg"
     command = ["compare-measures", "shipped", "--out", str(tmp_path / "m"), "--half", "tuning", "--limit", "3"]
     command += ["--importance", "l1", "l2", "--sizes", "0.1", "0.5", "--attention", "recomputed", "frozen"]
-    command += ["--model", model_folder]
+    name = Path(model_folder).name
+    command += ["--model", model_folder, model_folder]
     assert main([*command, "--chart", str(chart)]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("Measures l1, l2 on 3 prompts of")
+    assert printed.startswith(f"Measures l1, l2 on 3 prompts of {name} and 3 prompts of {name}-2, compared with l1")
+    assert "Overall, by the worst of 2 models" in printed
     assert "area_log10_s" in printed
     assert "l2 ÷ l1" in chart.read_text(encoding="utf-8")
-    done = sw.load_study(tmp_path / "m" / "all-frozen-zero").prompts["prompt_id"]
+    done = sw.load_study(tmp_path / "m" / name / "all-frozen-zero").prompts["prompt_id"]
     assert set(done) < {prompt["id"] for prompt in sw.shipped_prompts(half="tuning")}
     (tmp_path / "prompts.txt").write_text("w1 w2 w3\nw4 w5\n", encoding="utf-8")
     command = ["compare-measures", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "n"), "--model", model_folder]
     assert main([*command, "--importance", "l1", "l2", "--baseline", "l2", "--sizes", "0.5"]) == 0
-    assert "compared with l2" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "compared with l2" in printed
+    assert "Overall" not in printed, "one model is all there is"
     assert main([*command, "--half", "tuning"]) == 2
     assert "give 'shipped' for them, or leave it out" in capsys.readouterr().err
 

@@ -15,7 +15,7 @@ import torch
 import transformers
 
 import strace_widgets as sw
-from strace_widgets.model import default_model
+from strace_widgets.model.shipped import models
 
 PARIS = 7042
 # As the model was trained: digits stand alone, several spaces before them together.
@@ -31,10 +31,10 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The model, unpacked over what a former version left."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STRACE_WIDGETS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        before = default_model.cache_folder() / default_model.NAME
+        before = models.cache_folder() / models.DEFAULT.name
         before.mkdir()
         (before / "config.json").write_text("{}", encoding="utf-8")
-        folder = Path(default_model.locate())
+        folder = Path(models.locate())
     yield folder
     shutil.rmtree(folder)
 
@@ -64,8 +64,8 @@ def test_every_version_computes_the_same(unpacked: Path) -> None:
 
 
 def test_a_folder_of_an_older_layout_is_replaced_and_nothing_is_left_beside_it(unpacked: Path) -> None:
-    assert [file.name for file in unpacked.parent.iterdir()] == [default_model.NAME]
-    assert (unpacked / default_model.LAYOUT).exists()
+    assert [file.name for file in unpacked.parent.iterdir()] == [models.DEFAULT.name]
+    assert (unpacked / models.LAYOUT).exists()
 
 
 @pytest.mark.parametrize(

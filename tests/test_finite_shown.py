@@ -80,7 +80,7 @@ def test_not_a_number_is_no_agreement() -> None:
         with pytest.raises(NonFiniteError):
             figure()
     with pytest.raises(NonFiniteError):
-        metrics.recovered_nuclei(p, q, np.array([[0, 1, 2]]))
+        metrics.recovered_nuclei(p, q, np.array([[0.7, 0.2, 0.1]]))
 
 
 def test_divergences_of_suppressed_tokens() -> None:

@@ -15,6 +15,7 @@ import tiny_models
 import torch
 
 import strace_widgets as sw
+from strace_widgets.graph.edges import Edges
 from strace_widgets.graph.measures import PROBED
 from strace_widgets.graph.ranking import rank_edges
 from strace_widgets.interventions import gradients
@@ -55,6 +56,23 @@ def test_gains_of_a_subgraph_agree(pair: tuple[Any, Any], size: float) -> None:
     assert np.abs(expected).max() > 0
     # A node whose edges are all dropped holds almost nothing, and its norm makes rounding a thousand times larger.
     assert np.linalg.norm(found - expected) <= 1e-3 * np.linalg.norm(expected)
+
+
+def test_gains_are_finite_where_a_subgraph_holds_zeros() -> None:
+    """Nodes that no kept edge joins to an embedding: there the derivative of each norm is 1 / sqrt(epsilon)."""
+    module = tiny_models.tiny(num_hidden_layers=9, rms_norm_eps=1e-12)
+    model = sw.load_model(module, tokenizer=tiny_models.words())
+    trace = sw.trace(model, PROMPT, "l2")
+    chain = Edges(*(np.zeros_like(kind) for kind in trace.mask(0.5)))
+    chain.attention[1:, :, -1, -1] = True
+    for kind in chain[1:]:
+        kind[1:, -1] = True
+    chain.mlp_residual[0, -1] = True
+    gains = model.capture_gains(trace.token_ids, chain, trace.full_logits)
+    assert all(np.isfinite(kind).all() for kind in gains)
+    first = gains.attention_residual[0, -1]
+    assert abs(first) > 1e6, "the edge that would join the chain to its embedding is the first to be missed"
+    assert abs(first) > np.abs(gains.attention_residual[-1, -1])
 
 
 def test_rescored_is_fisher_and_projection_with_gains_added_twice(tiny: Any) -> None:

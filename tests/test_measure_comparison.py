@@ -23,6 +23,7 @@ from strace_widgets.studies.timing import alternate
 PROMPTS = ["w5 w17 w3 w88", "w41 w2 w9", "", "w8 w9 w7 w61 w50", [1, 2, 3, 4, 9, 61]]  # the third fails
 GRID = (0.003, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7)
 CONDITION = ["masks", "attention", "ablation"]
+TINY = "LlamaForCausalLM"  # what the tiny model is called, and its folder
 
 
 def compare(model: Any, folder: Path, prompts: Any = PROMPTS, **options: Any) -> sw.MeasureComparison:
@@ -85,7 +86,7 @@ def test_areas_begin_at_a_thousandth(tiny: Any, tmp_path: Path) -> None:
 def test_the_curves_are_the_mean_error_of_each_condition(compared: tuple[sw.MeasureComparison, Path]) -> None:
     comparison, folder = compared
     rows = comparison.curves.query("attention == 'frozen' and importance == 'l2'")
-    points = sw.load_study(folder / "all-frozen-zero").points.query("importance == 'l2'")
+    points = sw.load_study(folder / TINY / "all-frozen-zero").points.query("importance == 'l2'")
     assert rows["mean"].to_numpy() == pytest.approx(points.groupby("size")["total_variation"].mean().to_numpy())
     assert rows["n_prompts"].eq(4).all()
 
@@ -133,15 +134,16 @@ def test_it_goes_on_where_it_stopped(tiny: Any, compared: tuple[sw.MeasureCompar
     comparison, whole = compared
     stopped = tmp_path / "stopped"
     # As a stop in the first condition leaves it: some prompts done, no second condition, no costs.
-    shutil.copytree(whole / "all-recomputed-zero", stopped / "all-recomputed-zero")
-    for part in sorted((stopped / "all-recomputed-zero" / "parts").iterdir())[2:]:
+    begun = stopped / TINY / "all-recomputed-zero"
+    shutil.copytree(whole / TINY / "all-recomputed-zero", begun)
+    for part in sorted((begun / "parts").iterdir())[2:]:
         shutil.rmtree(part)
     resumed = compare(tiny, stopped, attention=["recomputed", "frozen"])
     for name in ("prompts", "curves", "failed"):
         pd.testing.assert_frame_equal(getattr(resumed, name), getattr(comparison, name))
     again = compare(tiny, stopped, iter(PROMPTS), attention=["recomputed", "frozen"])
     assert again.costs == resumed.costs, "what was measured is not measured again"
-    assert json.loads((stopped / "costs.json").read_text()) == resumed.costs
+    assert json.loads((stopped / TINY / "costs.json").read_text()) == resumed.costs[TINY]
 
 
 def test_what_is_in_a_folder_is_read_back(compared: tuple[sw.MeasureComparison, Path], tmp_path: Path) -> None:
@@ -150,12 +152,12 @@ def test_what_is_in_a_folder_is_read_back(compared: tuple[sw.MeasureComparison, 
     pd.testing.assert_frame_equal(
         *(each.summary().sort_values([*CONDITION, "importance"], ignore_index=True) for each in (read, comparison))
     )
-    assert read.model == comparison.model
+    assert read.models == comparison.models == [TINY]
     assert not read.failed.empty
     # As a stop within the second condition's first prompt leaves it: no results there, and no costs yet.
     shutil.copytree(whole, tmp_path / "stopped")
-    (tmp_path / "stopped" / "costs.json").unlink()
-    for part in (tmp_path / "stopped" / "all-frozen-zero" / "parts").iterdir():
+    (tmp_path / "stopped" / TINY / "costs.json").unlink()
+    for part in (tmp_path / "stopped" / TINY / "all-frozen-zero" / "parts").iterdir():
         shutil.rmtree(part)
     begun = sw.load_measure_comparison(tmp_path / "stopped", baseline="l2").summary()
     assert begun["attention"].unique().tolist() == ["recomputed"]
@@ -168,9 +170,10 @@ def test_what_is_in_a_folder_is_read_back(compared: tuple[sw.MeasureComparison, 
 
 def test_every_measure_has_a_cost_and_all_take_turns(compared: tuple[sw.MeasureComparison, Path]) -> None:
     comparison, _ = compared
-    assert list(comparison.costs) == ["l1", "l2", "projection"]
-    assert all(np.isfinite(cost) and cost > 0 for cost in comparison.costs.values())
-    assert comparison.summary().groupby("importance")["cost"].first().to_dict() == comparison.costs
+    costs = comparison.costs[TINY]
+    assert list(costs) == ["l1", "l2", "projection"]
+    assert all(np.isfinite(cost) and cost > 0 for cost in costs.values())
+    assert comparison.summary().groupby("importance")["cost"].first().to_dict() == costs
     ran: list[str] = []
     assert len(alternate([lambda: ran.append("plain"), lambda: ran.append("l1")], 3)) == 2
     assert ran == ["plain", "l1"] * 5, "two rounds to warm up, then three"
@@ -184,7 +187,8 @@ def test_costs_that_cannot_be_read_get_a_sentence(tiny: Any, by_hand: sw.Measure
             sw.errors.StudyError, match=r"costs\.json does not hold the cost of each measure: it .*\)\. Delete the file"
         ):
             sw.load_measure_comparison(tmp_path / "by hand")
-    (tmp_path / "costs.json").write_text("null")
+    (tmp_path / TINY).mkdir()
+    (tmp_path / TINY / "costs.json").write_text("null")
     with pytest.raises(sw.errors.StudyError, match="does not hold the cost of each measure"):
         compare(tiny, tmp_path, PROMPTS[:1])
 
@@ -203,7 +207,7 @@ def test_it_is_shown_in_few_columns(compared: tuple[sw.MeasureComparison, Path],
     assert "50% [15%, 85%]" in repr(by_hand)
     assert "2/1/1" in repr(by_hand)
     assert "<NA>" not in repr(by_hand)
-    named = replace(by_hand, model="<b>")
+    named = replace(by_hand, prompts=by_hand.prompts.assign(model="<b>"))
     assert "<table" in named._repr_html_()
     assert "<b>" not in named._repr_html_()
 
@@ -235,8 +239,9 @@ def test_mistakes_are_refused_before_anything_is_run(tiny: Any, tmp_path: Path) 
         ({"sizes": [1]}, "give a size below 1"),
         ({"attention": ["recomputed", "thawed"]}, "attention='thawed' does not exist"),
         ({"ablation": "noise"}, "ablation='noise' does not exist"),
+        ({"model": []}, "no model to compare measures on"),
     ]
     for options, sentence in wrong:
         with pytest.raises(ValueError, match=sentence):
-            compare(tiny, tmp_path / "s", **options)
+            compare(options.pop("model", tiny), tmp_path / "s", **options)
     assert not (tmp_path / "s").exists()

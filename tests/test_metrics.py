@@ -72,7 +72,7 @@ def test_nucleus_size_is_the_length_of_the_nucleus(values: Any, share: float) ->
     p = probabilities(values)
     size = len(nucleus_as_defined(p, share))
     assert metrics.nucleus_size(p, share) == size
-    assert metrics.nucleus_size(np.array([p, p]), share, metrics.ranked(np.array([p, p]))).tolist() == [size, size]
+    assert metrics.nucleus_size(np.array([p, p]), share, metrics.falling(np.array([p, p]))).tolist() == [size, size]
     assert metrics.nucleus_size(p, (share, 0)).tolist() == [size, 1]
 
 

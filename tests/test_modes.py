@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny_models
 import torch
+from conftest import PROMPT
 
 import strace_widgets as sw
 from strace_widgets.graph.ranking import entering, output_node
@@ -211,3 +213,18 @@ def test_random_is_worse_than_the_trace(smollm2: Any) -> None:
     sizes = [0.3, 0.5]
     random = np.mean([trace.random(seed).evaluate(sizes).total_variation for seed in range(3)], axis=0)
     assert (trace.evaluate(sizes).total_variation < random).all()
+
+
+def test_a_measure_that_depends_on_the_modes_is_traced_under_each(tiny: Any, tmp_path: Path) -> None:
+    modes = {"attention": "frozen", "ablation": "mean"}
+    options: dict[str, Any] = {"importance": ("l1", "refined"), "masks": ("all", "mlp+residual"), "sizes": (0.1, 0.5)}
+    done = sw.study(tiny, [PROMPT], tmp_path, baselines=(), keep_traces=True, progress=False, **options, **modes)
+    found = done.points.query("importance == 'refined' and size < 1").groupby("masks", observed=True)["total_variation"]
+    traces = {masks: sw.trace(tiny, PROMPT, "refined", masks=masks, **modes) for masks in options["masks"]}
+    for masks, trace in traces.items():
+        sweep = trace.evaluate(options["sizes"], masks=masks, **modes)
+        assert found.get_group(masks).to_numpy() == pytest.approx(sweep.total_variation)
+    first, second = (trace.ranks for trace in traces.values())
+    assert any((one != other).any() for one, other in zip(first, second, strict=True)), "each has its own"
+    _, kept = done.edges("0", "refined")
+    assert all((one == other).all() for one, other in zip(kept, first, strict=True)), "kept is the first masks mode's"

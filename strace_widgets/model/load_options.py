@@ -14,3 +14,8 @@ OF_THE_HUB = (
 def of_the_hub(options: dict[str, Any]) -> dict[str, Any]:
     """Return those of the options that say where and how a repository is read."""
     return {name: value for name, value in options.items() if name in OF_THE_HUB}
+
+
+def names_a_part_of_the_hub(options: dict[str, Any]) -> bool:
+    """Return whether the options ask for something that only the hub has, not for a model as it is shipped."""
+    return any(options.get(name) for name in ("revision", "subfolder", "gguf_file", "force_download"))

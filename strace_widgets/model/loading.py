@@ -16,15 +16,15 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, Auto
 
 from ..errors import ModelNotFoundError, UnsupportedArchitectureError, first_line
 from ..paths import absolute, expanded, is_path
-from . import default_model
 from .discovery.first_pass import attention_gap, takes
 from .discovery.parts import inspect_model
-from .load_options import of_the_hub
+from .load_options import names_a_part_of_the_hub, of_the_hub
 from .model import Model
 from .placement import BroughtWhenRun, check_at_hand, is_elsewhere, token_device, unwrapped
 from .proving import proved
 from .running import running
 from .saved_elsewhere import require_rotary_embedding_is_read
+from .shipped import models as shipped
 
 if TYPE_CHECKING:
     from ..paths import AnyPath
@@ -49,10 +49,10 @@ def load_model(
     Parameters
     ----------
     source : str, Path, torch.nn.Module, nnsight model or transformers pipeline, optional
-        A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. Of a model that
-        reads pictures, too, the decoder is used, with prompts of text. A model that you hold stays as it is: only
-        while it runs here it is in evaluation mode, without dropout, and its attention is eager, since s-Trace reads
-        the attention probabilities. With ``remote``, the hub id under which the server knows it.
+        A hub id, a folder, or a model that you hold; without one, the default, SmolLM2-135M-Instruct. It and
+        ``"google/gemma-3-270m"`` (Gemma's terms of use) come dequantised from packages, if installed. Of a model that
+        reads pictures, too, the decoder is used, with text. One that you hold stays as it is: only while it runs here
+        has it no dropout, and eager attention. With ``remote``, the hub id that the server knows.
     remote : bool or str
         True for NDIF's public service (or what nnsight is configured for), an address for an NDIF of your own,
         ``"local"`` for nnsight's imitation of a server in this process. Weights are not downloaded from a server's
@@ -60,7 +60,7 @@ def load_model(
     tokenizer : Hugging Face tokenizer, optional
         For a model that you hold, or in place of the repository's.
     revision : str, optional
-        Of a hub id.
+        Of a hub id: the hub is then asked even for a model that a package ships.
     **options
         Here: passed to ``AutoModelForCausalLM.from_pretrained``, for example ``dtype=torch.bfloat16`` or
         ``device_map="auto"``; those that say where a repository is read from (``subfolder``, ``token``, ``cache_dir``,
@@ -135,12 +135,14 @@ def _held(source: Any, tokenizer: Any, options: dict[str, Any]) -> Found:
 
 def _read(source: AnyPath | None, tokenizer: Any, options: dict[str, Any]) -> Found:
     """Return the model under a name or in a folder."""
-    origin = default_model.locate() if source is None else _folder_or_name(source)
+    origin = _folder_or_name(shipped.DEFAULT.hub_id if source is None else source)
+    if not names_a_part_of_the_hub(options):
+        origin = shipped.locate(origin)
     settings = {"dtype": torch.float32, "attn_implementation": "eager"} | options
     try:
         module = _from_pretrained(origin, settings)
     except (OSError, ValueError) as reason:
-        raise not_found(origin, reason) from reason
+        raise not_found(origin, reason, shipped.advice(origin)) from reason
     require_rotary_embedding_is_read(module.config, origin)
     found = tokenizer or tokenizer_of(origin, options)
     return Found(module, found, origin, short_name(origin), remembered(options, tokenizer))
@@ -217,13 +219,13 @@ def short_name(origin: str) -> str:
     return origin.rstrip("/").rsplit("/", 1)[-1]
 
 
-def not_found(source: str, reason: Exception) -> ModelNotFoundError:
+def not_found(source: str, reason: Exception, advice: str = "") -> ModelNotFoundError:
     """Return the exception for a name under which nothing loads."""
     folder = Path(source)
     nor = "" if folder.exists() else f", and there is no folder {absolute(folder)}"
     return ModelNotFoundError(
         f"No model could be loaded from {source!r} ({first_line(reason)}){nor}. Give a folder with a saved model, a "
-        "hub id such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default model."
+        f"hub id such as 'HuggingFaceTB/SmolLM2-135M', or nothing for the default model.{advice}"
     )
 
 

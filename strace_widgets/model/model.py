@@ -27,6 +27,7 @@ from .calls import Call, Server
 from .changes import check_in_place, state_of
 from .discovery.matrices import rows_of, width_taken
 from .running import running
+from .shipped import models as shipped
 from .tensors import as_row, coarsened, toggle_rows, unpacked, with_others_kept
 from .text.reader import Reader
 from .text.reference_text import N_TOKENS, reference_ids
@@ -133,6 +134,7 @@ class Model(Reader):
     def describe(self) -> str:
         """Return what was found and proved about the model, a line a part."""
         lines = {"model": f"{self.name} ({self.architecture.name}), {self.dtype}"} | self.architecture.described()
+        lines |= shipped.described(self.source)
         lines |= {f"proved, {identity}": f"gap {gap:.1e}" for identity, gap in self.gaps.items()}
         width = max(map(len, lines))
         return "\n".join(f"{name:{width}}  {text}" for name, text in lines.items())

@@ -39,7 +39,7 @@ TOKENS_A_BATCH = 40
 SIZES = {1: (0.3,), 2: (0.15, 0.4), 3: (0.1, 0.2, 0.4), 4: (0.1, 0.2, 0.35, 0.55)}
 """The sizes of the subgraphs, by how many a batch holds."""
 
-STEP, SHRINKS = 0.6, 0.85
+STEP, SHRINKS = 1.0, 0.85
 """The first step, in quantiles, and how the next ones shrink."""
 
 HARM = -0.35

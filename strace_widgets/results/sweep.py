@@ -240,7 +240,7 @@ def compare(
         raise ValueError(f"There is no token {next_token}: the model's ids go from 0 to {len(full_logits) - 1}.")
     log_p, log_q = metrics.log_probabilities(full_logits), metrics.log_probabilities(logits)
     p, q = np.exp(log_p), np.exp(log_q)
-    order = metrics.ranked(q)
+    sorted_q = metrics.falling(q)
     return Sweep(
         sizes=np.asarray(sizes, dtype=np.float64),
         n_edges=np.asarray(n_edges),
@@ -250,8 +250,8 @@ def compare(
         jensen_shannon=metrics.jensen_shannon(log_p, log_q),
         entropy=metrics.entropy(log_q),
         top1=q.argmax(axis=-1) == p.argmax(),
-        nucleus=metrics.recovered_nuclei(p, q, order),
-        nucleus_size=metrics.nucleus_size(q, NUCLEUS, order),
+        nucleus=metrics.recovered_nuclei(p, q, sorted_q),
+        nucleus_size=metrics.nucleus_size(q, NUCLEUS, sorted_q),
         top=[top_tokens(row, decode) for row in q],
         probabilities=q.astype(np.float32),
         full_probabilities=p.astype(np.float32),

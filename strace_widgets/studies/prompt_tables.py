@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import PromptError, StraceError
 from ..graph.counts import component_counts
 from ..graph.edges import Edges, edges_kept
+from ..graph.measures import depends_on_modes
 from ..results import criteria, metrics
 from ..results.run import trace
 from .store import STATES
@@ -17,7 +18,10 @@ from .tables import CRITERIA
 from .word_frequency import Unigram, rank_correlation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..model.model import Model
+    from ..model.text.prompts import ReadPrompt
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from .prompts import Prompt
@@ -46,13 +50,14 @@ def prompt_tables(
     """
     seed = zlib.crc32(f"{settings.seed}/{prompt.id}".encode())
     read = model.read(prompt.content)
-    traces = {name: trace(model, read, name, seed=seed) for name in settings.importance}
-    first = next(iter(traces.values()))
+    by_masks: list[dict[str, STrace]] = []
     identity = {"prompt_id": prompt.id}
     points, necessary = [], []
     for masks in settings.masks:
         modes = {"masks": masks} | settings.modes()
-        for name, traced in traces.items():
+        by_masks.append(_traces(model, read, settings.importance, seed, modes, by_masks[0] if by_masks else {}))
+        first = next(iter(by_masks[-1].values()))
+        for name, traced in by_masks[-1].items():
             run = identity | {"importance": name, "masks": masks}
             sweep = traced.evaluate(settings.sizes, **modes)
             points.append(run | {"subgraph": "trace"} | _points(sweep, words))
@@ -62,6 +67,7 @@ def prompt_tables(
             sweep = traced.evaluate(settings.sizes, **modes, **BASELINES[baseline])
             run = identity | {"importance": traced.importance, "masks": masks, "subgraph": baseline}
             points.append(run | _points(sweep, words))
+    traces = by_masks[0]
     components = [
         identity | {"importance": name} | _components(traced, settings.sizes) for name, traced in traces.items()
     ]
@@ -72,6 +78,23 @@ def prompt_tables(
         "components": _joined(components),
     }
     return tables, _arrays(traces, settings)
+
+
+def _traces(
+    model: Model,
+    read: ReadPrompt,
+    importance: Iterable[str],
+    seed: int,
+    modes: dict[str, Any],
+    known: dict[str, STrace],
+) -> dict[str, STrace]:
+    """Return a trace by each measure; one that is known serves again unless the measure depends on the modes."""
+    return {
+        name: trace(model, read, name, seed=seed, **modes)
+        if depends_on_modes(name)
+        else known.get(name) or trace(model, read, name, seed=seed)
+        for name in importance
+    }
 
 
 def described(model: Model, prompt: Prompt) -> dict[str, Any]:

@@ -100,6 +100,8 @@ class Study:
     settings : Settings
     n_asked : int
         How many prompts the study has when it is whole.
+    others : tuple of Path
+        The folders of its other parts, of a study that was run in several.
 
     Notes
     -----
@@ -110,6 +112,7 @@ class Study:
     folder: Path
     settings: Settings
     n_asked: int
+    others: tuple[Path, ...] = ()
 
     @cached_property
     def prompts(self) -> pd.DataFrame:
@@ -150,7 +153,8 @@ class Study:
         """One row a prompt, importance, size and component: how many of its edges are in the trace.
 
         ``kind`` is "attention" (with a ``head``), "mlp" or "residual" (both residual edges of the layer), ``n_total``
-        the component's edges in the whole graph.
+        the component's edges in the whole graph. Traces by a measure that depends on the evaluation modes
+        (`strace_widgets.graph.measures.depends_on_modes`) are those of the first masks mode, here and in `edges`.
         """
         return self._table("components")
 
@@ -204,7 +208,7 @@ class Study:
         return (
             f"Study of {s.model}: {self._progress()}; importance {', '.join(s.importance)}, "
             f"masks {', '.join(s.masks)}, attention {s.attention}, ablation {s.ablation}, {len(s.sizes)} sizes, "
-            f"baselines {', '.join(s.baselines) or 'none'}; in {self.folder}"
+            f"baselines {', '.join(s.baselines) or 'none'}; in {', '.join(map(str, (self.folder, *self.others)))}"
         )
 
     def _repr_html_(self) -> str:
@@ -240,24 +244,44 @@ class Study:
         return f"{n_prompts:,}{of_all} prompts" + (f" ({n_failed:,} failed)" if n_failed else "")
 
     def _parts(self) -> list[Path]:
-        return finished_parts(self.folder)
+        return [part for folder in (self.folder, *self.others) for part in finished_parts(folder)]
 
     def _table(self, name: str) -> pd.DataFrame:
         return read_table(name, self._parts())
 
 
-def load_study(folder: AnyPath) -> Study:
+def load_study(folder: AnyPath, *others: AnyPath) -> Study:
     """Return the study in a folder, whole or as far as it has come.
 
     Parameters
     ----------
     folder : str or Path
+    *others : str or Path
+        Further folders of the same study, where its prompts were divided among several runs.
 
     Raises
     ------
     StudyError
-        When the folder holds no study, or one of another version.
+        When a folder holds no study, or one of another version; when the folders' settings differ, or two of them hold
+        the same prompt.
     """
+    first, *rest = [_load(each) for each in (folder, *others)]
+    if not rest:
+        return first
+    for study in rest:
+        _refuse_other_settings(first, study.settings, study.folder)
+    joined = Study(first.folder, first.settings, sum(s.n_asked for s in (first, *rest)), tuple(s.folder for s in rest))
+    repeated = joined.prompts["prompt_id"][joined.prompts["prompt_id"].duplicated()]
+    if len(repeated):
+        folders = ", ".join(str(study.folder) for study in (first, *rest))
+        raise StudyError(
+            f"{repeated.iloc[0]!r} is a prompt of more than one of the folders {folders}: divide the prompts among the "
+            "runs, so that each is in one of them."
+        )
+    return joined
+
+
+def _load(folder: AnyPath) -> Study:
     folder = expanded(folder)
     file = folder / "study.json"
     try:
@@ -293,13 +317,19 @@ def open_study(folder: Path, settings: Settings, n_prompts: int) -> Study:
     return Study(folder, settings, n_prompts)
 
 
-def _refuse_other_settings(study: Study, settings: Settings) -> None:
+def _refuse_other_settings(study: Study, settings: Settings, other: Path | None = None) -> None:
+    """Refuse to continue a study with other settings, or to join it with another folder's study that has them."""
     old, new = msgspec.structs.asdict(study.settings), msgspec.structs.asdict(settings)
-    differences = [f"{name} was {old[name]!r} and is now {new[name]!r}" for name in new if old[name] != new[name]]
+    if other is None:
+        differences = [f"{name} was {old[name]!r} and is now {new[name]!r}" for name in new if old[name] != new[name]]
+        advice = "Give another folder, or the settings that it was begun with."
+    else:
+        differences = [f"{name} is {old[name]!r} and there {new[name]!r}" for name in new if old[name] != new[name]]
+        advice = "Only runs with the same settings are one study."
     if differences:
+        than = "" if other is None else f" than {str(other)!r}"
         raise StudyError(
-            f"{str(study.folder)!r} holds a study of other settings: {'; '.join(differences)}. "
-            "Give another folder, or the settings that it was begun with."
+            f"{str(study.folder)!r} holds a study of other settings{than}: {'; '.join(differences)}. {advice}"
         )
 
 

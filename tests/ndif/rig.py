@@ -93,7 +93,7 @@ def install() -> None:
         # It declares a newer Python than it uses.
         command(*pip, "--no-deps", "--ignore-requires-python", "ndif==0.1.2")
         marker.write_text(wanted)
-    from strace_widgets.model.default_model import locate
+    from strace_widgets.model.shipped.models import locate
 
     models = environment(STRACE_DEFAULT_MODEL=locate())
     command(str(PYTHON), str(HERE / "server" / "make_models.py"), str(HUB / "hub"), env=models)

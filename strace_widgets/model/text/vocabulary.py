@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 """How SentencePiece writes a byte."""
 
+SPACE = "▁"
+"""How SentencePiece writes a space."""
+
 WORD_END = "</w>"
 """How some vocabularies write that a word ends; in a text that is a space."""
 
@@ -37,7 +40,9 @@ def texts(tokenizer: Any, n_ids: int) -> list[str]:
     if tokenizer is None:
         return found
     written = {i: token for token, i in tokenizer.get_vocab().items() if i < n_ids}
-    whole = {int(i): str(token) for i, token in tokenizer.added_tokens_decoder.items() if i < n_ids}
+    added = {int(i): token for i, token in tokenizer.added_tokens_decoder.items() if i < n_ids}
+    # One that is no special token may stand for a text that it is not written as: Gemma's runs of spaces.
+    whole = {i: str(token) for i, token in added.items() if getattr(token, "special", True) or SPACE not in str(token)}
     plain = [i for i in written if i not in whole]
     whole |= dict(zip(plain, _in_context(tokenizer, plain, written), strict=True))
     taken = {name for i, name in enumerate(found) if i not in whole}
