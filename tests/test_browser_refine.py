@@ -1,4 +1,4 @@
-"""Refining live, in Chromium: the curve of the best so far falls, cancel keeps it, undo and redo lead back and forth."""
+"""Refining live, in Chromium: the curve of the best so far falls, cancel keeps it, undo and redo lead to and fro."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_refusal_is_said_and_leaves_everything_as_it_was(
 
     wait_answered(live)
     before = explorer.session, explorer.curves
-    monkeypatch.setattr("strace_widgets.results.refinement.subgraph_gains", refuse)
+    monkeypatch.setattr("strace_widgets.model.subgraph_gains.subgraph_gains", refuse)
     live.get_by_test_id("refine").click()
     expect(live.get_by_test_id("error")).to_contain_text("Not refined. tiny gives no gradients.")
     assert (explorer.session, explorer.curves) == before

@@ -286,7 +286,7 @@ def test_a_model_without_gradients_says_so(front: Front, monkeypatch: pytest.Mon
     def refuse(*_: Any, **__: Any) -> Any:
         raise sw.StraceError("tiny gives no gradients.")
 
-    monkeypatch.setattr("strace_widgets.results.refinement.subgraph_gains", refuse)
+    monkeypatch.setattr("strace_widgets.model.subgraph_gains.subgraph_gains", refuse)
     answer = front.ask("refine", passes=13)
     assert (answer["ok"], answer["error"]) == (False, "tiny gives no gradients.")
     assert (explorer.session, dict(explorer.evaluation)) == before

@@ -12,12 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from ..graph.measures import in_graph
 from ..graph.ranking import rank_edges
 from ..graph.refining import Refined, corrected, quantiles
-from ..model.subgraph_gains import subgraph_errors, subgraph_gains
 from . import metrics
 
 if TYPE_CHECKING:
@@ -73,6 +71,8 @@ def refined(trace: STrace, passes: float, modes: Modes, *, gradients: bool = Tru
     if not n_steps(passes):
         least = STEP_COST + CHECK_COST
         raise ValueError(f"A step of refining takes about {least:.0f} forward passes: passes={passes!r} is too few.")
+    from tqdm.auto import tqdm  # noqa: PLC0415 - a saved trace is shown without torch, and without progress
+
     found = refinement(trace, passes, modes)
     *_, best = tqdm(found, total=n_steps(passes) + 1, desc="refining", leave=False, disable=not progress)
     before = trace.refined or Refined(start=trace.importance)
@@ -92,6 +92,8 @@ def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None 
     rival : STrace, optional
         Another trace of the prompt that the result must not be worse than.
     """
+    from ..model.subgraph_gains import subgraph_errors, subgraph_gains  # noqa: PLC0415 - needs torch
+
     exists, sizes = trace.graph.exists(), sizes_looked_at(len(trace.tokens))
     current, best = trace, None
     weights = trace.weights if trace.refined else quantiles(trace.weights, exists)
