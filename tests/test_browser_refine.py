@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from browser_steps import Means, by_pointer_and_keyboard, expect_answer, picture, size_of, use, wait_answered
 from hosts import jupyter_server
@@ -17,6 +18,7 @@ from live_page import SCREENSHOTS, axe, mount_live, new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
+from strace_widgets.results import metrics
 
 pytestmark = pytest.mark.browser
 
@@ -54,17 +56,19 @@ def seen(card: Locator) -> dict[str, list[str]]:
     return found
 
 
-def area_above(line: str) -> float:
-    """Return the area between a line of the plot and its upper edge: it grows as the error falls. In square pixels."""
+def area_of(line: str, card: Locator) -> float:
+    """Return the area over s under a line of the plot, which ends at all edges with no error; no edge is an error of 1."""
     points = [tuple(map(float, point.split(","))) for point in re.findall(r"[ML]([\d.e-]+,[\d.e-]+)", line)]
-    assert len(points) > 1
-    return sum((right - left) * (top + bottom) / 2 for (left, top), (right, bottom) in pairwise(points))
+    right, bottom = points[-1]
+    all_edges = int(re.sub(r"\D", "", card.get_by_test_id("edges").inner_text().split(" of ")[1].split(" edges")[0]))
+    sizes, errors = zip((0, 1), *((all_edges ** (x / right - 1), 1 - y / bottom) for x, y in points), strict=True)
+    return metrics.area(np.array(sizes), np.array(errors), "s")
 
 
-def expect_falling(lines: list[str], at_least: int) -> None:
-    areas = [area_above(line) for line in lines]
+def expect_falling(card: Locator, at_least: int) -> None:
+    areas = [area_of(line, card) for line in seen(card)["lines"]]
     assert len(areas) >= at_least
-    assert all(after > before for before, after in pairwise(areas))
+    assert all(after < before for before, after in pairwise(areas))
 
 
 def expect_refined(card: Locator) -> None:
@@ -85,9 +89,11 @@ def test_the_best_so_far_falls_and_takes_the_place_of_the_trace(
     expect(card.get_by_test_id("other-curves").locator("path[data-kind=refining]")).to_be_visible()
     picture(card, f"refining-{means}")
     expect_refined(card)
-    told = seen(card)
-    expect_falling(told["lines"], 2)
-    assert any(re.fullmatch(r"refining: step \d of \d+, area 0\.\d{3} → 0\.\d{3}", stage) for stage in told["stages"])
+    expect_falling(card, 2)
+    told = [
+        re.fullmatch(r"refining: step \d of \d+, area 0\.\d{3} → 0\.\d{3}", stage) for stage in seen(card)["stages"]
+    ]
+    assert any(told)
     assert size_of(card) == size
     truth = before.refine(30, progress=False)
     assert explorer.trace.ranks.attention.tolist() == truth.ranks.attention.tolist()
@@ -123,7 +129,7 @@ def test_sizes_and_toggles_go_on_while_it_refines_and_cancel_keeps_the_best(real
     assert card.get_by_test_id("cancel").is_visible()
     card.get_by_test_id("cancel").click()
     expect_refined(card)
-    expect_falling(seen(card)["lines"], 2)
+    expect_falling(card, 2)
     assert explorer.toggles == while_refining
     expect_answer(card, explorer.session.evaluate(explorer.n_edges, explorer.toggles))
     assert explorer.trace.refined is not None
@@ -197,8 +203,8 @@ def test_in_jupyterlab_the_curve_falls_cancel_keeps_the_best_and_undo_restores(
     card.screenshot(path=SCREENSHOTS / "jupyterlab-refining.png")
     card.get_by_test_id("cancel").click()
     expect_refined(card)
-    expect_falling(seen(card)["lines"], 2)
-    assert area_above(outline.get_attribute("d") or "") > area_above(before)
+    expect_falling(card, 2)
+    assert area_of(outline.get_attribute("d") or "", card) < area_of(before, card)
     card.screenshot(path=SCREENSHOTS / "jupyterlab-refined.png")
     page.keyboard.press("Control+z")
     expect(card.get_by_test_id("importance")).to_have_value("l1")

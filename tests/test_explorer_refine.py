@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import PROMPT
 from explorer_steps import Front, settings, settled, wait_for
 
 import strace_widgets as sw
 from strace_widgets.explorer import refining as refinings
 from strace_widgets.explorer.session import Session
 from strace_widgets.graph.edges import Edges
+from strace_widgets.remote import stages
+from strace_widgets.remote.stages import Stage
 from strace_widgets.results import metrics
 from strace_widgets.results.refinement import n_steps
 
@@ -59,8 +63,8 @@ def test_each_improvement_is_told_and_the_best_takes_the_place_of_the_trace(fron
     explorer = front.explorer
     explorer.n_edges, explorer.toggles = 100, {"1.2": "off"}
     settled(explorer)
-    before, areas, stages = explorer.trace, improvements(explorer), []
-    explorer.observe(lambda event: stages.append(event["new"]), "status")
+    before, areas, statuses = explorer.trace, improvements(explorer), []
+    explorer.observe(lambda event: statuses.append(event["new"]), "status")
     assert front.ask("refine", passes=LONG)["ok"]
     assert len(areas) > 2
     assert areas == sorted(areas, reverse=True)
@@ -75,12 +79,12 @@ def test_each_improvement_is_told_and_the_best_takes_the_place_of_the_trace(fron
         "attention": "recomputed",
         "ablation": "zero",
     }
-    told = [stage["message"] for stage in stages if stage["state"] == "running" and stage["message"]]
+    told = [status["message"] for status in statuses if status["state"] == "running" and status["message"]]
     total = n_steps(LONG) + 1
     assert told[0] == f"refining: step 1 of {total}"
     assert re.fullmatch(rf"refining: step {total} of {total}, area 0\.\d{{3}} → 0\.\d{{3}}", told[-2])
     assert "subgraphs" in told[-1]
-    progress = [stage["progress"] for stage in stages if stage["message"] in told]
+    progress = [status["progress"] for status in statuses if status["message"] in told]
     assert progress == sorted(progress)
     after = settled(explorer)
     assert (after["n_edges"], after["toggles"]) == (100, {"1.2": "off"})
@@ -310,3 +314,30 @@ def test_a_line_before_refining_has_the_sizes_that_refining_looks_at(tiny_trace:
     exact = refining.best.evaluate(sizes.tolist()).total_variation
     np.testing.assert_allclose(line["total_variation"], exact, atol=1e-4)
     assert isinstance(refining.best.ranks, Edges)
+
+
+def test_on_a_server_each_step_is_a_request_and_what_is_waited_for_no_longer_leaves_the_best(
+    remote_tiny: Any, tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer = sw.trace(remote_tiny, PROMPT).explore()
+    settled(explorer)
+    front, honest, steps = Front(explorer, monkeypatch), refinings.refinement, []
+
+    def waits(*asked: Any) -> Any:
+        """Stand in the server's queue once two steps have been taken."""
+        for best in honest(*asked):
+            steps.append(best)
+            yield best
+            while len(steps) == 2:
+                stages.tell(Stage("queued", "Added to Queue at position 3."))
+                time.sleep(0.01)
+
+    monkeypatch.setattr(refinings, "refinement", waits)
+    front.tell(id="refine", kind="refine", passes=13)
+    wait_for(explorer, lambda: (explorer.status.get("job") or {}).get("stage") == "queued" and len(steps) == 2)
+    assert front.ask("cancel")["ok"]
+    front.wait_for(lambda: any(answer["id"] == "refine" and answer["ok"] for answer in front.answers))
+    (passes,) = explorer.view_state["refined"]["passes"]
+    assert same_order(explorer.trace, tiny_trace.refine(passes, progress=False))
+    settled(explorer)
+    explorer.close()

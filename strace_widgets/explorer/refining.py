@@ -86,7 +86,7 @@ class Refining:
         self.ended = True
 
     def _look(self, progress: Progress) -> bool:
-        """Look at the next subgraphs; return whether there were any."""
+        """Look at the next subgraphs; return whether another step follows."""
         total, done = n_steps(self.passes) + 1, len(self.areas)
         if done < total:
             progress(f"refining: step {done + 1} of {total}{self._so_far()}", SWEEP_SHARE * done / total)
@@ -95,7 +95,8 @@ class Refining:
         except CancelledError:
             if not self.improved:
                 raise
-            return False  # a server is waited for no longer
+            self.stopped = True  # a server is waited for no longer; the sweep is a request of its own
+            return True
         if best is None:
             return False
         self.best = best
