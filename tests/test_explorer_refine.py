@@ -30,6 +30,10 @@ def refined_settings(explorer: sw.Explorer) -> dict[str, Any]:
     return settings(explorer) | {"refined": explorer.view_state["refined"]}
 
 
+def budgets(explorer: sw.Explorer) -> list[float]:
+    return [each["passes"] for each in explorer.view_state["refined"]["refinements"]]
+
+
 def same_order(first: sw.STrace, second: sw.STrace) -> bool:
     return all(np.array_equal(*kinds) for kinds in zip(first.ranks, second.ranks, strict=True))
 
@@ -71,14 +75,8 @@ def test_each_improvement_is_told_and_the_best_takes_the_place_of_the_trace(fron
     truth = before.refine(LONG, progress=False)
     assert same_order(explorer.trace, truth)
     assert explorer.view_state["importance"] == explorer.trace.importance == "refined"
-    assert explorer.view_state["refined"] == {
-        "start": "l1",
-        "passes": [LONG],
-        "gradients": True,
-        "masks": "all",
-        "attention": "recomputed",
-        "ablation": "zero",
-    }
+    this = {"passes": LONG, "masks": "all", "attention": "recomputed", "ablation": "zero"}
+    assert explorer.view_state["refined"] == {"start": "l1", "refinements": [this]}
     told = [status["message"] for status in statuses if status["state"] == "running" and status["message"]]
     total = n_steps(LONG) + 1
     assert told[0] == f"refining: step 1 of {total}"
@@ -100,7 +98,7 @@ def test_cancelling_keeps_the_best_that_was_seen(front: Front) -> None:
     assert front.ask("refine", passes=LONG)["ok"]
     assert len(areas) == 1
     assert explorer.trace.importance == "refined"
-    (passes,) = explorer.view_state["refined"]["passes"]
+    (passes,) = budgets(explorer)
     assert passes < LONG / 2
     assert same_order(explorer.trace, start.refine(passes, progress=False))  # a budget that leads as far
     assert explorer.trace.sweep().total_variation.mean() < start.sweep().total_variation.mean()
@@ -131,7 +129,7 @@ def test_where_nothing_better_is_found_that_is_said(front: Front) -> None:
         if explorer.session is before:
             break
     assert explorer.session is before
-    assert len(explorer.view_state["refined"]["passes"]) > 1  # it went on from where it stood
+    assert len(budgets(explorer)) > 1  # it went on from where it stood
     assert explorer.status["message"] == "No better trace was found in 5 passes."
     wait_for(explorer, lambda: explorer.status["state"] == "ready")
     assert [curve["kind"] for curve in explorer.curves] == ["measure"]
@@ -190,7 +188,7 @@ def test_undo_leads_back_to_the_trace_and_redo_to_what_was_found(front: Front, k
     assert front.ask("refine", passes=13)["ok"]
     assert front.ask("refine", passes=13)["ok"]
     second, wanted = explorer.session, json.loads(json.dumps(refined_settings(explorer)))
-    assert wanted["refined"]["passes"] == [13, 13]
+    assert budgets(explorer) == [13, 13]
     state = settled(explorer), explorer.view_state["arrays"]["total_variation"]
     if not kept:
         first.sessions.most = 1
@@ -219,7 +217,7 @@ def test_a_saved_session_and_a_saved_trace_hold_what_was_refined(
     assert same_order(again.trace, explorer.trace)
     assert again.view_state["refined"] == explorer.view_state["refined"]
     replay = sw.load_trace(explorer.save(tmp_path / "refined.strace")).explore()
-    assert replay.view_state["refined"]["passes"] == [13]
+    assert budgets(replay) == [13]
     live = sw.load_trace(tmp_path / "refined.strace").with_model(tiny).explore()
     settled(live)
     assert live.session.settings == explorer.session.settings
@@ -247,14 +245,20 @@ def test_it_refines_under_the_masks_mode_that_is_shown_and_a_mode_refines_nothin
     start = explorer.trace
     assert front.ask("refine", passes=13)["ok"]
     found = explorer.trace
-    assert explorer.view_state["refined"]["masks"] == "mlp+residual"
+    assert explorer.view_state["refined"]["refinements"][0]["masks"] == "mlp+residual"
     assert same_order(found, start.refine(13, progress=False, masks="mlp+residual"))
     assert front.ask("trace", settings=refined_settings(explorer) | {"masks": "all"})["ok"]
     assert explorer.trace is found
-    assert (explorer.view_state["masks"], explorer.view_state["refined"]["masks"]) == ("all", "mlp+residual")
+    assert explorer.view_state["masks"] == "all"
+    assert explorer.view_state["refined"]["refinements"][0]["masks"] == "mlp+residual"
     assert settled(explorer)["total_variation"] == pytest.approx(
         found.evaluate([explorer.size]).total_variation[0], abs=1e-6
     )
+    assert front.ask("refine", passes=30)["ok"]
+    both = found.refine(30, progress=False)
+    assert same_order(explorer.trace, both)
+    again = Session(start).with_settings(explorer.session.settings)
+    assert same_order(again.trace, both)  # each refinement under its own mode
 
 
 @pytest.mark.parametrize("masks", ["all", "mlp+residual"])
@@ -263,7 +267,8 @@ def test_the_measure_refines_under_the_masks_mode_that_is_shown(front: Front, ma
     assert front.ask("trace", settings=settings(explorer, masks=masks, importance="refined"))["ok"]
     truth = sw.trace(explorer.trace.model, explorer.trace.token_ids, "refined", masks=masks)
     assert same_order(explorer.trace, truth)
-    assert explorer.view_state["refined"] | {"start": "", "masks": masks} == explorer.view_state["refined"]
+    assert explorer.view_state["refined"]["start"] == ""
+    assert explorer.view_state["refined"]["refinements"][0]["masks"] == masks
     session = explorer.session
     assert front.ask("trace", settings=settings(explorer, importance="l1"))["ok"]
     assert front.ask("trace", settings=settings(explorer, importance="refined"))["ok"]
@@ -298,7 +303,7 @@ def test_a_model_without_gradients_says_so(front: Front, monkeypatch: pytest.Mon
 
 
 def test_settings_that_are_none_are_refused(front: Front) -> None:
-    wrong = settings(front.explorer, importance="refined") | {"refined": {"passes": "many"}}
+    wrong = settings(front.explorer, importance="refined") | {"refined": {"refinements": "many"}}
     answer = front.ask("trace", settings=wrong)
     assert "These are no settings of a trace: Expected `array`" in answer["error"]
 
@@ -337,7 +342,7 @@ def test_on_a_server_each_step_is_a_request_and_what_is_waited_for_no_longer_lea
     wait_for(explorer, lambda: (explorer.status.get("job") or {}).get("stage") == "queued" and len(steps) == 2)
     assert front.ask("cancel")["ok"]
     front.wait_for(lambda: any(answer["id"] == "refine" and answer["ok"] for answer in front.answers))
-    (passes,) = explorer.view_state["refined"]["passes"]
+    (passes,) = budgets(explorer)
     assert same_order(explorer.trace, tiny_trace.refine(passes, progress=False))
     settled(explorer)
     explorer.close()

@@ -88,8 +88,8 @@ def test_programs_refine_as_the_explorer_did(which: str, tmp_path: Path, capsys:
         assert refining.found is not None
         session = refining.found
     assert session.trace.refined is not None
-    stopped, whole = session.trace.refined.passes
-    assert stopped < whole == 30
+    stopped, whole = session.trace.refined.refinements
+    assert stopped.passes < whole.passes == 30
     shown = session.evaluate(60, {})
     assert abs(shown["total_variation"] - plain) > 1e-3
     program = tmp_path / "program.py"

@@ -12,23 +12,25 @@ describe("settingsDifference", () => {
   });
 });
 
-const how = { start: "l1", passes: [13], gradients: true, masks: "all", attention: "recomputed", ablation: "zero" };
+const by = (passes: number, masks = "all") => ({ passes, masks, attention: "recomputed", ablation: "zero" });
+const how = { start: "l1", refinements: [by(13)] };
 const refined = byMeasure(present, "refined", how);
 
 describe("refined settings", () => {
   it("are the same where they were refined alike, whatever the order of the fields", () => {
-    const again = { ablation: "zero", attention: "recomputed", masks: "all", gradients: true, passes: [13], start: "l1" };
+    const again = { refinements: [{ ablation: "zero", attention: "recomputed", masks: "all", passes: 13 }], start: "l1" };
     expect(sameSettings(refined, { ...refined, refined: again })).toBe(true);
-    const others = [undefined, { ...how, passes: [13, 30] }, { ...how, start: "" }, { ...how, masks: "mlp+residual" }, { ...how, gradients: false }];
+    const others = [undefined, { ...how, start: "" }, ...[[by(13), by(30)], [by(14)], [by(13, "mlp+residual")]].map((refinements) => ({ ...how, refinements }))];
     for (const other of others) expect(sameSettings(refined, { ...refined, refined: other })).toBe(false);
   });
 
   it("say how, and leave it behind under another measure", () => {
+    const further = { ...how, refinements: [by(13), by(30, "mlp+residual")] };
     expect(measureName(refined)).toBe("refined (l1, 13 passes)");
-    expect(measureName({ importance: "refined", refined: { ...how, start: "", passes: [13, 30] } })).toBe("refined (13 + 30 passes)");
+    expect(measureName({ importance: "refined", refined: { ...further, start: "" } })).toBe("refined (13 + 30 under mlp+residual passes)");
     expect(byMeasure(refined, "l2")).toEqual({ ...present, importance: "l2" });
     expect(settingsDifference(refined, present)).toBe("refined (l1, 13 passes)");
-    expect(settingsDifference({ ...refined, refined: { ...how, passes: [13, 30] } }, refined)).toBe("refined (l1, 13 + 30 passes)");
+    expect(settingsDifference({ ...refined, refined: further }, refined)).toBe("refined (l1, 13 + 30 under mlp+residual passes)");
   });
 });
 

@@ -65,14 +65,11 @@ for token in sweep.top[0]:
 def _traced(trace: STrace) -> str:
     """Return the lines that make the trace again."""
     ids, refined = trace.token_ids.tolist(), trace.refined
-    chained = refined is not None and bool(refined.start)
-    importance = refined.start if refined and chained else trace.importance
-    options = {} if chained else trace.options
+    start = refined.start if refined else ""
+    importance, options = (start, {}) if start else (trace.importance, trace.options)
     lines = [f"trace = sw.trace(model, {ids}, importance={importance!r}{_arguments(options)})  # {trace.prompt!r}"]
-    if refined:
-        own = refined.options()
-        again = refined.passes if chained else refined.passes[1:]
-        lines += [f"trace = trace.refine({_arguments(own | {'passes': passes})[2:]})" for passes in again]
+    further = refined.refinements[0 if start else 1 :] if refined else ()
+    lines += [f"trace = trace.refine({_arguments(each.options())[2:]})" for each in further]
     return "\n".join(lines)
 
 

@@ -19,15 +19,20 @@ Criterion = Literal["top1", "top5", "tv", "nucleus60"]
 Dtype = Literal["int32", "float32", "uint8"]
 
 
+class Refinement(TypedDict):
+    """One refinement."""
+
+    passes: Annotated[float, "its budget, in forward passes"]
+    masks: Annotated[str, "which edges the subgraphs that it looked at might lose"]
+    attention: Annotated[str, "where their attention came from"]
+    ablation: Annotated[str, "what their dropped edges carried"]
+
+
 class Refined(TypedDict):
     """How a trace was refined."""
 
     start: Annotated[str, "the measure whose weights it began with; empty for the measure `refined`"]
-    passes: Annotated[list[float], "the budget of each refinement in turn, in forward passes"]
-    gradients: Annotated[bool, "whether gradients were used"]
-    masks: Annotated[str, "which edges the subgraphs that it looked at might lose"]
-    attention: Annotated[str, "where their attention came from"]
-    ablation: Annotated[str, "what their dropped edges carried"]
+    refinements: Annotated[list[Refinement], "one after the other"]
 
 
 class Settings(TypedDict):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CancelledError
 from ..graph.modes import Modes
+from ..graph.refining import Refined
 from ..results.refinement import area, as_refined, n_steps, passes_for, refinement, sizes_looked_at
 from .requests import CANCELLED
 
@@ -114,8 +115,7 @@ class Refining:
         before = self.session.trace
         looked = len(self.areas)
         passes = self.passes if looked > n_steps(self.passes) else passes_for(looked - 1)
-        start, earlier = (before.refined.start, before.refined.passes) if before.refined else (before.importance, ())
-        return as_refined(best, passes, self._modes, start, earlier)
+        return as_refined(best, passes, self._modes, before.refined or Refined(start=before.importance))
 
     # On the kernel's thread.
 

@@ -16,7 +16,7 @@ from ..errors import ToggleError
 from ..graph.edges import size_of
 from ..graph.measures import MEASURES
 from ..graph.modes import CHOICES
-from ..graph.refining import Refined
+from ..graph.refining import Refined, Refinement
 from ..graph.toggles import Toggles
 from ..model.text.prompts import ReadPrompt
 from ..results import criteria
@@ -84,14 +84,15 @@ class Settings:
             del found["refined"]
         else:
             del found["refined"]["total_variation"]
-            found["refined"]["passes"] = list(self.refined.passes)
+            found["refined"]["refinements"] = list(found["refined"]["refinements"])
         return cast("contract.Settings", found)
 
     def named(self) -> Settings:
         """Return the same as the settings of the trace that they ask for say it."""
         if self.importance != "refined":
             return replace(self, refined=None)
-        return self if self.refined else replace(self, refined=Refined(passes=(PASSES,), masks=self.masks))
+        known = self.refined and self.refined.refinements
+        return self if known else replace(self, refined=Refined(refinements=(Refinement(PASSES, self.masks),)))
 
 
 def settings_of(plain: Any) -> Settings:
@@ -220,14 +221,13 @@ class Session:
         if how is None:
             options = self.trace.options if settings.importance == self.trace.importance else {}
             return trace_prompt(model, prompt, settings.importance, **options)
-        options = how.options()
         if how.start:
-            trace, again = trace_prompt(model, prompt, how.start), how.passes
+            trace, further = trace_prompt(model, prompt, how.start), how.refinements
         else:
-            trace = trace_prompt(model, prompt, "refined", **options | {"passes": how.passes[0]})
-            again = how.passes[1:]
-        for passes in again:
-            trace = trace.refine(progress=False, **options | {"passes": passes})
+            first, *further = how.refinements
+            trace = trace_prompt(model, prompt, "refined", **first.options())
+        for each in further:
+            trace = trace.refine(progress=False, **each.options())
         return trace
 
     def on(self, trace: STrace, masks: str, whole: ReadPrompt, progress: Progress = lambda *_: None) -> Session:

@@ -6,12 +6,35 @@ magnitude. So nothing is added in units: each quantity is replaced by its quanti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from .edges import Edges
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """One refinement: its budget, and how subgraphs were run.
+
+    Attributes
+    ----------
+    passes : float
+        Forward passes that it might take.
+    masks, attention, ablation : str
+        See `strace_widgets.graph.modes.Modes`.
+    """
+
+    passes: float
+    masks: str = "all"
+    attention: str = "recomputed"
+    ablation: str = "zero"
+
+    def options(self) -> dict[str, Any]:
+        """Return what is not as usual, and the budget, as keyword arguments of `strace_widgets.STrace.refine`."""
+        usual = asdict(Refinement(0))
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
 
 @dataclass(frozen=True)
@@ -23,29 +46,15 @@ class Refined:
     start : str
         The measure whose weights it began with; empty for the measure ``"refined"``, which takes the better one of
         `STARTS`.
-    passes : tuple of float
-        The forward passes that each refinement in turn might take.
+    refinements : tuple of Refinement
+        One after the other.
     total_variation : tuple of float
         Of its subgraphs of the sizes that refining looks at.
-    gradients : bool
-        Whether gradients were used.
-    masks, attention, ablation : str
-        The modes under which subgraphs were run: `strace_widgets.graph.modes.Modes`.
     """
 
     start: str = ""
-    passes: tuple[float, ...] = ()
+    refinements: tuple[Refinement, ...] = ()
     total_variation: tuple[float, ...] = ()
-    gradients: bool = True
-    masks: str = "all"
-    attention: str = "recomputed"
-    ablation: str = "zero"
-
-    def options(self) -> dict[str, Any]:
-        """Return the last refinement's budget, and the modes that are not the usual ones, as keyword arguments."""
-        usual = Refined()
-        changed = {name: getattr(self, name) for name in ("gradients", "masks", "attention", "ablation")}
-        return {"passes": self.passes[-1]} | {k: v for k, v in changed.items() if v != getattr(usual, k)}
 
 
 STARTS = ("l2", "l1")

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..graph.measures import in_graph
 from ..graph.ranking import rank_edges
-from ..graph.refining import Refined, corrected, quantiles
+from ..graph.refining import Refined, Refinement, corrected, quantiles
 from . import metrics
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def area(trace: STrace) -> float:
     return metrics.area(np.array([0, *sizes_looked_at(len(trace.tokens)), 1]), np.array([1, *far, 0]), "s")
 
 
-def refined(trace: STrace, passes: float, modes: Modes, *, gradients: bool = True, progress: bool = True) -> STrace:
+def refined(trace: STrace, passes: float, modes: Modes, *, progress: bool = True) -> STrace:
     """Return what refining a trace has found: see `strace_widgets.STrace.refine`."""
     if not n_steps(passes):
         least = STEP_COST + CHECK_COST
@@ -75,8 +75,7 @@ def refined(trace: STrace, passes: float, modes: Modes, *, gradients: bool = Tru
 
     found = refinement(trace, passes, modes)
     *_, best = tqdm(found, total=n_steps(passes) + 1, desc="refining", leave=False, disable=not progress)
-    before = trace.refined or Refined(start=trace.importance)
-    return as_refined(best, passes, modes, before.start, before.passes)
+    return as_refined(best, passes, modes, trace.refined or Refined(start=trace.importance))
 
 
 def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None = None) -> Iterator[STrace]:
@@ -122,8 +121,9 @@ def better(trace: STrace, other: STrace | None) -> STrace:
     return trace if other is None or area(trace) < area(other) else other
 
 
-def as_refined(trace: STrace, passes: float, modes: Modes, start: str = "", before: tuple[float, ...] = ()) -> STrace:
-    """Return a trace as the result of a refinement, which says how it was made."""
-    chosen = {name: getattr(modes, name) for name in ("masks", "attention", "ablation")}
-    how = replace(trace.refined or Refined(), start=start, passes=(*before, passes), **chosen)
+def as_refined(trace: STrace, passes: float, modes: Modes, before: Refined) -> STrace:
+    """Return what a refinement of a trace has found, saying how it was made."""
+    this = Refinement(passes, modes.masks, modes.attention, modes.ablation)
+    seen_last = trace.refined.total_variation if trace.refined else ()
+    how = Refined(before.start, (*before.refinements, this), seen_last)
     return replace(trace, importance="refined", probing=None, refined=how, saved_view={})

@@ -23,7 +23,7 @@ from ..graph.measures import (
 )
 from ..graph.modes import Modes, modes_of
 from ..graph.ranking import rank_edges
-from ..graph.refining import STARTS
+from ..graph.refining import STARTS, Refined
 from ..model import request_estimates
 from ..model.text.prompts import ReadPrompt
 from .refinement import CAPTURE_COST, PASSES, as_refined, refinement
@@ -178,7 +178,7 @@ def _refined(model: Model, read: ReadPrompt, passes: float, modes: Modes) -> STr
         from_scores(model, read, name, each, logits, Probing()) for name, each in zip(STARTS, scores, strict=True)
     )
     *_, best = refinement(start, passes - CAPTURE_COST, modes, rival)
-    return as_refined(best, passes, modes)
+    return as_refined(best, passes, modes, Refined())
 
 
 def rescored(trace: STrace) -> STrace:

@@ -124,7 +124,7 @@ class STrace(RankedGraph):
     def options(self) -> dict[str, Any]:
         """What `strace_widgets.trace` was given besides the measure, where that is not the default."""
         if self.refined and not self.refined.start:
-            return self.refined.options()
+            return self.refined.refinements[0].options()
         return self.probing.options(self.importance) if self.probing else {}
 
     @property
@@ -330,7 +330,7 @@ class STrace(RankedGraph):
         must_hold = criteria.chosen(top1=top1, total_variation=total_variation, nucleus=nucleus)
         return criteria.smallest(self.sweep(), must_hold, self.n_edges, None if self.replayed else self.evaluate)
 
-    def refine(self, passes: float = 13, *, gradients: bool = True, progress: bool = True, **modes: Any) -> STrace:
+    def refine(self, passes: float = 13, *, progress: bool = True, **modes: Any) -> STrace:
         """Return a trace whose subgraphs rebuild the prediction better; this one stays as it is.
 
         The weights are corrected, step by step, by what each edge gains the trace's own subgraphs, and the best order
@@ -340,8 +340,6 @@ class STrace(RankedGraph):
         ----------
         passes : float
             About how many forward passes of this prompt it may take.
-        gradients : bool
-            False where the model, or its server, gives none.
         progress : bool
             Show a progress bar.
         **modes
@@ -358,7 +356,7 @@ class STrace(RankedGraph):
         """
         from .refinement import refined  # noqa: PLC0415 - refining is above the trace
 
-        return refined(self, passes, modes_of(**modes), gradients=gradients, progress=progress)
+        return refined(self, passes, modes_of(**modes), progress=progress)
 
     def explore(self, session: AnyPath | None = None) -> Explorer:
         """Return the Explorer widget on this trace; with a session file, go on with what was saved in it.

@@ -78,9 +78,8 @@ const isSettings = (value: unknown): value is Settings =>
 
 const isRefined = (value: unknown): boolean =>
   isObject(value) &&
-  isList(value.passes, isNumber) &&
-  typeof value.gradients === "boolean" &&
-  [value.start, value.masks, value.attention, value.ablation].every(isText);
+  isText(value.start) &&
+  isList(value.refinements, (one) => isObject(one) && isNumber(one.passes) && [one.masks, one.attention, one.ablation].every(isText));
 
 const isEdges = (value: unknown): value is number => isWhole(value) && value >= 1;
 

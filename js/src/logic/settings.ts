@@ -17,13 +17,15 @@ export const byMeasure = ({ refined: _, ...settings }: Settings, importance: str
   ...(refined && { refined }),
 });
 
-/** The fields may come in any order: from a comm, from a file. */
+/** They may come in any order: from a comm, from a file. */
+const fields = ["passes", "masks", "attention", "ablation"] as const;
 const sameRefined = (first?: Refined, second?: Refined): boolean =>
   first === second ||
   (first !== undefined &&
     second !== undefined &&
-    first.passes.join() === second.passes.join() &&
-    (["start", "gradients", "masks", "attention", "ablation"] as const).every((name) => first[name] === second[name]));
+    first.start === second.start &&
+    first.refinements.length === second.refinements.length &&
+    first.refinements.every((one, index) => fields.every((name) => one[name] === second.refinements[index][name])));
 
 export const sameSettings = (first: Settings, second: Settings): boolean =>
   first.prompt === second.prompt &&
@@ -49,7 +51,8 @@ export const maskName = (masks: string): string => (masks in maskedEdges ? `${ma
 /** A measure by its name; what was refined tells how: "refined (l1, 13 + 30 passes)". */
 export function measureName({ importance, refined }: Pick<Settings, "importance" | "refined">): string {
   if (!refined) return importance;
-  return `${importance} (${[refined.start, `${refined.passes.join(" + ")} passes`].filter(Boolean).join(", ")})`;
+  const passes = refined.refinements.map(({ passes, masks }) => (masks === "all" ? passes : `${passes} under ${masks}`));
+  return `${importance} (${[refined.start, `${passes.join(" + ")} passes`].filter(Boolean).join(", ")})`;
 }
 
 /** The choices, with the present one among them even when Python offers it no more. */

@@ -8,20 +8,24 @@ export type Toggles = Readonly<Record<string, Toggle>>;
 export type Criterion = "top1" | "top5" | "tv" | "nucleus60";
 export type Dtype = "int32" | "float32" | "uint8";
 
-/** How a trace was refined. */
-export interface Refined {
-  /** The measure whose weights it began with; empty for the measure `refined`. */
-  start: string;
-  /** The budget of each refinement in turn, in forward passes. */
-  passes: number[];
-  /** Whether gradients were used. */
-  gradients: boolean;
+/** One refinement. */
+export interface Refinement {
+  /** Its budget, in forward passes. */
+  passes: number;
   /** Which edges the subgraphs that it looked at might lose. */
   masks: string;
   /** Where their attention came from. */
   attention: string;
   /** What their dropped edges carried. */
   ablation: string;
+}
+
+/** How a trace was refined. */
+export interface Refined {
+  /** The measure whose weights it began with; empty for the measure `refined`. */
+  start: string;
+  /** One after the other. */
+  refinements: Refinement[];
 }
 
 /** What a trace was computed from. */
