@@ -222,11 +222,10 @@ class Session:
             options = self.trace.options if settings.importance == self.trace.importance else {}
             return trace_prompt(model, prompt, settings.importance, **options)
         if how.start:
-            trace, further = trace_prompt(model, prompt, how.start), how.refinements
+            trace, done = trace_prompt(model, prompt, how.start), 0
         else:
-            first, *further = how.refinements
-            trace = trace_prompt(model, prompt, "refined", **first.options())
-        for each in further:
+            trace, done = trace_prompt(model, prompt, "refined", **how.refinements[0].options()), 1
+        for each in how.refinements[done:]:
             trace = trace.refine(progress=False, **each.options())
         return trace
 
