@@ -1,6 +1,6 @@
-"""Write what ``strace_widgets/explorer/contract.py`` says in TypeScript, and as tables in the documentation.
+"""Write what ``strace_widgets/explorer/contract.py`` and ``questions.py`` say in TypeScript, and as tables in the docs.
 
-``python js/generate_protocol.py`` writes both; with ``--check`` it only fails where one of them is stale.
+``python js/generate_protocol.py`` writes them; with ``--check`` it only fails where one of them is stale.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
-from strace_widgets.explorer import contract
+from strace_widgets.explorer import contract, questions
 
 ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
+QUESTIONS = ROOT / "js/src/protocol/questions.ts"
 PAGE = ROOT / "docs/explorer-state.md"
 AGAIN = "python js/generate_protocol.py"
 WIDTH = 140
@@ -32,6 +33,10 @@ ON_THE_WIRE = {"ViewState": "EncodedViewState", "Arrays": "EncodedArrays"}
 
 HEADING = f"""// What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
 // `{AGAIN}`: change it there.
+"""
+QUESTIONS_HEADING = f"""// What the browser asks and Python answers. Made from strace_widgets/explorer/questions.py by
+// `{AGAIN}`: change it there.
+import type {{ Settings, Toggles }} from "./types";
 """
 
 ENCODED = "\nexport type EncodedArrays = { [name in keyof Arrays]: EncodedArray };\n"
@@ -62,13 +67,17 @@ class Field(NamedTuple):
         return self.notes[-1]
 
 
-CLASSES: dict[str, Any] = {name: value for name, value in vars(contract).items() if is_typeddict(value)}
+MODULES = (contract, questions)
+CLASSES: dict[str, Any] = {
+    name: value for module in MODULES for name, value in vars(module).items() if is_typeddict(value)
+}
 ALIASES: dict[str, Any] = {
     name: value for name, value in vars(contract).items() if get_origin(value) in (Literal, dict, list)
 }
 BASES = {
     node.name: [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in CLASSES]
-    for node in ast.parse(inspect.getsource(contract)).body
+    for module in MODULES
+    for node in ast.parse(inspect.getsource(module)).body
     if isinstance(node, ast.ClassDef)
 }
 
@@ -150,18 +159,28 @@ def literal(value: Any) -> str:
 def types() -> str:
     """Return the whole of ``types.ts``."""
     aliases = "".join(f"export type {name} = {typescript(value, aliased=False)};\n" for name, value in ALIASES.items())
-    questions = [(sentence(m.about), f"{kind}: {m.question.__name__}") for kind, m in contract.MESSAGES.items()]
-    answers = [("", f"{kind}: {m.answer.__name__}") for kind, m in contract.MESSAGES.items()]
     defaults = "".join(f"  {name}: {literal(value)},\n" for name, value in contract.DEFAULTS.items())
     return "\n".join(
         [
             HEADING,
             f"export const version = {contract.VERSION};\n",
             aliases,
-            *(interface(name) for name in CLASSES if name not in PYTHON_S_OWN),
-            block("What is asked of Python by a message, by its kind.", "export interface Questions", questions),
-            block("What Python answers.", "export interface Answers", answers),
+            *(interface(name) for name in CLASSES if name in vars(contract) and name not in PYTHON_S_OWN),
             f"{comment(ABOUT_DEFAULTS)}\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
+        ]
+    )
+
+
+def messages() -> str:
+    """Return the whole of ``questions.ts``."""
+    asked = [(sentence(m.about), f"{kind}: {m.question.__name__}") for kind, m in questions.MESSAGES.items()]
+    answers = [("", f"{kind}: {m.answer.__name__}") for kind, m in questions.MESSAGES.items()]
+    return "\n".join(
+        [
+            QUESTIONS_HEADING,
+            *(interface(name) for name in CLASSES if name not in vars(contract)),
+            block("What is asked of Python by a message, by its kind.", "export interface Questions", asked),
+            block("What Python answers.", "export interface Answers", answers),
         ]
     )
 
@@ -201,7 +220,7 @@ def messages_table() -> str:
 
     rows = [
         [f"`{kind}`", inline(m.question.__name__), inline(m.answer.__name__), m.about]
-        for kind, m in contract.MESSAGES.items()
+        for kind, m in questions.MESSAGES.items()
     ]
     return table(["kind", "asks with", "is answered with", "what it does"], rows)
 
@@ -209,29 +228,33 @@ def messages_table() -> str:
 def page(text: str) -> str:
     """Return the page with its tables made anew, each between ``<!-- contract: NAME -->`` and ``<!-- end -->``."""
 
-    def made(match: re.Match[str]) -> str:
+    def made_anew(match: re.Match[str]) -> str:
         name = match[1]
         content = messages_table() if name == "messages" else fields_table(name)
         return f"<!-- contract: {name} -->\n{content}\n<!-- end -->"
 
-    return re.sub(r"<!-- contract: (\w+) -->\n.*?<!-- end -->", made, text, flags=re.DOTALL)
+    return re.sub(r"<!-- contract: (\w+) -->\n.*?<!-- end -->", made_anew, text, flags=re.DOTALL)
+
+
+def made() -> dict[Path, str]:
+    """Return the files as they should be."""
+    return {TYPES: types(), QUESTIONS: messages(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
 
 
 def stale() -> list[Path]:
-    """Return which of the two files are not what the contract says."""
-    made = {TYPES: types(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
-    return [file for file, text in made.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
+    """Return which of the files are not what the contract says."""
+    return [file for file, text in made().items() if not file.exists() or file.read_text(encoding="utf-8") != text]
 
 
 def main() -> None:
-    """Write both files, or say which of them are stale."""
+    """Write the files, or say which of them are stale."""
     if "--check" in sys.argv[1:]:
         old = [str(file.relative_to(ROOT)) for file in stale()]
         if old:
-            sys.exit(f"{' and '.join(old)} are not what strace_widgets/explorer/contract.py says: run `{AGAIN}`.")
+            sys.exit(f"{' and '.join(old)} are not what the contract in strace_widgets/explorer says: run `{AGAIN}`.")
         return
-    TYPES.write_text(types(), encoding="utf-8")
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for file, text in made().items():
+        file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

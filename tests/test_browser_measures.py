@@ -83,7 +83,7 @@ def test_a_switch_is_undone_and_done_again(live: Locator, explorer: sw.Explorer,
 def test_a_measure_that_is_refused_leaves_everything_as_it_was(
     page: Page, live: Locator, explorer: sw.Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any) -> sw.STrace:
+    def refuse(*_: Any, **__: Any) -> sw.STrace:
         raise sw.StraceError("The server computes no gradients: choose a measure without them.")
 
     wait_answered(live)

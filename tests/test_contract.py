@@ -19,7 +19,7 @@ import pytest
 from tiny_models import tiny
 
 import strace_widgets as sw
-from strace_widgets.explorer import contract
+from strace_widgets.explorer import contract, questions
 from strace_widgets.explorer.html_page import encoded
 from strace_widgets.explorer.session import Session, curve
 from strace_widgets.explorer.widget import Explorer
@@ -141,8 +141,8 @@ def test_the_types_and_the_tables_are_those_of_the_contract() -> None:
 def test_every_type_of_the_contract_is_in_the_documentation() -> None:
     page = (ROOT / "docs/explorer-state.md").read_text(encoding="utf-8")
     tables = set(re.findall(r"<!-- contract: (\w+) -->", page)) | {"messages"}
-    inside_messages = {"Nothing", "TraceQuestion", "CompareQuestion", "NodeQuestion"}
-    types = {name for name, value in vars(contract).items() if is_typeddict(value)}
+    inside_messages = {"Nothing", "TraceQuestion", "CompareQuestion", "RefineQuestion", "NodeQuestion"}
+    types = {name for name, value in {**vars(contract), **vars(questions)}.items() if is_typeddict(value)}
     assert types - inside_messages <= tables | {"Evaluation"}  # which has no field of its own
 
 

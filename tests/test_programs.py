@@ -12,6 +12,7 @@ import pytest
 import tiny_models
 
 import strace_widgets as sw
+from strace_widgets.explorer.refining import Refining
 from strace_widgets.explorer.session import Session
 
 KINDS = {
@@ -72,3 +73,26 @@ def test_programs_reproduce_the_numbers_on_screen(
         assert session.code_note() == ""
         if which == "nnsight":
             assert "strace_widgets" not in program.read_text()
+
+
+@pytest.mark.parametrize("which", ["strace_widgets", "nnsight"])
+def test_programs_refine_as_the_explorer_did(which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    my_model = tiny_models.tiny()
+    session = Session(sw.trace(sw.load_model(my_model), [5, 17, 3, 88, 41]))
+    plain = session.evaluate(60, {})["total_variation"]
+    for stops in (True, False):  # the first one is stopped early
+        refining = Refining(session, 30)
+        while not refining.ended:
+            refining.step(lambda *_: None)
+            refining.stopped = stops and refining.improved
+        assert refining.found is not None
+        session = refining.found
+    assert session.trace.refined is not None
+    stopped, whole = session.trace.refined.refinements
+    assert stopped.passes < whole.passes == 30
+    shown = session.evaluate(60, {})
+    assert abs(shown["total_variation"] - plain) > 1e-3
+    program = tmp_path / "program.py"
+    program.write_text(session.code(60, {})[which])
+    runpy.run_path(str(program), init_globals={"my_model": my_model})
+    assert float(capsys.readouterr().out.split()[1]) == pytest.approx(shown["total_variation"], abs=1e-5)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { counterpartOf, curveAt, labelSpan, placeCurves } from "../src/logic/curves";
+import { counterpartOf, curveAt, errorAt, labelSpan, placeCurves } from "../src/logic/curves";
 import type { Curve } from "../src/protocol/types";
 
 const curve = (name: string, total_variation: number[]): Curve => ({ name, kind: "measure", n_edges: [1, 10, 100], total_variation });
@@ -10,12 +10,17 @@ describe("curveAt", () => {
     expect([1, 10, 100, 500].map((size) => curveAt(l2, size))).toEqual([1, 0.5, 0, 0]);
     expect(curveAt(l2, Math.sqrt(1000))).toBeCloseTo(0.25);
   });
+
+  it("says nothing of sizes below the first that was computed", () => {
+    const refining: Curve = { ...curve("refining", [0.5, 0.25, 0]), kind: "refining", n_edges: [10, 20, 100] };
+    expect([9, 10, 20].map((size) => errorAt(refining, size))).toEqual(["–", "0.500", "0.250"]);
+  });
 });
 
 describe("counterpartOf", () => {
-  const names = ["l1", "l2", "cosine", "fisher", "rescored"];
+  const names = ["l1", "l2", "cosine", "rescored", "refined"];
   it("is the recommended measure, or the paper's beside that one", () => {
-    expect(names.map((shown) => counterpartOf(shown, names))).toEqual([...Array(4).fill("rescored"), "l1"]);
+    expect(names.map((shown) => counterpartOf(shown, names))).toEqual([...Array(4).fill("refined"), "l1"]);
   });
 
   it("is any other where those are not known, and none where there is no other", () => {

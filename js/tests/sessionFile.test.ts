@@ -20,6 +20,13 @@ describe("parseSession", () => {
     expect(parse({ history: undefined, extra: 1 })()).toEqual({ ...file, history: defaults.history });
   });
 
+  it("reads how a trace was refined", () => {
+    const modes = { masks: "all", attention: "recomputed", ablation: "zero" };
+    const refined = { start: "l1", refinements: [{ passes: 13, ...modes }, { passes: 30, ...modes }] };
+    const settings = { ...step.settings, importance: "refined", refined };
+    expect(parse({ settings })().settings).toEqual(settings);
+  });
+
   it.each([
     [{ format: "strace-bundle" }, 'its format is "strace-bundle"'],
     [{ format: undefined }, "its format is missing"],
@@ -27,6 +34,7 @@ describe("parseSession", () => {
     [{ version: 1, history: { ...history, tried: [null] } }, "history"],
     [{ model: "gpt2" }, `saved with the model "gpt2", but this view shows "${viewState.model}"`],
     [{ settings: { prompt: "x" } }, "settings lack"],
+    [{ settings: { ...step.settings, refined: { start: "l1", refinements: [13] } } }, "settings lack"],
     [{ n_edges: 0 }, "number of edges is 0"],
     [{ n_edges: "5" }, 'number of edges is "5"'],
     [{ toggles: { "3.0": "off" } }, "toggles name a component that a model of 3 layers with 2 heads"],

@@ -1,13 +1,12 @@
 """What Python and the browser say to each other: every name, type and default, written once.
 
 ``js/generate_protocol.py`` makes the TypeScript types (``js/src/protocol/types.ts``) and the tables in
-``docs/explorer-state.md`` from this file; the text beside a field is its comment there and its row in the table.
-`strace_widgets.explorer.view_state` computes the content.
+``docs/explorer-state.md`` from this file, which has the state, and from `strace_widgets.explorer.questions`; the text
+beside a field is its comment there and its row in the table. `strace_widgets.explorer.view_state` computes the content.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_type_hints
 
 VERSION: Final = 2
@@ -18,6 +17,22 @@ Toggles = dict[str, Toggle]
 """By part: ``"21.4"`` is a head, ``"18.mlp"`` an MLP, both counted from 0; one that is absent follows the trace."""
 Criterion = Literal["top1", "top5", "tv", "nucleus60"]
 Dtype = Literal["int32", "float32", "uint8"]
+
+
+class Refinement(TypedDict):
+    """One refinement."""
+
+    passes: Annotated[float, "its budget, in forward passes"]
+    masks: Annotated[str, "which edges the subgraphs that it looked at might lose"]
+    attention: Annotated[str, "where their attention came from"]
+    ablation: Annotated[str, "what their dropped edges carried"]
+
+
+class Refined(TypedDict):
+    """How a trace was refined."""
+
+    start: Annotated[str, "the measure whose weights it began with; empty for the measure `refined`"]
+    refinements: Annotated[list[Refinement], "one after the other"]
 
 
 class Settings(TypedDict):
@@ -31,6 +46,9 @@ class Settings(TypedDict):
     ]
     special_tokens: NotRequired[
         Annotated[bool, "whether the tokenizer adds its own, as to a plain text; true where it is absent"]
+    ]
+    refined: NotRequired[
+        Annotated[Refined, "how, where `importance` is `refined`; without it, as that measure is by default"]
     ]
 
 
@@ -127,10 +145,10 @@ class Status(TypedDict):
 
     state: Annotated[Literal["ready", "running", "error"], "whether it waits, works, or has failed"]
     message: Annotated[str, "the step under way, what went wrong, what was given up, or what is missing in a replay"]
-    progress: Annotated[float, "0..1 while a trace is computed anew"]
+    progress: Annotated[float, "0..1 while a trace is computed anew or refined"]
     kind: NotRequired[
         Annotated[
-            Literal["evaluate", "trace", "compare"],
+            Literal["evaluate", "trace", "compare", "refine"],
             "the request that the message is about; without one, the evaluation",
         ]
     ]
@@ -150,13 +168,17 @@ class Choices(TypedDict):
 class Curve(TypedDict):
     """Another error curve on the same axes."""
 
-    name: Annotated[str, "the measure's, or `inverse` or `random`"]
-    kind: Annotated[Literal["measure", "baseline"], "what it is a curve of"]
+    name: Annotated[str, "the measure's, or `inverse`, `random` or `refining`"]
+    kind: Annotated[
+        Literal["measure", "baseline", "refining"],
+        "what it is a curve of; `refining`: of the best trace so far, at the few sizes that refining looks at",
+    ]
     n_edges: Annotated[list[int], "its sizes, ascending"]
     total_variation: Annotated[list[float], "the error at each"]
     lasting_top1: NotRequired[
         Annotated[int | None, "from so many edges on the top token is the full model's; old files have none"]
     ]
+    refined: NotRequired[Annotated[Refined, "how, where the measure is `refined`"]]
 
 
 class Landmark(TypedDict):
@@ -304,92 +326,3 @@ class DerivedState(TypedDict):
 
 
 DERIVED_DEFAULTS: DerivedState = {"size": 1.0, "top_tokens": [], "total_variation": None}
-
-
-class Nothing(TypedDict):
-    """No more than the kind."""
-
-
-class TraceQuestion(TypedDict):
-    """Another trace, and where to open it."""
-
-    settings: Annotated[Settings, "what to compute it from"]
-    n_edges: NotRequired[Annotated[int, "without it, the size from which on the top token returns"]]
-    toggles: NotRequired[Annotated[Toggles, "without them, none"]]
-
-
-class CompareQuestion(TypedDict):
-    """Other curves."""
-
-    names: Annotated[list[str], "measures, `inverse` or `random`"]
-
-
-class NodeQuestion(TypedDict):
-    """A head or an MLP."""
-
-    node: Annotated[str, "`21.4` or `21.mlp`"]
-
-
-class NodeEdge(TypedDict):
-    """An edge of a head or an MLP."""
-
-    source: Annotated[int, "the token from which it comes"]
-    target: Annotated[int, "the token to which it leads"]
-    weight: Annotated[float, "its weight"]
-    rank: Annotated[int, "in the trace of n edges where below n"]
-
-
-class NodeDetails(TypedDict):
-    """What a head or an MLP does in the present trace."""
-
-    shares: Annotated[list[float], "of each token: the share of the node's weight, signs aside, that comes from it"]
-    edges: Annotated[list[NodeEdge], "the 32 strongest, by weight"]
-
-
-class Programs(TypedDict):
-    """Programs that reproduce the numbers on screen. They never hold an API key."""
-
-    strace_widgets: Annotated[str, "with this package"]
-    nnsight: Annotated[str, "with nnsight alone"]
-    note: Annotated[str, "what they need besides themselves; empty where that is nothing"]
-
-
-@dataclass(frozen=True)
-class Message:
-    """What the browser asks that is no state, and what Python answers."""
-
-    question: type
-    answer: type
-    about: str
-
-
-MESSAGES = {
-    "hello": Message(
-        Nothing,
-        Nothing,
-        "A kernel is there. Sent when a view opens, and where a new `n_edges` or `toggles` has brought no sign of "
-        "life within 2 s. No answer within 4 s: the kernel is busy with a cell, or gone, and only the size moves",
-    ),
-    "evaluate": Message(
-        Nothing, Nothing, "Tries the present state again, after an error; answered when it was taken up"
-    ),
-    "trace": Message(
-        TraceQuestion,
-        Nothing,
-        "Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the "
-        "present size and toggles where the graph is the same: under another measure or mode. Where only the measure "
-        "is another, `curves` keeps what still holds, and the former measure's takes the new one's place; else it is "
-        "emptied. What the session has kept is not computed again",
-    ),
-    "compare": Message(
-        CompareQuestion, Nothing, "Computes other measures and baselines at the levels' sizes into `curves`"
-    ),
-    "node": Message(NodeQuestion, NodeDetails, "Answered at once, also while the model runs"),
-    "cancel": Message(
-        Nothing,
-        Nothing,
-        "The `trace` and the `compare` under way end at their next step; no job on a server is waited for any longer",
-    ),
-    "code": Message(Nothing, Programs, "The programs for the present state"),
-}
-"""By kind."""

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     Content = dict[str, Any]
     AtOnce = Callable[[Content], Mapping[str, Any] | None]
     """Answers a message."""
-    Later = Callable[[Content, Progress], Callable[[], None]]
-    """Does on the worker what a message asks for; returns what is then called on the kernel's thread."""
+    Show = Callable[[], "Work | None"]
+    """Is called on the kernel's thread once work has been done; returns what is to be done next, if anything is."""
+    Work = Callable[[Progress], Show]
+    """Is done on the worker."""
+    Later = Callable[[Content, Progress], Show]
+    """Does on the worker what a message asks for."""
 
 
 class Messages:
@@ -51,7 +55,7 @@ class Messages:
         """Answer a message, now or later; a failure is an answer as well."""
         kind = content.get("kind", "")
         if kind in self._later:
-            self._run(content, self._later[kind])
+            self._run(content, partial(self._later[kind], content))
         elif kind in self._at_once:
             try:
                 self._reply(content, **(self._at_once[kind](content) or {}))
@@ -60,16 +64,19 @@ class Messages:
         else:
             self._reply(content, error=f"There is no request {kind!r}.")
 
-    def _run(self, content: Content, work: Later) -> None:
-        def done(show: Callable[[], None]) -> None:
-            show()
-            self._reply(content)
+    def _run(self, content: Content, work: Work) -> None:
+        def done(show: Show) -> None:
+            further = show()
+            if further is None:
+                self._reply(content)
+            else:
+                self._run(content, further)
 
         def failed(reason: Exception) -> None:
             self._failed(content["kind"], reason)
             self._refuse(content, reason)
 
-        self._requests.run(content["kind"], partial(work, content), done, failed)
+        self._requests.run(content["kind"], work, done, failed)
 
     def _reply(self, content: Content, error: str | None = None, **payload: Any) -> None:
         outcome = {"ok": True} if error is None else {"ok": False, "error": error}

@@ -6,8 +6,9 @@ Nothing here knows of a widget: `strace_widgets.explorer.widget` shows a session
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import numpy as np
 
 from ..cache import Cache
@@ -15,9 +16,11 @@ from ..errors import ToggleError
 from ..graph.edges import size_of
 from ..graph.measures import MEASURES
 from ..graph.modes import CHOICES
+from ..graph.refining import Refined, Refinement
 from ..graph.toggles import Toggles
 from ..model.text.prompts import ReadPrompt
 from ..results import criteria
+from ..results.refinement import PASSES
 from ..results.run import trace as trace_prompt
 from . import view_state as view
 from .code_export import note, programs
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from . import contract
-    from .contract import Choices, Curve, Evaluation, NodeDetails, ViewState
+    from .contract import Choices, Curve, Evaluation, ViewState
+    from .questions import NodeDetails
     from .requests import Progress
 
 BASELINES = ("inverse", "random")
@@ -62,6 +66,8 @@ class Settings:
     special_tokens : bool
         Whether the tokenizer adds its special tokens to the prompt; not to one that was given as messages or token ids,
         whose text has them.
+    refined : Refined, optional
+        How, by the measure ``"refined"``: without what was measured on the way. None asks for that measure's defaults.
     """
 
     prompt: str
@@ -69,6 +75,38 @@ class Settings:
     masks: str
     position: int
     special_tokens: bool = True
+    refined: Refined | None = None
+
+    def plain(self) -> contract.Settings:
+        """Return them as the browser and files have them."""
+        found = asdict(self)
+        if self.refined is None:
+            del found["refined"]
+        else:
+            del found["refined"]["total_variation"]
+            found["refined"]["refinements"] = list(found["refined"]["refinements"])
+        return cast("contract.Settings", found)
+
+    def named(self) -> Settings:
+        """Return the same as the settings of the trace that they ask for say it."""
+        if self.importance != "refined":
+            return replace(self, refined=None)
+        known = self.refined and self.refined.refinements
+        return self if known else replace(self, refined=Refined(refinements=(Refinement(PASSES, self.masks),)))
+
+
+def settings_of(plain: Any) -> Settings:
+    """Return settings that came from the browser.
+
+    Raises
+    ------
+    ValueError
+        When they are not what settings are.
+    """
+    try:
+        return msgspec.convert(plain, Settings)
+    except msgspec.ValidationError as reason:
+        raise ValueError(f"These are no settings of a trace: {reason}.") from reason
 
 
 @dataclass(eq=False)
@@ -105,7 +143,9 @@ class Session:
         """What the present trace was made from."""
         position = len(self.trace.tokens) - 1
         text, _, origin = self.whole
-        return Settings(text, self.trace.importance, self.masks, position, origin.special_tokens)
+        how = self.trace.refined
+        refined = replace(how, total_variation=()) if how else None
+        return Settings(text, self.trace.importance, self.masks, position, origin.special_tokens, refined)
 
     def sweep(self) -> Sweep:
         """Return the levels: the standard sizes under the session's masks mode."""
@@ -113,8 +153,7 @@ class Session:
 
     def view_state(self) -> ViewState:
         """Return what the views read before the first request."""
-        settings = cast("contract.Settings", asdict(self.settings))
-        return view.view_state(self.trace, self.sweep(), settings, self.whole)
+        return view.view_state(self.trace, self.sweep(), self.settings.plain(), self.whole)
 
     def start_size(self) -> int:
         """Return the number of edges to open at: where the top token returns for good."""
@@ -161,19 +200,39 @@ class Session:
         position = len(token_ids) - 1 if settings.position == LAST else settings.position
         if not 0 <= position < len(token_ids):
             raise ValueError(f"The prompt's positions are 0 to {len(token_ids) - 1}; {position} is not one of them.")
+        settings = replace(settings, position=position, special_tokens=whole.origin.special_tokens).named()
         self.sessions[self.settings] = self
-        kept = self.sessions.get(replace(settings, position=position, special_tokens=whole.origin.special_tokens))
+        kept = self.sessions.get(settings)
         if kept is not None:
             return kept
+        if replace(settings, masks=self.masks) == self.settings:  # no weight depends on the mode
+            return self.on(self.trace, settings.masks, whole, progress)
         progress("weighing and ranking every edge", 0.1)
-        options = self.trace.options if settings.importance == self.trace.importance else {}
         seen = whole
         if position + 1 < len(token_ids):
             ids = token_ids[: position + 1]
             # What the tokenizer or the template puts behind the prompt comes after this token.
             seen = ReadPrompt(model.text(ids), ids, replace(whole.origin, generation_prompt="", end=""))
-        trace = trace_prompt(model, seen, settings.importance, **options)
-        session = Session(trace, settings.masks, whole, sessions=self.sessions)
+        return self.on(self._traced(seen, settings), settings.masks, whole, progress)
+
+    def _traced(self, prompt: ReadPrompt, settings: Settings) -> STrace:
+        """Return the trace of a prompt by a measure; one that was refined is made as it was."""
+        model, how = self.trace.model, settings.refined
+        if how is None:
+            options = self.trace.options if settings.importance == self.trace.importance else {}
+            return trace_prompt(model, prompt, settings.importance, **options)
+        if how.start:
+            trace, done = trace_prompt(model, prompt, how.start), 0
+        else:
+            trace, done = trace_prompt(model, prompt, "refined", **how.refinements[0].options()), 1
+        for each in how.refinements[done:]:
+            trace = trace.refine(progress=False, **each.options())
+        return trace
+
+    def on(self, trace: STrace, masks: str, whole: ReadPrompt, progress: Progress = lambda *_: None) -> Session:
+        """Return a session on another trace, of a token of a whole prompt; both are kept to be returned to."""
+        self.sessions[self.settings] = self
+        session = Session(trace, masks, whole, sessions=self.sessions)
         progress(f"running {len(trace.standard_sizes())} subgraphs", 0.4)
         session.sweep()
         self.sessions[session.settings] = session
@@ -198,13 +257,19 @@ class Session:
         for done, name in enumerate(names):
             progress(f"running {name}", done / len(names))
             if name == "inverse":
-                sweep = self.trace.evaluate(sizes, masks=self.masks, inverse=True)
+                drawn = curve(name, self.trace.evaluate(sizes, masks=self.masks, inverse=True))
             elif name == "random":
-                sweep = self.trace.random().evaluate(sizes, masks=self.masks)
+                drawn = curve(name, self.trace.random().evaluate(sizes, masks=self.masks))
             else:
-                sweep = self.with_settings(replace(self.settings, importance=name)).sweep()
-            curves.append(curve(name, sweep))
+                drawn = self.with_settings(replace(self.settings, importance=name, refined=None)).curve()
+            curves.append(drawn)
         return curves
+
+    def curve(self) -> Curve:
+        """Return the levels as a curve among others."""
+        settings = self.settings.plain()
+        how: dict[str, Any] = {"refined": settings["refined"]} if "refined" in settings else {}
+        return cast("Curve", curve(settings["importance"], self.sweep()) | how)
 
     def node(self, node: str) -> NodeDetails:
         """Return what one head (``"21.4"``) or MLP (``"21.mlp"``) does at full detail.
@@ -249,13 +314,15 @@ def curves_after(curves: list[Curve], before: Session, after: Session) -> list[C
     """
     if before.settings == after.settings:
         return curves
-    now = after.settings.importance
-    if replace(before.settings, importance=now) != after.settings:
+    now = after.settings
+    if replace(before.settings, importance=now.importance, refined=now.refined) != now:
         return []
-    former = curve(before.settings.importance, before.sweep())
+    former = before.curve()
     others = [each for each in curves if each["name"] not in ("inverse", former["name"])]
-    if now in (each["name"] for each in others):
-        return [former if each["name"] == now else each for each in others]
+    if former["name"] == now.importance:  # refined further, or back
+        return others
+    if now.importance in (each["name"] for each in others):
+        return [former if each["name"] == now.importance else each for each in others]
     return [*others, former]
 
 

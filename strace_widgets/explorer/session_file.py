@@ -49,7 +49,7 @@ class SavedSession(Header, kw_only=True):
 
 def write(path: AnyPath, saved: SavedSession) -> Path:
     """Write a session file and return its path."""
-    return write_file(path, encode(saved))
+    return write_file(path, encode(msgspec.structs.asdict(saved) | {"settings": saved.settings.plain()}))
 
 
 def read(path: AnyPath, model_name: str) -> SavedSession:

@@ -12,6 +12,7 @@ from ..graph.edges import edges_kept, size_of
 from ..json_files import refuse_not_finite
 from ..results.strace import STrace
 from .contract import DEFAULTS
+from .refining import without_refining
 from .session import Session
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def shown(item: Explored) -> dict[str, Any]:
     if not hasattr(item, "view_state"):
         raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
     names = ("view_state", "n_edges", "toggles", "evaluation", "evaluations", "refused", "curves", "history")
-    return {**DEFAULTS, **{name: getattr(item, name) for name in names}}
+    state = {**DEFAULTS, **{name: getattr(item, name) for name in names}}
+    return {**state, "curves": without_refining(state["curves"])}
 
 
 def session_of(item: Explored) -> Session:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
         EncodedArray,
         Evaluation,
         Landmark,
-        NodeDetails,
         Settings,
         Toggles,
         ViewState,
     )
+    from .questions import NodeDetails
 
 LANDMARKS: dict[Criterion, str] = {"top1": "top1", "top5": "top5", "tv": "tv0.1", "nucleus60": "nucleus60"}
 """The criteria whose necessary size is marked, by their names in the views and in `strace_widgets.results.criteria`."""

@@ -20,13 +20,13 @@ from . import session_file
 from .closing import bundled
 from .contract import DEFAULTS, DERIVED_DEFAULTS
 from .messages import Messages, detail, sentence
+from .refining import Refining, without_refining
 from .requests import RequestRunner, SupersededError
-from .session import Session, Settings, choices, curves_after
+from .session import Session, choices, curves_after, settings_of
 from .still import Still
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from ipywidgets import Widget
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..results.strace import STrace
     from .contract import Evaluation
     from .html_page import KnownToggles
+    from .messages import Show, Work
     from .requests import Progress
 
 STATIC = Path(__file__).parent / "static"
@@ -109,6 +110,7 @@ class Explorer(Still):
         self.views: set[Widget] = set()
         self.closes_with_views = False
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
+        self._refining: Refining | None = None
         self._messages = self._answered_messages()
         start = saved.get("n_edges") or self.session.start_size()
         view_state = saved["view_state"] if trace.replayed and saved else self.session.view_state()
@@ -270,10 +272,8 @@ class Explorer(Still):
         except traitlets.TraitError as reason:
             self._tell("evaluate", reason)
 
-    # Evaluations: the newest state wins.
-
     def _evaluate(self) -> None:
-        """Ask the worker for the present state; in a replay, look whether its result is known."""
+        """Ask the worker for the present state, the newest of which wins; in a replay, look for a known result."""
         if not self.live:
             known = (found for found in self.evaluations if found["n_edges"] == self.n_edges)
             self.evaluation = next((found for found in known if found["toggles"] == self.toggles), self.evaluation)
@@ -304,6 +304,8 @@ class Explorer(Still):
     def _tell(self, kind: str, reason: Exception) -> None:
         if isinstance(reason, SupersededError):
             return  # the status is about the newer request
+        if kind == "refine":
+            self._end_refining()
         state = "ready" if isinstance(reason, CancelledError) else "error"
         self.status = READY | {"state": state, "message": sentence(reason), "kind": kind} | detail(reason)
 
@@ -322,19 +324,48 @@ class Explorer(Still):
                 "code": lambda _: self.code() | {"note": self.session.code_note()},
                 "cancel": lambda _: self._cancel(),
             },
-            later={"trace": self._trace, "compare": self._other_curves},
+            later={"trace": self._trace, "compare": self._other_curves, "refine": self._refine},
         )
 
     def _cancel(self) -> None:
-        self._requests.cancel("trace", "compare")
-        # An evaluation on this machine is done in a moment: its result is shown.
-        self._requests.stop_waiting("evaluate")
+        # An evaluation or a step of refining on this machine is done in a moment: its result is shown.
+        self._requests.stop_waiting("evaluate", "refine")
+        if self._refining:
+            self._refining.stopped = True
+        self._requests.cancel("trace", "compare", *([] if self._refining else ["refine"]))
 
-    def _trace(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
-        session = self.session.with_settings(Settings(**content["settings"]), progress)
+    def _trace(self, content: dict[str, Any], progress: Progress) -> Show:
+        session = self.session.with_settings(settings_of(content["settings"]), progress)
         return lambda: self._show_session(session, content.get("n_edges"), content.get("toggles"), None)
 
-    def _other_curves(self, content: dict[str, Any], progress: Progress) -> Callable[[], None]:
+    def _refine(self, content: dict[str, Any], progress: Progress) -> Show:
+        self._refining = Refining(self.session, content["passes"])
+        return self._refined(self._refining, progress)
+
+    def _refined(self, refining: Refining, progress: Progress) -> Show:
+        """Take a step of refining; what shows it returns the next one."""
+        refining.step(progress)
+
+        def show() -> Work | None:
+            same = refining.session is self.session  # no other trace came in between
+            if same and not refining.ended:
+                self.curves = refining.drawn(self.curves)
+                return partial(self._refined, refining)
+            self._end_refining()
+            self.status = READY | {"message": refining.outcome}
+            if not same:
+                self._evaluate()
+            elif refining.found:
+                self._show_session(refining.found, self.n_edges, self.toggles, None)
+            return None
+
+        return show
+
+    def _end_refining(self) -> None:
+        self._refining = None
+        self.curves = without_refining(self.curves)
+
+    def _other_curves(self, content: dict[str, Any], progress: Progress) -> Show:
         session = self.session
         curves = session.compare(list(content["names"]), progress)
 

@@ -116,12 +116,11 @@ class Learner:
     ----------
     scores : (E,) float32
         Minus the logarithm of an edge's place from the top: a step is a ratio of sizes.
-    n_steps : int
-        How many there will be: the temperature and the rate fall towards the last.
+    step : int
+        Steps taken: temperature and rate fall with them.
     """
 
     scores: Array
-    n_steps: int
     step: int = 0
     mean: Array | float = 0.0
     square: Array | float = 0.0
@@ -135,8 +134,8 @@ class Learner:
             The signed gains of the subgraphs of K sizes.
         sizes : K floats
         """
-        done = self.step / max(self.n_steps - 1, 1)
-        temperature = WARM * (COLD / WARM) ** done
+        temperature = max(COLD, WARM * COOLS**self.step)
+        rate = max(SLOWEST, RATE * SLOWS**self.step)
         falling = np.sort(self.scores)[::-1]
         gradient = np.zeros_like(self.scores)
         for gain, size in zip(gains, sizes, strict=True):
@@ -149,14 +148,14 @@ class Learner:
         mean = self.mean / (1 - KEPT_MEAN**self.step)
         root = np.sqrt(self.square / (1 - KEPT_SQUARE**self.step))
         damping = max(float(np.sqrt((gradient**2).mean())), 1e-20)
-        self.scores = (self.scores + RATE * (1 - SLOWS * done) * mean / (root + damping)).astype(np.float32)
+        self.scores = (self.scores + rate * mean / (root + damping)).astype(np.float32)
 
 
-WARM, COLD = 0.5, 0.15
-"""The temperature of the first step and of the last, in natural logarithms of size."""
+WARM, COLD, COOLS = 0.5, 0.15, 0.94
+"""The temperature of the first step, the lowest, and what it is multiplied by; in natural logarithms of size."""
 
-RATE, SLOWS = 0.1, 0.8
-"""The largest move of a score in a step, and by which share it is smaller at the end."""
+RATE, SLOWEST, SLOWS = 0.1, 0.02, 0.92
+"""The largest move of a score in the first step, in the last ones, and what it is multiplied by."""
 
 LARGEST = 0.1
 """Gains beyond this count as this."""

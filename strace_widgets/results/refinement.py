@@ -7,19 +7,18 @@ order seen is kept: refining can be stopped at any time.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from ..graph.ranking import rank_edges
 from ..graph.refining import Learner, Refined, Refinement, as_edges, from_the_top, inside, quantiles
-from ..model.subgraph_gains import gains_of_each, subgraph_errors, subgraph_gains
 from . import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..graph.edges import Array
     from ..graph.modes import Modes
@@ -61,6 +60,11 @@ def n_steps(passes: float) -> int:
     return max(0, int((passes - CHECK_COST) / STEP_COST))
 
 
+def passes_for(steps: int) -> int:
+    """Return the least whole budget that suffices for so many steps."""
+    return math.ceil(CHECK_COST + steps * STEP_COST)
+
+
 def area(trace: STrace) -> float:
     """Return the area over s under the total variation that refining has measured: from 1 at s = 0 to 0 at s = 1."""
     far = trace.refined.total_variation if trace.refined else ()
@@ -72,6 +76,8 @@ def refined(trace: STrace, passes: float, modes: Modes, *, progress: bool = True
     if not n_steps(passes):
         least = STEP_COST + CHECK_COST
         raise ValueError(f"A step of refining takes about {least:.0f} forward passes: passes={passes!r} is too few.")
+    from tqdm.auto import tqdm  # noqa: PLC0415 - a saved trace is shown without torch, and without progress
+
     found = refinement(trace, passes, modes)
     *_, best = tqdm(found, total=n_steps(passes) + 1, desc="refining", leave=False, disable=not progress)
     return as_refined(best, passes, modes, trace.refined or Refined(start=trace.importance))
@@ -90,58 +96,85 @@ def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None 
     rival : STrace, optional
         Another trace of the prompt that the result must not be worse than.
     """
-    best: STrace | None = None
-    current = trace
-    for current, far in _steps(trace, n_steps(passes), modes):
-        if far is not None:
-            best = better(seen(current, far), best)
-            yield best
+    from ..model.subgraph_gains import subgraph_errors  # noqa: PLC0415 - needs torch
+
+    steps, best = _Steps.of(trace, modes), None
+    for _ in range(n_steps(passes)):
+        current, far = steps.take()
+        best = better(seen(current, far), best) if far is not None else best or trace
+        yield best
     sizes = sizes_looked_at(len(trace.tokens))
-    last = [current] if rival is None else [current, rival]
+    last = [steps.current] if rival is None else [steps.current, rival]
     masks = [each.mask(size) for each in last for size in sizes]
     errors = subgraph_errors(trace.model, trace.token_ids, masks, trace.full_logits, modes)
     for each, own in zip(last, np.split(errors, len(last)), strict=True):
         best = better(seen(each, own), best)
-    yield best if best is not None else current
+    yield best or trace
 
 
-def _steps(trace: STrace, n: int, modes: Modes) -> Iterator[tuple[STrace, Array | None]]:
-    """Yield what n steps begin with, and its total variation; then what the last one has left, not yet looked at.
+@dataclass
+class _Steps:
+    """Where a refinement stands.
 
     The first steps move far: what subgraphs gain or lose by an edge is added to its quantile. When they have come as
-    far as such steps do, an order is learned by many small ones.
+    far as such steps do, an order is learned by many small ones. What a step does depends on those before it alone, so
+    that a refinement that was stopped is one of a smaller budget.
+
+    Attributes
+    ----------
+    current : STrace
+        The order that the next step looks at.
+    weights : (E,) float32
+    taken : int
+        Steps taken, those of earlier refinements included.
     """
-    exists, sizes = trace.graph.exists(), sizes_looked_at(len(trace.tokens))
-    asked = trace.model, trace.token_ids
-    weights = inside(trace.weights, exists)
-    taken = sum(n_steps(each.passes) for each in trace.refined.refinements) if trace.refined else 0
-    weights = weights if taken else quantiles(weights)
-    n_far = min(n, max(0, FAR_STEPS - taken))
-    current = trace
-    for step in range(n_far):
-        masks = [current.mask(size) for size in sizes]
-        gained, far = subgraph_gains(*asked, masks, trace.full_logits, HARM, modes)
-        yield current, far
-        weights = weights + np.float32(STEP * SHRINKS ** (taken + step)) * quantiles(inside(gained, exists))
-        current = _ordered(current, weights)
-    learner = Learner(from_the_top(quantiles(weights)), n - n_far)
-    for step in range(n - n_far):
-        # Every other step looks at sizes between, so that the order serves all sizes and not a few.
-        between = step % 2
-        looked_at = [size * BETWEEN if between else size for size in sizes]
-        masks = [current.mask(size) for size in looked_at]
-        of_each, far = gains_of_each(*asked, masks, trace.full_logits, modes)
-        if not between:
-            yield current, far
-        learner.learn([inside(each, exists) for each in of_each], looked_at)
-        current = _ordered(current, learner.scores)
-    yield current, None
 
+    current: STrace
+    modes: Modes
+    weights: Array
+    taken: int
+    learner: Learner | None = None
 
-def _ordered(trace: STrace, weights: Array) -> STrace:
-    """Return a trace with other weights (E,)."""
-    found = as_edges(weights, trace.graph.exists())
-    return replace(trace, weights=found, ranks=rank_edges(found, trace.graph))
+    @classmethod
+    def of(cls, trace: STrace, modes: Modes) -> _Steps:
+        """Return where a refinement of a trace begins."""
+        taken = sum(n_steps(each.passes) for each in trace.refined.refinements) if trace.refined else 0
+        weights = inside(trace.weights, trace.graph.exists())
+        return cls(trace, modes, weights if taken else quantiles(weights), taken)
+
+    def take(self) -> tuple[STrace, Array | None]:
+        """Take a step; return the trace that it has looked at, and its total variation if at the usual sizes."""
+        trace, sizes = self.current, sizes_looked_at(len(self.current.tokens))
+        if self.taken < FAR_STEPS:
+            far = self._far(trace, sizes)
+        else:
+            self.learner = self.learner or Learner(from_the_top(quantiles(self.weights)))
+            # Every other step looks at sizes between, so that the order serves all sizes and not a few.
+            between = self.learner.step % 2 == 1
+            far = self._learn(trace, self.learner, [size * BETWEEN if between else size for size in sizes])
+            far = None if between else far
+        self.taken += 1
+        found = as_edges(self.weights, trace.graph.exists())
+        self.current = replace(trace, weights=found, ranks=rank_edges(found, trace.graph))
+        return trace, far
+
+    def _far(self, trace: STrace, sizes: Sequence[float]) -> Array:
+        from ..model.subgraph_gains import subgraph_gains  # noqa: PLC0415 - needs torch
+
+        masks = [trace.mask(size) for size in sizes]
+        gained, far = subgraph_gains(trace.model, trace.token_ids, masks, trace.full_logits, HARM, self.modes)
+        step = np.float32(STEP * SHRINKS**self.taken)
+        self.weights = self.weights + step * quantiles(inside(gained, trace.graph.exists()))
+        return far
+
+    def _learn(self, trace: STrace, learner: Learner, sizes: Sequence[float]) -> Array:
+        from ..model.subgraph_gains import gains_of_each  # noqa: PLC0415 - needs torch
+
+        masks = [trace.mask(size) for size in sizes]
+        of_each, far = gains_of_each(trace.model, trace.token_ids, masks, trace.full_logits, self.modes)
+        learner.learn([inside(each, trace.graph.exists()) for each in of_each], sizes)
+        self.weights = learner.scores
+        return far
 
 
 def seen(trace: STrace, total_variation: Array) -> STrace:

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ask, Cancelled, NoAnswer, Refused, type Kind } from "../protocol/messages";
 import type { ExplorerModel } from "../protocol/model";
-import type { Answers, Questions } from "../protocol/types";
+import type { Answers, Questions } from "../protocol/questions";
 import { useTrait } from "./store";
 
 /** "awaited" is live on trust: greeted, and not yet heard. */
@@ -74,6 +74,7 @@ export const patience: Record<Kind, number> = {
   evaluate: 30_000,
   trace: 180_000,
   compare: 180_000,
+  refine: 180_000,
   code: 30_000,
   node: 10_000,
   cancel: 30_000,

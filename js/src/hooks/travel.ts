@@ -1,9 +1,9 @@
 // Going to a state: at once within a trace, by a question to Python where it belongs to another one.
 import { isReachable } from "../logic/history";
 import { formatCount } from "../logic/scales";
-import { sameSettings } from "../logic/settings";
+import { byMeasure, sameSettings } from "../logic/settings";
 import type { ExplorerModel } from "../protocol/model";
-import type { SessionFile, Settings, Step } from "../protocol/types";
+import type { Refined, SessionFile, Settings, Step } from "../protocol/types";
 import { missing, type Conversation } from "./kernel";
 import { writeTraits } from "./store";
 import { presentStep } from "./useHistory";
@@ -11,8 +11,8 @@ import { presentStep } from "./useHistory";
 export interface Travel {
   /** Another trace; true once it is there. */
   trace(settings: Settings): Promise<boolean>;
-  /** The same by another measure. */
-  measure(importance: string): Promise<boolean>;
+  /** The same by another measure, which may be a refinement that was there before. */
+  measure(importance: string, refined?: Refined): Promise<boolean>;
   /** A state, which becomes a new step. */
   go(step: Step): Promise<boolean>;
   /** A step of the history, which becomes the present one. */
@@ -22,11 +22,12 @@ export interface Travel {
 }
 
 export function travel(model: ExplorerModel, { request, asking }: Conversation, live: boolean, toggleable = live): Travel {
+  const busy = asking === "trace" || asking === "refine";
   const ask = async (settings: Settings, state: Partial<Step> = {}) => (await request("trace", { settings, ...state })) !== null;
   const jump = async ({ settings, n_edges, toggles }: Step, at?: number): Promise<boolean> => {
     const present = presentStep(model);
     if (!present || asking === "trace") return false;
-    if (!sameSettings(settings, present.settings)) return ask(settings, { n_edges, toggles });
+    if (!sameSettings(settings, present.settings)) return !busy && ask(settings, { n_edges, toggles });
     writeTraits(model, { n_edges, toggles, ...(at !== undefined && { history: { ...model.get("history"), at } }) });
     return true;
   };
@@ -38,9 +39,9 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
   };
   return {
     trace,
-    measure: async (importance) => {
+    measure: async (importance, refined) => {
       const present = presentStep(model);
-      return present !== null && asking !== "trace" && trace({ ...present.settings, importance });
+      return present !== null && !busy && trace(byMeasure(present.settings, importance, refined));
     },
     go: (step) => jump(step),
     move: (at) => {

@@ -2,7 +2,8 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { ask, NoAnswer } from "../protocol/messages";
 import type { ExplorerModel } from "../protocol/model";
-import type { NodeDetails, ViewState } from "../protocol/types";
+import type { NodeDetails } from "../protocol/questions";
+import type { ViewState } from "../protocol/types";
 import { atNextWord, patience } from "./kernel";
 
 const rest = 120; // ms

@@ -1,24 +1,37 @@
 // Other curves on the same axes: what they read at a size, and where their labels go.
 import { cross, pairs } from "d3-array";
 import type { Curve } from "../protocol/types";
+import { formatDistance } from "./scales";
 
-/** An inverse or random baseline in words; a measure by its name. */
-export const curveName = (name: string): string => (name === "random" ? "random order" : name === "inverse" ? "inverse trace" : name);
+const names: Record<string, string> = { random: "random order", inverse: "inverse trace", refining: "best so far" };
+
+/** A baseline, or what refining has found, in words; a measure by its name. */
+export const curveName = (name: string): string => names[name] ?? name;
 
 /** Dashes that tell lines apart without colour. */
 export const dashes = ["7 3", "2 3", "9 3 2 3", "4 2", "12 4", "7 3 2 3 2 3", "1 4", "14 3 4 3"];
 
-/** The error at a size, on a straight line in log(edges) between two computed ones. */
+/** The error at a size, on a straight line in log(edges) between two computed ones; NaN before the first of them. */
 export function curveAt({ n_edges, total_variation }: Curve, nEdges: number): number {
   const upper = n_edges.findIndex((size) => size >= nEdges);
   if (upper === -1) return total_variation[total_variation.length - 1];
-  if (upper === 0 || n_edges[upper] === nEdges) return total_variation[upper];
+  if (n_edges[upper] === nEdges) return total_variation[upper];
+  if (upper === 0) return NaN;
   const mix = Math.log(nEdges / n_edges[upper - 1]) / Math.log(n_edges[upper] / n_edges[upper - 1]);
   return total_variation[upper - 1] * (1 - mix) + total_variation[upper] * mix;
 }
 
+/** Where an error is not known. */
+export const unknown = "–";
+
+/** The same as a text. */
+export function errorAt(curve: Curve, nEdges: number): string {
+  const error = curveAt(curve, nEdges);
+  return Number.isNaN(error) ? unknown : formatDistance(error);
+}
+
 /** What is worth laying over another measure: the first of these that there is, else any other. */
-const counterparts = ["rescored", "l1"];
+const counterparts = ["refined", "l1"];
 
 export const counterpartOf = (shown: string, importance: readonly string[]): string | undefined =>
   [...counterparts.filter((name) => importance.includes(name)), ...importance].find((name) => name !== shown);

@@ -69,7 +69,17 @@ function quote(value: unknown): string {
 }
 
 const isSettings = (value: unknown): value is Settings =>
-  isObject(value) && isText(value.prompt) && isText(value.importance) && isText(value.masks) && isWhole(value.position);
+  isObject(value) &&
+  isText(value.prompt) &&
+  isText(value.importance) &&
+  isText(value.masks) &&
+  isWhole(value.position) &&
+  (value.refined === undefined || isRefined(value.refined));
+
+const isRefined = (value: unknown): boolean =>
+  isObject(value) &&
+  isText(value.start) &&
+  isList(value.refinements, (one) => isObject(one) && isNumber(one.passes) && [one.masks, one.attention, one.ablation].every(isText));
 
 const isEdges = (value: unknown): value is number => isWhole(value) && value >= 1;
 
@@ -84,7 +94,7 @@ const isStep = (value: unknown, viewState: ViewState): value is Step =>
   isObject(value) && isSettings(value.settings) && isEdges(value.n_edges) && isToggles(value.toggles, viewState);
 
 function damage({ settings, n_edges }: Loose, { n_layers, n_heads }: ViewState): string {
-  if (!isSettings(settings)) return "settings lack a prompt, an importance, masks or a position";
+  if (!isSettings(settings)) return "settings lack a prompt, an importance, masks or a position, or how it was refined";
   if (!isEdges(n_edges)) return `number of edges is ${quote(n_edges)}`;
   return `toggles name a component that a model of ${n_layers} layers with ${n_heads} heads does not have, or a state other than on and off`;
 }

@@ -1,18 +1,37 @@
 // What a trace is computed from, and how its choices are called.
-import type { Settings } from "../protocol/types";
+import type { Refined, Settings } from "../protocol/types";
 
-export const settingsOf = ({ prompt, importance, masks, position, special_tokens }: Settings): Settings => ({
+export const settingsOf = ({ prompt, importance, masks, position, special_tokens, refined }: Settings): Settings => ({
   prompt,
   importance,
   masks,
   position,
   ...(special_tokens === false && { special_tokens }),
+  ...(refined && { refined }),
 });
+
+/** The same by another measure, which may be a refinement that was there before. */
+export const byMeasure = ({ refined: _, ...settings }: Settings, importance: string, refined?: Refined): Settings => ({
+  ...settings,
+  importance,
+  ...(refined && { refined }),
+});
+
+/** They may come in any order: from a comm, from a file. */
+const fields = ["passes", "masks", "attention", "ablation"] as const;
+const sameRefined = (first?: Refined, second?: Refined): boolean =>
+  first === second ||
+  (first !== undefined &&
+    second !== undefined &&
+    first.start === second.start &&
+    first.refinements.length === second.refinements.length &&
+    first.refinements.every((one, index) => fields.every((name) => one[name] === second.refinements[index][name])));
 
 export const sameSettings = (first: Settings, second: Settings): boolean =>
   first.prompt === second.prompt &&
   (first.special_tokens ?? true) === (second.special_tokens ?? true) &&
   first.importance === second.importance &&
+  sameRefined(first.refined, second.refined) &&
   first.masks === second.masks &&
   first.position === second.position;
 
@@ -29,6 +48,13 @@ export const maskedName = (masks: string): string => maskedEdges[masks] ?? masks
 /** A mode that stands by itself. */
 export const maskName = (masks: string): string => (masks in maskedEdges ? `${maskedEdges[masks]} masked` : `masks ${masks}`);
 
+/** A measure by its name; what was refined tells how: "refined (l1, 13 + 30 passes)". */
+export function measureName({ importance, refined }: Pick<Settings, "importance" | "refined">): string {
+  if (!refined) return importance;
+  const passes = refined.refinements.map(({ passes, masks }) => (masks === "all" ? passes : `${passes} under ${masks}`));
+  return `${importance} (${[refined.start, `${passes.join(" + ")} passes`].filter(Boolean).join(", ")})`;
+}
+
 /** The choices, with the present one among them even when Python offers it no more. */
 export const withPresent = (choices: readonly string[], present: string): string[] =>
   choices.includes(present) ? [...choices] : [present, ...choices];
@@ -41,7 +67,7 @@ export function settingsDifference(settings: Settings, present: Settings): strin
   const prompt = `“${text.length > shortest ? `${text.slice(0, shortest - 1).join("")}…` : settings.prompt}”`;
   return [
     settings.prompt !== present.prompt ? prompt : settings.position !== present.position && `token ${settings.position}`,
-    settings.importance !== present.importance && settings.importance,
+    measureName(settings) !== measureName(present) && measureName(settings),
     settings.masks !== present.masks && maskName(settings.masks),
   ]
     .filter(Boolean)

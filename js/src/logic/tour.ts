@@ -19,7 +19,8 @@ export const tour: readonly TourStep[] = [
   {
     part: ".sw-curve",
     title: "The curve is a slider",
-    text: "Drag the line: fewer edges of the model to the left, more to the right. The curve is the error that is left.",
+    text: "Drag the line: fewer edges of the model to the left, more to the right. The curve is the error that is left; Refine, above it, looks for a lower one.",
+    replay: "Drag the line: fewer edges of the model to the left, more to the right. The curve is the error that is left.",
   },
   {
     part: ".sw-next",

@@ -1,6 +1,7 @@
 // What the trace of a size holds: edges per head, MLP and layer, shares per token, and the strongest edges of a node.
 import { cross, maxIndex, range } from "d3-array";
-import type { NodeEdge, Toggles, ViewState } from "../protocol/types";
+import type { NodeEdge } from "../protocol/questions";
+import type { Toggles, ViewState } from "../protocol/types";
 import { countsAt, locate } from "./levels";
 import { headKey, mlpKey, parseKey, toggleState, type Component, type ToggleState } from "./toggles";
 

@@ -1,6 +1,6 @@
 // Questions to Python that are no state: each carries an id, and its answer repeats it.
 import type { ExplorerModel } from "./model";
-import type { Answers, Questions } from "./types";
+import type { Answers, Questions } from "./questions";
 
 export type Kind = keyof Questions;
 

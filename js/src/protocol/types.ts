@@ -8,6 +8,26 @@ export type Toggles = Readonly<Record<string, Toggle>>;
 export type Criterion = "top1" | "top5" | "tv" | "nucleus60";
 export type Dtype = "int32" | "float32" | "uint8";
 
+/** One refinement. */
+export interface Refinement {
+  /** Its budget, in forward passes. */
+  passes: number;
+  /** Which edges the subgraphs that it looked at might lose. */
+  masks: string;
+  /** Where their attention came from. */
+  attention: string;
+  /** What their dropped edges carried. */
+  ablation: string;
+}
+
+/** How a trace was refined. */
+export interface Refined {
+  /** The measure whose weights it began with; empty for the measure `refined`. */
+  start: string;
+  /** One after the other. */
+  refinements: Refinement[];
+}
+
 /** What a trace was computed from. */
 export interface Settings {
   /** The whole prompt. */
@@ -20,6 +40,8 @@ export interface Settings {
   position: number;
   /** Whether the tokenizer adds its own, as to a plain text; true where it is absent. */
   special_tokens?: boolean;
+  /** How, where `importance` is `refined`; without it, as that measure is by default. */
+  refined?: Refined;
 }
 
 /** One of the leading next tokens. */
@@ -126,10 +148,10 @@ export interface Status {
   state: "ready" | "running" | "error";
   /** The step under way, what went wrong, what was given up, or what is missing in a replay. */
   message: string;
-  /** 0..1 while a trace is computed anew. */
+  /** 0..1 while a trace is computed anew or refined. */
   progress: number;
   /** The request that the message is about; without one, the evaluation. */
-  kind?: "evaluate" | "trace" | "compare";
+  kind?: "evaluate" | "trace" | "compare" | "refine";
   /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
   detail?: string;
   /** While a job on a server is waited for. */
@@ -146,16 +168,18 @@ export interface Choices {
 
 /** Another error curve on the same axes. */
 export interface Curve {
-  /** The measure's, or `inverse` or `random`. */
+  /** The measure's, or `inverse`, `random` or `refining`. */
   name: string;
-  /** What it is a curve of. */
-  kind: "measure" | "baseline";
+  /** What it is a curve of; `refining`: of the best trace so far, at the few sizes that refining looks at. */
+  kind: "measure" | "baseline" | "refining";
   /** Its sizes, ascending. */
   n_edges: number[];
   /** The error at each. */
   total_variation: number[];
   /** From so many edges on the top token is the full model's; old files have none. */
   lasting_top1?: number | null;
+  /** How, where the measure is `refined`. */
+  refined?: Refined;
 }
 
 /** From where on a criterion holds at every larger level. */
@@ -291,97 +315,6 @@ export interface ExplorerState {
   history: History;
   /** Whether a model stands behind the widget: not in an exported page, nor where a file is replayed. */
   live: boolean;
-}
-
-/** No more than the kind. */
-export type Nothing = object;
-
-/** Another trace, and where to open it. */
-export interface TraceQuestion {
-  /** What to compute it from. */
-  settings: Settings;
-  /** Without it, the size from which on the top token returns. */
-  n_edges?: number;
-  /** Without them, none. */
-  toggles?: Toggles;
-}
-
-/** Other curves. */
-export interface CompareQuestion {
-  /** Measures, `inverse` or `random`. */
-  names: string[];
-}
-
-/** A head or an MLP. */
-export interface NodeQuestion {
-  /** `21.4` or `21.mlp`. */
-  node: string;
-}
-
-/** An edge of a head or an MLP. */
-export interface NodeEdge {
-  /** The token from which it comes. */
-  source: number;
-  /** The token to which it leads. */
-  target: number;
-  /** Its weight. */
-  weight: number;
-  /** In the trace of n edges where below n. */
-  rank: number;
-}
-
-/** What a head or an MLP does in the present trace. */
-export interface NodeDetails {
-  /** Of each token: the share of the node's weight, signs aside, that comes from it. */
-  shares: number[];
-  /** The 32 strongest, by weight. */
-  edges: NodeEdge[];
-}
-
-/** Programs that reproduce the numbers on screen. They never hold an API key. */
-export interface Programs {
-  /** With this package. */
-  strace_widgets: string;
-  /** With nnsight alone. */
-  nnsight: string;
-  /** What they need besides themselves; empty where that is nothing. */
-  note: string;
-}
-
-/** What is asked of Python by a message, by its kind. */
-export interface Questions {
-  /**
-   * A kernel is there. Sent when a view opens, and where a new `n_edges` or `toggles` has brought no sign of life within 2 s. No answer
-   * within 4 s: the kernel is busy with a cell, or gone, and only the size moves.
-   */
-  hello: Nothing;
-  /** Tries the present state again, after an error; answered when it was taken up. */
-  evaluate: Nothing;
-  /**
-   * Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the present size and toggles
-   * where the graph is the same: under another measure or mode. Where only the measure is another, `curves` keeps what still holds, and the
-   * former measure's takes the new one's place; else it is emptied. What the session has kept is not computed again.
-   */
-  trace: TraceQuestion;
-  /** Computes other measures and baselines at the levels' sizes into `curves`. */
-  compare: CompareQuestion;
-  /** Answered at once, also while the model runs. */
-  node: NodeQuestion;
-  /** The `trace` and the `compare` under way end at their next step; no job on a server is waited for any longer. */
-  cancel: Nothing;
-  /** The programs for the present state. */
-  code: Nothing;
-}
-
-/** What Python answers. */
-export interface Answers {
-  hello: Nothing;
-  evaluate: Nothing;
-  trace: Nothing;
-  compare: Nothing;
-  node: NodeDetails;
-  cancel: Nothing;
-  code: Programs;
 }
 
 /** The traits before there is a trace, and those of a page without a kernel that nothing was tried in. */

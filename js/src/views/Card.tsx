@@ -7,7 +7,7 @@ import { useFocusedNode } from "../hooks/useFocusedNode";
 import { useHistory } from "../hooks/useHistory";
 import { useTour } from "../hooks/useTour";
 import { sessionFile } from "../logic/sessionFile";
-import { settingsOf } from "../logic/settings";
+import { measureName, settingsOf } from "../logic/settings";
 import type { Step } from "../protocol/types";
 import { ErrorBar } from "./ErrorBar";
 import { FootLine } from "./FootLine";
@@ -38,7 +38,7 @@ export function Card(props: ViewProps) {
     () => (tracing ? { ...props.shown.reading, state: "stale" as const } : props.shown.reading),
     [props.shown.reading, tracing],
   );
-  const announcement = useAnnouncement(toggles, viewState.importance, reading, viewState.n_heads);
+  const announcement = useAnnouncement(toggles, measureName(viewState), reading, viewState.n_heads);
   const views = { ...props, shown: { ...props.shown, reading } };
 
   const present: Step = { settings: settingsOf(viewState), n_edges: size.nEdges, toggles };

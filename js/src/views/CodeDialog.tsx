@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Programs } from "../protocol/types";
+import type { Programs } from "../protocol/questions";
 import { copyFrom } from "./browser";
 
 interface Props {

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
-import { curveAt, curveName, dashes } from "../logic/curves";
+import { curveName, dashes, errorAt, unknown } from "../logic/curves";
 import { formatDistance, formatSize } from "../logic/scales";
+import { measureName } from "../logic/settings";
 import type { Curve, ViewState } from "../protocol/types";
 
 interface Props {
@@ -9,7 +10,7 @@ interface Props {
   /** The error of the trace that is shown. */
   own: { totalVariation: number; exact: boolean };
   curves: readonly Curve[];
-  onMeasure?(name: string): void;
+  onMeasure?(curve: Curve): void;
   onEmphasise(index: number | null): void;
 }
 
@@ -21,11 +22,11 @@ export function CurveLegend({ viewState, nEdges, own, curves, onMeasure, onEmpha
   return (
     <ul class="sw-curves" aria-label="Curves" data-testid="curve-legend" style={{ "--name": `${longest}ch` }}>
       <li>
-        <span class="sw-curve-name" aria-current="true">
+        <span class="sw-curve-name" aria-current="true" title={viewState.refined && measureName(viewState)}>
           <Sample class="sw-line" />
           {viewState.importance}
         </span>
-        <Numbers totalVariation={own.totalVariation} exact={own.exact} returns={returns} allEdges={viewState.n_edges} />
+        <Numbers error={formatDistance(own.totalVariation)} exact={own.exact} returns={returns} allEdges={viewState.n_edges} />
       </li>
       {/* By place: after a change the former measure is where the focus and the pointer are, and leads back. */}
       {curves.map((curve, index) => (
@@ -37,8 +38,8 @@ export function CurveLegend({ viewState, nEdges, own, curves, onMeasure, onEmpha
               data-testid={`switch-${curve.name}`}
               aria-label={`Switch to ${curve.name}`}
               aria-disabled={onMeasure ? undefined : true}
-              title={onMeasure ? `Shows everything by ${curve.name}, at this size` : "Switching to another measure needs a kernel that answers."}
-              onClick={() => onMeasure?.(curve.name)}
+              title={onMeasure ? `Shows everything by ${measureName({ importance: curve.name, refined: curve.refined })}, at this size` : "Switching to another measure needs a kernel that answers."}
+              onClick={() => onMeasure?.(curve)}
               onPointerEnter={() => onEmphasise(index)}
               onPointerLeave={() => onEmphasise(null)}
               onFocus={(event) => event.currentTarget.matches(":focus-visible") && onEmphasise(index)}
@@ -52,7 +53,7 @@ export function CurveLegend({ viewState, nEdges, own, curves, onMeasure, onEmpha
             </span>
           )}
           <Numbers
-            totalVariation={curveAt(curve, nEdges)}
+            error={errorAt(curve, nEdges)}
             exact={curve.n_edges.includes(nEdges)}
             returns={curve.lasting_top1}
             allEdges={viewState.n_edges}
@@ -81,18 +82,19 @@ function Sample({ class: line, kind, dash }: { class: string; kind?: Curve["kind
 }
 
 interface NumbersProps {
-  totalVariation: number;
+  error: string;
   exact: boolean;
   returns: number | null | undefined;
   allEdges: number;
 }
 
-function Numbers({ totalVariation, exact, returns, allEdges }: NumbersProps): ComponentChildren {
+function Numbers({ error, exact, returns, allEdges }: NumbersProps): ComponentChildren {
+  const between = !exact && error !== unknown;
   return (
     <span class="sw-curve-numbers">
-      <span title={exact ? undefined : "read between two computed sizes"}>
-        TV {exact ? "" : "≈ "}
-        {formatDistance(totalVariation)}
+      <span title={between ? "read between two computed sizes" : undefined}>
+        TV {between ? "≈ " : ""}
+        {error}
       </span>
       {returns != null && <span title="From this size on the full model's top token leads">top-1 returns at {formatSize(returns / allEdges)}</span>}
     </span>

@@ -14,7 +14,7 @@ export function MeasuredCurve(props: ViewProps) {
     <SizeCurve
       {...props}
       curves={curves}
-      onMeasure={live ? measure : undefined}
+      onMeasure={live ? ({ name, refined }) => measure(name, refined) : undefined}
       tools={live && <CompareMeasures {...props} choices={choices} curves={curves} />}
     />
   );

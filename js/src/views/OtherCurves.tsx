@@ -27,6 +27,8 @@ export function OtherCurves({ curves, plot, emphasised }: Props) {
           stroke-dasharray={dash}
         />
       ))}
+      {/* Few sizes, each computed: they are marked. */}
+      {placed.map(({ name, kind, points }) => kind === "refining" && points.map(([x, y]) => <circle key={`${name} ${x}`} class="sw-other-point" cx={x} cy={y} r={2.75} />))}
       {placed.map(({ name, kind, labelX, labelY, anchor }, index) => (
         <text key={name} class="sw-other-label" data-kind={kind} data-emphasised={index === emphasised} x={labelX} y={labelY} text-anchor={anchor}>
           {name}

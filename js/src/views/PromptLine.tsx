@@ -17,8 +17,9 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
   const { live, shares } = shown;
   const choices = useTrait(model, "choices");
   const { trace: traceAnew } = travel(model, conversation, live);
-  /** While this view waits for another trace. */
   const tracing = conversation.asking === "trace";
+  /** While this view waits for another trace. */
+  const busy = tracing || conversation.asking === "refine";
   const [editing, setEditing] = useState(false);
   useEffect(() => setEditing(false), [viewState.prompt]); // it was traced at a second try
   const editButton = useRef<HTMLButtonElement>(null);
@@ -34,16 +35,16 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
   return (
     <header class="sw-prompt">
       {editing && live ? (
-        <PromptEdit prompt={viewState.prompt} waiting={tracing} onApply={traceText} onCancel={finishEdit} />
+        <PromptEdit prompt={viewState.prompt} waiting={busy} onApply={traceText} onCancel={finishEdit} />
       ) : (
         <div class="sw-prompt-text">
           {live ? (
-            <TokenButtons viewState={viewState} shares={shares} disabled={tracing} onExplain={explain} />
+            <TokenButtons viewState={viewState} shares={shares} disabled={busy} onExplain={explain} />
           ) : (
             <TokenList viewState={viewState} shares={shares} />
           )}
           {live && (
-            <button ref={editButton} type="button" class="sw-quiet" data-testid="prompt-edit" disabled={tracing} onClick={() => setEditing(true)}>
+            <button ref={editButton} type="button" class="sw-quiet" data-testid="prompt-edit" disabled={busy} onClick={() => setEditing(true)}>
               Edit
             </button>
           )}
@@ -51,7 +52,16 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
       )}
       {viewState.prompt_note && <p class="sw-prompt-note" data-testid="prompt-note"><bdi>{viewState.prompt_note}</bdi></p>}
       {viewState.prompt_warning && <p class="sw-prompt-note sw-prompt-warning" role="status" data-testid="prompt-warning"><bdi>{viewState.prompt_warning}</bdi></p>}
-      <SettingsBar viewState={viewState} choices={choices} status={status} live={live} tracing={tracing} onSettings={traceAnew} onCancel={conversation.cancel} />
+      <SettingsBar
+        viewState={viewState}
+        choices={choices}
+        status={status}
+        live={live}
+        doing={busy ? (tracing ? "tracing" : "refining") : null}
+        onSettings={traceAnew}
+        onRefine={(passes) => void conversation.request("refine", { passes })}
+        onCancel={conversation.cancel}
+      />
     </header>
   );
 }

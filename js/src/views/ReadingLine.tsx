@@ -38,7 +38,7 @@ export function ReadingLine({ viewState, shown: { size, reading, kernel }, statu
       <span class="sw-pill" data-testid="state" data-state={reading.state} data-running={running} title={stateNotes[reading.state]}>
         <span class="sw-pill-mark" aria-hidden="true" />
         {reading.state}
-        {running && <span class="sw-pill-running">evaluating</span>}
+        {running && !status.message && <span class="sw-pill-running">evaluating</span>}
         {failed && <b class="sw-loss">failed</b>}
       </span>
     </div>

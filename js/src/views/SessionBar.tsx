@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { fileName } from "../logic/sessionFile";
-import type { Programs, SessionFile } from "../protocol/types";
+import type { Programs } from "../protocol/questions";
+import type { SessionFile } from "../protocol/types";
 import { canFillScreen, download, toggleFullScreen } from "./browser";
 import { CodeDialog } from "./CodeDialog";
 import { LoadButton } from "./LoadButton";

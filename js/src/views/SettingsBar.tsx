@@ -1,20 +1,23 @@
 import { useRef, useState } from "preact/hooks";
 import { stageName } from "../logic/job";
-import { maskedName, maskName, settingsOf, withPresent } from "../logic/settings";
+import { byMeasure, maskedName, maskName, measureName, settingsOf, withPresent } from "../logic/settings";
 import type { Choices, Settings, Status, ViewState } from "../protocol/types";
+import { RefineChoice } from "./RefineChoice";
 
 interface Props {
   viewState: ViewState;
   choices: Choices;
   status: Status;
   live: boolean;
-  tracing: boolean;
+  /** What this view waits for. */
+  doing: "tracing" | "refining" | null;
   onSettings(settings: Settings): void;
+  onRefine(passes: number): void;
   onCancel(): void;
 }
 
 /** What was traced; with a kernel, as choices that trace anew. */
-export function SettingsBar({ viewState, choices, status, live, tracing, onSettings, onCancel }: Props) {
+export function SettingsBar({ viewState, choices, status, live, doing, onSettings, onRefine, onCancel }: Props) {
   const settings = settingsOf(viewState);
   const stage = status.state === "running" ? status.message : "";
   const job = status.state === "running" ? status.job : undefined;
@@ -24,13 +27,14 @@ export function SettingsBar({ viewState, choices, status, live, tracing, onSetti
     return (
       <p class="sw-about">
         <strong>{viewState.model}</strong>
-        <span>importance {viewState.importance}</span>
+        <span>importance {measureName(viewState)}</span>
         <span>{maskName(viewState.masks)}</span>
       </p>
     );
   }
-  const working = tracing || stage !== "";
-  const change = (changes: Partial<Settings>) => !working && onSettings({ ...settings, ...changes });
+  const working = doing !== null || stage !== "";
+  const shownStage = stage || doing || "tracing";
+  const change = (changed: Settings) => !working && onSettings(changed);
   const cancel = () => {
     onCancel();
     bar.current?.querySelector("select")?.focus(); // the button, which rests now, does not take the focus with it
@@ -45,8 +49,10 @@ export function SettingsBar({ viewState, choices, status, live, tracing, onSetti
           label="Importance measure"
           options={choices.importance}
           present={viewState.importance}
-          onChoose={(importance) => change({ importance })}
+          title={viewState.refined && measureName(viewState)}
+          onChoose={(importance) => change(byMeasure(settings, importance))}
         />
+        <RefineChoice refined={viewState.importance === "refined"} onRefine={(passes) => !working && onRefine(passes)} />
         <Choice
           id="masks"
           word="masks"
@@ -54,14 +60,14 @@ export function SettingsBar({ viewState, choices, status, live, tracing, onSetti
           options={choices.masks}
           present={viewState.masks}
           name={maskedName}
-          onChoose={(masks) => change({ masks })}
+          onChoose={(masks) => change({ ...settings, masks })}
         />
         {!working && outcome && <span role="status" data-testid="outcome">{outcome}</span>}
       </p>
-      {working && <Stage stage={stage || "tracing"} status={status} onCancel={cancel} />}
+      {working && <Stage stage={shownStage} status={status} onCancel={cancel} />}
       {/* What a screen reader hears: each step and stage once, not the seconds. */}
       <span class="sw-unseen" role="status" data-testid="stage-spoken">
-        {[working && (stage || "tracing"), job && stageName(job)].filter(Boolean).join(", ")}
+        {[working && shownStage, job && stageName(job)].filter(Boolean).join(", ")}
       </span>
     </div>
   );
@@ -101,18 +107,19 @@ interface ChoiceProps {
   label: string;
   options: string[];
   present: string;
+  title?: string;
   name?(option: string): string;
   onChoose(option: string): void;
 }
 
-function Choice({ id, word, label, options, present, name = (option) => option, onChoose }: ChoiceProps) {
+function Choice({ id, word, label, options, present, title, name = (option) => option, onChoose }: ChoiceProps) {
   const choose = (select: HTMLSelectElement) => {
     const chosen = select.value;
     select.value = present; // until the trace is there, it is what it was
     onChoose(chosen);
   };
   return (
-    <label class="sw-choice">
+    <label class="sw-choice" title={title}>
       {word}
       <select data-testid={id} aria-label={label} value={present} onChange={(event) => choose(event.currentTarget)}>
         {withPresent(options, present).map((option) => (

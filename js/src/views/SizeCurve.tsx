@@ -3,7 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import { usePlot } from "../hooks/usePlot";
 import { useSizeDrag } from "../hooks/useSizeDrag";
 import { useWidth } from "../hooks/useWidth";
-import { curveAt, curveName } from "../logic/curves";
+import { curveName, errorAt } from "../logic/curves";
 import { locate, valueAt } from "../logic/levels";
 import { plotHeight, plotMargin, toY } from "../logic/plot";
 import { formatCount, formatDistance, formatSize } from "../logic/scales";
@@ -19,7 +19,7 @@ interface Props extends Pick<ViewProps, "viewState" | "shown"> {
   /** Other measures and baselines. */
   curves: readonly Curve[];
   /** Shows everything by another measure; without a kernel that is not possible. */
-  onMeasure?(name: string): void;
+  onMeasure?(curve: Curve): void;
   /** What stands below the plot. */
   tools?: ComponentChildren;
 }
@@ -111,7 +111,7 @@ function tableText({ viewState: { arrays, n_edges }, curves }: { viewState: View
       distance(arrays.entropy, level),
       arrays.top1[level] ? "agrees" : "differs",
       arrays.nucleus[level] > 0 ? `${Math.round(100 * arrays.nucleus[level])} %` : "none",
-      ...curves.map((curve) => formatDistance(curveAt(curve, nEdges))),
+      ...curves.map((curve) => errorAt(curve, nEdges)),
     ]),
   };
 }

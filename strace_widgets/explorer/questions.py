@@ -1,0 +1,112 @@
+"""What the browser asks by a message, and what Python answers; the state is in `strace_widgets.explorer.contract`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, NotRequired, TypedDict
+
+from .contract import Settings, Toggles  # noqa: TC001 - the types are read as the module runs
+
+
+class Nothing(TypedDict):
+    """No more than the kind."""
+
+
+class TraceQuestion(TypedDict):
+    """Another trace, and where to open it."""
+
+    settings: Annotated[Settings, "what to compute it from"]
+    n_edges: NotRequired[Annotated[int, "without it, the size from which on the top token returns"]]
+    toggles: NotRequired[Annotated[Toggles, "without them, none"]]
+
+
+class CompareQuestion(TypedDict):
+    """Other curves."""
+
+    names: Annotated[list[str], "measures, `inverse` or `random`"]
+
+
+class RefineQuestion(TypedDict):
+    """A better trace than the present one."""
+
+    passes: Annotated[float, "the budget, in forward passes of the prompt"]
+
+
+class NodeQuestion(TypedDict):
+    """A head or an MLP."""
+
+    node: Annotated[str, "`21.4` or `21.mlp`"]
+
+
+class NodeEdge(TypedDict):
+    """An edge of a head or an MLP."""
+
+    source: Annotated[int, "the token from which it comes"]
+    target: Annotated[int, "the token to which it leads"]
+    weight: Annotated[float, "its weight"]
+    rank: Annotated[int, "in the trace of n edges where below n"]
+
+
+class NodeDetails(TypedDict):
+    """What a head or an MLP does in the present trace."""
+
+    shares: Annotated[list[float], "of each token: the share of the node's weight, signs aside, that comes from it"]
+    edges: Annotated[list[NodeEdge], "the 32 strongest, by weight"]
+
+
+class Programs(TypedDict):
+    """Programs that reproduce the numbers on screen. They never hold an API key."""
+
+    strace_widgets: Annotated[str, "with this package"]
+    nnsight: Annotated[str, "with nnsight alone"]
+    note: Annotated[str, "what they need besides themselves; empty where that is nothing"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the browser asks that is no state, and what Python answers."""
+
+    question: type
+    answer: type
+    about: str
+
+
+MESSAGES = {
+    "hello": Message(
+        Nothing,
+        Nothing,
+        "A kernel is there. Sent when a view opens, and where a new `n_edges` or `toggles` has brought no sign of "
+        "life within 2 s. No answer within 4 s: the kernel is busy with a cell, or gone, and only the size moves",
+    ),
+    "evaluate": Message(
+        Nothing, Nothing, "Tries the present state again, after an error; answered when it was taken up"
+    ),
+    "trace": Message(
+        TraceQuestion,
+        Nothing,
+        "Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the "
+        "present size and toggles where the graph is the same: under another measure or mode. Where only the measure "
+        "is another, `curves` keeps what still holds, and the former measure's takes the new one's place; else it is "
+        "emptied. What the session has kept is not computed again",
+    ),
+    "compare": Message(
+        CompareQuestion, Nothing, "Computes other measures and baselines at the levels' sizes into `curves`"
+    ),
+    "refine": Message(
+        RefineQuestion,
+        Nothing,
+        "Goes on from the present trace, under the present masks mode. Each improvement is written into `curves` as "
+        "`refining`; at the end, or once it is cancelled, the best trace that was seen takes the present one's place, "
+        "as after `trace`, at the size and with the toggles that then are. Where nothing better was found, `status` "
+        "says so. Sizes and toggles are evaluated in between",
+    ),
+    "node": Message(NodeQuestion, NodeDetails, "Answered at once, also while the model runs"),
+    "cancel": Message(
+        Nothing,
+        Nothing,
+        "The `trace` and the `compare` under way end at their next step, and a `refine` with the best that it has "
+        "seen; no job on a server is waited for any longer",
+    ),
+    "code": Message(Nothing, Programs, "The programs for the present state"),
+}
+"""By kind."""
