@@ -146,7 +146,7 @@ class _Steps:
         """Take a step; return the trace that it has looked at, and its total variation if at the usual sizes."""
         trace, sizes = self.current, sizes_looked_at(len(self.current.tokens))
         if self.taken < FAR_STEPS:
-            far = self._far(trace, sizes)
+            far: Array | None = self._far(trace, sizes)
         else:
             self.learner = self.learner or Learner(from_the_top(quantiles(self.weights)))
             # Every other step looks at sizes between, so that the order serves all sizes and not a few.
