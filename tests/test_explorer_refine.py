@@ -75,7 +75,7 @@ def test_each_improvement_is_told_and_the_best_takes_the_place_of_the_trace(fron
     truth = before.refine(LONG, progress=False)
     assert same_order(explorer.trace, truth)
     assert explorer.view_state["importance"] == explorer.trace.importance == "refined"
-    this = {"passes": LONG, "masks": "all", "attention": "recomputed", "ablation": "zero"}
+    this = {"passes": LONG, "masks": "all", "attention": "recomputed", "ablation": "zero", "gradients": True}
     assert explorer.view_state["refined"] == {"start": "l1", "refinements": [this]}
     told = [status["message"] for status in statuses if status["state"] == "running" and status["message"]]
     total = n_steps(LONG) + 1

@@ -23,7 +23,7 @@ from strace_widgets.errors import NoGradientsError, NoModelError
 from strace_widgets.explorer.code_export import with_this_package
 from strace_widgets.graph.edges import Edges, Graph
 from strace_widgets.graph.modes import Modes
-from strace_widgets.graph.refining import STARTS, as_edges, inside, quantiles
+from strace_widgets.graph.refining import STARTS, as_edges, component_of, effects, inside, quantiles
 from strace_widgets.interventions.gains import errors
 from strace_widgets.model.subgraph_gains import gains_of_each, subgraph_errors, subgraph_gains
 from strace_widgets.results import refinement
@@ -195,7 +195,9 @@ def test_a_model_without_gradients_says_so() -> None:
     module.lm_head = Closed()
     trace = sw.trace(sw.load_model(module), PROMPT)
     with pytest.raises(NoGradientsError, match="gives no gradients"):
-        trace.refine(13, progress=False)
+        trace.refine(13, gradients=True, progress=False)
+    found = trace.refine(60, progress=False)  # then it does without
+    assert not found.refined.refinements[0].gradients
 
 
 def test_an_imitated_server_gives_the_same(tiny: Any) -> None:
@@ -235,3 +237,35 @@ def test_programs_reproduce_a_refined_trace(tiny: Any, monkeypatch: pytest.Monke
             exec(with_this_package(trace, trace.n_edges // 3, {}, "all"), {"my_model": None})  # noqa: S102
         expected = trace.evaluate([trace.n_edges // 3 / trace.n_edges]).total_variation[0]
         assert float(printed.getvalue().split()[1]) == pytest.approx(expected, abs=1e-5)
+
+
+# Without gradients.
+
+
+def test_components_are_heads_and_kinds_of_layers() -> None:
+    graph = Graph(2, 3, 2)
+    of_each = naive_case.as_dict(as_edges(component_of(graph), graph.exists()), graph)
+    for (kind, layer, _, _, head), component in of_each.items():
+        first = {"attention": 3 * layer + head, "attention_residual": 6 + layer, "mlp": 8 + layer}
+        assert component == first.get(kind, 10 + layer)
+
+
+def test_effects_are_found_by_moving_at_random() -> None:
+    random = np.random.default_rng(0)
+    true = random.normal(size=20)
+    signs = random.choice((-1, 1), size=(2000, 20))
+    found = effects(signs, 0.5 - 0.01 * signs @ true, 0.5 + 0.01 * signs @ true)
+    assert np.sqrt((found**2).mean()) == pytest.approx(1)
+    assert np.corrcoef(found, true)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("modes", [{}, {"masks": "mlp+residual"}, {"attention": "frozen"}], ids=str)
+def test_without_gradients_nothing_gets_worse(tiny: Any, modes: dict[str, str]) -> None:
+    trace = sw.trace(tiny, PROMPT, "l2")
+    found = trace.refine(60, gradients=False, **modes)
+    assert area(found) == pytest.approx(area_of(found, **modes), abs=1e-5)
+    assert area(found) <= area_of(trace, **modes) + 1e-5
+    assert not found.refined.refinements[0].gradients
+    again = trace.refine(60, gradients=False, **modes)
+    for ours, theirs in zip(found.ranks, again.ranks, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

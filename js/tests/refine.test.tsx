@@ -6,7 +6,7 @@ import { makeEvaluation, makeState } from "./fixture";
 import { choose, clear, click, press, settle, show, write } from "./render";
 
 const viewState = makeState().view_state as EncodedViewState;
-const how: Refined = { start: "l1", refinements: [{ passes: 30, masks: "all", attention: "recomputed", ablation: "zero" }] };
+const how: Refined = { start: "l1", refinements: [{ passes: 30, masks: "all", attention: "recomputed", ablation: "zero", gradients: true }] };
 const refined: EncodedViewState = { ...viewState, importance: "refined", refined: how };
 const best: Curve = { name: "refining", kind: "refining", n_edges: [4, 9, viewState.n_edges], total_variation: [0.5, 0.2, 0] };
 const stage: Status = { state: "running", message: "refining: step 2 of 9, area 0.320", progress: 0.2 };

@@ -21,7 +21,7 @@ describe("parseSession", () => {
   });
 
   it("reads how a trace was refined", () => {
-    const modes = { masks: "all", attention: "recomputed", ablation: "zero" };
+    const modes = { masks: "all", attention: "recomputed", ablation: "zero", gradients: true };
     const refined = { start: "l1", refinements: [{ passes: 13, ...modes }, { passes: 30, ...modes }] };
     const settings = { ...step.settings, importance: "refined", refined };
     expect(parse({ settings })().settings).toEqual(settings);

@@ -12,13 +12,13 @@ describe("settingsDifference", () => {
   });
 });
 
-const by = (passes: number, masks = "all") => ({ passes, masks, attention: "recomputed", ablation: "zero" });
+const by = (passes: number, masks = "all") => ({ passes, masks, attention: "recomputed", ablation: "zero", gradients: true });
 const how = { start: "l1", refinements: [by(13)] };
 const refined = byMeasure(present, "refined", how);
 
 describe("refined settings", () => {
   it("are the same where they were refined alike, whatever the order of the fields", () => {
-    const again = { refinements: [{ ablation: "zero", attention: "recomputed", masks: "all", passes: 13 }], start: "l1" };
+    const again = { refinements: [{ gradients: true, ablation: "zero", attention: "recomputed", masks: "all", passes: 13 }], start: "l1" };
     expect(sameSettings(refined, { ...refined, refined: again })).toBe(true);
     const others = [undefined, { ...how, start: "" }, ...[[by(13), by(30)], [by(14)], [by(13, "mlp+residual")]].map((refinements) => ({ ...how, refinements }))];
     for (const other of others) expect(sameSettings(refined, { ...refined, refined: other })).toBe(false);

@@ -26,6 +26,7 @@ class Refinement(TypedDict):
     masks: Annotated[str, "which edges the subgraphs that it looked at might lose"]
     attention: Annotated[str, "where their attention came from"]
     ablation: Annotated[str, "what their dropped edges carried"]
+    gradients: Annotated[bool, "whether gradients were used"]
 
 
 class Refined(TypedDict):

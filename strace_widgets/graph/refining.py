@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .edges import Array, Edges
+from .edges import Array, Edges, Graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +27,15 @@ class Refinement:
         Forward passes that it might take.
     masks, attention, ablation : str
         See `strace_widgets.graph.modes.Modes`.
+    gradients : bool
+        Whether gradients were used.
     """
 
     passes: float
     masks: str = "all"
     attention: str = "recomputed"
     ablation: str = "zero"
+    gradients: bool = True
 
     def options(self) -> dict[str, Any]:
         """Return what is not as usual, and the budget, as keyword arguments of `strace_widgets.STrace.refine`."""
@@ -173,3 +176,36 @@ def from_the_top(quantile: Array) -> Array:
         As `quantiles` returns them.
     """
     return -np.log(1 - quantile + 0.5 / len(quantile))
+
+
+def component_of(graph: Graph) -> Array:
+    """Return the component of each edge, (E,) int: a head, or one kind of a layer's other edges.
+
+    Parameters
+    ----------
+    graph : Graph
+    """
+    n_layers, n_heads = graph.n_layers, graph.n_heads
+    heads = np.arange(n_layers * n_heads).reshape(n_layers, n_heads, 1, 1)
+    others = n_layers * n_heads + np.arange(3 * n_layers).reshape(3, n_layers, 1)
+    exists = graph.exists()
+    kinds = Edges(heads, *others)
+    return inside(Edges(*(np.broadcast_to(own, kind.shape) for own, kind in zip(kinds, exists, strict=True))), exists)
+
+
+def effects(signs: Array, raised: Array, lowered: Array) -> Array:
+    """Return how much each component's edges help, estimated without gradients; their root mean square is 1.
+
+    The mean, over random directions, of the direction times how much farther the subgraph is after a move against it
+    than after one along it (simultaneous perturbation, Spall 1992).
+
+    Parameters
+    ----------
+    signs : (N, C) array of 1 and -1
+        The directions: which components' weights were raised.
+    raised, lowered : (N,) arrays
+        The total variation after a move along each direction, and against it.
+    """
+    found = ((lowered - raised)[:, None] * signs).mean(axis=0)
+    result: Array = found / max(float(np.sqrt((found**2).mean())), 1e-20)
+    return result

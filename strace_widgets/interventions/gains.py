@@ -86,10 +86,11 @@ def capture_subgraph_errors(
     model, architecture, **run
         As for `strace_widgets.interventions.capture.capture`.
     token_ids : (1, T) int64 tensor
-    kept : four int16 tensors
-        In the order and shapes of `Edges`: bit j of an edge says whether subgraph j keeps it.
+    kept : four uint8 tensors
+        In the order of `Edges`, (ceil(n_rows / 8), L, ...): bit j % 8 of byte j // 8 says whether subgraph j keeps an
+        edge.
     n_rows : int
-        How many subgraphs, at most 15.
+        How many subgraphs.
     full_logits : (V,) tensor
         The full model's.
     modes : dict of bool
@@ -128,7 +129,7 @@ def run_subgraphs(
         if gradients and index:  # before the first layer there is nothing to differentiate by
             stream.register_hook(bounded)
         of_layer = [
-            presence(kind[index], n_rows, stream.device).requires_grad_(gradients) if has else None
+            presence(kind[:, index], n_rows, stream.device).requires_grad_(gradients) if has else None
             for kind, has in zip(kept, masked, strict=True)
         ]
         keep = [each if each is None else each.to(stream.dtype) for each in of_layer]
@@ -138,9 +139,10 @@ def run_subgraphs(
 
 
 def presence(kept: Any, n_rows: int, device: Any) -> Any:
-    """Return whether each row keeps each edge, as the numbers 1 and 0: (n_rows, ...) from bits (...)."""
-    rows = torch.arange(n_rows, device=device).view(-1, *[1] * kept.ndim)
-    return ((kept.to(device).int() >> rows) & 1).float()
+    """Return whether each row keeps each edge, as the numbers 1 and 0: (n_rows, ...) from bits (bytes, ...)."""
+    rows = torch.arange(n_rows, device=device)
+    of_row = kept.to(device).int()[rows // 8]
+    return ((of_row >> (rows % 8).view(-1, *[1] * (kept.ndim - 1))) & 1).float()
 
 
 def errors(logits: Any, full_logits: Any, first: int) -> tuple[Any, Any, Any]:
@@ -171,11 +173,11 @@ def differentiate(error: Any, presences: list[Any], harm: float | None, kept: tu
     remaining: list[Any] = list(found)
     n_rows = len(remaining[0])
     gains: list[Any] = []
-    for index, layer in enumerate(presences):
+    for layer in presences:
         gains.append([])
         for tensor, kind in zip(layer, kept, strict=True):
             # One edge changes an error between 0 and 1 by 1 at most, whatever its derivative, which has no bound where
             # a norm reads a stream that no kept edge has reached.
-            gain = torch.zeros(n_rows, *kind[index].shape) if tensor is None else -remaining.pop(0).clamp(-1, 1)
+            gain = torch.zeros(n_rows, *kind.shape[2:]) if tensor is None else -remaining.pop(0).clamp(-1, 1)
             gains[-1].append((gain if harm is None else torch.where(gain > 0, gain, harm * gain).sum(0)).cpu())
     return gains

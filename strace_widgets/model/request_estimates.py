@@ -18,9 +18,6 @@ PROBABILITIES_A_PASS = 1 << 26
 BYTES_AN_ANSWER = 1 << 28
 """Beyond this, an answer comes in parts: a few layers each."""
 
-MASKS_A_CALL = 15
-"""How many subgraphs travel together, a bit of an int16 each."""
-
 OVERHEAD = 60_000
 """Bytes of every request besides its arrays: the functions' source and the model's tree, compressed."""
 

@@ -119,7 +119,7 @@ def _calls(
     flags = modes.flags()
     if flags["inverse"] or flags["keep_residual"]:
         raise ValueError("Refining looks at the trace's own subgraphs: it takes neither inverse nor residual='kept'.")
-    rows = 1 if model.architecture.rows_apart else min(rows, estimates.MASKS_A_CALL - flags["frozen"])
+    rows = 1 if model.architecture.rows_apart else rows
     if model.server:
         estimates.of_gains(model.sizes, len(token_ids)).check(model.server.limit)
     means = model.means() if modes.ablation == "mean" else None
@@ -151,8 +151,6 @@ def _check_finite(model: Model, gained: Edges, far: Array, full_logits: Array, c
 
 
 def bits(masks: Sequence[Array]) -> Array:
-    """Return masks of one shape as one array of int16, a bit each."""
-    packed = np.zeros(masks[0].shape, dtype=np.int16)
-    for number, mask in enumerate(masks):
-        packed |= mask.astype(np.int16) << number
+    """Return N masks of one shape as uint8 (ceil(N / 8), ...), a bit each."""
+    packed: Array = np.packbits(np.stack(masks), axis=0, bitorder="little")
     return packed

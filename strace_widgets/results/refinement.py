@@ -13,8 +13,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import NoGradientsError
 from ..graph.ranking import rank_edges
-from ..graph.refining import Learner, Refined, Refinement, as_edges, from_the_top, inside, quantiles
+from ..graph.refining import (
+    Learner,
+    Refined,
+    Refinement,
+    as_edges,
+    component_of,
+    effects,
+    from_the_top,
+    inside,
+    quantiles,
+)
 from . import metrics
 
 if TYPE_CHECKING:
@@ -45,6 +56,13 @@ BETWEEN = 0.72
 FAR_STEPS = 8
 """How many steps of that kind there are, in all refinements of a trace."""
 
+ROWS_A_PASS = 3
+"""How many rows of a large batch take as long as a pass, on short prompts."""
+
+MOVE, MOVES = 0.08, (0.5, 1, 2)
+"""Without gradients: by how many quantiles components are moved in random directions, and which multiples of that are
+tried in the direction that helps."""
+
 HARM = -0.35
 """An edge that harms subgraphs counts as one that gains them this much less: it moves the prediction, and larger
 subgraphs need it."""
@@ -71,16 +89,26 @@ def area(trace: STrace) -> float:
     return metrics.area(np.array([0, *sizes_looked_at(len(trace.tokens)), 1]), np.array([1, *far, 0]), "s")
 
 
-def refined(trace: STrace, passes: float, modes: Modes, *, progress: bool = True) -> STrace:
+def refined(
+    trace: STrace, passes: float, modes: Modes, *, gradients: bool | None = None, progress: bool = True
+) -> STrace:
     """Return what refining a trace has found: see `strace_widgets.STrace.refine`."""
+    if gradients is None:
+        try:
+            return refined(trace, passes, modes, gradients=True, progress=progress)
+        except NoGradientsError:
+            return refined(trace, passes, modes, gradients=False, progress=progress)
     if not n_steps(passes):
         least = STEP_COST + CHECK_COST
         raise ValueError(f"A step of refining takes about {least:.0f} forward passes: passes={passes!r} is too few.")
     from tqdm.auto import tqdm  # noqa: PLC0415 - a saved trace is shown without torch, and without progress
 
+    before = trace.refined or Refined(start=trace.importance)
+    if not gradients:
+        return as_refined(perturbed(trace, passes, modes), passes, modes, before, gradients=False)
     found = refinement(trace, passes, modes)
     *_, best = tqdm(found, total=n_steps(passes) + 1, desc="refining", leave=False, disable=not progress)
-    return as_refined(best, passes, modes, trace.refined or Refined(start=trace.importance))
+    return as_refined(best, passes, modes, before)
 
 
 def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None = None) -> Iterator[STrace]:
@@ -154,8 +182,7 @@ class _Steps:
             far = self._learn(trace, self.learner, [size * BETWEEN if between else size for size in sizes])
             far = None if between else far
         self.taken += 1
-        found = as_edges(self.weights, trace.graph.exists())
-        self.current = replace(trace, weights=found, ranks=rank_edges(found, trace.graph))
+        self.current = reordered(trace, self.weights)
         return trace, far
 
     def _far(self, trace: STrace, sizes: Sequence[float]) -> Array:
@@ -177,6 +204,12 @@ class _Steps:
         return far
 
 
+def reordered(trace: STrace, weights: Array) -> STrace:
+    """Return a trace with other weights (E,)."""
+    found = as_edges(weights, trace.graph.exists())
+    return replace(trace, weights=found, ranks=rank_edges(found, trace.graph))
+
+
 def seen(trace: STrace, total_variation: Array) -> STrace:
     """Return a trace with what its subgraphs' total variation was seen to be."""
     return replace(trace, refined=replace(trace.refined or Refined(), total_variation=tuple(total_variation.tolist())))
@@ -187,9 +220,41 @@ def better(trace: STrace, other: STrace | None) -> STrace:
     return trace if other is None or area(trace) < area(other) else other
 
 
-def as_refined(trace: STrace, passes: float, modes: Modes, before: Refined) -> STrace:
+def perturbed(trace: STrace, passes: float, modes: Modes) -> STrace:
+    """Return a trace whose components were weighed against one another without gradients, or itself if that is better.
+
+    Many subgraphs run in one batch, in each of which the weights of half of the components, drawn at random, are
+    raised, and the others lowered. A server is asked twice.
+    """
+    from ..model.subgraph_gains import subgraph_errors  # noqa: PLC0415 - needs torch
+
+    sizes, component = sizes_looked_at(len(trace.tokens)), component_of(trace.graph)
+    asked = trace.model, trace.token_ids
+    n_rows = int(passes * ROWS_A_PASS * len(sizes) / max(SIZES)) - len(sizes) * (len(MOVES) + 1)
+    n_pairs = max(1, n_rows // 2)
+    # Drawn anew in each refinement, and the same whenever it is repeated.
+    random = np.random.default_rng(len(trace.refined.refinements) if trace.refined else 0)
+    signs = random.choice((-1, 1), size=(n_pairs, int(component.max()) + 1)).astype(np.float32)
+    weights = quantiles(inside(trace.weights, trace.graph.exists()))
+    masks = [
+        reordered(trace, weights + np.float32(sign * MOVE) * row[component]).mask(sizes[number % len(sizes)])
+        for sign in (1, -1)
+        for number, row in enumerate(signs)
+    ]
+    far = subgraph_errors(*asked, masks, trace.full_logits, modes)
+    help_by = effects(signs, far[:n_pairs], far[n_pairs:]).astype(np.float32)[component]
+    tried = [trace, *(reordered(trace, weights + np.float32(move * MOVE) * help_by) for move in MOVES)]
+    masks = [each.mask(size) for each in tried for size in sizes]
+    errors = np.split(subgraph_errors(*asked, masks, trace.full_logits, modes), len(tried))
+    best = seen(trace, errors[0])
+    for each, own in zip(tried, errors, strict=True):
+        best = better(seen(each, own), best)
+    return best
+
+
+def as_refined(trace: STrace, passes: float, modes: Modes, before: Refined, *, gradients: bool = True) -> STrace:
     """Return what a refinement of a trace has found, saying how it was made."""
-    this = Refinement(passes, modes.masks, modes.attention, modes.ablation)
+    this = Refinement(passes, modes.masks, modes.attention, modes.ablation, gradients)
     seen_last = trace.refined.total_variation if trace.refined else ()
     how = Refined(before.start, (*before.refinements, this), seen_last)
     return replace(trace, importance="refined", probing=None, refined=how, saved_view={})

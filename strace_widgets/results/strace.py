@@ -330,7 +330,9 @@ class STrace(RankedGraph):
         must_hold = criteria.chosen(top1=top1, total_variation=total_variation, nucleus=nucleus)
         return criteria.smallest(self.sweep(), must_hold, self.n_edges, None if self.replayed else self.evaluate)
 
-    def refine(self, passes: float = 13, *, progress: bool = True, **modes: Any) -> STrace:
+    def refine(
+        self, passes: float = 13, *, gradients: bool | None = None, progress: bool = True, **modes: Any
+    ) -> STrace:
         """Return a trace whose subgraphs rebuild the prediction better; this one stays as it is.
 
         The weights are corrected, step by step, by what each edge gains the trace's own subgraphs, and the best order
@@ -340,8 +342,8 @@ class STrace(RankedGraph):
         ----------
         passes : float
             About how many forward passes of this prompt it may take.
-        progress : bool
-            Show a progress bar.
+        gradients, progress : bool
+            Whether to use gradients (by default where there are any; without, less is found), and to show a bar.
         **modes
             ``masks``, ``attention`` and ``ablation`` as in `evaluate`: how the subgraphs are run.
 
@@ -356,7 +358,7 @@ class STrace(RankedGraph):
         """
         from .refinement import refined  # noqa: PLC0415 - refining is above the trace
 
-        return refined(self, passes, modes_of(**modes), progress=progress)
+        return refined(self, passes, modes_of(**modes), gradients=gradients, progress=progress)
 
     def explore(self, session: AnyPath | None = None) -> Explorer:
         """Return the Explorer widget on this trace; with a session file, go on with what was saved in it.

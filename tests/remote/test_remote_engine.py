@@ -16,7 +16,6 @@ from served import FAMILIES, Remote
 
 import strace_widgets as sw
 from strace_widgets.graph.measures import GRADIENTS
-from strace_widgets.results.refinement import area
 from strace_widgets.graph.modes import Modes
 from strace_widgets.interventions import finite
 from strace_widgets.model import request_estimates as estimates
@@ -24,6 +23,7 @@ from strace_widgets.model.calls import Call
 from strace_widgets.model.tensors import as_row, unpacked
 from strace_widgets.remote.stages import listening
 from strace_widgets.results import jobs
+from strace_widgets.results.refinement import area
 
 pytestmark = pytest.mark.remote
 KEYS = {"stranger": rig.KEY, "trusted": rig.TRUSTED_KEY}

@@ -79,7 +79,14 @@ const isSettings = (value: unknown): value is Settings =>
 const isRefined = (value: unknown): boolean =>
   isObject(value) &&
   isText(value.start) &&
-  isList(value.refinements, (one) => isObject(one) && isNumber(one.passes) && [one.masks, one.attention, one.ablation].every(isText));
+  isList(
+    value.refinements,
+    (one) =>
+      isObject(one) &&
+      isNumber(one.passes) &&
+      [one.masks, one.attention, one.ablation].every(isText) &&
+      typeof one.gradients === "boolean",
+  );
 
 const isEdges = (value: unknown): value is number => isWhole(value) && value >= 1;
 

@@ -18,7 +18,7 @@ export const byMeasure = ({ refined: _, ...settings }: Settings, importance: str
 });
 
 /** They may come in any order: from a comm, from a file. */
-const fields = ["passes", "masks", "attention", "ablation"] as const;
+const fields = ["passes", "masks", "attention", "ablation", "gradients"] as const;
 const sameRefined = (first?: Refined, second?: Refined): boolean =>
   first === second ||
   (first !== undefined &&

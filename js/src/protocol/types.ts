@@ -18,6 +18,8 @@ export interface Refinement {
   attention: string;
   /** What their dropped edges carried. */
   ablation: string;
+  /** Whether gradients were used. */
+  gradients: boolean;
 }
 
 /** How a trace was refined. */

@@ -127,7 +127,7 @@ def _write_weights(file: Path, weights: list[Weight]) -> Iterator[int]:
     for weight in weights:
         start, end = end, end + weight.n_bytes
         header[weight.name] = {"dtype": "F32", "shape": weight.shape, "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
+    text = json.dumps(header, allow_nan=False).encode()
     text += b" " * (-len(text) % 8)
     with file.open("wb") as out:
         out.write(len(text).to_bytes(8, "little") + text)
