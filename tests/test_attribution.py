@@ -134,17 +134,7 @@ def test_an_imitated_server_and_parts_of_layers_give_the_same(tiny: Any) -> None
 
 @pytest.mark.parametrize("measure", ATTRIBUTED)
 def test_a_model_without_gradients_says_so(measure: str) -> None:
-    module = tiny_models.tiny()
-    head = module.lm_head
-
-    class Closed(torch.nn.Module):
-        weight = head.weight
-
-        def forward(self, states: torch.Tensor) -> torch.Tensor:
-            with torch.no_grad():
-                return head(states)
-
-    module.lm_head = Closed()
+    module = tiny_models.without_gradients()
     with pytest.raises(sw.errors.NoGradientsError, match=rf"gives no gradients.*'{measure}'.*choose another measure"):
         sw.trace(sw.load_model(module), PROMPT, importance=measure)
 

@@ -174,17 +174,7 @@ def test_an_imitated_server_and_parts_of_layers_give_the_same(tiny: Any) -> None
 
 def test_a_model_without_gradients_says_so() -> None:
     """As quantized weights do, whose kernels know no backward pass."""
-    module = tiny_models.tiny()
-    head = module.lm_head
-
-    class Closed(torch.nn.Module):
-        weight = head.weight
-
-        def forward(self, states: torch.Tensor) -> torch.Tensor:
-            with torch.no_grad():
-                return head(states)
-
-    module.lm_head = Closed()
+    module = tiny_models.without_gradients()
     model = sw.load_model(module)
     with pytest.raises(sw.errors.NoGradientsError, match=r"gives no gradients.*'fisher'.*choose another measure"):
         sw.trace(model, PROMPT, importance="fisher")

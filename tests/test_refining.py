@@ -182,17 +182,7 @@ def test_long_prompts_are_looked_at_at_fewer_sizes() -> None:
 
 
 def test_a_model_without_gradients_says_so() -> None:
-    module = tiny_models.tiny()
-    head = module.lm_head
-
-    class Closed(torch.nn.Module):
-        weight = head.weight
-
-        def forward(self, states: torch.Tensor) -> torch.Tensor:
-            with torch.no_grad():
-                return head(states)
-
-    module.lm_head = Closed()
+    module = tiny_models.without_gradients()
     trace = sw.trace(sw.load_model(module), PROMPT)
     with pytest.raises(NoGradientsError, match="gives no gradients"):
         trace.refine(13, gradients=True, progress=False)

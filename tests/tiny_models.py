@@ -28,3 +28,19 @@ def words(pattern: str = "w{}") -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.WordLevel(known, unk_token=next(iter(known))))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=next(iter(known)))
+
+
+def without_gradients() -> Any:
+    """Return a tiny Llama whose head passes no gradients, as the kernels of quantized weights do not."""
+    module = tiny()
+    head = module.lm_head
+
+    class Closed(torch.nn.Module):
+        weight = head.weight
+
+        def forward(self, states: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                return head(states)
+
+    module.lm_head = Closed()
+    return module

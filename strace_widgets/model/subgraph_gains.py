@@ -50,10 +50,7 @@ def subgraph_gains(
     NonFiniteError
         When a gain is not finite.
     """
-    rows = estimates.rows_a_gain(masks[0])
-    function = gains.capture_subgraph_gains
-    calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, harm, model.half)
-    answers = [model.ask(call) for call in calls]
+    calls, answers = _gains(model, token_ids, masks, full_logits, modes, harm)
     found = [Edges(unpacked(answer[0]), *(kind.numpy(force=True) for kind in answer[1:4])) for answer in answers]
     of_all = Edges(*(np.stack(kinds).mean(axis=0) for kinds in zip(*found, strict=True)))
     far = _of_subgraphs([answer[4] for answer in answers], modes)
@@ -75,10 +72,7 @@ def gains_of_each(
     NonFiniteError
         When a gain is not finite.
     """
-    rows = estimates.rows_a_gain(masks[0])
-    function = gains.capture_subgraph_gains
-    calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, None, model.half)
-    answers = [model.ask(call) for call in calls]
+    calls, answers = _gains(model, token_ids, masks, full_logits, modes, None)
     whole = int(modes.flags()["frozen"])
     of_each = []
     for answer in answers:
@@ -88,6 +82,16 @@ def gains_of_each(
     for each, mask in zip(of_each, masks, strict=True):
         _check_finite(model, each, far, full_logits, calls[0], mask)
     return of_each, far
+
+
+def _gains(
+    model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes, harm: float | None
+) -> tuple[list[Call], list[Any]]:
+    """Ask for gains; return the calls and their answers."""
+    rows = estimates.rows_a_gain(masks[0])
+    function = gains.capture_subgraph_gains
+    calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, harm, model.half)
+    return calls, [model.ask(call) for call in calls]
 
 
 def subgraph_errors(model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes) -> Array:
