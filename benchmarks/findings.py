@@ -103,7 +103,7 @@ def print_row(
     for model, importance, masks in columns:
         rows = tables[model][table]
         cells.append(cell(rows[(rows["importance"] == importance) & (rows["masks"] == masks)]))
-    print(f"| {name} | " + " | ".join(cells) + " |")
+    print(several_runs.table_row(name, *cells))
 
 
 def of_nucleus(percent: int, rows: Any) -> str:

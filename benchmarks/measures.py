@@ -138,13 +138,13 @@ def by_criterion(compared: sw.MeasureComparison, table: pd.DataFrame, title: str
     costs = rows.loc["top1", "cost"]
     lines = [
         f"**{title}**; {int(table['n_prompts'].iloc[0])} prompts, {compared.curves['size'].nunique()} sizes.\n",
-        table_row("", *(f"`{name}`" for name in measures)),
+        several_runs.table_row("", *(f"`{name}`" for name in measures)),
         "|---" * (1 + len(measures)) + "|",
     ]
     for criterion, words in CRITERIA.items():
-        lines.append(table_row(words, *(figures(rows.loc[(criterion, name)]) for name in measures)))
+        lines.append(several_runs.table_row(words, *(figures(rows.loc[(criterion, name)]) for name in measures)))
     known = ["" if math.isnan(costs[name]) else f"{costs[name]:.1f}" for name in measures]
-    lines.append(table_row("cost, in forward passes", *known))
+    lines.append(several_runs.table_row("cost, in forward passes", *known))
     return "\n".join(lines) + "\n"
 
 
@@ -158,17 +158,13 @@ def by_condition(comparisons: list[sw.MeasureComparison], tables: list[pd.DataFr
             here = compared.curves[list(Condition._fields)].eq(list(modes)).all(axis=1)
             n = f"{int(rows['n_prompts'].iloc[0])} prompts, {compared.curves.loc[here, 'size'].nunique()} sizes"
             cells = [against(found.loc[name]) for name in CRITERIA_OF_OTHERS]
-            lines[Condition(*modes)] = table_row(f"{', '.join(modes)}<br>{n}", *cells)
+            lines[Condition(*modes)] = several_runs.table_row(f"{', '.join(modes)}<br>{n}", *cells)
     heading = [
         f"**{title}**; `{ours}` against `{BASELINE}` by [modes](#evaluation-modes): ratio of medians, and counts.\n",
-        table_row("masks, attention, ablation", *(CRITERIA[name] for name in CRITERIA_OF_OTHERS)),
+        several_runs.table_row("masks, attention, ablation", *(CRITERIA[name] for name in CRITERIA_OF_OTHERS)),
         "|---" * (1 + len(CRITERIA_OF_OTHERS)) + "|",
     ]
     return "\n".join(heading + [lines[condition] for condition in CONDITIONS if condition in lines]) + "\n"
-
-
-def table_row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def figures(row: pd.Series) -> str:

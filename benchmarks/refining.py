@@ -69,20 +69,15 @@ def print_table(files: list[Path]) -> None:
     for model in dict.fromkeys(row["model"] for row in rows):
         found = [row["figures"] for row in rows if row["model"] == model]
         names = list(found[0][BASELINE])
-        print(
-            f"\n{model}, {len(found)} prompts\n\n| | "
-            + " | ".join(names)
-            + " |"
-            + "\n|---" * 1
-            + "|---" * len(names)
-            + "|"
-        )
+        print(f"\n{model}, {len(found)} prompts\n")
+        print(several_runs.table_row("", *names))
+        print("|---" * (1 + len(names)) + "|")
         for measure in found[0]:
             cells = [
                 cell(*(np.array([each[which][name] for each in found]) for which in (measure, BASELINE)))
                 for name in names
             ]
-            print(f"| {measure} | " + " | ".join(cells) + " |")
+            print(several_runs.table_row(measure, *cells))
 
 
 def cell(values: np.ndarray, baseline: np.ndarray) -> str:

@@ -67,3 +67,7 @@ def shared_out(options: argparse.Namespace, prompts: list[Any]) -> tuple[list[An
 def parts(folders: list[Path]) -> list[Path]:
     """Return the folders of single runs: those of shards where a folder has any, or the folder itself."""
     return [part for folder in folders for part in sorted(folder.glob(SHARDS.format("*", "*"))) or [folder]]
+
+
+def table_row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"

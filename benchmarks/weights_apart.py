@@ -21,8 +21,9 @@ import several_runs
 import strace_widgets as sw
 from strace_widgets.findings.comparison_run import SIZES
 from strace_widgets.graph.edges import Edges
-from strace_widgets.graph.measures import add_gains, in_graph
+from strace_widgets.graph.measures import RESCORED_AT, add_gains, in_graph
 from strace_widgets.graph.ranking import rank_edges
+from strace_widgets.graph.refining import as_edges, inside, quantiles
 from strace_widgets.results import metrics
 
 if TYPE_CHECKING:
@@ -60,9 +61,12 @@ def main() -> None:
 
 def parts_of(model: sw.Model, prompt: str) -> dict[str, Edges]:
     """Return weights of several kinds, by name."""
-    l1, l2, f, whole = (sw.trace(model, prompt, name).weights for name in ("l1", "l2", "fisher", "fisher+projection"))
+    traces = [sw.trace(model, prompt, name) for name in ("l1", "l2", "fisher", "fisher+projection")]
+    l1, l2, f, whole = (trace.weights for trace in traces)
+    exists = traces[0].graph.exists()
     gp = Edges(*(np.maximum(both - alone, 0) for both, alone in zip(whole, f, strict=True)))  # the probes are the same
-    ours, theirs = quantiles(whole), quantiles(l2)
+    # Two measures are mixed by their quantiles.
+    ours, theirs = (as_edges(quantiles(inside(each, exists)), exists) for each in (whole, l2))
     return {
         "l1": l1,
         "l2": l2,
@@ -83,15 +87,6 @@ def plus(f: Edges, gp: Edges, share: float) -> Edges:
     return Edges(*(a + share * b for a, b in zip(f, gp, strict=True)))
 
 
-def quantiles(weights: Edges) -> Edges:
-    """Return the place of each weight among all, from 0 to 1, so that two measures can be mixed."""
-    flat = np.concatenate([kind.ravel() for kind in weights])
-    places = (np.argsort(np.argsort(flat)) / len(flat)).astype(np.float32)
-    cuts = np.cumsum([kind.size for kind in weights])[:-1]
-    split = np.split(places, cuts)
-    return Edges(*(part.reshape(kind.shape) for part, kind in zip(split, weights, strict=True)))
-
-
 def ranks_of(start: sw.STrace, weights: Edges) -> Edges:
     return rank_edges(in_graph(weights, start.graph.exists()), start.graph)
 
@@ -110,7 +105,7 @@ def areas_under(errors: Any) -> tuple[float, float]:
 
 def rescored(start: sw.STrace, weights: Edges, targets: Iterable[float] | None = None) -> Edges:
     """Return weights with gains added as ``"rescored"`` does; with targets, at the sizes of that total variation."""
-    for step in targets or (0.2, 0.1):
+    for step in targets or RESCORED_AT:
         size = GRID[np.abs(curve(start, weights) - step).argmin()] if targets else step
         mask = Edges(*(kind < int(size * start.n_edges) for kind in ranks_of(start, weights)))
         weights = add_gains(weights, start.model.capture_gains(start.token_ids, mask, start.full_logits))

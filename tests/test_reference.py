@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import naive_case
+import naive_masked
 import naive_reference
 import numpy as np
 import pytest
@@ -33,9 +34,9 @@ def test_weights_and_order_agree(pair: tuple[Any, Any], order: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def means(pair: tuple[Any, Any]) -> list[naive_reference.Means]:
+def means(pair: tuple[Any, Any]) -> list[naive_masked.Means]:
     module, model = pair
-    return naive_reference.layer_means(module, model.reference_ids().tolist())
+    return naive_masked.layer_means(module, model.reference_ids().tolist())
 
 
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
@@ -44,7 +45,7 @@ def means(pair: tuple[Any, Any]) -> list[naive_reference.Means]:
 @pytest.mark.parametrize("size", [0.1, 0.4, 0.8, 1.0])
 def test_masked_logits_agree(
     pair: tuple[Any, Any],
-    means: list[naive_reference.Means],
+    means: list[naive_masked.Means],
     mask_attention: bool,
     keep_residual: bool,
     size: float,
@@ -55,7 +56,7 @@ def test_masked_logits_agree(
     kept = {
         edge for edge, rank in naive_case.as_dict(trace.ranks, trace.graph).items() if rank < int(size * trace.n_edges)
     }
-    naive = naive_reference.masked_logits(
+    naive = naive_masked.masked_logits(
         module,
         PROMPT,
         kept,

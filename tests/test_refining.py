@@ -9,7 +9,7 @@ from typing import Any
 
 import families
 import naive_case
-import naive_reference
+import naive_masked
 import numpy as np
 import pytest
 import tiny_models
@@ -53,7 +53,7 @@ def test_gains_are_the_derivative_by_the_share_of_each_edge(pair: tuple[Any, Any
     total = dict.fromkeys(ours, 0.0)
     for mask, distance in zip(masks, far, strict=True):
         kept = {edge for edge, there in naive_case.as_dict(mask, trace.graph).items() if there}
-        naive, expected = naive_reference.subgraph_gains(module, PROMPT, kept, list(ours), full)
+        naive, expected = naive_masked.subgraph_gains(module, PROMPT, kept, list(ours), full)
         assert distance == pytest.approx(expected, abs=1e-5)
         total = {edge: total[edge] + np.clip(gain, -1, 1) / len(masks) for edge, gain in naive.items()}
     found, expected = np.array([(gain, total[edge]) for edge, gain in ours.items()]).T

@@ -16,11 +16,10 @@ from ..errors import ToggleError
 from ..graph.edges import size_of
 from ..graph.measures import MEASURES
 from ..graph.modes import CHOICES
-from ..graph.refining import Refined, Refinement
+from ..graph.refining import PASSES, Refined, Refinement
 from ..graph.toggles import Toggles
 from ..model.text.prompts import ReadPrompt
 from ..results import criteria
-from ..results.refinement import PASSES
 from ..results.run import trace as trace_prompt
 from . import view_state as view
 from .code_export import note, programs

@@ -63,6 +63,9 @@ class Refined:
     total_variation: tuple[float, ...] = ()
 
 
+PASSES = 13
+"""The budget of a refinement unless another is given, in forward passes."""
+
 STARTS = ("l2", "l1")
 """The measures that ``"refined"`` begins with: its result is worse than neither."""
 

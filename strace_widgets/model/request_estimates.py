@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..errors import RequestTooLargeError
-
-if TYPE_CHECKING:
-    from ..graph.edges import Edges
 
 PROBABILITIES_A_PASS = 1 << 26
 """Attention probabilities (rows x H x T x T) that one batched pass may hold: 256 MB in float32; the rest waits."""
@@ -148,9 +145,9 @@ def rows_a_pass(n_heads: int, n_tokens: int) -> int:
     return max(1, PROBABILITIES_A_PASS // (n_heads * n_tokens**2))
 
 
-def rows_a_gain(mask: Edges) -> int:
+def rows_a_gain(n_layers: int, n_heads: int, n_tokens: int) -> int:
     """Return how many subgraphs one forward and backward pass runs: the probabilities of all layers are kept."""
-    return max(1, 2 * PROBABILITIES_A_PASS // mask.attention.size)
+    return max(1, 2 * PROBABILITIES_A_PASS // (n_layers * n_heads * n_tokens**2))
 
 
 def parts(n_layers: int, n_parts: int) -> list[tuple[int, int]]:

@@ -50,11 +50,9 @@ def subgraph_gains(
     NonFiniteError
         When a gain is not finite.
     """
-    calls, answers = _gains(model, token_ids, masks, full_logits, modes, harm)
-    found = [Edges(unpacked(answer[0]), *(kind.numpy(force=True) for kind in answer[1:4])) for answer in answers]
+    call, found, far = _gains(model, token_ids, masks, full_logits, modes, harm)
     of_all = Edges(*(np.stack(kinds).mean(axis=0) for kinds in zip(*found, strict=True)))
-    far = _of_subgraphs([answer[4] for answer in answers], modes)
-    _check_finite(model, of_all, far, full_logits, calls[0], masks[0])
+    _check_finite(model, of_all, far, full_logits, call, masks[0])
     return of_all, far
 
 
@@ -72,26 +70,25 @@ def gains_of_each(
     NonFiniteError
         When a gain is not finite.
     """
-    calls, answers = _gains(model, token_ids, masks, full_logits, modes, None)
+    call, found, far = _gains(model, token_ids, masks, full_logits, modes, None)
     whole = int(modes.flags()["frozen"])
-    of_each = []
-    for answer in answers:
-        kinds = [unpacked(answer[0]), *(kind.numpy(force=True) for kind in answer[1:4])]
-        of_each += [Edges(*(kind[:, row] for kind in kinds)) for row in range(whole, len(answer[4]))]
-    far = _of_subgraphs([answer[4] for answer in answers], modes)
+    of_each = [Edges(*(kind[:, row] for kind in rows)) for rows in found for row in range(whole, rows.mlp.shape[1])]
     for each, mask in zip(of_each, masks, strict=True):
-        _check_finite(model, each, far, full_logits, calls[0], mask)
+        _check_finite(model, each, far, full_logits, call, mask)
     return of_each, far
 
 
 def _gains(
     model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes, harm: float | None
-) -> tuple[list[Call], list[Any]]:
-    """Ask for gains; return the calls and their answers."""
-    rows = estimates.rows_a_gain(masks[0])
+) -> tuple[Call, list[Edges], Array]:
+    """Ask for gains; return the first call, the gains of each answer, and the total variation of each subgraph."""
+    first = masks[0]
+    rows = estimates.rows_a_gain(first.n_layers, first.n_heads, first.n_tokens)
     function = gains.capture_subgraph_gains
     calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, harm, model.half)
-    return calls, [model.ask(call) for call in calls]
+    answers = [model.ask(call) for call in calls]
+    found = [Edges(unpacked(answer[0]), *(kind.numpy(force=True) for kind in answer[1:4])) for answer in answers]
+    return calls[0], found, _of_subgraphs([answer[4] for answer in answers], modes)
 
 
 def subgraph_errors(model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes) -> Array:

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from ..graph.modes import Modes
     from .strace import STrace
 
-PASSES = 13
-"""The budget unless another is given, in forward passes."""
-
 CAPTURE_COST, STEP_COST, CHECK_COST = 1.3, 3.5, 1.2
 """What weighing all edges, a step, and a last look at some subgraphs take, in forward passes of the same prompt."""
 
@@ -199,7 +196,8 @@ class _Steps:
 
         masks = [trace.mask(size) for size in sizes]
         of_each, far = gains_of_each(trace.model, trace.token_ids, masks, trace.full_logits, self.modes)
-        learner.learn([inside(each, trace.graph.exists()) for each in of_each], sizes)
+        exists = trace.graph.exists()
+        learner.learn([inside(each, exists) for each in of_each], sizes)
         self.weights = learner.scores
         return far
 
@@ -246,10 +244,7 @@ def perturbed(trace: STrace, passes: float, modes: Modes) -> STrace:
     tried = [trace, *(reordered(trace, weights + np.float32(move * MOVE) * help_by) for move in MOVES)]
     masks = [each.mask(size) for each in tried for size in sizes]
     errors = np.split(subgraph_errors(*asked, masks, trace.full_logits, modes), len(tried))
-    best = seen(trace, errors[0])
-    for each, own in zip(tried, errors, strict=True):
-        best = better(seen(each, own), best)
-    return best
+    return min((seen(each, own) for each, own in zip(tried, errors, strict=True)), key=area)
 
 
 def as_refined(trace: STrace, passes: float, modes: Modes, before: Refined, *, gradients: bool = True) -> STrace:

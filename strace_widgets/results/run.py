@@ -23,10 +23,10 @@ from ..graph.measures import (
 )
 from ..graph.modes import Modes, modes_of
 from ..graph.ranking import rank_edges
-from ..graph.refining import STARTS, Refined
+from ..graph.refining import PASSES, STARTS, Refined
 from ..model import request_estimates
 from ..model.text.prompts import ReadPrompt
-from .refinement import CAPTURE_COST, PASSES, as_refined, n_steps, refinement
+from .refinement import CAPTURE_COST, as_refined, n_steps, refinement
 from .strace import STrace
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from ..graph.measures import measure_named, weigh
 from ..graph.modes import Modes, modes_of
 from ..graph.ranked import RankedGraph
 from ..graph.ranking import rank_edges, rank_randomly
+from ..graph.refining import PASSES, Refined
 from ..model.text.prompts import Origin
 from . import criteria, metrics
 from .display import html_table
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from ..explorer.widget import Explorer
     from ..graph.measures import Probing
-    from ..graph.refining import Refined
     from ..graph.toggles import Toggles
     from ..model.model import Model
     from ..model.request_estimates import Estimate
@@ -331,7 +331,7 @@ class STrace(RankedGraph):
         return criteria.smallest(self.sweep(), must_hold, self.n_edges, None if self.replayed else self.evaluate)
 
     def refine(
-        self, passes: float = 13, *, gradients: bool | None = None, progress: bool = True, **modes: Any
+        self, passes: float = PASSES, *, gradients: bool | None = None, progress: bool = True, **modes: Any
     ) -> STrace:
         """Return a trace whose subgraphs rebuild the prediction better; this one stays as it is.
 
