@@ -17,6 +17,7 @@ import strace_widgets as sw
 from strace_widgets.explorer import refining as refinings
 from strace_widgets.explorer.session import Session
 from strace_widgets.graph.edges import Edges
+from strace_widgets.model import subgraph_gains
 from strace_widgets.remote import stages
 from strace_widgets.remote.stages import Stage
 from strace_widgets.results import metrics
@@ -119,6 +120,28 @@ def test_cancelling_before_the_first_improvement_leaves_everything_as_it_was(fro
     assert front.ask("refine", passes=LONG)["ok"]
     assert (explorer.session, dict(explorer.evaluation), explorer.curves) == before
     assert (explorer.status["state"], explorer.status["message"]) == ("ready", "Cancelled: everything is as it was.")
+
+
+def test_an_error_on_the_way_keeps_the_best_that_was_seen_and_is_said(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer = front.explorer
+    start, areas = explorer.trace, improvements(explorer)
+    gains = subgraph_gains.subgraph_gains
+
+    def fail_later(*arguments: Any) -> Any:
+        if areas:
+            raise sw.StraceError("The machine ran out of memory.")
+        return gains(*arguments)
+
+    monkeypatch.setattr("strace_widgets.model.subgraph_gains.subgraph_gains", fail_later)
+    answer = front.ask("refine", passes=LONG)
+    assert (answer["ok"], answer["error"]) == (False, "The machine ran out of memory.")
+    assert explorer.trace.importance == "refined"
+    assert explorer.trace.sweep().total_variation.mean() < start.sweep().total_variation.mean()
+    assert settled(explorer)["n_edges"] == explorer.n_edges
+    status = explorer.status
+    assert (status["state"], status["kind"], status["message"]) == ("error", "refine", answer["error"])
 
 
 def test_where_nothing_better_is_found_that_is_said(front: Front) -> None:

@@ -40,6 +40,8 @@ class Refining:
         The best trace that was seen.
     stopped : bool
         Whether it is to end with what it has.
+    failure : Exception or None
+        What ended it, if that was an error: a better trace that was seen before is kept all the same.
     found : Session or None
         On the best trace, at the end.
     ended : bool
@@ -50,6 +52,7 @@ class Refining:
     areas: list[float] = field(default_factory=list)
     best: STrace | None = None
     stopped: bool = False
+    failure: Exception | None = None
     found: Session | None = None
     ended: bool = False
 
@@ -93,10 +96,12 @@ class Refining:
             progress(f"refining: step {done + 1} of {total}{self._so_far()}", SWEEP_SHARE * done / total)
         try:
             best = next(self._steps, None)
-        except CancelledError:
+        except Exception as reason:
             if not self.improved:
                 raise
-            self.stopped = True  # a server is waited for no longer; the sweep is a request of its own
+            # Where a server is waited for no longer, the sweep is a request of its own.
+            self.stopped = True
+            self.failure = None if isinstance(reason, CancelledError) else reason
             return True
         if best is None:
             return False

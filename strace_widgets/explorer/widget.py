@@ -290,7 +290,8 @@ class Explorer(Still):
     def _show_evaluation(self, evaluation: Evaluation) -> None:
         with self.hold_sync():
             self.set_trait("evaluation", evaluation)
-            self.status = READY
+            if self.status["state"] != "error":  # of another request, which is still to be read
+                self.status = READY
 
     # The status: how far requests are, and how they ended if there is no result.
 
@@ -353,10 +354,10 @@ class Explorer(Still):
                 return partial(self._refined, refining)
             self._end_refining()
             self.status = READY | {"message": refining.outcome}
-            if not same:
-                self._evaluate()
-            elif refining.found:
-                self._show_session(refining.found, self.n_edges, self.toggles, None)
+            if shown := refining.found if same else self.session:
+                self._show_session(shown, self.n_edges, self.toggles, None)
+            if refining.failure:
+                raise refining.failure
             return None
 
         return show
@@ -370,8 +371,7 @@ class Explorer(Still):
         curves = session.compare(list(content["names"]), progress)
 
         def show() -> None:
-            if session is self.session:
-                self.curves = curves
+            self.curves = curves if session is self.session else self.curves
             self.status = READY
 
         return show

@@ -156,6 +156,8 @@ def start_one(service: str, **more: str) -> None:
             str(PYTHON), "-m", controller, env=env | {"RAY_ADDRESS": "127.0.0.2:20385"}, log=LOGS / "controller.log"
         )
     elif service == "api":
+        # The flag of the process before it would say that this one is connected, until it takes the flag down itself.
+        answer_on(20379, b"DEL ray:connected\r\n")
         arguments = "--config python:ndif.services.api.gunicorn_conf --bind 127.0.0.1:20800 ndif.services.api.app:app"
         spawn(service, env | {"NDIF_SERVICE": "api"}, "gunicorn", *arguments.split())
         until(lambda: responds(f"{URL}/connected"), service)
