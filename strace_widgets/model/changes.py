@@ -11,20 +11,32 @@ if TYPE_CHECKING:
     from .architecture import Architecture
 
 
-def check_in_place(wrapped: Any, architecture: Architecture) -> None:
+def modules_read(wrapped: Any, architecture: Architecture) -> dict[str, Any]:
+    """Return the modules that runs read or replace, by path, as they were when the model was loaded and proved."""
+    a = architecture
+    paths = {a.attention, a.output_projection, a.attention_write, a.mlp_write, a.attention_residual, a.mlp_residual}
+    paths |= {norm.path for norm in (a.inner_norm, a.outer_norm) if norm is not None}
+    inside = [f"{a.layers}.{index}.{path}" for index in range(a.n_layers) for path in paths if path is not None]
+    final = [a.final_norm.path] if a.final_norm is not None else []
+    return {path: find(wrapped, path)._module for path in [*inside, *final]}
+
+
+def check_in_place(module: Any, read: dict[str, Any]) -> None:
     """Raise where modules of a model were put in the place of others after it was loaded and proved.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    read : dict
+        As `modules_read` returns it.
 
     Raises
     ------
     ModelChangedError
     """
-    a, module = architecture, wrapped._module
-    paths = {a.attention, a.output_projection, a.attention_write, a.mlp_write, a.attention_residual, a.mlp_residual}
-    paths |= {norm.path for norm in (a.inner_norm, a.outer_norm) if norm is not None}
-    inside = [f"{a.layers}.{index}.{path}" for index in range(a.n_layers) for path in paths if path is not None]
-    for path in [*inside, *([a.final_norm.path] if a.final_norm is not None else [])]:
+    for path, known in read.items():
         try:
-            replaced = module.get_submodule(path) is not find(wrapped, path)._module
+            replaced = find(module, path) is not known
         except AttributeError:
             replaced = True
         if replaced:

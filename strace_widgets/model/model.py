@@ -24,7 +24,7 @@ from ..interventions import attribution, capture, gradients, masked, mean_ablati
 from . import derivatives, finite
 from . import request_estimates as estimates
 from .calls import Call, Server
-from .changes import check_in_place, state_of
+from .changes import check_in_place, modules_read, state_of
 from .discovery.matrices import rows_of, width_taken
 from .running import running
 from .shipped import models as shipped
@@ -98,6 +98,10 @@ class Model(Reader):
         raise NotCopiedError(
             f"A model cannot be pickled or copied: load {self.name} where you need it, with strace_widgets.load_model."
         )
+
+    @cached_property
+    def _modules_read(self) -> dict[str, Any]:
+        return modules_read(self.nnsight, self.architecture)
 
     @property
     def d_model(self) -> int:
@@ -362,7 +366,7 @@ class Model(Reader):
     def _trace(self, call: Call, **run: Any) -> Any:
         here = nullcontext() if self.server else running(self.nnsight._module)
         if not self.server:
-            check_in_place(self.nnsight, self.architecture)
+            check_in_place(self.nnsight._module, self._modules_read)
         if call.gradients and not self.server:
             derivatives.check(self.name, self.nnsight._module, self.architecture)
         with self._lock, here, torch.set_grad_enabled(call.gradients):

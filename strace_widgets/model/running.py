@@ -26,7 +26,7 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
     implementation : str
         Which attention function of transformers' is used.
     """
-    parts = list(module.modules())  # before every run, so they are walked through once
+    parts = _parts(module)  # before every run, so they are walked through once
     training = [part for part in parts if part.training]
     configs = {id(config): config for part in parts if hasattr(config := _config(part), ATTENTION)}
     attention = [(config, getattr(config, ATTENTION)) for config in configs.values()]
@@ -46,6 +46,17 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
             part.training = True
         for config, given in attention:
             setattr(config, ATTENTION, given)
+
+
+def _parts(module: Any) -> list[Any]:
+    """Return all modules inside a module, itself included: ``modules()``, without its nested generators."""
+    found, waiting = {}, [module]
+    while waiting:
+        part = waiting.pop()
+        if part is not None and id(part) not in found:
+            found[id(part)] = part
+            waiting += part._modules.values()
+    return list(found.values())
 
 
 def _undone(module: Any, parts: list[Any]) -> Iterator[Any]:
@@ -68,4 +79,5 @@ ATTENTION = "_attn_implementation_internal"
 
 
 def _config(part: Any) -> Any:
-    return getattr(part, "config", None)
+    # Most parts have none, which a module says by an exception.
+    return getattr(part, "config", None) if "config" in part.__dict__ or hasattr(type(part), "config") else None
