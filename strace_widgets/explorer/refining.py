@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import CancelledError
 from ..graph.modes import Modes
 from ..graph.refining import Refined
-from ..results.refinement import area, as_refined, n_steps, passes_for, refinement, sizes_looked_at
+from ..results.refinement import area, as_refined, n_steps, passes_for, refinement, sizes_looked_at, steps_taken
 from .requests import CANCELLED
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ class Refining:
     def _steps(self) -> Iterator[STrace]:
         return refinement(self.session.trace, self.passes, self._modes)
 
+    @cached_property
+    def _taken(self) -> int:
+        return steps_taken(self.session.trace)
+
     @property
     def improved(self) -> bool:
         """Whether a better trace was seen."""
@@ -79,7 +83,7 @@ class Refining:
         ValueError
             When the budget does not suffice for a step.
         """
-        least = passes_for(1)
+        least = passes_for(1, self._taken)
         if self.passes < least:
             raise ValueError(f"Refining takes at least {least} forward passes; {self.passes:g} are too few.")
         if not self.stopped and self._look(progress):
@@ -91,7 +95,7 @@ class Refining:
 
     def _look(self, progress: Progress) -> bool:
         """Look at the next subgraphs; return whether another step follows."""
-        total, done = n_steps(self.passes) + 1, len(self.areas)
+        total, done = n_steps(self.passes, self._taken) + 1, len(self.areas)
         if done < total:
             progress(f"refining: step {done + 1} of {total}{self._so_far()}", SWEEP_SHARE * done / total)
         try:
@@ -118,8 +122,8 @@ class Refining:
     def _result(self, best: STrace) -> STrace:
         """Return the best trace with how it was made: where it was stopped, by a budget that leads to it."""
         before = self.session.trace
-        whole = len(self.areas) > n_steps(self.passes)
-        passes = self.passes if whole else passes_for(self.areas.index(self.areas[-1]))
+        whole = len(self.areas) > n_steps(self.passes, self._taken)
+        passes = self.passes if whole else passes_for(self.areas.index(self.areas[-1]), self._taken)
         return as_refined(best, passes, self._modes, before.refined or Refined(start=before.importance))
 
     # On the kernel's thread.

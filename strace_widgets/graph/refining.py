@@ -196,6 +196,23 @@ def component_of(graph: Graph) -> Array:
     return inside(Edges(*(np.broadcast_to(own, kind.shape) for own, kind in zip(kinds, exists, strict=True))), exists)
 
 
+def late_elsewhere(graph: Graph) -> Array:
+    """Return how deep each edge is where it enters a token before the last, from 0 to 1; else 0. (E,) float32.
+
+    The deeper such an edge is, the fewer layers are left to carry it to the last token, which the trace explains. What
+    an edge carries (``"l1"``, ``"l2"``) knows nothing of that.
+
+    Parameters
+    ----------
+    graph : Graph
+    """
+    depth = (np.arange(graph.n_layers, dtype=np.float32) + np.float32(0.5)) / np.float32(graph.n_layers)
+    found = depth[:, None] * (np.arange(graph.n_tokens) < graph.n_tokens - 1)
+    exists = graph.exists()
+    kinds = Edges(found[:, None, :, None], found, found, found)
+    return inside(Edges(*(np.broadcast_to(own, kind.shape) for own, kind in zip(kinds, exists, strict=True))), exists)
+
+
 def effects(signs: Array, raised: Array, lowered: Array) -> Array:
     """Return how much each component's edges help, estimated without gradients; their root mean square is 1.
 

@@ -53,9 +53,9 @@ def _parts(module: Any) -> list[Any]:
     found, waiting = {}, [module]
     while waiting:
         part = waiting.pop()
-        if part is not None and id(part) not in found:
+        if id(part) not in found:
             found[id(part)] = part
-            waiting += part._modules.values()
+            waiting += part.children()
     return list(found.values())
 
 

@@ -24,6 +24,7 @@ from ..graph.refining import (
     effects,
     from_the_top,
     inside,
+    late_elsewhere,
     quantiles,
 )
 from . import metrics
@@ -35,8 +36,12 @@ if TYPE_CHECKING:
     from ..graph.modes import Modes
     from .strace import STrace
 
-CAPTURE_COST, STEP_COST, CHECK_COST = 1.3, 3.5, 1.2
-"""What weighing all edges, a step, and a last look at some subgraphs take, in forward passes of the same prompt."""
+CAPTURE_COST, WIDE_COST, STEP_COST, CHECK_COST = 1.3, 4.7, 3.8, 2.3
+"""What weighing all edges, a wide step, another step, and a last look at some subgraphs take, in forward passes of the
+same prompt."""
+
+WIDE_STEPS = 2
+"""How many first steps look at twice as many sizes: in a batch of a short prompt they cost little more."""
 
 TOKENS_A_BATCH = 40
 """How many tokens all rows of a batch have together: up to about as many, a row more costs less than a pass more."""
@@ -44,8 +49,11 @@ TOKENS_A_BATCH = 40
 SIZES = {1: (0.3,), 2: (0.15, 0.4), 3: (0.1, 0.2, 0.4), 4: (0.1, 0.2, 0.35, 0.55)}
 """The sizes of the subgraphs, by how many a batch holds."""
 
-STEP, SHRINKS = 1.0, 0.85
+STEP, SHRINKS = 0.8, 0.9
 """The first step, in quantiles, and how the next ones shrink."""
+
+LATE = 0.2
+"""By how many quantiles the deepest edges into tokens before the last are lowered at first."""
 
 BETWEEN = 0.72
 """What the sizes are multiplied by to lie between themselves."""
@@ -70,14 +78,30 @@ def sizes_looked_at(n_tokens: int) -> tuple[float, ...]:
     return SIZES[min(max(SIZES), max(1, TOKENS_A_BATCH // n_tokens))]
 
 
-def n_steps(passes: float) -> int:
-    """Return how many steps a budget suffices for."""
-    return max(0, int((passes - CHECK_COST) / STEP_COST))
+def n_steps(passes: float, taken: int = 0) -> int:
+    """Return how many steps a budget suffices for, after so many that were taken."""
+    left, steps = passes - CHECK_COST, 0
+    while (left := left - _cost(taken + steps)) >= 0:
+        steps += 1
+    return steps
 
 
-def passes_for(steps: int) -> int:
-    """Return the least whole budget that suffices for so many steps."""
-    return math.ceil(CHECK_COST + steps * STEP_COST)
+def passes_for(steps: int, taken: int = 0) -> int:
+    """Return the least whole budget that suffices for so many steps, after so many that were taken."""
+    return math.ceil(CHECK_COST + sum(_cost(taken + step) for step in range(steps)))
+
+
+def _cost(taken: int) -> float:
+    return WIDE_COST if taken < WIDE_STEPS else STEP_COST
+
+
+def steps_taken(trace: STrace) -> int:
+    """Return how many steps have led to a trace."""
+    how, taken = trace.refined or Refined(start=trace.importance), 0
+    for number, each in enumerate(how.refinements):
+        weighed = 0 if number or how.start else CAPTURE_COST
+        taken += n_steps(each.passes - weighed, taken) if each.gradients else 0
+    return taken
 
 
 def area(trace: STrace) -> float:
@@ -95,16 +119,17 @@ def refined(
             return refined(trace, passes, modes, gradients=True, progress=progress)
         except NoGradientsError:
             return refined(trace, passes, modes, gradients=False, progress=progress)
-    if not n_steps(passes):
-        least = STEP_COST + CHECK_COST
-        raise ValueError(f"A step of refining takes about {least:.0f} forward passes: passes={passes!r} is too few.")
+    taken = steps_taken(trace)
+    if not n_steps(passes, taken):
+        least = passes_for(1, taken)
+        raise ValueError(f"A step of refining takes about {least} forward passes: passes={passes!r} is too few.")
     from tqdm.auto import tqdm  # noqa: PLC0415 - a saved trace is shown without torch, and without progress
 
     before = trace.refined or Refined(start=trace.importance)
     if not gradients:
         return as_refined(perturbed(trace, passes, modes), passes, modes, before, gradients=False)
     found = refinement(trace, passes, modes)
-    *_, best = tqdm(found, total=n_steps(passes) + 1, desc="refining", leave=False, disable=not progress)
+    *_, best = tqdm(found, total=n_steps(passes, taken) + 1, desc="refining", leave=False, disable=not progress)
     return as_refined(best, passes, modes, before)
 
 
@@ -124,7 +149,7 @@ def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None 
     from ..model.subgraph_gains import subgraph_errors  # noqa: PLC0415 - needs torch
 
     steps, best = _Steps.of(trace, modes), None
-    for _ in range(n_steps(passes)):
+    for _ in range(n_steps(passes, steps.taken)):
         current, far = steps.take()
         best = better(seen(current, far), best) if far is not None else best or trace
         yield best
@@ -163,7 +188,7 @@ class _Steps:
     @classmethod
     def of(cls, trace: STrace, modes: Modes) -> _Steps:
         """Return where a refinement of a trace begins."""
-        taken = sum(n_steps(each.passes) for each in trace.refined.refinements) if trace.refined else 0
+        taken = steps_taken(trace)
         weights = inside(trace.weights, trace.graph.exists())
         return cls(trace, modes, weights if taken else quantiles(weights), taken)
 
@@ -185,11 +210,14 @@ class _Steps:
     def _far(self, trace: STrace, sizes: Sequence[float]) -> Array:
         from ..model.subgraph_gains import subgraph_gains  # noqa: PLC0415 - needs torch
 
-        masks = [trace.mask(size) for size in sizes]
+        between = [size * BETWEEN for size in sizes] if self.taken < WIDE_STEPS else []
+        masks = [trace.mask(size) for size in [*sizes, *between]]
         gained, far = subgraph_gains(trace.model, trace.token_ids, masks, trace.full_logits, HARM, self.modes)
         step = np.float32(STEP * SHRINKS**self.taken)
         self.weights = self.weights + step * quantiles(inside(gained, trace.graph.exists()))
-        return far
+        if not self.taken:
+            self.weights -= np.float32(LATE) * late_elsewhere(trace.graph)
+        return far[: len(sizes)]
 
     def _learn(self, trace: STrace, learner: Learner, sizes: Sequence[float]) -> Array:
         from ..model.subgraph_gains import gains_of_each  # noqa: PLC0415 - needs torch
