@@ -137,8 +137,9 @@ def test_an_error_on_the_way_keeps_the_best_that_was_seen_and_is_said(
     monkeypatch.setattr("strace_widgets.model.subgraph_gains.subgraph_gains", fail_later)
     answer = front.ask("refine", passes=LONG)
     assert (answer["ok"], answer["error"]) == (False, "The machine ran out of memory.")
+    monkeypatch.undo()
     assert explorer.trace.importance == "refined"
-    assert explorer.trace.sweep().total_variation.mean() < start.sweep().total_variation.mean()
+    assert same_order(explorer.trace, start.refine(budgets(explorer)[0], progress=False))
     assert settled(explorer)["n_edges"] == explorer.n_edges
     status = explorer.status
     assert (status["state"], status["kind"], status["message"]) == ("error", "refine", answer["error"])
@@ -148,12 +149,12 @@ def test_where_nothing_better_is_found_that_is_said(front: Front) -> None:
     explorer = front.explorer
     for _ in range(12):
         before = explorer.session
-        assert front.ask("refine", passes=5)["ok"]
+        assert front.ask("refine", passes=8)["ok"]
         if explorer.session is before:
             break
     assert explorer.session is before
     assert len(budgets(explorer)) > 1  # it went on from where it stood
-    assert explorer.status["message"] == "No better trace was found in 5 passes."
+    assert explorer.status["message"] == "No better trace was found in 8 passes."
     wait_for(explorer, lambda: explorer.status["state"] == "ready")
     assert [curve["kind"] for curve in explorer.curves] == ["measure"]
 
@@ -266,10 +267,10 @@ def test_it_refines_under_the_masks_mode_that_is_shown_and_a_mode_refines_nothin
     explorer = front.explorer
     assert front.ask("trace", settings=settings(explorer, masks="mlp+residual"))["ok"]
     start = explorer.trace
-    assert front.ask("refine", passes=13)["ok"]
+    assert front.ask("refine", passes=40)["ok"]
     found = explorer.trace
     assert explorer.view_state["refined"]["refinements"][0]["masks"] == "mlp+residual"
-    assert same_order(found, start.refine(13, progress=False, masks="mlp+residual"))
+    assert same_order(found, start.refine(40, progress=False, masks="mlp+residual"))
     assert front.ask("trace", settings=refined_settings(explorer) | {"masks": "all"})["ok"]
     assert explorer.trace is found
     assert explorer.view_state["masks"] == "all"
@@ -300,7 +301,7 @@ def test_the_measure_refines_under_the_masks_mode_that_is_shown(front: Front, ma
 
 @pytest.mark.parametrize(
     ("content", "part_of_message"),
-    [({"passes": 3}, "at least 5 forward passes; 3 are too few"), ({}, "passes")],
+    [({"passes": 3}, "at least 7 forward passes; 3 are too few"), ({}, "passes")],
 )
 def test_a_budget_that_does_not_suffice_is_refused(front: Front, content: dict[str, Any], part_of_message: str) -> None:
     before = front.explorer.session

@@ -23,7 +23,7 @@ from strace_widgets.errors import NoGradientsError, NoModelError
 from strace_widgets.explorer.code_export import with_this_package
 from strace_widgets.graph.edges import Edges, Graph
 from strace_widgets.graph.modes import Modes
-from strace_widgets.graph.refining import STARTS, as_edges, component_of, effects, inside, quantiles
+from strace_widgets.graph.refining import PASSES, STARTS, as_edges, component_of, effects, inside, late_elsewhere, quantiles
 from strace_widgets.interventions.gains import errors
 from strace_widgets.model.subgraph_gains import gains_of_each, subgraph_errors, subgraph_gains
 from strace_widgets.results import refinement
@@ -153,9 +153,9 @@ def test_refined_is_worse_than_neither_start(tiny: Any, modes: dict[str, str]) -
 
 def test_refining_never_gets_worse_and_goes_on(tiny: Any) -> None:
     trace = sw.trace(tiny, PROMPT)
-    seen = list(refinement.refinement(trace, 40, Modes()))
+    seen = list(refinement.refinement(trace, 50, Modes()))
     areas = [area(each) for each in seen]
-    assert len(areas) == n_steps(40) + 1 > refinement.FAR_STEPS + 2  # both kinds of steps
+    assert len(areas) == n_steps(50) + 1 > refinement.FAR_STEPS + 2  # both kinds of steps
     assert areas == sorted(areas, reverse=True)
     assert areas[0] == pytest.approx(area_of(trace), abs=1e-5)
     once = trace.refine(13, progress=False)
@@ -164,6 +164,24 @@ def test_refining_never_gets_worse_and_goes_on(tiny: Any) -> None:
     assert trace.importance == "l1"
     assert again.refined.start == "l1"
     assert [each.passes for each in again.refined.refinements] == [13, 20]
+
+
+def test_steps_and_budgets_lead_to_one_another(tiny: Any) -> None:
+    assert n_steps(PASSES - refinement.CAPTURE_COST) == refinement.WIDE_STEPS
+    for taken in (0, 1, 2, 7):
+        for steps in (1, 2, 5):
+            assert n_steps(refinement.passes_for(steps, taken), taken) == steps
+    trace = sw.trace(tiny, PROMPT)
+    assert refinement.steps_taken(trace) == 0
+    assert refinement.steps_taken(trace.refine(13, progress=False).refine(20, progress=False)) == 2 + n_steps(20, 2)
+    assert refinement.steps_taken(sw.trace(tiny, PROMPT, "refined")) == 2
+
+
+def test_late_edges_of_earlier_tokens() -> None:
+    graph = Graph(n_layers=4, n_heads=1, n_tokens=2, parallel=False)
+    found = as_edges(late_elsewhere(graph), graph.exists())
+    assert found.mlp.tolist() == [[0.125, 0], [0.375, 0], [0.625, 0], [0, 0]]  # no edge is there in the last layer
+    assert found.attention[2, 0].tolist() == [[0.625, 0], [0, 0]]
 
 
 def test_a_budget_that_is_too_small_says_so(tiny_trace: sw.STrace) -> None:

@@ -125,6 +125,28 @@ def of_gains(model: ModelSizes, n_tokens: int) -> Estimate:
     return Estimate(2, 1, OVERHEAD + edges + model.vocabulary_size * 4, edges * model.number_bytes + logits)
 
 
+def of_subgraphs(model: ModelSizes, n_tokens: int, n_subgraphs: int, answers: int | None = 0) -> Estimate:
+    """Return what looking at some subgraphs costs, of whose masks a bit an edge goes up.
+
+    Parameters
+    ----------
+    model : ModelSizes
+    n_tokens, n_subgraphs : int
+    answers : int, optional
+        How many gains of every edge come back of a request, which takes a backward pass, too; one of each subgraph
+        without. At 0, only how far each subgraph is from the model.
+    """
+    rows = rows_a_pass(model.n_heads, n_tokens)
+    if answers != 0:
+        rows = rows_a_gain(model.n_layers, model.n_heads, n_tokens)
+    requests, edges = math.ceil(n_subgraphs / rows), _entries(model, n_tokens)
+    masks = edges * sum(math.ceil(min(rows, n_subgraphs - first) / 8) for first in range(0, n_subgraphs, rows))
+    back = n_subgraphs if answers is None else requests * answers
+    passes = requests * (1 if answers == 0 else 2)
+    up = requests * (OVERHEAD + model.vocabulary_size * 4) + masks
+    return Estimate(passes, requests, up, n_subgraphs * 4 + back * edges * model.number_bytes)
+
+
 def of_sweep(model: ModelSizes, n_tokens: int, n_sizes: int, *, mean: bool = False) -> Estimate:
     """Return what evaluating several sizes costs; with toggles, a sweep of one.
 

@@ -80,7 +80,7 @@ def sizes_looked_at(n_tokens: int) -> tuple[float, ...]:
 
 def n_steps(passes: float, taken: int = 0) -> int:
     """Return how many steps a budget suffices for, after so many that were taken."""
-    left, steps = passes - CHECK_COST, 0
+    left, steps = passes - CHECK_COST + 1e-6, 0  # sums of costs round
     while (left := left - _cost(taken + steps)) >= 0:
         steps += 1
     return steps
