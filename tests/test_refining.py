@@ -23,11 +23,21 @@ from strace_widgets.errors import NoGradientsError, NoModelError
 from strace_widgets.explorer.code_export import with_this_package
 from strace_widgets.graph.edges import Edges, Graph
 from strace_widgets.graph.modes import Modes
-from strace_widgets.graph.refining import PASSES, STARTS, as_edges, component_of, effects, inside, late_elsewhere, quantiles
+from strace_widgets.graph.refining import (
+    PASSES,
+    STARTS,
+    as_edges,
+    component_of,
+    effects,
+    inside,
+    late_elsewhere,
+    quantiles,
+)
 from strace_widgets.interventions.gains import errors
+from strace_widgets.model.request_estimates import ModelSizes, of_subgraphs
 from strace_widgets.model.subgraph_gains import gains_of_each, subgraph_errors, subgraph_gains
 from strace_widgets.results import refinement
-from strace_widgets.results.refinement import area, n_steps, sizes_looked_at
+from strace_widgets.results.refinement import area, looks, n_steps, sizes_looked_at
 
 PROMPT = [5, 17, 3, 88, 41, 2]
 MODES = [Modes(), Modes(masks="mlp+residual"), Modes(attention="frozen"), Modes(ablation="mean")]
@@ -175,6 +185,17 @@ def test_steps_and_budgets_lead_to_one_another(tiny: Any) -> None:
     assert refinement.steps_taken(trace) == 0
     assert refinement.steps_taken(trace.refine(13, progress=False).refine(20, progress=False)) == 2 + n_steps(20, 2)
     assert refinement.steps_taken(sw.trace(tiny, PROMPT, "refined")) == 2
+
+
+def test_an_estimate_counts_every_subgraph_that_is_looked_at() -> None:
+    sizes = ModelSizes(n_layers=3, n_heads=4, d_model=16, d_heads=16, vocabulary_size=100, number_bytes=4, travels=True)
+    n_edges = 3 * (4 * 10**2 + 3 * 10)
+    few, many = (of_subgraphs(sizes, 10, n, 0) for n in (8, 64))
+    assert (many.requests, many.bytes_up - few.bytes_up) == (1, 7 * n_edges)  # a bit a subgraph
+    of_mean, of_each = (of_subgraphs(sizes, 10, 8, answers) for answers in (1, None))
+    assert of_each.bytes_down - of_mean.bytes_down == 7 * n_edges * 4
+    assert [of_each.passes, few.passes] == [2, 1]  # one backward
+    assert list(looks(10, PASSES - refinement.CAPTURE_COST)) == [(8, 1), (8, 1), (8, 0)]
 
 
 def test_late_edges_of_earlier_tokens() -> None:

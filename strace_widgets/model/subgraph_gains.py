@@ -121,8 +121,11 @@ def _calls(
     if flags["inverse"] or flags["keep_residual"]:
         raise ValueError("Refining looks at the trace's own subgraphs: it takes neither inverse nor residual='kept'.")
     rows = 1 if model.architecture.rows_apart else rows
+    gradients = function is gains.capture_subgraph_gains
     if model.server:
-        estimates.of_gains(model.sizes, len(token_ids)).check(model.server.limit)
+        # The first of ``more`` is the harm, without which the gains of each subgraph come back.
+        answers = (1 if more[0] is not None else None) if gradients else 0
+        estimates.of_subgraphs(model.sizes, len(token_ids), len(masks), answers).check(model.server.limit)
     means = model.means() if modes.ablation == "mean" else None
 
     def args(some: Sequence[Edges]) -> tuple[Any, ...]:
@@ -132,7 +135,6 @@ def _calls(
         logits = torch.from_numpy(full_logits)
         return as_row(token_ids), kept, len(front) + len(some), logits, flags, means, *more
 
-    gradients = function is gains.capture_subgraph_gains
     return [
         Call(function, partial(args, masks[start : start + rows]), gradients) for start in range(0, len(masks), rows)
     ]

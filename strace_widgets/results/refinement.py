@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import NoGradientsError
 from ..graph.ranking import rank_edges
 from ..graph.refining import (
+    STARTS,
     Learner,
     Refined,
     Refinement,
@@ -93,6 +94,14 @@ def passes_for(steps: int, taken: int = 0) -> int:
 
 def _cost(taken: int) -> float:
     return WIDE_COST if taken < WIDE_STEPS else STEP_COST
+
+
+def looks(n_tokens: int, passes: float) -> Iterator[tuple[int, int]]:
+    """Yield of each look of the measure ``"refined"`` the number of subgraphs, and of gains that come back: 1 or 0."""
+    sizes = len(sizes_looked_at(n_tokens))
+    for step in range(n_steps(passes)):
+        yield sizes * (2 if step < WIDE_STEPS else 1), 1
+    yield sizes * len(STARTS), 0
 
 
 def steps_taken(trace: STrace) -> int:

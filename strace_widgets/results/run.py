@@ -26,7 +26,7 @@ from ..graph.ranking import rank_edges
 from ..graph.refining import PASSES, STARTS, Refined
 from ..model import request_estimates
 from ..model.text.prompts import ReadPrompt
-from .refinement import CAPTURE_COST, as_refined, n_steps, refinement
+from .refinement import CAPTURE_COST, as_refined, looks, refinement
 from .strace import STrace
 
 if TYPE_CHECKING:
@@ -155,9 +155,12 @@ def estimate(
     n_tokens = len(model.encode(prompt))
     backward = probing_of(importance, probes).backward_passes(importance)
     found = request_estimates.of_capture(model.sizes, n_tokens, backward=backward)
-    further = {"rescored": len(RESCORED_AT), "refined": n_steps(PASSES - CAPTURE_COST) + 1}
-    for _ in range(further.get(importance, 0)):
-        found += request_estimates.of_gains(model.sizes, n_tokens)
+    if importance == "rescored":
+        for _ in RESCORED_AT:
+            found += request_estimates.of_gains(model.sizes, n_tokens)
+    if importance == "refined":
+        for n_subgraphs, answers in looks(n_tokens, PASSES - CAPTURE_COST):
+            found += request_estimates.of_subgraphs(model.sizes, n_tokens, n_subgraphs, answers)
     return found + request_estimates.of_sweep(model.sizes, n_tokens, n_sizes)
 
 
