@@ -19,7 +19,7 @@ help:
 	@echo "make test-versions     install the ends of every range of versions (gigabytes), run the tests that carry the engine there"
 	@echo "make test-remote       start a real NDIF on this machine, run the remote tests against it, stop it"
 	@echo "make docs              build the pages of docs/ and the API into build/site"
-	@echo "make benchmark         capture, sweep and toggle against a plain forward pass; frames while dragging; prompts a minute"
+	@echo "make benchmark         every step against a plain forward pass, 10 to 1,024 tokens (hours); frames while dragging; prompts a minute"
 	@echo "make protocol          write what strace_widgets/explorer/contract.py says in TypeScript and in the documentation"
 	@echo "make readme            write the tables of families and versions into the README"
 	@echo "make screenshot        take the README's picture in a real JupyterLab"
@@ -120,7 +120,7 @@ benchmark-remote: rig
 	$(REMOTE) $(BIN)/python benchmarks/remote.py
 
 benchmark: .venv/dev-installed $(BUNDLE)
-	$(BIN)/python benchmarks/passes.py
+	$(BIN)/python benchmarks/suite build/suite
 	$(BIN)/python benchmarks/browser.py
 	$(BIN)/python benchmarks/study.py
 
