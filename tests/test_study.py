@@ -173,6 +173,20 @@ def test_kept_traces_come_back(study: sw.Study, trace: sw.STrace) -> None:
         assert kept.dtype == traced.dtype
     with pytest.raises(sw.errors.StudyError, match="no trace of the prompt 'too long' by 'l1'"):
         study.edges("too long", "l1")
+    for file in study.folder.glob("parts/*/edges-*.npz"):
+        with np.load(file) as kept_arrays:
+            assert set(kept_arrays) == {*(f"weights_{kind}" for kind in sw.Edges._fields), "ranks_sha256"}
+
+
+def test_kept_ranks_that_do_not_follow_from_their_weights_are_refused(study: sw.Study, tmp_path: Path) -> None:
+    shutil.copytree(study.folder, tmp_path / "s")
+    (file,) = tmp_path.glob("s/parts/*-first/edges-l1.npz")
+    with np.load(file) as arrays:
+        kept = dict(arrays)
+    kept["weights_mlp"] = kept["weights_mlp"][:, ::-1]
+    np.savez_compressed(file, **kept)
+    with pytest.raises(sw.errors.TraceFileError, match="is no longer the one that it was saved with"):
+        sw.load_study(tmp_path / "s").edges("first", "l1")
 
 
 def test_the_prompts_table(study: sw.Study, trace: sw.STrace) -> None:
