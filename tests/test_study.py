@@ -370,7 +370,7 @@ def test_folders_that_hold_no_study(tmp_path: Path) -> None:
         ("[]", "describes no study: it does not fit"),
         ('{"format": "other"}', "describes no study: it does not fit"),
         ('{"format": "other", "version": 1}', "describes no study: its format is 'other', not 'strace-study'"),
-        ('{"format": "strace-study", "version": 2}', "version 2; this package reads up to version 1"),
+        ('{"format": "strace-study", "version": 3}', "version 3; this package reads up to version 2"),
         ('{"format": "strace-study", "version": 1}', "does not fit .*missing required field `n_prompts`"),
         ('{"format": "strace-study", "version": 1, "n_prompts": "two", "settings": {}}', "Expected `int`, got `str`"),
     ):
@@ -387,4 +387,4 @@ def test_what_was_not_kept(tiny: Any, tmp_path: Path) -> None:
     with pytest.raises(sw.errors.StudyError, match="keep_traces=True"):
         result.edges("0")
     described = json.loads((result.folder / "study.json").read_text())
-    assert (described["format"], described["version"], described["n_prompts"]) == ("strace-study", 1, 1)
+    assert (described["format"], described["version"], described["n_prompts"]) == ("strace-study", 2, 1)
