@@ -17,7 +17,7 @@ import torch
 import strace_widgets as sw
 from strace_widgets.graph.edges import Edges
 from strace_widgets.graph.measures import PROBED
-from strace_widgets.graph.ranking import rank_edges
+from strace_widgets.graph.order import best_first
 from strace_widgets.interventions import gradients
 from strace_widgets.model.running import running
 
@@ -80,7 +80,7 @@ def test_rescored_is_fisher_and_projection_with_gains_added_twice(tiny: Any) -> 
     weights = given.weights
     exists = given.graph.exists()
     for size in (0.2, 0.1):
-        trace = replace(given, weights=weights, ranks=rank_edges(weights, given.graph))
+        trace = replace(given, weights=weights, order=best_first(weights, given.graph))
         gains = tiny.capture_gains(given.token_ids, trace.mask(size), given.full_logits)
         added = sw.Edges(*(np.where(gain > 0, 1.2 * gain, 0.5 * np.abs(gain)) for gain in gains))
         weights = sw.Edges(

@@ -158,7 +158,7 @@ def test_a_bad_file_says_in_place_what_is_wrong(page: Page, folder: Path) -> Non
         manifest = json.loads(archive.read("manifest.json"))
     sentences = {
         "cut.strace": "cut.strace is no saved trace, or was cut off",
-        "new.strace": "of version 99; this extension reads up to version 2. Install a newer strace_widgets.",
+        "new.strace": "of version 99; this extension reads up to version 3. Install a newer strace_widgets.",
         "unmarked.strace": "it has no manifest.json that says so.",
         "viewless.strace": "view.json is missing.",
         "changed.strace": "view.json is not what was saved, its checksum in manifest.json is another.",

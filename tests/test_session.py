@@ -14,6 +14,7 @@ from strace_widgets.explorer import session as sessions
 from strace_widgets.explorer.session import BASELINES, KEPT, Session, curves_after
 from strace_widgets.explorer.view_state import DETAILED, STRIP_BYTES, STRONGEST, position_shares, view_state
 from strace_widgets.graph.edges import NOT_IN_GRAPH, Edges, Graph
+from strace_widgets.graph.order import Order
 from strace_widgets.model.text.prompts import ReadPrompt
 from strace_widgets.results.strace import STrace
 from strace_widgets.results.sweep import compare
@@ -116,7 +117,7 @@ def drawn(model: Any, graph: Graph) -> STrace:
         importance="l1",
         graph=graph,
         weights=weights,
-        ranks=Edges(*ranks),
+        order=Order(Edges(*ranks)),
         full_logits=logits,
     )
 

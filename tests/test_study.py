@@ -173,6 +173,20 @@ def test_kept_traces_come_back(study: sw.Study, trace: sw.STrace) -> None:
         assert kept.dtype == traced.dtype
     with pytest.raises(sw.errors.StudyError, match="no trace of the prompt 'too long' by 'l1'"):
         study.edges("too long", "l1")
+    for file in study.folder.glob("parts/*/edges-*.npz"):
+        with np.load(file) as kept_arrays:
+            assert set(kept_arrays) == {*(f"weights_{kind}" for kind in sw.Edges._fields), "ranks_sha256"}
+
+
+def test_kept_ranks_that_do_not_follow_from_their_weights_are_refused(study: sw.Study, tmp_path: Path) -> None:
+    shutil.copytree(study.folder, tmp_path / "s")
+    (file,) = tmp_path.glob("s/parts/*-first/edges-l1.npz")
+    with np.load(file) as arrays:
+        kept = dict(arrays)
+    kept["weights_mlp"] = kept["weights_mlp"][:, ::-1]
+    np.savez_compressed(file, **kept)
+    with pytest.raises(sw.errors.TraceFileError, match="is no longer the one that it was saved with"):
+        sw.load_study(tmp_path / "s").edges("first", "l1")
 
 
 def test_the_prompts_table(study: sw.Study, trace: sw.STrace) -> None:
@@ -356,7 +370,7 @@ def test_folders_that_hold_no_study(tmp_path: Path) -> None:
         ("[]", "describes no study: it does not fit"),
         ('{"format": "other"}', "describes no study: it does not fit"),
         ('{"format": "other", "version": 1}', "describes no study: its format is 'other', not 'strace-study'"),
-        ('{"format": "strace-study", "version": 2}', "version 2; this package reads up to version 1"),
+        ('{"format": "strace-study", "version": 3}', "version 3; this package reads up to version 2"),
         ('{"format": "strace-study", "version": 1}', "does not fit .*missing required field `n_prompts`"),
         ('{"format": "strace-study", "version": 1, "n_prompts": "two", "settings": {}}', "Expected `int`, got `str`"),
     ):
@@ -373,4 +387,4 @@ def test_what_was_not_kept(tiny: Any, tmp_path: Path) -> None:
     with pytest.raises(sw.errors.StudyError, match="keep_traces=True"):
         result.edges("0")
     described = json.loads((result.folder / "study.json").read_text())
-    assert (described["format"], described["version"], described["n_prompts"]) == ("strace-study", 1, 1)
+    assert (described["format"], described["version"], described["n_prompts"]) == ("strace-study", 2, 1)

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 import strace_widgets as sw
 
-LIGHT = ("numpy", "msgspec", "anywidget", "ipywidgets", "altair")
+LIGHT = ("numpy", "msgspec", "zstandard", "anywidget", "ipywidgets", "altair")
 HEAVY = ("torch", "nnsight", "transformers", "numba", "tqdm", "platformdirs", "markdown_it", "vl_convert")
 
 
@@ -56,7 +56,7 @@ def test_a_saved_trace_is_read_shown_and_exported(
 
         trace = sw.load_trace({str(file)!r})
         print(trace)
-        print(trace.mask(0.3).n_kept, trace.smallest(top1=True), len(trace._repr_html_()) > 100)
+        print(trace.smallest(top1=True), len(trace._repr_html_()) > 100)
         explorer = trace.explore()
         explorer.size = 0.5
         print(explorer.live, explorer.status["state"], explorer.n_edges)
@@ -69,11 +69,22 @@ def test_a_saved_trace_is_read_shown_and_exported(
     assert "on LlamaForCausalLM: 6 tokens" in printed
     n_edges = tiny_trace.n_edges
     lines = printed.splitlines()
-    assert lines[1] == f"{int(0.3 * n_edges)} {sw.load_trace(file).smallest(top1=True)} True"
+    assert lines[1] == f"{sw.load_trace(file).smallest(top1=True)} True"
     assert lines[2:4] == [f"False ready {n_edges // 2}", str(n_edges // 2)]
     assert "vegalite" in lines[-1]
     assert "Content-Security-Policy" in page.read_text(encoding="utf-8")
-    assert sw.load_trace(tmp_path / "again.strace").saved_view["n_edges"] == n_edges // 2
+    again = sw.load_trace(tmp_path / "again.strace")
+    assert again.saved_view["n_edges"] == n_edges // 2
+    assert again.mask(0.3).n_kept == int(0.3 * n_edges)
+    refused = light(f"""
+        import strace_widgets as sw
+
+        try:
+            sw.load_trace({str(file)!r}).mask(0.3)
+        except sw.errors.MissingPackageError as reason:
+            print(reason)
+    """)
+    assert refused.strip().endswith("(No module named 'numba'): pip install numba")
 
 
 def test_what_needs_a_model_says_what_to_install(light: Callable[[str], str]) -> None:

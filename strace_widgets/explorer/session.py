@@ -240,7 +240,7 @@ class Session:
     @property
     def n_bytes(self) -> int:
         """What the trace's weights and ranks take."""
-        return sum(kind.nbytes for kind in (*self.trace.weights, *self.trace.ranks))
+        return 2 * sum(kind.nbytes for kind in self.trace.weights)  # four bytes an edge, both
 
     def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[Curve]:
         """Return the curves of other measures and baselines at the levels' sizes, for one picture.

@@ -156,7 +156,7 @@ class Explorer(Still):
         """The trace that is shown."""
         return self.session.trace
 
-    def save(self, path: AnyPath, *, precision: str = "float32") -> Path:
+    def save(self, path: AnyPath) -> Path:
         """Write the trace, with what was tried on it, to one file that opens without a model; return its path.
 
         See `strace_widgets.STrace.save`.
@@ -164,13 +164,11 @@ class Explorer(Still):
         Parameters
         ----------
         path : str or Path
-        precision : {"float32", "float16"}
-            Of the weights, as for `STrace.save`.
         """
         from ..results.trace_file import save_trace  # noqa: PLC0415 - only when asked
         from .shown import encoded, shown  # noqa: PLC0415
 
-        return save_trace(self.trace, path, encoded(shown(self)), precision=precision)
+        return save_trace(self.trace, path, encoded(shown(self)))
 
     def save_session(self, path: AnyPath) -> Path:
         """Write what was done here, without the trace, to a small JSON file; return its path. See `load_session`.

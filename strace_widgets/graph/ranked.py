@@ -14,6 +14,8 @@ from .toggles import Toggles, parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .order import Order, SavedOrder
+
 LEVELS = 48
 """How many sizes the standard sweep computes at most."""
 
@@ -27,13 +29,18 @@ class RankedGraph:
     graph : Graph
         L, H, T, and whether blocks are parallel.
     weights : Edges of float32
-    ranks : Edges of int32
-        The trace of n edges is ``rank < n``.
+    order : Order or SavedOrder
+        Of the edges: that which follows from the weights, or another.
     """
 
     graph: Graph
     weights: Edges
-    ranks: Edges
+    order: Order | SavedOrder
+
+    @property
+    def ranks(self) -> Edges:
+        """Each edge's place in the order, int32: the trace of n edges is ``rank < n``."""
+        return self.order.ranks
 
     @property
     def n_edges(self) -> int:

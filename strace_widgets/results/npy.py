@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+import math
+from tokenize import TokenError
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from ..errors import NonFiniteError
 
 if TYPE_CHECKING:
     from ..graph.edges import Array
@@ -21,20 +21,24 @@ def packed(array: Array) -> bytes:
     return content.getvalue()
 
 
-def in_precision(weights: Array, precision: str) -> Array:
-    """Return weights in a number format that holds them.
+def unpacked(content: bytes, dtype: Any, shape: tuple[int, ...]) -> Array:
+    """Return an array of a type and shape from npy; nothing is made before the bytes are known to hold just that.
 
     Raises
     ------
-    NonFiniteError
-        When it does not: float16 ends at 65,504.
+    ValueError
+        When they do not. What it says follows the name of the bytes.
     """
-    with np.errstate(over="ignore"):
-        found: Array = weights.astype(precision)
-    if not np.isfinite(found).all():
-        raise NonFiniteError(
-            f"Weights of up to {np.abs(weights).max():.3g} do not fit into {precision}: save the trace with "
-            "precision='float32'.",
-            "scores",
-        )
-    return found
+    wanted, stream = np.dtype(dtype), io.BytesIO(content)
+    try:
+        np.lib.format.read_magic(stream)  # the headers of format 2.0 have another length, which makes no sense here
+        found_shape, fortran, found = np.lib.format.read_array_header_1_0(stream)
+    except (ValueError, SyntaxError, TokenError) as reason:
+        raise ValueError(f"is no array ({reason})") from reason
+    if found != wanted or found_shape != shape:
+        raise ValueError(f"holds {found} of shape {found_shape} instead of {wanted} of {shape}")
+    values = content[stream.tell() :]
+    if len(values) != math.prod(shape) * wanted.itemsize:
+        raise ValueError(f"is no array (it has {len(values):,} bytes of values)")
+    array: Array = np.frombuffer(values, wanted).reshape(shape, order="F" if fortran else "C").copy()
+    return array

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import NoGradientsError
-from ..graph.ranking import rank_edges
+from ..graph.order import best_first
 from ..graph.refining import (
     STARTS,
     Learner,
@@ -242,7 +242,7 @@ class _Steps:
 def reordered(trace: STrace, weights: Array) -> STrace:
     """Return a trace with other weights (E,)."""
     found = as_edges(weights, trace.graph.exists())
-    return replace(trace, weights=found, ranks=rank_edges(found, trace.graph))
+    return replace(trace, weights=found, order=best_first(found, trace.graph))
 
 
 def seen(trace: STrace, total_variation: Array) -> STrace:

@@ -22,7 +22,7 @@ from ..graph.measures import (
     weigh,
 )
 from ..graph.modes import Modes, modes_of
-from ..graph.ranking import rank_edges
+from ..graph.order import best_first
 from ..graph.refining import PASSES, STARTS, Refined
 from ..model import request_estimates
 from ..model.text.prompts import ReadPrompt
@@ -195,7 +195,7 @@ def rescored(trace: STrace) -> STrace:
     for size in RESCORED_AT:
         gains = trace.model.capture_gains(trace.token_ids, trace.mask(size), trace.full_logits)
         weights = in_graph(add_gains(trace.weights, gains), trace.graph.exists())
-        trace = replace(trace, weights=weights, ranks=rank_edges(weights, trace.graph))
+        trace = replace(trace, weights=weights, order=best_first(weights, trace.graph))
     return trace
 
 
@@ -225,7 +225,7 @@ def _ranked(model: Model, read: ReadPrompt, importance: str, graph: Graph, weigh
         importance=importance,
         graph=graph,
         weights=weights,
-        ranks=rank_edges(weights, graph),
+        order=best_first(weights, graph),
         full_logits=logits,
     )
 

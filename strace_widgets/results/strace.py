@@ -14,8 +14,9 @@ from ..errors import ModelChangedError, NotCopiedError
 from ..graph.edges import Array, Edges
 from ..graph.measures import measure_named, weigh
 from ..graph.modes import Modes, modes_of
+from ..graph.order import Order, best_first
 from ..graph.ranked import RankedGraph
-from ..graph.ranking import rank_edges, rank_randomly
+from ..graph.ranking import rank_randomly
 from ..graph.refining import PASSES, Refined
 from ..model.text.prompts import Origin
 from . import criteria, metrics
@@ -61,7 +62,7 @@ class STrace(RankedGraph):
         Their texts as they stand inside a prompt, special tokens included: ``" Paris"`` with its space, ``"⟨F0 9F⟩"``
         for bytes that are only part of a character. Two tokens that differ never have the same text.
     importance : str
-    graph, weights, ranks
+    graph, weights, order
         See `strace_widgets.graph.ranked.RankedGraph`.
     full_logits : (V,) float32
         The full model's, at the last position.
@@ -257,10 +258,9 @@ class STrace(RankedGraph):
             residual edges kept (``residual="kept"``): not like for like with a trace whose residual edges are masked.
         """
         weights = weigh(self.weights, self.graph, measure_named("random"), seed)
-        ranks = rank_randomly(self.graph, seed) if like_authors else rank_edges(weights, self.graph)
-        return replace(
-            self, importance="random", weights=weights, ranks=ranks, probing=None, refined=None, saved_view={}
-        )
+        order = Order(rank_randomly(self.graph, seed)) if like_authors else best_first(weights, self.graph)
+        drawn = replace(self, importance="random", weights=weights, order=order, saved_view={})
+        return replace(drawn, probing=None, refined=None)
 
     def sweep(self, **modes: Any) -> Sweep:
         """Return the results at the standard sizes; computed once for each combination of modes.
@@ -372,19 +372,19 @@ class STrace(RankedGraph):
 
         return Explorer(self, session)
 
-    def save(self, path: AnyPath, *, precision: str = "float32") -> Path:
+    def save(self, path: AnyPath) -> Path:
         """Write the trace with its standard sweep to one file that opens without torch or a model; return its path.
+
+        Nothing is rounded (docs/strace-file.md).
 
         Parameters
         ----------
         path : str or Path
-        precision : {"float32", "float16"}
-            Of the weights. Ranks, logits and results are exact in both (docs/strace-file.md).
         """
         from ..explorer.shown import encoded, shown  # noqa: PLC0415 - what is shown of a trace is above it
         from .trace_file import save_trace  # noqa: PLC0415 - and so are files
 
-        return save_trace(self, path, encoded(shown(self)), precision=precision)
+        return save_trace(self, path, encoded(shown(self)))
 
     def to_html(self, path: AnyPath, *, toggles: Literal["single"] | None = None) -> Path:
         """Write the Explorer as one page that needs no kernel and no network; return its path.

@@ -1,32 +1,31 @@
 """Saved traces: one zip file of plain arrays and JSON, which opens without torch or a model.
 
 ``docs/strace-file.md`` describes the format. Whatever is read is checked before it is used: the manifest lists every
-member with its size and checksum, arrays have the shapes that the graph gives them, and nothing is unpickled.
+member with its size and checksum, arrays have the shapes that the graph gives them, and nothing is unpickled. What is
+large, the weights, is written and held a layer at a time, and an order that follows from them is not in the file.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import math
 import zipfile
-import zlib
 from base64 import b64decode
-from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
 
-from ..errors import StraceError, TraceFileError
+from ..errors import NonFiniteError, TraceFileError
 from ..graph.edges import NOT_IN_GRAPH, Array, Edges, Graph
 from ..graph.modes import Modes, modes_of
+from ..graph.order import Order, SavedOrder, by_layer, checksum
 from ..graph.toggles import parse
 from ..json_files import decode, decode_file, encode
 from ..paths import AnyPath, expanded, reading, writing
-from . import metrics, upgrade
-from .npy import in_precision, packed
+from . import edge_coding, metrics, upgrade
+from .members import Members, write
+from .npy import packed
 from .replay import ReplayModel
 from .strace import STrace
 from .sweep import FIGURES, Sweep, TopToken
@@ -38,12 +37,12 @@ if TYPE_CHECKING:
 
     from ..model.model import Model
 
-FORMAT, VERSION = "strace", 2
+FORMAT, VERSION = "strace", 3
+WHOLE_ARRAYS = 2
+"""The last version with weights and ranks as whole arrays."""
+
 LARGEST_JSON = 1 << 28
 """Bytes of the manifest or the view beyond which a file is refused unread."""
-
-ARRAY_HEADER = 4096
-"""Bytes that the header of an array may take at most; it takes 128."""
 
 LARGEST_RESULTS = 1 << 30
 """Probabilities that the sweeps of a file may have; those that are not in the file take memory too."""
@@ -56,36 +55,50 @@ COLUMNS: dict[str, type[np.generic]] = {
 """The columns of a sweep that a file has, and their types; nuclei are in per cent there."""
 
 
-def save_trace(trace: STrace, path: AnyPath, view: str, *, precision: str = "float32") -> Path:
+def save_trace(trace: STrace, path: AnyPath, view: str) -> Path:
     """Write a trace, its results and what an Explorer shows of it (``view``, JSON) to a file; return its path.
 
     Raises
     ------
-    ValueError
-        When the precision does not exist.
     NonFiniteError
-        When a weight does not fit into it.
+        When a weight is no finite number.
     """
-    if precision not in ("float32", "float16"):
-        raise ValueError(f"precision={precision!r} does not exist: choose 'float32' or 'float16'.")
-    members = {"view.json": view.encode(), **_arrays(trace, precision)}
-    manifest = encode(_manifest(trace, precision, members))
-    with writing(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {"manifest.json": manifest, **members}.items():
-            # No time of day: the same trace gives the same file.
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    # Whoever changed the weights of a trace, or its order, has an order that does not follow from them.
+    follows = trace.order.weights is trace.weights
+    edges = {"weights.zst": edge_coding.coded(_finite(trace.weights, trace.graph), trace.graph)}
+    if not follows:
+        edges["ranks.zst"] = edge_coding.coded(by_layer(trace.ranks, trace.graph), trace.graph)
+    members = {}
+    with writing(path) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
+        for name, content in {"view.json": view.encode(), **_arrays(trace)}.items():
+            members[name] = write(archive, name, [content])
+        for name, frames in edges.items():
+            members[name] = write(archive, name, frames, zipfile.ZIP_STORED, edge_coding.most_bytes(trace.graph))
+        write(archive, "manifest.json", [encode(_manifest(trace, members, _checksum(trace) if follows else ""))])
     return expanded(path)
 
 
-def _arrays(trace: STrace, precision: str) -> dict[str, bytes]:
-    """Return the members that are arrays."""
+def _finite(weights: Edges, graph: Graph) -> Iterator[Array]:
+    """Yield the weights of each layer as float32, if a file may hold them."""
+    for layer, values in enumerate(by_layer(weights, graph)):
+        if not np.isfinite(values).all():
+            raise NonFiniteError(
+                f"A weight of layer {layer} is no finite number, and a saved trace has no other.", "scores", layer
+            )
+        yield values.astype(np.float32, copy=False)
+
+
+def _checksum(trace: STrace) -> str:
+    """Return the checksum of the ranks; of a trace that was loaded, without working them out."""
+    return trace.order.sha256 if isinstance(trace.order, SavedOrder) else checksum(trace.ranks, trace.graph)
+
+
+def _arrays(trace: STrace) -> dict[str, bytes]:
+    """Return the members that are arrays, but for the edges."""
     members = {
         "token_ids.npy": packed(trace.token_ids),
         "full_logits.npy": packed(trace.full_logits.astype(np.float32)),
     }
-    for kind in Edges._fields:
-        members[f"weights/{kind}.npy"] = packed(in_precision(getattr(trace.weights, kind), precision))
-        members[f"ranks/{kind}.npy"] = packed(getattr(trace.ranks, kind))
     for number, sweep in enumerate(trace.sweeps.values()):
         columns = {name: getattr(sweep, name) for name in COLUMNS} | {
             "nucleus": np.rint(100 * sweep.nucleus),
@@ -98,7 +111,7 @@ def _arrays(trace: STrace, precision: str) -> dict[str, bytes]:
     return members
 
 
-def _manifest(trace: STrace, precision: str, members: dict[str, bytes]) -> Manifest:
+def _manifest(trace: STrace, members: dict[str, Member], ranks_sha256: str) -> Manifest:
     named = {*trace.token_ids.tolist(), *(token.id for token in trace.top)}
     named = named.union(*(_listed(sweep, trace) for sweep in trace.sweeps.values()))
     return Manifest(
@@ -110,10 +123,10 @@ def _manifest(trace: STrace, precision: str, members: dict[str, bytes]) -> Manif
         importance=trace.importance,
         graph=GraphEntry(**trace.graph._asdict()),
         vocabulary_size=len(trace.full_logits),
-        precision=cast("Literal['float32', 'float16']", precision),
         texts={i: trace.model.decode(i) for i in sorted(named)},
         sweeps=[SweepEntry(asdict(modes), len(sweep)) for modes, sweep in trace.sweeps.items()],
-        members={name: Member(len(content), hashlib.sha256(content).hexdigest()) for name, content in members.items()},
+        members=members,
+        ranks_sha256=ranks_sha256,
         probing=trace.probing,
         refined=trace.refined,
         origin=trace.origin,
@@ -129,7 +142,8 @@ def load_trace(path: AnyPath) -> STrace:
     """Load a trace that was saved, without torch and without its model.
 
     Its masks, weights, ranks and saved results are there, and ``trace.explore()`` replays them. What needs the model
-    says so; ``trace.with_model(model)`` brings one.
+    says so; ``trace.with_model(model)`` brings one. An order that follows from the weights is worked out when it is
+    first asked for, and then a `TraceFileError` if it is not the one that was saved.
 
     Parameters
     ----------
@@ -151,18 +165,15 @@ def load_trace(path: AnyPath) -> STrace:
         try:
             with zipfile.ZipFile(file) as archive:
                 return _Reader(file, archive).trace()
-        except zipfile.BadZipFile as reason:
+        except (zipfile.BadZipFile, NotImplementedError) as reason:
             raise TraceFileError(f"{file} is no saved trace, or was cut off: {reason}.") from reason
 
 
-class _Reader:
-    """An open file, and the checks that everything read from it passes."""
+class _Reader(Members):
+    """The members of a saved trace, and what they are together."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
-        self.path, self.archive = path, archive
-        self.sizes = {member.filename: member.file_size for member in archive.infolist()}
-        if "manifest.json" not in self.sizes:
-            raise TraceFileError(f"{path} is no saved trace: it has no manifest.json.")
+        super().__init__(path, archive)
         content = self.read("manifest.json", LARGEST_JSON)
         try:
             self.manifest = decode_file(content, Manifest, FORMAT, VERSION)
@@ -170,56 +181,12 @@ class _Reader:
             raise TraceFileError(
                 f"{path} is no saved trace that can be read, by its manifest.json: {reason}."
             ) from reason
-
-    def wrong(self, member: str, what: str) -> TraceFileError:
-        return TraceFileError(f"{self.path} cannot be used: {member} {what}.")
-
-    def read(self, member: str, most: int) -> bytes:
-        """Return a member that is not larger than it may be, uncompressed."""
-        if member not in self.sizes:
-            raise self.wrong(member, "is missing")
-        if self.sizes[member] > most:
-            raise self.wrong(member, f"has {self.sizes[member]:,} bytes, more than the {most:,} that it may have")
-        try:
-            return self.archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as reason:
-            raise self.wrong(member, f"is damaged ({reason})") from reason
-
-    def checked(self, member: str, most: int) -> bytes:
-        """Return a member that is what the manifest says."""
-        content = self.read(member, most)
-        written = self.manifest.members[member]
-        if len(content) != written.bytes or hashlib.sha256(content).hexdigest() != written.sha256:
-            raise self.wrong(member, "is not what was saved: its checksum in manifest.json is another")
-        return content
-
-    def array(self, member: str, dtype: Any, *shape: int) -> Array:
-        """Return an array of a known type and shape."""
-        wanted = np.dtype(dtype)
-        content = self.checked(member, math.prod(shape) * wanted.itemsize + ARRAY_HEADER)
-        try:
-            array = np.load(io.BytesIO(content), allow_pickle=False)
-        except (ValueError, EOFError) as reason:
-            raise self.wrong(member, f"is no array ({reason})") from reason
-        if array.dtype != wanted or array.shape != shape:
-            raise self.wrong(member, f"holds {array.dtype} of shape {array.shape} instead of {wanted} of {shape}")
-        return cast("Array", array)
+        self.written = self.manifest.members
 
     def trace(self) -> STrace:
         """Return the whole trace."""
         with self.describing("manifest.json"):
             return self._trace()
-
-    @contextmanager
-    def describing(self, member: str) -> Iterator[None]:
-        """Name the member at fault where what follows from it fails, and no member was named yet."""
-        try:
-            yield
-        except TraceFileError:
-            raise
-        except (StraceError, KeyError, TypeError, ValueError, AttributeError) as reason:
-            what = f"does not describe a trace ({type(reason).__name__}: {reason})"
-            raise self.wrong(member, what) from reason
 
     def _trace(self) -> STrace:
         manifest = self.manifest
@@ -229,9 +196,7 @@ class _Reader:
         self._no_other_members()
         if sum(sweep.n_sizes for sweep in manifest.sweeps) * manifest.vocabulary_size > LARGEST_RESULTS:
             raise self.wrong("manifest.json", f"asks for more than {LARGEST_RESULTS:,} probabilities")
-        # Before anything of the graph's size is made: a few bytes of manifest could ask for any amount of memory.
-        if self.sizes.get("ranks/attention.npy", 0) < 4 * math.prod((*graph[:3], graph.n_tokens)):
-            raise self.wrong("ranks/attention.npy", f"is too small for the graph {tuple(graph)}")
+        weights, order = self._whole_arrays(graph) if manifest.version <= WHOLE_ARRAYS else self._edges(graph)
         trace = STrace(
             # It has what a replay needs and refuses the rest.
             model=cast("Model", ReplayModel(manifest.model.name, manifest.model.dtype, manifest.texts)),
@@ -241,8 +206,8 @@ class _Reader:
             tokens=manifest.tokens,
             importance=manifest.importance,
             graph=graph,
-            weights=self._weights(graph),
-            ranks=self._ranks(graph),
+            weights=weights,
+            order=order,
             full_logits=self._logits(manifest.vocabulary_size),
             probing=manifest.probing,
             refined=manifest.refined,
@@ -253,8 +218,8 @@ class _Reader:
         return trace
 
     def _no_other_members(self) -> None:
-        unknown = sorted(set(self.sizes) - {"manifest.json"} - set(self.manifest.members))
-        if unknown or len(self.sizes) != len(self.archive.infolist()):
+        unknown = sorted(set(self.entries) - {"manifest.json"} - set(self.manifest.members))
+        if unknown or len(self.entries) != len(self.archive.infolist()):
             raise self.wrong(unknown[0] if unknown else "manifest.json", "does not belong into the file")
 
     def _logits(self, n_ids: int) -> Array:
@@ -263,7 +228,27 @@ class _Reader:
             raise self.wrong("full_logits.npy", "holds NaN or plus infinity, or suppresses every token")
         return logits
 
-    def _weights(self, graph: Graph) -> Edges:
+    def _edges(self, graph: Graph) -> tuple[Edges, Order | SavedOrder]:
+        """Return the weights and the order."""
+        weights = self.edges("weights.zst", graph, np.float32, 0)
+        if not all(np.isfinite(layer).all() for layer in by_layer(weights, graph)):
+            raise self.wrong("weights.zst", "has weights that are no finite numbers")
+        if self.manifest.ranks_sha256:
+            return weights, SavedOrder(weights, graph, self.manifest.ranks_sha256)
+        ranks, seen = self.edges("ranks.zst", graph, np.int32, NOT_IN_GRAPH), np.zeros(graph.n_edges, dtype=bool)
+        for layer in by_layer(ranks, graph):
+            self._see(layer, seen, "ranks.zst")
+        return weights, Order(self._all_seen(ranks, seen))
+
+    def _whole_arrays(self, graph: Graph) -> tuple[Edges, Order]:
+        """Return the weights and the order of versions 1 and 2."""
+        # Before anything of the graph's size is made: a few bytes of manifest could ask for any amount of memory.
+        attention = self.entries.get("ranks/attention.npy")
+        if attention is None or attention.file_size < 4 * math.prod((*graph[:3], graph.n_tokens)):
+            raise self.wrong("ranks/attention.npy", f"is too small for the graph {tuple(graph)}")
+        return self._whole_weights(graph), Order(self._whole_ranks(graph))
+
+    def _whole_weights(self, graph: Graph) -> Edges:
         exists, kinds = graph.exists(), []
         for kind, present in zip(Edges._fields, exists, strict=True):
             weights = self.array(f"weights/{kind}.npy", self.manifest.precision, *present.shape).astype(np.float32)
@@ -272,18 +257,25 @@ class _Reader:
             kinds.append(weights)
         return Edges(*kinds)
 
-    def _ranks(self, graph: Graph) -> Edges:
+    def _whole_ranks(self, graph: Graph) -> Edges:
         exists, kinds, seen = graph.exists(), [], np.zeros(graph.n_edges, dtype=bool)
         for kind, present in zip(Edges._fields, exists, strict=True):
             ranks = self.array(f"ranks/{kind}.npy", np.int32, *present.shape)
-            inside = ranks[present]
-            if (ranks[~present] != NOT_IN_GRAPH).any() or not ((inside >= 0) & (inside < graph.n_edges)).all():
-                raise self.wrong(f"ranks/{kind}.npy", f"has ranks that are not 0 to {graph.n_edges - 1}")
-            seen[inside] = True
+            if (ranks[~present] != NOT_IN_GRAPH).any():
+                raise self.wrong(f"ranks/{kind}.npy", "has ranks outside the graph")
+            self._see(ranks[present], seen, f"ranks/{kind}.npy")
             kinds.append(ranks)
+        return self._all_seen(Edges(*kinds), seen)
+
+    def _see(self, ranks: Array, seen: Array, member: str) -> None:
+        if ranks.min(initial=0) < 0 or ranks.max(initial=0) >= len(seen):
+            raise self.wrong(member, f"has ranks that are not 0 to {len(seen) - 1}")
+        seen[ranks] = True
+
+    def _all_seen(self, ranks: Edges, seen: Array) -> Edges:
         if not seen.all():  # as many edges as ranks: each rank is there once
-            raise self.wrong("ranks", f"does not have each of 0 to {graph.n_edges - 1} once")
-        return Edges(*kinds)
+            raise self.wrong("ranks", f"does not have each of 0 to {len(seen) - 1} once")
+        return ranks
 
     def _sweep(self, folder: str, n_sizes: int, trace: STrace) -> Sweep:
         figures = {name: self.array(f"{folder}/{name}.npy", kind, n_sizes) for name, kind in COLUMNS.items()}

@@ -58,13 +58,16 @@ class Manifest(Header):
     importance: str
     graph: GraphEntry
     vocabulary_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_VOCABULARY)]
-    precision: Literal["float32", "float16"]
     texts: dict[int, str]
     sweeps: Annotated[list[SweepEntry], msgspec.Meta(max_length=KEPT_SWEEPS)]
     members: dict[str, Member]
     probing: Probing | None = None
     refined: Refined | None = None
     origin: Origin = Origin()
+    ranks_sha256: str = ""
+    """Of ranks that are not in the file, since they follow from the weights."""
+    precision: Literal["float32", "float16"] = "float32"
+    """Of the weights; float16 in files of versions 1 and 2 alone, which have the ranks."""
 
 
 class ShownGraph(msgspec.Struct):

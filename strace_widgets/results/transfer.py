@@ -53,7 +53,7 @@ def carry_over(trace: STrace, prompt: Prompt, sizes: Iterable[float] | None = No
             f"({trace.tokens}), the altered one {len(own.tokens)} ({own.tokens})."
         )
     sizes = trace.standard_sizes() if sizes is None else list(sizes)
-    carried = replace(own, weights=trace.weights, ranks=trace.ranks)
+    carried = replace(own, weights=trace.weights, order=trace.order)
     tables = []
     for name, traced in (("carried", carried), ("own", own)):
         sweep = traced.evaluate(sizes, **modes)

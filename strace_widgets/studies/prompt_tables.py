@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import PromptError, StraceError
 from ..graph.counts import component_counts
-from ..graph.edges import Edges, edges_kept
+from ..graph.edges import edges_kept
 from ..graph.measures import depends_on_modes
+from ..graph.order import checksum
 from ..results import criteria, metrics
 from ..results.run import trace
 from .store import STATES
@@ -133,12 +134,8 @@ def _arrays(traces: dict[str, STrace], settings: Settings) -> dict[str, Any]:
         arrays[STATES] = first.hidden_states(settings.sizes, masks=settings.masks[0], **settings.modes())
     if settings.keep_traces:
         for name, traced in traces.items():
-            kept = {"weights": traced.weights, "ranks": traced.ranks}
-            arrays[f"edges-{name}.npz"] = {
-                f"{what}_{kind}": values
-                for what, edges in kept.items()
-                for kind, values in zip(Edges._fields, edges, strict=True)
-            }
+            weights = {f"weights_{kind}": values for kind, values in traced.weights._asdict().items()}
+            arrays[f"edges-{name}.npz"] = weights | {"ranks_sha256": np.array(checksum(traced.ranks, traced.graph))}
     return arrays
 
 

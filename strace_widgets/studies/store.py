@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 
 from ..errors import StudyError
-from ..graph.edges import Array, Edges
+from ..graph.edges import Array, Edges, Graph
+from ..graph.order import SavedOrder
 from ..json_files import Header, decode_file, encode
 from ..paths import absolute, expanded
 from .tables import read_table, write_tables
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ..paths import AnyPath
 
 
-FORMAT, VERSION = "strace-study", 1
+FORMAT, VERSION = "strace-study", 2
 UNFINISHED = "unfinished-"
 """What the name of a file or folder begins with until it is whole."""
 
@@ -188,6 +189,8 @@ class Study:
         ------
         StudyError
             When the study was run without ``keep_traces=True``, or has no such trace.
+        TraceFileError
+            When the ranks, which follow from the weights, are not those that the prompt was evaluated with.
         """
         importance = importance or self.settings.importance[0]
         parts = dict(zip(self.prompts["prompt_id"], self._parts(), strict=True))
@@ -198,10 +201,13 @@ class Study:
             )
             raise StudyError(f"This study {kept} the prompt {prompt_id!r} by {importance!r}.")
         with np.load(file, allow_pickle=False) as arrays:
-            weights, ranks = (
-                Edges(*(arrays[f"{what}_{kind}"] for kind in Edges._fields)) for what in ("weights", "ranks")
-            )
-        return weights, ranks
+            weights = Edges(*(arrays[f"weights_{kind}"] for kind in Edges._fields))
+            if "ranks_sha256" not in arrays:  # version 1 kept the ranks
+                return weights, Edges(*(arrays[f"ranks_{kind}"] for kind in Edges._fields))
+            sha256 = str(arrays["ranks_sha256"])
+        parallel = bool(self.settings.dimensions["parallel"])
+        graph = Graph(weights.n_layers, weights.n_heads, weights.n_tokens, parallel)
+        return weights, SavedOrder(weights, graph, sha256).ranks
 
     def __repr__(self) -> str:
         s = self.settings

@@ -1,7 +1,7 @@
 // What is shown of a .strace file: its view, checked. docs/strace-file.md describes the format.
 import { type UnzipFileInfo, strFromU8, unzipSync } from "fflate";
 
-const newestVersion = 2;
+const newestVersion = 3;
 /** Bytes of a member beyond which a file is refused unread, as in Python. */
 const largestMember = 2 ** 28;
 

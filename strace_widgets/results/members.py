@@ -1,0 +1,128 @@
+"""The members of a saved trace's zip file: written piece by piece, and read with checks that everything passes."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zipfile
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import StraceError, TraceFileError
+from . import edge_coding
+from .npy import unpacked
+from .trace_manifest import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ..graph.edges import Array, Edges, Graph
+
+ARRAY_HEADER = 4096
+"""Bytes that the header of an array may take at most; it takes 128."""
+
+LARGE = 1 << 26
+"""Bytes from which on a member may not be much smaller in the file: by `edge_coding.SHRINKING`."""
+
+
+def write(
+    archive: zipfile.ZipFile,
+    name: str,
+    pieces: Iterable[bytes],
+    compression: int = zipfile.ZIP_DEFLATED,
+    most_bytes: int = 0,
+) -> Member:
+    """Write a member piece by piece, and return what the manifest says of it."""
+    entry = zipfile.ZipInfo(name)  # no time of day: the same trace gives the same file
+    entry.compress_type, entry.file_size = compression, most_bytes
+    digest, n_bytes = hashlib.sha256(), 0
+    with archive.open(entry, "w") as stream:
+        for piece in pieces:
+            stream.write(piece)
+            digest.update(piece)
+            n_bytes += len(piece)
+    return Member(n_bytes, digest.hexdigest())
+
+
+class Members:
+    """The members of an open file.
+
+    Attributes
+    ----------
+    path : Path
+    archive : ZipFile
+    entries : dict of ZipInfo
+        What the zip file says of each, by name.
+    written : dict of Member
+        What the manifest says of them.
+    """
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self.path, self.archive = path, archive
+        self.entries = {entry.filename: entry for entry in archive.infolist()}
+        self.written: dict[str, Member] = {}
+        if "manifest.json" not in self.entries:
+            raise TraceFileError(f"{path} is no saved trace: it has no manifest.json.")
+
+    def wrong(self, member: str, what: str) -> TraceFileError:
+        """Return the error that says what is wrong with a member."""
+        return TraceFileError(f"{self.path} cannot be used: {member} {what}.")
+
+    def read(self, member: str, most: int) -> bytes:
+        """Return a member that is not larger than it may be, uncompressed."""
+        if member not in self.entries:
+            raise self.wrong(member, "is missing")
+        size = self.entries[member].file_size
+        if size > most:
+            raise self.wrong(member, f"has {size:,} bytes, more than the {most:,} that it may have")
+        if size > max(LARGE, self.entries[member].compress_size * edge_coding.SHRINKING):
+            raise self.wrong(member, f"has {size:,} bytes, too many for what it takes in the file")
+        try:
+            return self.archive.read(member)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as reason:
+            raise self.wrong(member, f"is damaged ({reason})") from reason
+
+    def checked(self, member: str, most: int) -> bytes:
+        """Return a member that is what the manifest says."""
+        content = self.read(member, most)
+        written = self.written[member]
+        if len(content) != written.bytes or hashlib.sha256(content).hexdigest() != written.sha256:
+            raise self.wrong(member, "is not what was saved: its checksum in manifest.json is another")
+        return content
+
+    def array(self, member: str, dtype: Any, *shape: int) -> Array:
+        """Return an array of a known type and shape."""
+        content = self.checked(member, math.prod(shape) * np.dtype(dtype).itemsize + ARRAY_HEADER)
+        with self.saying(member):
+            return unpacked(content, dtype, shape)
+
+    def edges(self, member: str, graph: Graph, dtype: Any, outside: int) -> Edges:
+        """Return the values of all edges, which `edge_coding` wrote."""
+        content = self.checked(member, edge_coding.most_bytes(graph))
+        if self.entries[member].compress_type != zipfile.ZIP_STORED:
+            raise self.wrong(member, "is compressed twice")
+        with self.saying(member):
+            return edge_coding.decoded(content, graph, dtype, outside)
+
+    @contextmanager
+    def saying(self, member: str) -> Iterator[None]:
+        """Name the member of which a `ValueError` is said."""
+        try:
+            yield
+        except ValueError as reason:
+            raise self.wrong(member, str(reason)) from reason
+
+    @contextmanager
+    def describing(self, member: str) -> Iterator[None]:
+        """Name the member at fault where what follows from it fails, and no member was named yet."""
+        try:
+            yield
+        except TraceFileError:
+            raise
+        except (StraceError, KeyError, TypeError, ValueError, AttributeError) as reason:
+            what = f"does not describe a trace ({type(reason).__name__}: {reason})"
+            raise self.wrong(member, what) from reason
