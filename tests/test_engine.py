@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import naive_case
-import naive_reference
 import numpy as np
 import pytest
 import tiny_models
@@ -15,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import strace_widgets as sw
-from strace_widgets.graph.edges import NOT_IN_GRAPH, Graph, edges_kept, size_of
-from strace_widgets.graph.ranking import rank_edges
+from strace_widgets.graph.edges import Graph, edges_kept, size_of
 from strace_widgets.model.proving import IDENTITIES
 
 graphs = st.builds(Graph, st.integers(1, 4), st.integers(1, 4), st.integers(1, 6), st.booleans())
@@ -110,29 +107,6 @@ def test_edge_count_has_its_closed_form(graph: Graph) -> None:
 def test_size_of_an_edge_count_leads_back_to_it(n_edges: int, data: st.DataObject) -> None:
     kept = data.draw(st.integers(1, n_edges))
     assert edges_kept(size_of(kept, n_edges), n_edges) == kept
-
-
-@given(graphs, st.integers(0, 10**6), st.booleans())
-def test_traversal_equals_a_plain_heap_of_edges(graph: Graph, seed: int, ties: bool) -> None:
-    weights = random_weights(graph, seed, ties=ties)
-    ranks = rank_edges(weights, graph)
-    order = naive_reference.best_first(naive_case.as_dict(weights, graph))
-    assert [naive_case.value_of(ranks, edge) for edge in order] == list(range(graph.n_edges))
-    for kind, there in zip(ranks, graph.exists(), strict=True):
-        assert (kind[~there] == NOT_IN_GRAPH).all()
-        assert (kind[there] < graph.n_edges).all()
-
-
-def random_weights(graph: Graph, seed: int, *, ties: bool) -> sw.Edges:
-    n_layers, n_heads, n_tokens, _ = graph
-    random = np.random.default_rng(seed)
-
-    def draw(*size: int) -> Any:
-        values = random.random(size, dtype=np.float32)
-        return np.round(values, 1) if ties else values
-
-    per_token = (n_layers, n_tokens)
-    return sw.Edges(draw(n_layers, n_heads, n_tokens, n_tokens), draw(*per_token), draw(*per_token), draw(*per_token))
 
 
 def test_sliding_windows_keep_the_identities() -> None:

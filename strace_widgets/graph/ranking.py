@@ -4,9 +4,8 @@
 nodes reached so far. Popping an edge adds it to the trace and, if its source node is new, pushes all edges that enter
 that source. One traversal gives the trace of every size: the trace of n edges is the first n popped.
 
-A node's edges are pushed together, with consecutive counters. So it is enough to sort each node's edges once and to
-keep *nodes* in the heap, each with its best remaining edge: the order is the same and the heap stays small. That loop
-is compiled, in `strace_widgets.graph._best_first`; the other extractions here are plain.
+So says the definition. A graph of millions of edges is ranked by sorting, which gives the same order, ties included:
+compiled, in `strace_widgets.graph._best_first`. The other extractions here are plain.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def rank_edges(weights: Edges, graph: Graph) -> Edges:
 
     ranks = nowhere(weights)
     compact = tuple(np.ascontiguousarray(kind, dtype=np.float32) for kind in weights)
-    best_first(compact, ranks.attention, tuple(ranks[1:]), graph.parallel)
+    best_first(Edges(*compact), ranks, parallel=graph.parallel)
     return ranks
 
 
