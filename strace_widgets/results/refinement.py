@@ -101,7 +101,7 @@ def looks(n_tokens: int, passes: float) -> Iterator[tuple[int, int]]:
     sizes = len(sizes_looked_at(n_tokens))
     for step in range(n_steps(passes)):
         yield sizes * (2 if step < WIDE_STEPS else 1), 1
-    yield sizes * len(STARTS), 0
+    yield sizes * (1 + len(STARTS)), 0
 
 
 def steps_taken(trace: STrace) -> int:
@@ -142,7 +142,7 @@ def refined(
     return as_refined(best, passes, modes, before)
 
 
-def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None = None) -> Iterator[STrace]:
+def refinement(trace: STrace, passes: float, modes: Modes, rivals: Sequence[STrace] = ()) -> Iterator[STrace]:
     """Yield the best trace seen after each step, while the budget lasts; at least once.
 
     Parameters
@@ -152,18 +152,19 @@ def refinement(trace: STrace, passes: float, modes: Modes, rival: STrace | None 
         The budget, in forward passes.
     modes : Modes
         How subgraphs are run.
-    rival : STrace, optional
-        Another trace of the prompt that the result must not be worse than.
+    rivals : traces of the prompt, optional
+        That the result must not be worse than. Without them it is no worse than the trace itself, at which the first
+        step then looks; with them that begins with late edges lowered already.
     """
     from ..model.subgraph_gains import subgraph_errors  # noqa: PLC0415 - needs torch
 
-    steps, best = _Steps.of(trace, modes), None
+    steps, best = _Steps.of(trace, modes, itself=not rivals), None
     for _ in range(n_steps(passes, steps.taken)):
         current, far = steps.take()
         best = better(seen(current, far), best) if far is not None else best or trace
         yield best
     sizes = sizes_looked_at(len(trace.tokens))
-    last = [steps.current] if rival is None else [steps.current, rival]
+    last = [steps.current, *rivals]
     masks = [each.mask(size) for each in last for size in sizes]
     errors = subgraph_errors(trace.model, trace.token_ids, masks, trace.full_logits, modes)
     for each, own in zip(last, np.split(errors, len(last)), strict=True):
@@ -195,11 +196,13 @@ class _Steps:
     learner: Learner | None = None
 
     @classmethod
-    def of(cls, trace: STrace, modes: Modes) -> _Steps:
-        """Return where a refinement of a trace begins."""
+    def of(cls, trace: STrace, modes: Modes, *, itself: bool) -> _Steps:
+        """Return where a refinement of a trace begins; its first step may look at the trace itself."""
         taken = steps_taken(trace)
         weights = inside(trace.weights, trace.graph.exists())
-        return cls(trace, modes, weights if taken else quantiles(weights), taken)
+        if not taken:
+            weights = quantiles(weights) - np.float32(LATE) * late_elsewhere(trace.graph)
+        return cls(trace if itself else reordered(trace, weights), modes, weights, taken)
 
     def take(self) -> tuple[STrace, Array | None]:
         """Take a step; return the trace that it has looked at, and its total variation if at the usual sizes."""
@@ -224,8 +227,6 @@ class _Steps:
         gained, far = subgraph_gains(trace.model, trace.token_ids, masks, trace.full_logits, HARM, self.modes)
         step = np.float32(STEP * SHRINKS**self.taken)
         self.weights = self.weights + step * quantiles(inside(gained, trace.graph.exists()))
-        if not self.taken:
-            self.weights -= np.float32(LATE) * late_elsewhere(trace.graph)
         return far[: len(sizes)]
 
     def _learn(self, trace: STrace, learner: Learner, sizes: Sequence[float]) -> Array:

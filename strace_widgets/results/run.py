@@ -183,10 +183,10 @@ def from_scores(
 def _refined(model: Model, read: ReadPrompt, passes: float, modes: Modes) -> STrace:
     """Return the trace of a prompt that refining has found, beginning with both of `STARTS`."""
     scores, logits = model.capture_each(read.token_ids, STARTS)
-    start, rival = (
+    starts = [
         from_scores(model, read, name, each, logits, Probing()) for name, each in zip(STARTS, scores, strict=True)
-    )
-    *_, best = refinement(start, passes - CAPTURE_COST, modes, rival)
+    ]
+    *_, best = refinement(starts[0], passes - CAPTURE_COST, modes, starts)
     return as_refined(best, passes, modes, Refined())
 
 
