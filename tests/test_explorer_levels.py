@@ -44,6 +44,7 @@ def wait_for_levels(explorer: sw.Explorer, n_levels: int) -> None:
 def test_the_card_is_there_before_any_level(explorer: sw.Explorer, tiny_trace: sw.STrace) -> None:
     assert levels(explorer) == [tiny_trace.n_edges] == [explorer.n_edges]
     assert explorer.view_state["levels_follow"]
+    assert explorer.view_state["landmarks"] == []
     assert explorer.view_state["tokens"] == tiny_trace.tokens
     full = np.exp(tiny_trace.full_logits - np.logaddexp.reduce(tiny_trace.full_logits.astype(float)))
     ids = explorer.view_state["vocabulary_ids"]

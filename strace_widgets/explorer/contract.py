@@ -278,7 +278,7 @@ class ViewState(Settings):
 class ExplorerState(TypedDict):
     """The traits that are kept the same on both sides."""
 
-    view_state: Annotated[ViewState | None, "Python, once a trace", "everything computed before the first drag"]
+    view_state: Annotated[ViewState | None, "Python, with a trace and its levels", "everything but exact results"]
     n_edges: Annotated[int, "both", "how many edges the person has chosen, 1..E: the slider's value"]
     toggles: Annotated[
         Toggles, "both", "the parts that are put in or taken out; one that is absent is *auto*, as the trace has it"

@@ -146,7 +146,7 @@ def view_state(
         "full_entropy": trace.entropy,
         "vocabulary": [trace.model.decode(i) for i in vocabulary],
         "vocabulary_ids": vocabulary,
-        "landmarks": landmarks(sweep),
+        "landmarks": landmarks(sweep) if len(sweep) > 1 else [],  # the whole graph alone says nothing of smaller sizes
         "levels_follow": not complete,
         "arrays": cast("Arrays", {name: encoded(array, DTYPES[name]) for name, array in arrays.items()}),
     }

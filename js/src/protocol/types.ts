@@ -299,7 +299,7 @@ export interface ViewState extends Omit<EncodedViewState, "arrays"> {
 
 /** The traits that are kept the same on both sides. */
 export interface ExplorerState {
-  /** Everything computed before the first drag. */
+  /** Everything but exact results. */
   view_state: EncodedViewState | null;
   /** How many edges the person has chosen, 1..E: the slider's value. */
   n_edges: number;
