@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from explorer_steps import Front, Gate, settings, settled, wait_for
+from ipywidgets.embed import embed_data
 
 import strace_widgets as sw
 from strace_widgets.explorer.session import Session
@@ -149,6 +150,13 @@ def test_another_trace_brings_its_own_levels(
     settled(explorer)
     assert explorer.session is before
     assert before.complete
+
+
+def test_a_page_that_ipywidgets_embeds_has_all_levels(explorer: sw.Explorer, gate: Gate) -> None:
+    gate.let_through(100)
+    state = embed_data([explorer])["manager_state"]["state"][explorer.model_id]["state"]
+    assert not state["view_state"]["levels_follow"]
+    assert state["n_edges"] == explorer.session.start_size() < explorer.trace.n_edges
 
 
 @pytest.mark.parametrize("how", ["page", "file"])

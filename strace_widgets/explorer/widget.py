@@ -181,6 +181,10 @@ class Explorer(Leaving, Still):
             self._levels.go_on()
             self._rest()
 
+    def _get_embed_state(self, drop_defaults: bool = False) -> Any:  # noqa: FBT001, FBT002 - as ipywidgets has it
+        self.complete_levels()
+        return super()._get_embed_state(drop_defaults)
+
     # The state on both sides.
 
     @traitlets.validate("n_edges")

@@ -310,7 +310,7 @@ class STrace(RankedGraph):
     ) -> float:
         """Return the necessary computation: the smallest s from which on every criterion given holds.
 
-        "From which on" is judged at the standard sizes, then at some more between the last that fails and the first
+        "From which on" is judged at those of `sweep`, then at some more between the last that fails and the first
         that lasts. A trace that was loaded from a file is judged at its saved sizes only.
 
         Parameters
