@@ -18,7 +18,7 @@ import families
 import mock_ndif
 import pytest
 import tiny_models
-from explorer_steps import Front, settled
+from explorer_steps import Front, Gate, settled
 from live_page import SCREENSHOTS, Recording, mount, mount_live, open_page, record
 from mock_ndif import MockNDIF
 from nnsight.modeling import huggingface
@@ -189,6 +189,14 @@ def settled_explorer(tiny_trace: sw.STrace) -> Iterator[sw.Explorer]:
     settled(explorer)
     yield explorer
     explorer.close()
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """What holds the rounds of an Explorer's levels back."""
+    gate = Gate(monkeypatch)
+    yield gate
+    gate.let_through(100)
 
 
 @pytest.fixture

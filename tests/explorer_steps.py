@@ -71,3 +71,24 @@ class Front:
 
 def settings(explorer: sw.Explorer, **changes: Any) -> dict[str, Any]:
     return {key: explorer.view_state[key] for key in ("prompt", "importance", "masks", "position")} | changes
+
+
+class Gate:
+    """Holds each round of levels back until it is let through; evaluations of one size pass."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.passes = threading.Semaphore(0)
+        self.reason: Exception | None = None
+        honest = sw.STrace.evaluate
+
+        def evaluate(trace: sw.STrace, sizes: Any, *args: Any, **modes: Any) -> Any:
+            if len(sizes) > 1:
+                assert self.passes.acquire(timeout=20)
+                if self.reason:
+                    raise self.reason
+            return honest(trace, sizes, *args, **modes)
+
+        monkeypatch.setattr(sw.STrace, "evaluate", evaluate)
+
+    def let_through(self, n_rounds: int = 1) -> None:
+        self.passes.release(n_rounds)

@@ -142,6 +142,7 @@ def request(n_edges: int, toggles: Mapping[str, str]) -> str:
 
 
 def record(session: Session, requests: Iterable[tuple[int, dict[str, str]]]) -> Recording:
+    session.sweep()
     state = {**DEFAULTS, "view_state": session.view_state(), "n_edges": session.start_size(), "live": True}
     answers = {request(*asked): session.evaluate(*asked) for asked in requests}
     graph = session.trace.graph

@@ -178,6 +178,7 @@ def test_shapes_are_those_of_the_contract() -> None:
     state = present()["saved"]["view_state"]
     lengths = {
         "K": len(numbers(state["arrays"]["level_n_edges"])),
+        "N": len(numbers(state["arrays"]["count_n_edges"])),
         "J": len(numbers(state["arrays"]["strip_n_edges"])),
         "V": len(state["vocabulary"]),
         "L": state["n_layers"],

@@ -11,6 +11,7 @@ from explorer_steps import Front, settings, settled, wait_for
 
 import strace_widgets as sw
 from strace_widgets.errors import RemoteRunError
+from strace_widgets.explorer import session as sessions
 from strace_widgets.remote import stages
 from strace_widgets.remote.stages import Stage
 
@@ -101,6 +102,7 @@ def test_what_a_server_says_of_a_failure_is_there_whole(front: Front, monkeypatc
         assert explorer.status["kind"] == "evaluate"
         assert explorer.status["message"] == "The job failed: RuntimeError: too hot"
         assert explorer.status["detail"] == text
+        patched.setattr(sessions, "trace_prompt", fail)
         answer = front.ask("trace", settings=settings(explorer, importance="l2"))
     assert (answer["ok"], answer["detail"]) == (False, text)
     assert (explorer.status["kind"], explorer.status["detail"]) == ("trace", text)

@@ -157,13 +157,15 @@ def test_shares_of_a_sum_that_overflows_are_refused_rather_than_zero() -> None:
 def test_a_sweep_names_the_size_the_place_and_how_many(half: Any) -> None:
     trace = sw.trace(half, PROMPT, "l2")
     with pytest.raises(NonFiniteError, match=r"subgraph of 36 edges \(s = 0\.156\), one of \d+ among the 37") as reason:
-        trace.sweep()
+        trace.evaluate(trace.standard_sizes())
     assert reason.value.n_edges == 36
     assert reason.value.layer == 1
     assert "dtype=torch.bfloat16" in str(reason.value)
     assert trace.evaluate([1.0]).top1.all()
     exact = sw.trace(loaded(outgrowing(torch.float32)), PROMPT, "l2")
     assert np.isfinite(exact.sweep().kl).all()
+    with pytest.raises(NonFiniteError, match="layer 1"):
+        trace.sweep()
 
 
 def test_toggles_are_part_of_what_is_told(half: Any) -> None:

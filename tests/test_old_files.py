@@ -42,8 +42,10 @@ def test_a_trace_is_computed_again(tiny: Any, expected: Any) -> None:
     for ours, theirs in zip(again.weights, saved.weights, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=ROUNDING)
     np.testing.assert_allclose(again.full_logits, saved.full_logits, atol=ROUNDING)
-    np.testing.assert_allclose(again.sweep().total_variation, expected["total_variation"], atol=ROUNDING)
-    np.testing.assert_allclose(saved.with_model(tiny).sweep().kl, saved.sweep().kl, atol=ROUNDING)
+    sizes = saved.sweep().sizes  # all of the grid: the standard sweep chose none of them yet
+    assert sizes.tolist() == again.standard_sizes()
+    np.testing.assert_allclose(again.evaluate(sizes).total_variation, expected["total_variation"], atol=ROUNDING)
+    np.testing.assert_allclose(saved.with_model(tiny).evaluate(sizes).kl, saved.sweep().kl, atol=ROUNDING)
 
 
 def test_a_trace_with_other_measure_and_precision(tiny: Any) -> None:

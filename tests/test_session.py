@@ -36,16 +36,16 @@ def test_counts_are_those_of_the_masks(tiny_trace: sw.STrace) -> None:
     state = Session(tiny_trace).view_state()
     whole = tiny_trace.graph.exists()
     exists = whole.attention.sum(axis=(1, 3)) + whole.attention_residual * 1 + whole.mlp * 1 + whole.mlp_residual
-    for level, size in enumerate(tiny_trace.sweep().sizes):
+    for level, size in enumerate(tiny_trace.standard_sizes()):
         mask = tiny_trace.mask(size)
-        assert array(state, "level_n_edges")[level] == mask.n_kept
+        assert array(state, "count_n_edges")[level] == mask.n_kept
         np.testing.assert_array_equal(array(state, "head_edges")[level], mask.attention.sum(axis=(2, 3)))
         np.testing.assert_array_equal(array(state, "mlp_edges")[level], mask.mlp.sum(axis=1))
         into_position = mask.attention.sum(axis=(1, 3)) + mask.attention_residual * 1 + mask.mlp * 1 + mask.mlp_residual
         np.testing.assert_array_equal(array(state, "layer_edges")[level], into_position.sum(axis=1))
         assert_shares(array(state, "strip_shares")[level], into_position, exists)
         assert_shares(array(state, "token_shares")[level], into_position.sum(axis=0), exists.sum(axis=0))
-    np.testing.assert_array_equal(array(state, "strip_n_edges"), array(state, "level_n_edges"))
+    np.testing.assert_array_equal(array(state, "strip_n_edges"), array(state, "count_n_edges"))
     np.testing.assert_array_equal(array(state, "layer_total"), array(state, "layer_edges")[-1])
     np.testing.assert_array_equal(array(state, "mlp_total"), array(state, "mlp_edges")[-1])
     np.testing.assert_array_equal(array(state, "head_total"), array(state, "head_edges")[-1][:, 0])
@@ -172,8 +172,9 @@ def test_a_strip_gives_up_levels_and_then_tokens(n_tokens: int, most: int) -> No
 
 
 def test_view_state_holds_the_prediction_of_every_level(tiny_trace: sw.STrace) -> None:
-    state = Session(tiny_trace).view_state()
     sweep = tiny_trace.sweep()
+    state = Session(tiny_trace).view_state()
+    assert not state["levels_follow"]
     for level, row in enumerate(sweep.top):
         for token in row:
             column = state["vocabulary_ids"].index(token.id)
@@ -274,6 +275,7 @@ def test_a_curve_says_from_where_on_the_top_token_lasts(tiny_trace: sw.STrace) -
 
 def test_curves_outlive_a_change_of_measure_alone(tiny_trace: sw.STrace) -> None:
     first = Session(tiny_trace)
+    first.sweep()
     drawn = first.compare(["l2", *BASELINES, "cosine"])
     second = other(first, importance="l2")
     names = [curve["name"] for curve in curves_after(drawn, first, second)]

@@ -114,6 +114,7 @@ function makeViewState({ layers, heads, tokens, levels, tokensPerCell: perCell =
       nucleus: encode("float32", rebuilt.map((amount) => (amount > 0.5 ? amount : 0))),
       probabilities: encode("float32", subgraphs.flat()),
       full_probabilities: encode("float32", full),
+      count_n_edges: encode("int32", sizes),
       head_edges: encode("int32", shares.flatMap((share) => lean.map((weight, index) => kept(share, weight, headTotal[Math.floor(index / heads)])))),
       mlp_edges: encode("int32", shares.flatMap((share) => mlpTotal.map((total, layer) => kept(share, 3.2 - (2.8 * layer) / layers, total)))),
       layer_edges: encode("int32", intoPositions.flatMap((counts) => grouped(counts, byLayer))),

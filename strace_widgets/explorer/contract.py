@@ -149,8 +149,8 @@ class Status(TypedDict):
     progress: Annotated[float, "0..1 while a trace is computed anew or refined"]
     kind: NotRequired[
         Annotated[
-            Literal["evaluate", "trace", "compare", "refine"],
-            "the request that the message is about; without one, the evaluation",
+            Literal["evaluate", "trace", "compare", "refine", "levels"],
+            "the request that the message is about; without one, the evaluation, or while it works any other",
         ]
     ]
     detail: NotRequired[
@@ -200,7 +200,7 @@ class EncodedArray(TypedDict):
 
 
 class Arrays(TypedDict):
-    """The numbers of K levels, J of them in the strip of C cells; V vocabulary tokens, L layers, S strongest edges."""
+    """Numbers of K levels, of edges at N sizes, J in the strip of C cells; V tokens, L layers, S strongest edges."""
 
     level_n_edges: Annotated[EncodedArray, "int32 [K]", "the sizes, ascending; the last is E"]
     total_variation: Annotated[EncodedArray, "float32 [K]", "error at each level"]
@@ -210,19 +210,24 @@ class Arrays(TypedDict):
     nucleus: Annotated[EncodedArray, "float32 [K]", "recovered nucleus, as a fraction; 0 for none"]
     probabilities: Annotated[EncodedArray, "float32 [K, V]", "of each vocabulary token at each level"]
     full_probabilities: Annotated[EncodedArray, "float32 [V]", "in the full model"]
-    head_edges: Annotated[EncodedArray, "int32 [K, L, H]", "edges of each head in the trace of each level"]
-    mlp_edges: Annotated[EncodedArray, "int32 [K, L]", "edges of each MLP"]
-    layer_edges: Annotated[EncodedArray, "int32 [K, L]", "attention, MLP and residual edges of each layer"]
+    count_n_edges: Annotated[
+        EncodedArray,
+        "int32 [N]",
+        "the sizes at which edges are counted, ascending; the last is E. Old files have none: they count at the levels",
+    ]
+    head_edges: Annotated[EncodedArray, "int32 [N, L, H]", "edges of each head in the trace of each of these sizes"]
+    mlp_edges: Annotated[EncodedArray, "int32 [N, L]", "edges of each MLP"]
+    layer_edges: Annotated[EncodedArray, "int32 [N, L]", "attention, MLP and residual edges of each layer"]
     head_total: Annotated[
         EncodedArray, "int32 [L]", "edges of one head in the whole graph; the last layer's heads have fewer"
     ]
     mlp_total: Annotated[EncodedArray, "int32 [L]", "edges of the MLP in the whole graph"]
     layer_total: Annotated[EncodedArray, "int32 [L]", "edges of the layer in the whole graph"]
-    strip_n_edges: Annotated[EncodedArray, "int32 [J]", "the levels of the strip, the first and the last among them"]
+    strip_n_edges: Annotated[EncodedArray, "int32 [J]", "the sizes of the strip, the first and the last among them"]
     strip_shares: Annotated[
         EncodedArray, "uint8 [J, L, C]", "share of the edges into a cell's tokens that are kept, in 255ths"
     ]
-    token_shares: Annotated[EncodedArray, "uint8 [K, T]", "the same for each token, over all layers"]
+    token_shares: Annotated[EncodedArray, "uint8 [N, T]", "the same for each token, over all layers"]
     strongest_source: Annotated[
         EncodedArray,
         "int32 [L, H + 1, S]",
@@ -264,13 +269,16 @@ class ViewState(Settings):
     vocabulary: Annotated[list[str], "the V texts of all leading tokens at any level, the full model's included"]
     vocabulary_ids: Annotated[list[int], "their ids"]
     landmarks: Annotated[list[Landmark], "those that are reached"]
+    levels_follow: NotRequired[
+        Annotated[bool, "whether more levels are to be computed; before the first, the whole graph is the only one"]
+    ]
     arrays: Annotated[Arrays, "the numbers"]
 
 
 class ExplorerState(TypedDict):
     """The traits that are kept the same on both sides."""
 
-    view_state: Annotated[ViewState | None, "Python, once a trace", "everything computed before the first drag"]
+    view_state: Annotated[ViewState | None, "Python, with a trace and its levels", "everything but exact results"]
     n_edges: Annotated[int, "both", "how many edges the person has chosen, 1..E: the slider's value"]
     toggles: Annotated[
         Toggles, "both", "the parts that are put in or taken out; one that is absent is *auto*, as the trace has it"

@@ -81,6 +81,12 @@ MESSAGES = {
     "evaluate": Message(
         Nothing, Nothing, "Tries the present state again, after an error; answered when it was taken up"
     ),
+    "levels": Message(
+        Nothing,
+        Nothing,
+        "Goes on with the levels where `levels_follow` and none is under way, after an error or a cancelling; answered "
+        "when it was taken up. With a trace they come by themselves, a few at a time: `view_state` is written anew",
+    ),
     "trace": Message(
         TraceQuestion,
         Nothing,
@@ -90,7 +96,7 @@ MESSAGES = {
         "emptied. What the session has kept is not computed again",
     ),
     "compare": Message(
-        CompareQuestion, Nothing, "Computes other measures and baselines at the levels' sizes into `curves`"
+        CompareQuestion, Nothing, "Computes other measures and baselines, each at its own levels, into `curves`"
     ),
     "refine": Message(
         RefineQuestion,
@@ -104,8 +110,8 @@ MESSAGES = {
     "cancel": Message(
         Nothing,
         Nothing,
-        "The `trace` and the `compare` under way end at their next step, and a `refine` with the best that it has "
-        "seen; no job on a server is waited for any longer",
+        "The `trace`, the `compare` and the `levels` under way end at their next step, and a `refine` with the best "
+        "that it has seen; no job on a server is waited for any longer",
     ),
     "code": Message(Nothing, Programs, "The programs for the present state"),
 }

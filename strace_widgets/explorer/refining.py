@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from .requests import Progress
     from .session import Session
 
-SWEEP_SHARE = 0.85
-"""How far the work is when the steps are done and the sweep begins."""
-
 
 @dataclass(eq=False)
 class Refining:
@@ -76,7 +73,7 @@ class Refining:
     # On the worker.
 
     def step(self, progress: Progress) -> None:
-        """Take the next step: the last one, after which it has ended, is a sweep of the best trace, if it is better.
+        """Take the next step; after the last one it has ended, with a session on the best trace, if it is better.
 
         Raises
         ------
@@ -89,7 +86,6 @@ class Refining:
         if not self.stopped and self._look(progress):
             return
         if self.improved and self.best is not None:
-            progress(f"running {len(self.best.standard_sizes())} subgraphs", SWEEP_SHARE)
             self.found = self.session.on(self._result(self.best), self.session.masks, self.session.whole)
         self.ended = True
 
@@ -97,14 +93,13 @@ class Refining:
         """Look at the next subgraphs; return whether another step follows."""
         total, done = n_steps(self.passes, self._taken) + 1, len(self.areas)
         if done < total:
-            progress(f"refining: step {done + 1} of {total}{self._so_far()}", SWEEP_SHARE * done / total)
+            progress(f"refining: step {done + 1} of {total}{self._so_far()}", done / total)
         try:
             best = next(self._steps, None)
         except Exception as reason:
             if not self.improved:
                 raise
-            # Where a server is waited for no longer, the sweep is a request of its own.
-            self.stopped = True
+            self.stopped = True  # a server is waited for no longer
             self.failure = None if isinstance(reason, CancelledError) else reason
             return True
         if best is None:

@@ -6,6 +6,7 @@ Nothing here knows of a widget: `strace_widgets.explorer.widget` shows a session
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -15,12 +16,13 @@ from ..cache import Cache
 from ..errors import ToggleError
 from ..graph.edges import size_of
 from ..graph.measures import MEASURES
-from ..graph.modes import CHOICES
+from ..graph.modes import CHOICES, Modes
 from ..graph.refining import PASSES, Refined, Refinement
 from ..graph.toggles import Toggles
 from ..model.text.prompts import ReadPrompt
-from ..results import criteria
+from ..results import adaptive_sweep, criteria
 from ..results.run import trace as trace_prompt
+from ..results.sweep import compare
 from . import view_state as view
 from .code_export import note, programs
 
@@ -127,6 +129,7 @@ class Session:
     masks: str = "all"
     # The trace may explain an earlier token of the whole prompt.
     _whole: ReadPrompt | None = None
+    _found: Sweep | None = field(default=None, repr=False)  # the levels that there are before all are
     evaluations: Cache[Subgraph, Evaluation] = field(default_factory=lambda: Cache(EVALUATIONS), repr=False)
     sessions: Cache[Settings, Session] = field(
         default_factory=lambda: Cache(KEPT, lambda session: session.n_bytes, KEPT_BYTES), repr=False
@@ -146,17 +149,55 @@ class Session:
         refined = replace(how, total_variation=()) if how else None
         return Settings(text, self.trace.importance, self.masks, position, origin.special_tokens, refined)
 
+    @property
+    def levels(self) -> Sweep:
+        """The levels that there are; before the first were run, that the whole graph is the model."""
+        found = self.trace.sweeps.get(self._modes) or self._found
+        if found is not None:
+            return found
+        trace, whole = self.trace, np.array([self.trace.n_edges])
+        return compare(trace.full_logits, trace.full_logits[None], [1.0], whole, whole, trace.model.decode)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all levels are there."""
+        return self._modes in self.trace.sweeps
+
+    @property
+    def settled(self) -> float:
+        """How much of the curve is known, 0 to 1."""
+        return adaptive_sweep.settled(self.trace.standard_sizes(), self._found) if self._found else float(self.complete)
+
+    def more_levels(self) -> None:
+        """Run the next round of levels, coarse to fine: see `strace_widgets.results.adaptive_sweep`."""
+        if self.complete:
+            return
+        self._found = next(adaptive_sweep.rounds(self.trace, self._modes, self._found))
+        if not adaptive_sweep.next_sizes(self.trace.standard_sizes(), self._found):
+            self.trace.sweeps[self._modes] = self._found
+
     def sweep(self) -> Sweep:
-        """Return the levels: the standard sizes under the session's masks mode."""
-        return self.trace.sweep(masks=self.masks)
+        """Return all levels; those that are not there yet are run."""
+        while not self.complete:
+            self.more_levels()
+        return self.levels
+
+    @property
+    def _modes(self) -> Modes:
+        return Modes(masks=self.masks)
+
+    @cached_property
+    def _counts(self) -> view.EdgeCounts:
+        return view.edge_counts(self.trace)
 
     def view_state(self) -> ViewState:
-        """Return what the views read before the first request."""
-        return view.view_state(self.trace, self.sweep(), self.settings.plain(), self.whole)
+        """Return what the views read before the first request, with the levels that there are."""
+        settings, whole = self.settings.plain(), self.whole
+        return view.view_state(self.trace, self.levels, settings, whole, self._counts, complete=self.complete)
 
     def start_size(self) -> int:
-        """Return the number of edges to open at: where the top token returns for good."""
-        return _lasting_top1(self.sweep()) or self.trace.n_edges
+        """Return the number of edges to open at: where the top token returns for good, by the levels that there are."""
+        return _lasting_top1(self.levels) or self.trace.n_edges
 
     def evaluate(self, n_edges: int, toggles: Mapping[str, str] | Toggles) -> Evaluation:
         """Return the exact result for one size and set of toggles, in the form that the views read.
@@ -169,6 +210,10 @@ class Session:
         toggles = self.trace.parsed(toggles)
         key = (n_edges, toggles)
         if key not in self.evaluations:
+            levels = self.levels
+            known = np.flatnonzero(levels.n_edges == n_edges)
+            if len(known) and not toggles:
+                return view.evaluation(levels, self.trace, {}, int(known[0]))
             sweep = self.trace.evaluate([size_of(n_edges, self.trace.n_edges)], toggles, masks=self.masks)
             self.evaluations[key] = view.evaluation(sweep, self.trace, toggles.plain())
         return self.evaluations[key]
@@ -205,14 +250,14 @@ class Session:
         if kept is not None:
             return kept
         if replace(settings, masks=self.masks) == self.settings:  # no weight depends on the mode
-            return self.on(self.trace, settings.masks, whole, progress)
+            return self.on(self.trace, settings.masks, whole)
         progress("weighing and ranking every edge", 0.1)
         seen = whole
         if position + 1 < len(token_ids):
             ids = token_ids[: position + 1]
             # What the tokenizer or the template puts behind the prompt comes after this token.
             seen = ReadPrompt(model.text(ids), ids, replace(whole.origin, generation_prompt="", end=""))
-        return self.on(self._traced(seen, settings), settings.masks, whole, progress)
+        return self.on(self._traced(seen, settings), settings.masks, whole)
 
     def _traced(self, prompt: ReadPrompt, settings: Settings) -> STrace:
         """Return the trace of a prompt by a measure; one that was refined is made as it was."""
@@ -228,12 +273,10 @@ class Session:
             trace = trace.refine(progress=False, **each.options())
         return trace
 
-    def on(self, trace: STrace, masks: str, whole: ReadPrompt, progress: Progress = lambda *_: None) -> Session:
+    def on(self, trace: STrace, masks: str, whole: ReadPrompt) -> Session:
         """Return a session on another trace, of a token of a whole prompt; both are kept to be returned to."""
         self.sessions[self.settings] = self
         session = Session(trace, masks, whole, sessions=self.sessions)
-        progress(f"running {len(trace.standard_sizes())} subgraphs", 0.4)
-        session.sweep()
         self.sessions[session.settings] = session
         return session
 
@@ -243,7 +286,7 @@ class Session:
         return 2 * sum(kind.nbytes for kind in self.trace.weights)  # four bytes an edge, both
 
     def compare(self, names: list[str], progress: Progress = lambda *_: None) -> list[Curve]:
-        """Return the curves of other measures and baselines at the levels' sizes, for one picture.
+        """Return the curves of other measures and baselines, each at its own standard sweep's sizes, for one picture.
 
         The sessions under those measures are kept, as `with_settings` keeps them.
 
@@ -252,23 +295,27 @@ class Session:
         ValueError
             When a name is neither a measure nor a baseline.
         """
-        curves, sizes = [], self.sweep().sizes
+        curves = []
         for done, name in enumerate(names):
             progress(f"running {name}", done / len(names))
             if name == "inverse":
-                drawn = curve(name, self.trace.evaluate(sizes, masks=self.masks, inverse=True))
+                drawn = curve(name, self.trace.sweep(masks=self.masks, inverse=True))
             elif name == "random":
-                drawn = curve(name, self.trace.random().evaluate(sizes, masks=self.masks))
+                drawn = curve(name, self.trace.random().sweep(masks=self.masks))
             else:
-                drawn = self.with_settings(replace(self.settings, importance=name, refined=None)).curve()
+                session = self.with_settings(replace(self.settings, importance=name, refined=None))
+                while not session.complete:
+                    progress(f"running {name}", done / len(names))
+                    session.more_levels()
+                drawn = session.curve()
             curves.append(drawn)
         return curves
 
     def curve(self) -> Curve:
-        """Return the levels as a curve among others."""
+        """Return the levels that there are as a curve among others."""
         settings = self.settings.plain()
         how: dict[str, Any] = {"refined": settings["refined"]} if "refined" in settings else {}
-        return cast("Curve", curve(settings["importance"], self.sweep()) | how)
+        return cast("Curve", curve(settings["importance"], self.levels) | how)
 
     def node(self, node: str) -> NodeDetails:
         """Return what one head (``"21.4"``) or MLP (``"21.mlp"``) does at full detail.
@@ -318,7 +365,7 @@ def curves_after(curves: list[Curve], before: Session, after: Session) -> list[C
         return []
     former = before.curve()
     others = [each for each in curves if each["name"] not in ("inverse", former["name"])]
-    if former["name"] == now.importance:  # refined further, or back
+    if former["name"] == now.importance or not before.complete:  # refined further, or back; or no curve yet
         return others
     if now.importance in (each["name"] for each in others):
         return [former if each["name"] == now.importance else each for each in others]

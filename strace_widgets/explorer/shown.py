@@ -27,6 +27,9 @@ class SessionView(Protocol):
 
     session: Session
 
+    def complete_levels(self) -> None:
+        """Run the levels that are not there yet."""
+
 
 Explored = STrace | SessionView
 
@@ -37,7 +40,7 @@ TOGGLED_A_PASS = 32
 
 
 def shown(item: Explored) -> dict[str, Any]:
-    """Return the state of an Explorer as it stands, or as it would open on a trace.
+    """Return the state of an Explorer as it stands, or as it would open on a trace, with all levels.
 
     Raises
     ------
@@ -48,9 +51,11 @@ def shown(item: Explored) -> dict[str, Any]:
         if item.replayed and item.saved_view:
             return {**DEFAULTS, **item.saved_view}
         session = Session(item)
+        session.sweep()
         return {**DEFAULTS, "view_state": session.view_state(), "n_edges": session.start_size()}
     if not hasattr(item, "view_state"):
         raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
+    item.complete_levels()
     names = ("view_state", "n_edges", "toggles", "evaluation", "evaluations", "refused", "curves", "history")
     state = {**DEFAULTS, **{name: getattr(item, name) for name in names}}
     return {**state, "curves": without_refining(state["curves"])}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -75,7 +75,30 @@ def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int
     }
 
 
-def view_state(trace: STrace, sweep: Sweep, settings: Settings, whole: ReadPrompt) -> ViewState:
+class EdgeCounts(NamedTuple):
+    """What the views read of a trace's edges, which no level changes: see `edge_counts`."""
+
+    tokens_per_cell: int
+    arrays: dict[str, Array]
+
+
+def edge_counts(trace: STrace) -> EdgeCounts:
+    """Count the edges at the standard sizes, and list the strongest of each node; that takes no forward pass."""
+    n_edges = trace.kept(trace.standard_sizes())
+    counts, position_edges = component_counts(trace.ranks, n_edges)
+    tokens_per_cell, strip = position_shares(position_edges, n_edges)
+    return EdgeCounts(tokens_per_cell, {"count_n_edges": n_edges, **counts, **strip, **strongest_edges(trace)})
+
+
+def view_state(
+    trace: STrace,
+    sweep: Sweep,
+    settings: Settings,
+    whole: ReadPrompt,
+    counts: EdgeCounts | None = None,
+    *,
+    complete: bool = True,
+) -> ViewState:
     """Return everything that the views need before the first request, arrays as little-endian bytes.
 
     Parameters
@@ -87,10 +110,13 @@ def view_state(trace: STrace, sweep: Sweep, settings: Settings, whole: ReadPromp
         ``prompt``, ``importance``, ``masks``, ``position`` and ``special_tokens``.
     whole : ReadPrompt
         The whole prompt; the trace explains its token at ``position`` and sees those before it.
+    counts : EdgeCounts, optional
+        Those of the trace, where they are known.
+    complete : bool
+        Whether these are all levels.
     """
+    tokens_per_cell, edges = counts or edge_counts(trace)
     vocabulary = sorted({token.id for row in (*sweep.top, trace.top) for token in row})
-    counts, position_edges = component_counts(trace.ranks, sweep.n_edges)
-    tokens_per_cell, strip = position_shares(position_edges, sweep.n_edges)
     arrays: dict[str, Array] = {
         "level_n_edges": sweep.n_edges,
         "total_variation": sweep.total_variation,
@@ -100,9 +126,7 @@ def view_state(trace: STrace, sweep: Sweep, settings: Settings, whole: ReadPromp
         "nucleus": sweep.nucleus,
         "probabilities": sweep.probabilities[:, vocabulary],
         "full_probabilities": sweep.full_probabilities[vocabulary],
-        **counts,
-        **strip,
-        **strongest_edges(trace),
+        **edges,
     }
     return {
         "version": VERSION,
@@ -122,7 +146,8 @@ def view_state(trace: STrace, sweep: Sweep, settings: Settings, whole: ReadPromp
         "full_entropy": trace.entropy,
         "vocabulary": [trace.model.decode(i) for i in vocabulary],
         "vocabulary_ids": vocabulary,
-        "landmarks": landmarks(sweep),
+        "landmarks": landmarks(sweep) if len(sweep) > 1 else [],  # the whole graph alone says nothing of smaller sizes
+        "levels_follow": not complete,
         "arrays": cast("Arrays", {name: encoded(array, DTYPES[name]) for name, array in arrays.items()}),
     }
 

@@ -19,11 +19,13 @@ from ..results.replay import NO_MODEL
 from . import session_file
 from .closing import bundled
 from .contract import DEFAULTS, DERIVED_DEFAULTS
+from .leaving import Leaving
 from .messages import Messages, detail, sentence
 from .refining import Refining, without_refining
 from .requests import RequestRunner, SupersededError
 from .session import Session, choices, curves_after, settings_of
 from .still import Still
+from .streaming import LevelStream
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from ..paths import AnyPath
     from ..results.strace import STrace
     from .contract import Evaluation
-    from .html_page import KnownToggles
     from .messages import Show, Work
     from .requests import Progress
 
@@ -43,7 +44,7 @@ READY: dict[str, Any] = START["status"]
 RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "history")
 
 
-class Explorer(Still):
+class Explorer(Leaving, Still):
     """The widget on one session.
 
     Parameters
@@ -110,9 +111,13 @@ class Explorer(Still):
         self.views: set[Widget] = set()
         self.closes_with_views = False
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
+        self._levels = LevelStream(
+            self._requests, lambda: self.session, self._show_levels, self._tell_levels, self._tell
+        )
         self._refining: Refining | None = None
         self._messages = self._answered_messages()
         start = saved.get("n_edges") or self.session.start_size()
+        self._opened = None if saved.get("n_edges") else start
         view_state = saved["view_state"] if trace.replayed and saved else self.session.view_state()
         super().__init__(
             n_edges=start,
@@ -128,6 +133,7 @@ class Explorer(Still):
         self.on_msg(lambda _, content, __: self._messages.hear(content))
         if session is None:
             self._evaluate()
+            self._levels.go_on()
             return
         try:
             self.load_session(session)
@@ -151,41 +157,6 @@ class Explorer(Still):
     def _shown(self) -> tuple[str, Explorer]:
         return "Explorer", self
 
-    @property
-    def trace(self) -> STrace:
-        """The trace that is shown."""
-        return self.session.trace
-
-    def save(self, path: AnyPath) -> Path:
-        """Write the trace, with what was tried on it, to one file that opens without a model; return its path.
-
-        See `strace_widgets.STrace.save`.
-
-        Parameters
-        ----------
-        path : str or Path
-        """
-        from ..results.trace_file import save_trace  # noqa: PLC0415 - only when asked
-        from .shown import encoded, shown  # noqa: PLC0415
-
-        return save_trace(self.trace, path, encoded(shown(self)))
-
-    def save_session(self, path: AnyPath) -> Path:
-        """Write what was done here, without the trace, to a small JSON file; return its path. See `load_session`.
-
-        Parameters
-        ----------
-        path : str or Path
-        """
-        saved = session_file.SavedSession(
-            model=self.trace.model.name,
-            settings=self.session.settings,
-            n_edges=self.n_edges,
-            toggles=self.toggles,
-            history=self.history,
-        )
-        return session_file.write(path, saved)
-
     def load_session(self, path: AnyPath) -> None:
         """Go on with a session that was saved; nothing changes when the file cannot be read.
 
@@ -202,24 +173,17 @@ class Explorer(Still):
         session = self.session.with_settings(saved.settings)
         self._show_session(session, saved.n_edges, saved.toggles, saved.history)
 
-    def code(self) -> dict[str, str]:
-        """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
-        return self.session.code(self.n_edges, self.toggles)
+    def complete_levels(self) -> None:
+        """Run the levels that are not there yet now, rather than while one looks: an exported page has no model."""
+        if self.live and not self.session.complete:
+            self.session.sweep()
+            self._show_levels()
+            self._levels.go_on()
+            self._rest()
 
-    def to_html(self, path: AnyPath, *, toggles: KnownToggles = None) -> Path:
-        """Write the Explorer as it stands as one page that needs no kernel and no network; return its path.
-
-        See `strace_widgets.to_html`.
-
-        Parameters
-        ----------
-        path : str or Path
-        toggles : {None, "single"}
-            As for `strace_widgets.to_html`.
-        """
-        from .html_page import to_html  # noqa: PLC0415 - only when asked
-
-        return to_html(self, path, toggles=toggles)
+    def _get_embed_state(self, drop_defaults: bool = False) -> Any:  # noqa: FBT001, FBT002 - as ipywidgets has it
+        self.complete_levels()
+        return super()._get_embed_state(drop_defaults)
 
     # The state on both sides.
 
@@ -276,7 +240,7 @@ class Explorer(Still):
             known = (found for found in self.evaluations if found["n_edges"] == self.n_edges)
             self.evaluation = next((found for found in known if found["toggles"] == self.toggles), self.evaluation)
             return
-        self.status = READY | {"state": "running"}
+        self.status = (self._levels.status or READY) | {"state": "running"}
         session, n_edges, toggles = self.session, self.n_edges, dict(self.toggles)
         self._requests.run(
             "evaluate",
@@ -289,9 +253,25 @@ class Explorer(Still):
         with self.hold_sync():
             self.set_trait("evaluation", evaluation)
             if self.status["state"] != "error":  # of another request, which is still to be read
-                self.status = READY
+                self._rest()
+
+    def _show_levels(self) -> None:
+        """Show the levels that there are; a size that nobody has chosen goes to where the top token returns."""
+        untouched = self.n_edges == self._opened and not self.toggles
+        with self.hold_sync():
+            self.set_trait("view_state", self.session.view_state())
+            if untouched:
+                self._opened = self.n_edges = self.session.start_size()
 
     # The status: how far requests are, and how they ended if there is no result.
+
+    def _rest(self, **about: Any) -> None:
+        """Say that a request has ended; levels may still be under way."""
+        self.status = self._levels.status or READY | about
+
+    def _tell_levels(self) -> None:
+        if self.status["state"] != "error":  # what failed is said until something succeeds
+            self._rest()
 
     def _show_progress(self, message: str, progress: float) -> None:
         self.status = {"state": "running", "message": message, "progress": progress}
@@ -319,6 +299,7 @@ class Explorer(Still):
                 # What came before the greeting may have found nobody there.
                 "hello": lambda _: self.send_state(["status", "evaluation"]),
                 "evaluate": lambda _: self._evaluate(),
+                "levels": lambda _: self._more_levels(),
                 "node": lambda content: self.session.node(content["node"]),
                 "code": lambda _: self.code() | {"note": self.session.code_note()},
                 "cancel": lambda _: self._cancel(),
@@ -331,7 +312,11 @@ class Explorer(Still):
         self._requests.stop_waiting("evaluate", "refine")
         if self._refining:
             self._refining.stopped = True
-        self._requests.cancel("trace", "compare", *([] if self._refining else ["refine"]))
+        self._requests.cancel("trace", "compare", "levels", *([] if self._refining else ["refine"]))
+
+    def _more_levels(self) -> None:
+        self.status = READY
+        self._levels.go_on()
 
     def _trace(self, content: dict[str, Any], progress: Progress) -> Show:
         session = self.session.with_settings(settings_of(content["settings"]), progress)
@@ -351,7 +336,7 @@ class Explorer(Still):
                 self.curves = refining.drawn(self.curves)
                 return partial(self._refined, refining)
             self._end_refining()
-            self.status = READY | {"message": refining.outcome}
+            self._rest(message=refining.outcome)
             if shown := refining.found if same else self.session:
                 self._show_session(shown, self.n_edges, self.toggles, None)
             if refining.failure:
@@ -369,8 +354,9 @@ class Explorer(Still):
         curves = session.compare(list(content["names"]), progress)
 
         def show() -> None:
-            self.curves = curves if session is self.session else self.curves
-            self.status = READY
+            if session is self.session:
+                self.curves = curves
+            self._rest()
 
         return show
 
@@ -379,8 +365,9 @@ class Explorer(Still):
     ) -> None:
         """Replace the session; sizes and toggles that the new graph does not have are left behind."""
         anew = session is not self.session
+        opened = None
         if n_edges is None or not 1 <= n_edges <= session.trace.n_edges:
-            n_edges = session.start_size()
+            n_edges = opened = session.start_size()
         toggles = session.trace.parsed(toggles).plain()
         view_state = session.view_state() if anew else self.view_state
         curves = curves_after(self.curves, self.session, session)
@@ -392,7 +379,9 @@ class Explorer(Still):
                 self.set_trait("evaluation", None)
             self.set_trait("toggles", toggles)
             self.n_edges = n_edges
+            self._opened = opened
             self.size = size_of(n_edges, session.trace.n_edges)
             if history is not None:
                 self.history = history
         self._evaluate()
+        self._levels.go_on()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .order import Order, SavedOrder
 
 LEVELS = 48
-"""How many sizes the standard sweep computes at most."""
+"""How many sizes the standard sweep chooses from, at most."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -116,6 +116,6 @@ class RankedGraph:
         return edges_kept(size, self.n_edges) > min(int(kind.min()) for kind in into_first_layer)
 
     def standard_sizes(self) -> list[float]:
-        """Return the sizes of the standard sweep, evenly spaced on a log scale from one edge to all."""
+        """Return the sizes from which the standard sweep chooses, evenly spaced on a log scale from one edge to all."""
         kept = np.unique(np.geomspace(1, self.n_edges, LEVELS).round().astype(int))
         return [size_of(int(n), self.n_edges) for n in kept]

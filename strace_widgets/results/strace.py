@@ -20,6 +20,7 @@ from ..graph.ranking import rank_randomly
 from ..graph.refining import PASSES, Refined
 from ..model.text.prompts import Origin
 from . import criteria, metrics
+from .adaptive_sweep import rounds
 from .display import html_table
 from .replay import ReplayModel, check_same, warn_of_another_model
 from .sweep import Sweep, TopToken, compare, top_tokens
@@ -199,7 +200,7 @@ class STrace(RankedGraph):
         Parameters
         ----------
         sizes, toggles, **modes
-            As for `evaluate`; without sizes, those of the standard sweep.
+            As for `evaluate`; without sizes, all from which the standard sweep chooses.
         """
         from .jobs import submit_sweep  # noqa: PLC0415 - jobs are above the trace
 
@@ -212,7 +213,7 @@ class STrace(RankedGraph):
         Parameters
         ----------
         sizes : floats in (0, 1], optional
-            Those of the standard sweep without.
+            Without, all from which the standard sweep chooses.
         **modes
             As for `evaluate`.
         """
@@ -263,18 +264,17 @@ class STrace(RankedGraph):
         return replace(drawn, probing=None, refined=None)
 
     def sweep(self, **modes: Any) -> Sweep:
-        """Return the results at the standard sizes; computed once for each combination of modes.
+        """Return the results at those standard sizes that say something; computed once for each combination of modes.
 
         Parameters
         ----------
         **modes
-            As for `evaluate`.
+            As for `evaluate`. `strace_widgets.results.adaptive_sweep` says which sizes; studies give theirs instead.
         """
         chosen = modes_of(**modes)
-        found = self.sweeps.get(chosen)
-        if found is None:
-            found = self.sweeps[chosen] = self.evaluate(self.standard_sizes(), **modes)
-        return found
+        if chosen not in self.sweeps:
+            *_, self.sweeps[chosen] = rounds(self, chosen)
+        return self.sweeps[chosen]
 
     @property
     def replayed(self) -> bool:
@@ -310,7 +310,7 @@ class STrace(RankedGraph):
     ) -> float:
         """Return the necessary computation: the smallest s from which on every criterion given holds.
 
-        "From which on" is judged at the standard sizes, then at some more between the last that fails and the first
+        "From which on" is judged at those of `sweep`, then at some more between the last that fails and the first
         that lasts. A trace that was loaded from a file is judged at its saved sizes only.
 
         Parameters

@@ -219,6 +219,18 @@ class Sweep:
         return metrics.area(self.sizes, self.total_variation, axis, lower, upper)
 
 
+def joined(first: Sweep, second: Sweep) -> Sweep:
+    """Return two sweeps of the same trace as one, a row a size, by ascending size; of a size in both, the first's."""
+    n_edges = np.concatenate([first.n_edges, second.n_edges])
+    _, rows = np.unique(n_edges, return_index=True)
+    per_row = {
+        column.name: np.concatenate([value, getattr(second, column.name)])
+        for column in fields(first)
+        if isinstance(value := getattr(first, column.name), np.ndarray) and column.name != "full_probabilities"
+    }
+    return replace(first, top=first.top + second.top, **per_row).rows(rows.tolist())
+
+
 def compare(
     full_logits: Array,
     logits: Array,

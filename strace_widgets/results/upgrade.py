@@ -18,6 +18,7 @@ def view(saved: dict[str, Any]) -> dict[str, Any]:
     """Return the state of an Explorer."""
     bundle = saved["bundle"]
     arrays = bundle["arrays"] | {"nucleus": _fractions(bundle["arrays"]["nucleus"])}
+    arrays["count_n_edges"] = arrays["level_n_edges"]
     return {name: value for name, value in saved.items() if name != "bundle"} | {
         "view_state": bundle | {"version": 2, "arrays": arrays},
         "evaluation": saved["evaluation"] and _evaluation(saved["evaluation"]),

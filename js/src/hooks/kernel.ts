@@ -72,6 +72,7 @@ export function missing(model: ExplorerModel): string {
 export const patience: Record<Kind, number> = {
   hello: greetingPatience,
   evaluate: 30_000,
+  levels: 30_000,
   trace: 180_000,
   compare: 180_000,
   refine: 180_000,

@@ -2,7 +2,7 @@ import { useRef } from "preact/hooks";
 import type { SizeHandle } from "./store";
 
 /** Handlers for the curve's element: the size follows the pointer, and is written to the model once it is released. */
-export function useSizeDrag(size: SizeHandle, sizeAt: (clientX: number) => number) {
+export function useSizeDrag(size: SizeHandle, sizeAt: (clientX: number) => number, enabled = true) {
   const pointer = useRef({ x: 0, frame: 0, held: false });
   const follow = () => {
     pointer.current.frame = 0;
@@ -17,7 +17,7 @@ export function useSizeDrag(size: SizeHandle, sizeAt: (clientX: number) => numbe
   };
   return {
     onPointerDown(event: PointerEvent) {
-      if (event.button !== 0) return;
+      if (event.button !== 0 || !enabled) return;
       const plot = event.currentTarget as HTMLElement;
       event.preventDefault(); // no text selection; the slider takes the focus instead, so that the keys go on from here
       plot.querySelector("input")?.focus({ preventScroll: true });

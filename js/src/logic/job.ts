@@ -1,5 +1,5 @@
 // A job on a server in words, and how long it has been where it is.
-import type { Job } from "../protocol/types";
+import type { Job, Status } from "../protocol/types";
 
 const stages: Record<string, string> = {
   received: "received",
@@ -12,6 +12,9 @@ const stages: Record<string, string> = {
 };
 
 export const stageName = ({ stage }: Job): string => stages[stage] ?? stage;
+
+/** Whether the levels are on their way, a few at a time, while all else can go on. */
+export const comingLevels = ({ state, kind }: Status): boolean => state === "running" && kind === "levels";
 
 /** "7 s", "2 min 05 s", "1 h 04 min". */
 export function formatWait(seconds: number): string {

@@ -1,5 +1,6 @@
 // What holds at a size: the computed levels, and between two of them a straight line in log(edges).
 import { bisectRight, leastIndex, range } from "d3-array";
+import type { ViewState } from "../protocol/types";
 
 /** Where a size lies among the levels: `mix` is 0 on the lower level and grows to 1 at the upper one. */
 export interface LevelPosition {
@@ -18,6 +19,9 @@ export function locate(levels: Int32Array, nEdges: number): LevelPosition {
   const mix = Math.log(nEdges / levels[lower]) / Math.log(levels[upper] / levels[lower]);
   return { lower, upper, mix };
 }
+
+/** Before the first levels were run, the whole graph is the only one: then no size can be read. */
+export const haveLevels = ({ arrays }: ViewState): boolean => arrays.level_n_edges.length > 1;
 
 /** True where the numbers of a level hold as they are. */
 export const isComputed = (levels: Int32Array, nEdges: number): boolean => levels[locate(levels, nEdges).lower] === nEdges;

@@ -1,7 +1,7 @@
 // The prediction to show: an exact evaluation where there is one, the levels otherwise, and which of the two it is.
 import { sum } from "d3-array";
 import type { Evaluation, Prediction, Toggles, TopToken, ViewState } from "../protocol/types";
-import { isComputed, largest, leading, locate, rowAt, valueAt } from "./levels";
+import { haveLevels, isComputed, largest, leading, locate, rowAt, valueAt } from "./levels";
 import { sameToggles } from "./toggles";
 
 export type ReadingState = "exact" | "interpolated" | "stale";
@@ -29,7 +29,8 @@ export function read(viewState: ViewState, nEdges: number, toggles: Toggles, eva
   // Toggled, and not answered yet: the last numbers stay, and say that they are old.
   if (toggled && evaluation) return shown(viewState, evaluation, evaluation.n_edges, "stale");
   const computed = isComputed(viewState.arrays.level_n_edges, nEdges) ? "exact" : "interpolated";
-  return shown(viewState, predictionAt(viewState, nEdges), nEdges, toggled ? "stale" : computed);
+  const unknown = toggled || (computed === "interpolated" && !haveLevels(viewState));
+  return shown(viewState, predictionAt(viewState, nEdges), nEdges, unknown ? "stale" : computed);
 }
 
 const shown = (viewState: ViewState, prediction: Prediction, nEdges: number, state: ReadingState): Reading => ({

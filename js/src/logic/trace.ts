@@ -17,7 +17,7 @@ export const stripCells = ({ n_tokens, tokens_per_cell }: ViewState): number => 
 
 export function traceAt(viewState: ViewState, nEdges: number): Trace {
   const { arrays, n_layers, n_heads } = viewState;
-  const position = locate(arrays.level_n_edges, nEdges);
+  const position = locate(arrays.count_n_edges, nEdges);
   return {
     nEdges,
     headEdges: countsAt(arrays.head_edges, position, n_layers * n_heads),
@@ -32,13 +32,13 @@ const inPercent = (part: number): number => Math.round(100 * part) / 100;
 
 /** Each layer's share of its edges in the trace. */
 export function layerShares({ arrays, n_layers }: ViewState, { nEdges }: Trace): number[] {
-  const edges = countsAt(arrays.layer_edges, locate(arrays.level_n_edges, nEdges), n_layers);
+  const edges = countsAt(arrays.layer_edges, locate(arrays.count_n_edges, nEdges), n_layers);
   return Array.from(edges, (count, layer) => inPercent(share(count, arrays.layer_total[layer])));
 }
 
 /** Each token's share of the edges into its positions. */
 export function tokenShares({ arrays, n_tokens }: ViewState, { nEdges }: Trace): number[] {
-  return Array.from(countsAt(arrays.token_shares, locate(arrays.level_n_edges, nEdges), n_tokens), (part) => inPercent(part / 255));
+  return Array.from(countsAt(arrays.token_shares, locate(arrays.count_n_edges, nEdges), n_tokens), (part) => inPercent(part / 255));
 }
 
 /** A head or an MLP: how much of it is in the trace, and its toggle. */

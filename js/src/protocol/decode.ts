@@ -16,5 +16,6 @@ export function decodeArray({ dtype, data }: EncodedArray): Int32Array | Float32
 export function decodeViewState(encoded: EncodedViewState | null): ViewState | null {
   if (!encoded?.arrays) return null;
   const decoded = Object.entries(encoded.arrays).map(([name, array]) => [name, decodeArray(array)]);
-  return { ...encoded, arrays: Object.fromEntries(decoded) as Arrays };
+  const arrays = Object.fromEntries(decoded) as Arrays;
+  return { ...encoded, arrays: { ...arrays, count_n_edges: arrays.count_n_edges ?? arrays.level_n_edges } };
 }

@@ -73,12 +73,17 @@ export interface Questions {
   /** Tries the present state again, after an error; answered when it was taken up. */
   evaluate: Nothing;
   /**
+   * Goes on with the levels where `levels_follow` and none is under way, after an error or a cancelling; answered when it was taken up.
+   * With a trace they come by themselves, a few at a time: `view_state` is written anew.
+   */
+  levels: Nothing;
+  /**
    * Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the present size and toggles
    * where the graph is the same: under another measure or mode. Where only the measure is another, `curves` keeps what still holds, and the
    * former measure's takes the new one's place; else it is emptied. What the session has kept is not computed again.
    */
   trace: TraceQuestion;
-  /** Computes other measures and baselines at the levels' sizes into `curves`. */
+  /** Computes other measures and baselines, each at its own levels, into `curves`. */
   compare: CompareQuestion;
   /**
    * Goes on from the present trace, under the present masks mode. Each improvement is written into `curves` as `refining`; at the end, or
@@ -89,8 +94,8 @@ export interface Questions {
   /** Answered at once, also while the model runs. */
   node: NodeQuestion;
   /**
-   * The `trace` and the `compare` under way end at their next step, and a `refine` with the best that it has seen; no job on a server is
-   * waited for any longer.
+   * The `trace`, the `compare` and the `levels` under way end at their next step, and a `refine` with the best that it has seen; no job on
+   * a server is waited for any longer.
    */
   cancel: Nothing;
   /** The programs for the present state. */
@@ -101,6 +106,7 @@ export interface Questions {
 export interface Answers {
   hello: Nothing;
   evaluate: Nothing;
+  levels: Nothing;
   trace: Nothing;
   compare: Nothing;
   refine: Nothing;

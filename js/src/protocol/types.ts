@@ -152,8 +152,8 @@ export interface Status {
   message: string;
   /** 0..1 while a trace is computed anew or refined. */
   progress: number;
-  /** The request that the message is about; without one, the evaluation. */
-  kind?: "evaluate" | "trace" | "compare" | "refine";
+  /** The request that the message is about; without one, the evaluation, or while it works any other. */
+  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels";
   /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
   detail?: string;
   /** While a job on a server is waited for. */
@@ -202,7 +202,7 @@ export interface EncodedArray {
   data: DataView | ArrayBuffer | Uint8Array | string;
 }
 
-/** The numbers of K levels, J of them in the strip of C cells; V vocabulary tokens, L layers, S strongest edges. */
+/** Numbers of K levels, of edges at N sizes, J in the strip of C cells; V tokens, L layers, S strongest edges. */
 export interface Arrays {
   /** int32 [K]: the sizes, ascending; the last is E. */
   level_n_edges: Int32Array;
@@ -220,11 +220,13 @@ export interface Arrays {
   probabilities: Float32Array;
   /** float32 [V]: in the full model. */
   full_probabilities: Float32Array;
-  /** int32 [K, L, H]: edges of each head in the trace of each level. */
+  /** int32 [N]: the sizes at which edges are counted, ascending; the last is E. Old files have none: they count at the levels. */
+  count_n_edges: Int32Array;
+  /** int32 [N, L, H]: edges of each head in the trace of each of these sizes. */
   head_edges: Int32Array;
-  /** int32 [K, L]: edges of each MLP. */
+  /** int32 [N, L]: edges of each MLP. */
   mlp_edges: Int32Array;
-  /** int32 [K, L]: attention, MLP and residual edges of each layer. */
+  /** int32 [N, L]: attention, MLP and residual edges of each layer. */
   layer_edges: Int32Array;
   /** int32 [L]: edges of one head in the whole graph; the last layer's heads have fewer. */
   head_total: Int32Array;
@@ -232,11 +234,11 @@ export interface Arrays {
   mlp_total: Int32Array;
   /** int32 [L]: edges of the layer in the whole graph. */
   layer_total: Int32Array;
-  /** int32 [J]: the levels of the strip, the first and the last among them. */
+  /** int32 [J]: the sizes of the strip, the first and the last among them. */
   strip_n_edges: Int32Array;
   /** uint8 [J, L, C]: share of the edges into a cell's tokens that are kept, in 255ths. */
   strip_shares: Uint8Array;
-  /** uint8 [K, T]: the same for each token, over all layers. */
+  /** uint8 [N, T]: the same for each token, over all layers. */
   token_shares: Uint8Array;
   /** int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1 pads. */
   strongest_source: Int32Array;
@@ -284,6 +286,8 @@ export interface EncodedViewState extends Settings {
   vocabulary_ids: number[];
   /** Those that are reached. */
   landmarks: Landmark[];
+  /** Whether more levels are to be computed; before the first, the whole graph is the only one. */
+  levels_follow?: boolean;
   /** The numbers. */
   arrays: EncodedArrays;
 }
@@ -295,7 +299,7 @@ export interface ViewState extends Omit<EncodedViewState, "arrays"> {
 
 /** The traits that are kept the same on both sides. */
 export interface ExplorerState {
-  /** Everything computed before the first drag. */
+  /** Everything but exact results. */
   view_state: EncodedViewState | null;
   /** How many edges the person has chosen, 1..E: the slider's value. */
   n_edges: number;

@@ -6,6 +6,7 @@ import { useAnnouncement } from "../hooks/useAnnouncement";
 import { useFocusedNode } from "../hooks/useFocusedNode";
 import { useHistory } from "../hooks/useHistory";
 import { useTour } from "../hooks/useTour";
+import { comingLevels } from "../logic/job";
 import { sessionFile } from "../logic/sessionFile";
 import { measureName, settingsOf } from "../logic/settings";
 import type { Step } from "../protocol/types";
@@ -30,7 +31,7 @@ export function Card(props: ViewProps) {
   const { model, viewState, conversation } = props;
   const { size, toggles, live, toggleable, kernel } = props.shown;
   const tracing = conversation.asking === "trace";
-  const history = useHistory(model, tracing);
+  const history = useHistory(model, tracing || comingLevels(props.status));
   const tour = useTour(kernel);
 
   // What is on screen belongs to the last trace, while another one is computed.

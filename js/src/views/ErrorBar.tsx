@@ -4,7 +4,7 @@ import type { Status } from "../protocol/types";
 import type { ViewProps } from "./props";
 
 /** What did not happen; all that is on screen stays as it was. */
-const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", trace: "Not traced.", compare: "Not drawn.", refine: "Not refined.", code: "No code." };
+const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", levels: "No further levels.", trace: "Not traced.", compare: "Not drawn.", refine: "Not refined.", code: "No code." };
 
 type Props = Pick<ViewProps, "status" | "conversation"> & Partial<Pick<ViewProps, "shown">>;
 
@@ -14,7 +14,7 @@ export function ErrorBar({ status, conversation, shown: view }: Props) {
   const failed = status.state === "error";
   const evaluate = () => void request("evaluate", {});
   const refused: Failure | null = view?.refused ? { kind: "evaluate", sentence: view.refused } : null;
-  const shown = failure ?? (failed ? failureOf(status, evaluate) : refused);
+  const shown = failure ?? (failed ? failureOf(status, (kind) => void request(kind, {})) : refused);
   if (!shown) return null;
   const { kind, sentence, detail, again } = shown;
   const dismiss = () => {
@@ -48,6 +48,6 @@ export function ErrorBar({ status, conversation, shown: view }: Props) {
   );
 }
 
-function failureOf({ kind = "evaluate", message, detail }: Status, evaluate: () => void): Failure {
-  return { kind, sentence: message, detail, again: kind === "evaluate" ? evaluate : undefined };
+function failureOf({ kind = "evaluate", message, detail }: Status, ask: (kind: "evaluate" | "levels") => void): Failure {
+  return { kind, sentence: message, detail, again: kind === "evaluate" || kind === "levels" ? () => ask(kind) : undefined };
 }

@@ -6,7 +6,7 @@ import { SizeCurve } from "./SizeCurve";
 
 /** The slider on its curve among those of other measures; with a kernel, a way to draw more and to switch. */
 export function MeasuredCurve(props: ViewProps) {
-  const { model, shown, conversation } = props;
+  const { model, viewState, shown, status, conversation } = props;
   const { curves, live } = shown;
   const choices = useTrait(model, "choices");
   const { measure } = travel(model, conversation, live);
@@ -15,7 +15,16 @@ export function MeasuredCurve(props: ViewProps) {
       {...props}
       curves={curves}
       onMeasure={live ? ({ name, refined }) => measure(name, refined) : undefined}
-      tools={live && <CompareMeasures {...props} choices={choices} curves={curves} />}
+      tools={live && (
+        <>
+          {viewState.levels_follow && status.state !== "running" && (
+            <button type="button" class="sw-button" data-testid="more-levels" onClick={() => void conversation.request("levels", {})}>
+              Go on with the curve
+            </button>
+          )}
+          <CompareMeasures {...props} choices={choices} curves={curves} />
+        </>
+      )}
     />
   );
 }

@@ -1,5 +1,5 @@
 import { useRef, useState } from "preact/hooks";
-import { stageName } from "../logic/job";
+import { comingLevels, stageName } from "../logic/job";
 import { byMeasure, maskedName, maskName, measureName, settingsOf, withPresent } from "../logic/settings";
 import type { Choices, Settings, Status, ViewState } from "../protocol/types";
 import { RefineChoice } from "./RefineChoice";
@@ -33,8 +33,9 @@ export function SettingsBar({ viewState, choices, status, live, doing, onSetting
     );
   }
   const working = doing !== null || stage !== "";
+  const busy = working && !(doing === null && comingLevels(status)); // levels are no reason to wait for them
   const shownStage = stage || doing || "tracing";
-  const change = (changed: Settings) => !working && onSettings(changed);
+  const change = (changed: Settings) => !busy && onSettings(changed);
   const cancel = () => {
     onCancel();
     bar.current?.querySelector("select")?.focus(); // the button, which rests now, does not take the focus with it
@@ -52,7 +53,7 @@ export function SettingsBar({ viewState, choices, status, live, doing, onSetting
           title={viewState.refined && measureName(viewState)}
           onChoose={(importance) => change(byMeasure(settings, importance))}
         />
-        <RefineChoice refined={viewState.importance === "refined"} onRefine={(passes) => !working && onRefine(passes)} />
+        <RefineChoice refined={viewState.importance === "refined"} onRefine={(passes) => !busy && onRefine(passes)} />
         <Choice
           id="masks"
           word="masks"

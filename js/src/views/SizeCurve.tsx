@@ -4,7 +4,7 @@ import { usePlot } from "../hooks/usePlot";
 import { useSizeDrag } from "../hooks/useSizeDrag";
 import { useWidth } from "../hooks/useWidth";
 import { curveName, errorAt } from "../logic/curves";
-import { locate, valueAt } from "../logic/levels";
+import { haveLevels, locate, valueAt } from "../logic/levels";
 import { plotHeight, plotMargin, toY } from "../logic/plot";
 import { formatCount, formatDistance, formatSize } from "../logic/scales";
 import type { Curve, ViewState } from "../protocol/types";
@@ -24,18 +24,20 @@ interface Props extends Pick<ViewProps, "viewState" | "shown"> {
   tools?: ComponentChildren;
 }
 
-const caption = "Error against size: drag the line";
+const dragged = "Error against size: drag the line";
+const awaited = "Error against size: its first levels are on their way";
 
 /** Error against size: the curve is the slider. */
 export function SizeCurve({ viewState, shown, curves, onMeasure, tools }: Props) {
   const { size, reading, toggled } = shown;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
+  const caption = haveLevels(viewState) ? dragged : awaited;
   const plot = usePlot(viewState, outerWidth, caption);
   const { width, top, scale } = plot;
   const drag = useSizeDrag(size, (clientX) => {
     const left = (ref.current?.getBoundingClientRect().left ?? 0) + plotMargin.left;
     return Math.round(scale.invert(clientX - left));
-  });
+  }, haveLevels(viewState));
 
   // An exact error may lie off the line between two levels; one with toggles does not belong to the line at all.
   const onLine = (nEdges: number) => valueAt(viewState.arrays.total_variation, locate(viewState.arrays.level_n_edges, nEdges));
@@ -45,7 +47,7 @@ export function SizeCurve({ viewState, shown, curves, onMeasure, tools }: Props)
     `total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${reading.state}`;
 
   // The same elements again cost nothing: in a drag only the handle moves.
-  const picture = useMemo(() => <CurvePicture plot={plot} nEdges={viewState.n_edges} caption={caption} />, [plot, viewState]);
+  const picture = useMemo(() => <CurvePicture plot={plot} nEdges={viewState.n_edges} caption={caption} />, [plot, viewState, caption]);
   const data = useMemo(() => ({ viewState, curves }), [viewState, curves]);
   const [emphasised, setEmphasised] = useState<number | null>(null);
   const own = { totalVariation, exact: reading.state === "exact" && !toggled };

@@ -1,5 +1,5 @@
 import type { SizeHandle } from "../hooks/store";
-import { neighbouringLevel } from "../logic/levels";
+import { haveLevels, neighbouringLevel } from "../logic/levels";
 import type { ViewState } from "../protocol/types";
 
 interface Props {
@@ -58,6 +58,7 @@ export function SizeSlider({ viewState, size, valueText }: Props) {
       min={0}
       max={steps}
       value={value}
+      disabled={!haveLevels(viewState)}
       onKeyDown={pressKey}
       onInput={slide}
       onBlur={size.commit}

@@ -1,0 +1,83 @@
+"""What an Explorer leaves behind: files of the trace and of the session, programs, a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import session_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..paths import AnyPath
+    from ..results.strace import STrace
+    from .html_page import KnownToggles
+    from .session import Session
+
+
+class Leaving:
+    """The part of `strace_widgets.explorer.widget.Explorer` that writes what it shows."""
+
+    session: Session
+    view_state: Any
+    n_edges: Any
+    toggles: Any
+    history: Any
+
+    @property
+    def trace(self) -> STrace:
+        """The trace that is shown."""
+        return self.session.trace
+
+    def complete_levels(self) -> None:
+        """Run the levels that are not there yet."""
+        raise NotImplementedError
+
+    def save(self, path: AnyPath) -> Path:
+        """Write the trace, with what was tried on it, to one file that opens without a model; return its path.
+
+        See `strace_widgets.STrace.save`.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
+        from ..results.trace_file import save_trace  # noqa: PLC0415 - only when asked
+        from .shown import encoded, shown  # noqa: PLC0415
+
+        return save_trace(self.trace, path, encoded(shown(self)))
+
+    def save_session(self, path: AnyPath) -> Path:
+        """Write what was done here, without the trace, to a small JSON file; return its path. See `load_session`.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
+        saved = session_file.SavedSession(
+            model=self.trace.model.name,
+            settings=self.session.settings,
+            n_edges=self.n_edges,
+            toggles=self.toggles,
+            history=self.history,
+        )
+        return session_file.write(path, saved)
+
+    def code(self) -> dict[str, str]:
+        """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""
+        return self.session.code(self.n_edges, self.toggles)
+
+    def to_html(self, path: AnyPath, *, toggles: KnownToggles = None) -> Path:
+        """Write the Explorer as it stands as one page that needs no kernel and no network; return its path.
+
+        See `strace_widgets.to_html`.
+
+        Parameters
+        ----------
+        path : str or Path
+        toggles : {None, "single"}
+            As for `strace_widgets.to_html`.
+        """
+        from .html_page import to_html  # noqa: PLC0415 - only when asked
+
+        return to_html(self, path, toggles=toggles)
