@@ -156,6 +156,7 @@ def recording(tiny: Any) -> Recording:
     """The tiny model's trace, with exact results for every switching of two nodes and of one layer."""
     trace = sw.trace(tiny, PROMPT)
     session = Session(trace)
+    session.sweep()
     start = session.start_size()
     states = ("auto", "off", "on")
     pairs = [

@@ -114,8 +114,7 @@ def test_both_lines_are_named_and_the_one_pointed_at_stands_out(
     assert line.evaluate("line => getComputedStyle(line).strokeDasharray") != "none"
     legend = live.get_by_test_id("curve-legend").locator("li")
     (curve,) = explorer.curves
-    level = curve["n_edges"].index(explorer.n_edges)
-    errors = explorer.trace.sweep().total_variation[level], curve["total_variation"][level]
+    errors = explorer.total_variation, curve["total_variation"][curve["n_edges"].index(explorer.n_edges)]
     for entry, error in zip(legend.all(), errors, strict=True):
         expect(entry).to_contain_text(f"TV {error:.3f}")
         expect(entry).to_contain_text("top-1 returns at")

@@ -276,7 +276,7 @@ def test_a_reloaded_page_is_alive_again_and_linked_widgets_follow(browser: Brows
 
 
 def test_a_saved_notebook_reopened_without_its_kernel_shows_the_last_state(browser: Browser, tmp_path: Path) -> None:
-    write_notebook(tmp_path / "saved.ipynb", MAKE + "explorer.size = 0.7\nexplorer")
+    write_notebook(tmp_path / "saved.ipynb", MAKE + "explorer.complete_levels()\nexplorer.size = 0.7\nexplorer")
     notebook = nbformat.read(tmp_path / "saved.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=120, store_widget_state=True).execute()
     nbformat.write(notebook, tmp_path / "saved.ipynb")

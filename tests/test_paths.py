@@ -62,9 +62,9 @@ def opened(explorer: sw.Explorer) -> None:
 WRITERS: dict[str, Callable[[Given, Any], Any]] = {
     "results.strace.STrace.save:path": lambda given, path: given.trace.save(path),
     "results.strace.STrace.to_html:path": lambda given, path: given.trace.to_html(path),
-    "explorer.widget.Explorer.save:path": lambda given, path: given.explored(lambda it: it.save(path)),
-    "explorer.widget.Explorer.save_session:path": lambda given, path: given.explored(lambda it: it.save_session(path)),
-    "explorer.widget.Explorer.to_html:path": lambda given, path: given.explored(lambda it: it.to_html(path)),
+    "explorer.leaving.Leaving.save:path": lambda given, path: given.explored(lambda it: it.save(path)),
+    "explorer.leaving.Leaving.save_session:path": lambda given, path: given.explored(lambda it: it.save_session(path)),
+    "explorer.leaving.Leaving.to_html:path": lambda given, path: given.explored(lambda it: it.to_html(path)),
     "explorer.html_page.to_html:path": lambda given, path: sw.to_html([given.trace, "# Text"], path),
     "results.jobs.Job.save:path": lambda given, path: sw.submit(given.remote, PROMPT).save(path),
     "studies.run.study:folder": lambda given, path: given.study(path).folder,
@@ -337,7 +337,7 @@ def test_a_write_that_fails_leaves_the_good_file(given: Given, home: Path, monke
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(trace_file.zipfile.ZipFile, "writestr", full)
+    monkeypatch.setattr(trace_file.zipfile.ZipFile, "close", full)
     monkeypatch.setattr(Path, "write_bytes", full)
     for write in (given.trace.save, given.trace.to_html):
         with pytest.raises(sw.errors.PathError, match=r"cannot be written \(No space left on device\)"):

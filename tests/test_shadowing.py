@@ -22,7 +22,7 @@ from ipywidgets.embed import dependency_state, embed_minimal_html
 import strace_widgets as sw
 
 MEANT = {
-    "Explorer": {"_css", "_esm", "close", "set_state"},
+    "Explorer": {"_css", "_esm", "_get_embed_state", "close", "set_state"},
     "ClosingWidget": {"close"},
     "BroughtWhenRun": {"device"},  # nnsight asks it where inputs go; weights that are brought are nowhere till then
     "Still": {"_repr_mimebundle_", "get_state"},
