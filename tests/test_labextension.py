@@ -23,7 +23,7 @@ import strace_widgets as sw
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-LIGHT = ("jupyterlab", "notebook", "numpy", "msgspec", "anywidget", "ipywidgets", "altair")
+LIGHT = ("jupyterlab", "notebook", "numpy", "msgspec", "zstandard", "anywidget", "ipywidgets", "altair")
 
 
 @pytest.fixture(scope="module")
