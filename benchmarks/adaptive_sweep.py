@@ -1,15 +1,17 @@
 """How many passes the standard sweep takes, and what it misses, against the whole grid, on the shipped prompts.
 
-``python benchmarks/adaptive_sweep.py [MODEL …]`` prints a line a model: the median and the ninth decile of the share of
+``python benchmarks/adaptive_sweep.py`` prints a line a model: the median and the ninth decile of the share of
 the grid's sizes that were evaluated, how many landmarks lie more than a step of the grid apart, and by how much the
-areas under total variation differ. The models are SmolLM2 and Gemma 3 unless others are named. It takes an hour.
+areas under total variation differ. The models are SmolLM2 and Gemma 3 unless others are named. It takes
+an hour.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 import numpy as np
+import several_runs
 
 import strace_widgets as sw
 from strace_widgets.graph.modes import Modes
@@ -17,14 +19,14 @@ from strace_widgets.results import criteria
 from strace_widgets.results.adaptive_sweep import rounds
 from strace_widgets.studies.prompts import shipped_prompts
 
-MODELS = (None, "google/gemma-3-270m")
 LANDMARKS = ("top1", "top5", "tv0.05", "tv0.1", "tv0.2", "tv0.5", "nucleus20", "nucleus40", "nucleus60", "nucleus80")
 
 
 def main() -> None:
     """Print the table."""
-    for name in sys.argv[1:] or MODELS:
-        model = sw.load_model(name) if name else sw.load_model()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    several_runs.add_models(parser)
+    for model in several_runs.models(parser.parse_args()):
         shares, apart, areas = [], [], []
         for prompt in shipped_prompts(half="tuning"):
             trace = sw.trace(model, prompt["text"])

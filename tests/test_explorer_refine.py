@@ -141,6 +141,7 @@ def test_an_error_on_the_way_keeps_the_best_that_was_seen_and_is_said(
     monkeypatch.undo()
     assert explorer.trace.importance == "refined"
     assert same_order(explorer.trace, start.refine(budgets(explorer)[0], progress=False))
+    wait_for(explorer, lambda: explorer.evaluation is not None)  # the error is said before the best trace is evaluated
     assert settled(explorer)["n_edges"] == explorer.n_edges
     status = explorer.status
     assert (status["state"], status["kind"], status["message"]) == ("error", "refine", answer["error"])

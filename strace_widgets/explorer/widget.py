@@ -112,7 +112,7 @@ class Explorer(Leaving, Still):
         self.closes_with_views = False
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
         self._levels = LevelStream(
-            self._requests, lambda: self.session, self._show_levels, self._tell_levels, self._tell
+            self._requests, lambda: self.session, self._show_levels, self._rest_unless_failed, self._tell
         )
         self._refining: Refining | None = None
         self._messages = self._answered_messages()
@@ -252,8 +252,7 @@ class Explorer(Leaving, Still):
     def _show_evaluation(self, evaluation: Evaluation) -> None:
         with self.hold_sync():
             self.set_trait("evaluation", evaluation)
-            if self.status["state"] != "error":  # of another request, which is still to be read
-                self._rest()
+            self._rest_unless_failed()
 
     def _show_levels(self) -> None:
         """Show the levels that there are; a size that nobody has chosen goes to where the top token returns."""
@@ -269,7 +268,7 @@ class Explorer(Leaving, Still):
         """Say that a request has ended; levels may still be under way."""
         self.status = self._levels.status or READY | about
 
-    def _tell_levels(self) -> None:
+    def _rest_unless_failed(self) -> None:
         if self.status["state"] != "error":  # what failed is said until something succeeds
             self._rest()
 

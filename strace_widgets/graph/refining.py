@@ -191,9 +191,7 @@ def component_of(graph: Graph) -> Array:
     n_layers, n_heads = graph.n_layers, graph.n_heads
     heads = np.arange(n_layers * n_heads).reshape(n_layers, n_heads, 1, 1)
     others = n_layers * n_heads + np.arange(3 * n_layers).reshape(3, n_layers, 1)
-    exists = graph.exists()
-    kinds = Edges(heads, *others)
-    return inside(Edges(*(np.broadcast_to(own, kind.shape) for own, kind in zip(kinds, exists, strict=True))), exists)
+    return _of_each(Edges(heads, *others), graph)
 
 
 def late_elsewhere(graph: Graph) -> Array:
@@ -208,8 +206,12 @@ def late_elsewhere(graph: Graph) -> Array:
     """
     depth = (np.arange(graph.n_layers, dtype=np.float32) + np.float32(0.5)) / np.float32(graph.n_layers)
     found = depth[:, None] * (np.arange(graph.n_tokens) < graph.n_tokens - 1)
+    return _of_each(Edges(found[:, None, :, None], found, found, found), graph)
+
+
+def _of_each(kinds: Edges, graph: Graph) -> Array:
+    """Return the value of each edge of a graph (E,), from arrays that can be broadcast to the shapes of `Edges`."""
     exists = graph.exists()
-    kinds = Edges(found[:, None, :, None], found, found, found)
     return inside(Edges(*(np.broadcast_to(own, kind.shape) for own, kind in zip(kinds, exists, strict=True))), exists)
 
 

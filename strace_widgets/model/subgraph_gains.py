@@ -85,7 +85,8 @@ def _gains(
     first = masks[0]
     rows = estimates.rows_a_gain(first.n_layers, first.n_heads, first.n_tokens)
     function = gains.capture_subgraph_gains
-    calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, harm, model.half)
+    returned = None if harm is None else 1
+    calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, returned, harm, model.half)
     answers = [model.ask(call) for call in calls]
     found = [Edges(unpacked(answer[0]), *(kind.numpy(force=True) for kind in answer[1:4])) for answer in answers]
     return calls[0], found, _of_subgraphs([answer[4] for answer in answers], modes)
@@ -100,7 +101,7 @@ def subgraph_errors(model: Model, token_ids: Array, masks: Sequence[Edges], full
         When a subgraph's prediction is none.
     """
     rows = estimates.rows_a_pass(masks[0].n_heads, masks[0].n_tokens)
-    calls = _calls(model, gains.capture_subgraph_errors, token_ids, masks, full_logits, modes, rows)
+    calls = _calls(model, gains.capture_subgraph_errors, token_ids, masks, full_logits, modes, rows, 0)
     far = _of_subgraphs([model.ask(call) for call in calls], modes)
     _check_finite(model, masks[0], far, full_logits, calls[0], masks[0])
     return far
@@ -114,18 +115,16 @@ def _calls(
     full_logits: Array,
     modes: Modes,
     rows: int,
+    returned: int | None,
     *more: Any,
 ) -> list[Call]:
-    """Return the calls that ask about all subgraphs, some at a time."""
+    """Return the calls that ask about all subgraphs, some at a time; ``returned`` as ``answers`` of `of_subgraphs`."""
     flags = modes.flags()
     if flags["inverse"] or flags["keep_residual"]:
         raise ValueError("Refining looks at the trace's own subgraphs: it takes neither inverse nor residual='kept'.")
     rows = 1 if model.architecture.rows_apart else rows
-    gradients = function is gains.capture_subgraph_gains
     if model.server:
-        # The first of ``more`` is the harm, without which the gains of each subgraph come back.
-        answers = (1 if more[0] is not None else None) if gradients else 0
-        estimates.of_subgraphs(model.sizes, len(token_ids), len(masks), answers).check(model.server.limit)
+        estimates.of_subgraphs(model.sizes, len(token_ids), len(masks), returned).check(model.server.limit)
     means = model.means() if modes.ablation == "mean" else None
 
     def args(some: Sequence[Edges]) -> tuple[Any, ...]:
@@ -136,7 +135,8 @@ def _calls(
         return as_row(token_ids), kept, len(front) + len(some), logits, flags, means, *more
 
     return [
-        Call(function, partial(args, masks[start : start + rows]), gradients) for start in range(0, len(masks), rows)
+        Call(function, partial(args, masks[start : start + rows]), returned != 0)
+        for start in range(0, len(masks), rows)
     ]
 
 
