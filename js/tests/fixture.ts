@@ -20,7 +20,7 @@ export function makeState(shape: Shape = small): ExplorerState {
   return {
     ...defaults,
     view_state: makeViewState(shape),
-    choices: { importance: ["l1", "l2", "norm"], masks: ["all", "mlp+residual"] },
+    choices: { importance: ["l1", "l2", "norm"].map((name) => ({ name, group: name === "norm" ? "others" : "by size", label: `what ${name} says` })), masks: ["all", "mlp+residual"] },
     live: true,
   };
 }
