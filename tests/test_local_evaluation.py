@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 import strace_widgets as sw
 from strace_widgets.graph.modes import CHOICES, Modes
 from strace_widgets.graph.toggles import Toggles, parse
+from strace_widgets.interventions import masked
 from strace_widgets.model import local_evaluation, local_proof
+from strace_widgets.model.local_evaluation import Layer
 
 PROMPT = [5, 17, 3, 88, 41, 2]
 some_modes = st.builds(
@@ -87,6 +89,25 @@ def test_what_is_not_proved_goes_by_nnsight(wrong: str, monkeypatch: pytest.Monk
     found = sw.trace(model, PROMPT).evaluate([0.1, 0.5]).probabilities
     assert not model._by_hooks
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("mask_residual", lambda *_: None),
+        ("mask_mlp", lambda step, keep, _, means: masked.mask_mlp(step, keep, None, means)),
+        ("mask_mlp", lambda step, keep, keep_residual, _: masked.mask_mlp(step, keep, keep_residual)),
+        ("mask_heads", lambda step, _, frozen, mean: masked.mask_heads(step, None, frozen, mean)),
+        ("Layer", lambda *args: Layer(*args[:4], frozen=False, means=args[5])),
+        ("mask_heads", lambda step, keep, frozen, _: masked.mask_heads(step, keep, frozen)),
+        ("token_masks", lambda ranks, kept, _, modes: masked.token_masks(ranks, kept, [0, None], modes)),
+    ],
+    ids=["residual", "MLP residual", "mean of MLPs", "heads", "frozen", "mean of heads", "toggles"],
+)
+def test_the_proof_sees_each_kind_of_error(name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sw.load_model(tiny_models.tiny())._by_hooks
+    monkeypatch.setattr(local_evaluation, name, wrong)
+    assert not sw.load_model(tiny_models.tiny())._by_hooks
 
 
 def parts_of(module: Any) -> list[Any]:

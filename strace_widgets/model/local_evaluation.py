@@ -62,23 +62,20 @@ def evaluate(
 ) -> Any:
     """Return what `strace_widgets.interventions.masked.evaluate` does, whose parameters these are."""
     module, of_tokens = model._module, token_masks(ranks, kept, toggles, modes)
+    whole: Any = [None if mask is None else mask.all(0).all(-1).tolist() for mask in of_tokens]
     layers = []
     for index, layer in enumerate(find(module, architecture["layers"])):
-        keep = [mask if mask is None else mask[:, index] for mask in of_tokens]
+        keep = [
+            None if mask is None or all_kept[index] else mask[:, index]
+            for mask, all_kept in zip(of_tokens, whole, strict=True)
+        ]
         heads_kept = _attention_masks(ranks, kept, toggles, modes, index)
         layers.append(Layer(layer, architecture, heads_kept, keep, modes["frozen"], means_of_layer(means, index)))
     found: list[Any] = []
-    token = ATTENDING.set({id(layer.attention): layer for layer in layers})
-    try:
-        with masked_attention(layers), ExitStack() as hooks:
-            for layer in layers:
-                for handle in layer.hooked():
-                    hooks.callback(handle.remove)
-            if states:
-                hooks.callback(_last_hidden(module, architecture, found).remove)
-            output = module(token_ids.expand(len(kept), -1).to(token_device(module)), **architecture["keywords"])
-    finally:
-        ATTENDING.reset(token)
+    with masked_run(layers), ExitStack() as hooks:
+        if states:
+            hooks.callback(_last_hidden(module, architecture, found).remove)
+        output = module(token_ids.expand(len(kept), -1).to(token_device(module)), **architecture["keywords"])
     last = found[-1] if states else predicted(output)[:, -1]
     return packed(last.float(), half)
 
@@ -130,7 +127,7 @@ class Layer:
     heads_kept : callable
         Makes the attention mask (B, H, T, T), or None, for a stream.
     keep : three masks (B, T)
-        As `token_masks` has them, of this layer.
+        As `token_masks` has them, of this layer; None where all are kept.
     """
 
     module: Any
@@ -153,13 +150,14 @@ class Layer:
         """Register hooks on everything that is masked, or left out; yields what removes each."""
         a = self.architecture
         yield self.module.register_forward_pre_hook(self.begin, with_kwargs=True)
+        read: list[Any] = []
         for part in self.attention.modules():
             if type(part) in LINEAR:
-                yield from only_where_needed(part, lambda: self.attending if self.sparse else None)
-        if self.keep[1].float().mean() <= WORTH:
+                yield from only_where_needed(part, lambda: self.attending if self.sparse else None, read)
+        if self.keep[1] is not None and self.keep[1].float().mean() <= WORTH:
             for name, part in self.module.named_children():
                 if name != a["attention"].split(".")[0] and any(weight.ndim > 1 for weight in part.parameters()):
-                    yield from only_where_needed(part, lambda: self.keep[1])
+                    yield from only_where_needed(part, lambda: self.keep[1], [])
         for sublayer in ("attention", "mlp"):
             path = a[f"{sublayer}_residual"]
             if path is not None:
@@ -173,9 +171,9 @@ class Layer:
         self.streams = {"before": stream}
         self.heads, self.attending, self.sparse = self.heads_kept(stream), None, False
         if self.heads is not None and self.means is None:
-            rows = self.heads.flatten(1).any(1)
+            rows = self.heads.flatten(1).view(torch.uint8).amax(1).bool()  # faster than `any`
             self.attending = rows[:, None].expand(stream.shape[:2])
-            self.sparse = bool((self.attending & stream.any(-1)).float().mean() <= WORTH)
+            self.sparse = int((self.attending & not_zero(stream)).count_nonzero()) <= WORTH * self.attending.numel()
 
     def noting(self, sublayer: str) -> Callable[..., None]:
         """Return the hook of a module whose output is the stream past a sublayer."""
@@ -193,22 +191,28 @@ class Layer:
 
     def after_attention(self, _: Any, __: Any, output: Any) -> Any:
         """Take away what dropped residual edges would have carried past the attention."""
-        step = self.step("attention", self.past("attention", self.streams["before"]), output)
-        replaced = None
+        stream = self.past("attention", self.streams["before"])
+        step, replaced = self.step("attention", stream, output), None
         if self.keep[0] is not None:
             mask_residual(step, self.keep[0], self.means and self.means[1])
             replaced = self.said("attention", step, output)
-        self.streams["between"] = step.residual + step.added
+        reads = self.keep[2] is not None and not self.architecture["parallel"]
+        self.streams["between"] = step.residual + step.added if reads else stream
         self.heads = None  # one layer's at a time, which bounds the memory
         return replaced
 
     def after_mlp(self, _: Any, __: Any, output: Any) -> Any:
         """Let the MLP add nothing where its edge is dropped, and drop the residual edges past it."""
         parallel, stream = self.architecture["parallel"], self.streams["between"]
-        step = self.step("mlp", stream if parallel else self.past("mlp", stream), output)
-        mask_mlp(step, self.keep[1], None if parallel else self.keep[2], self.means and self.means[2:])
+        keep, keep_residual = self.keep[1], (None if parallel else self.keep[2])
+        replaced = None
+        if keep is not None or keep_residual is not None:
+            step = self.step("mlp", stream if parallel else self.past("mlp", stream), output)
+            keep = self.keep[2] | True if keep is None else keep
+            mask_mlp(step, keep, keep_residual, self.means and self.means[2:])
+            replaced = self.said("mlp", step, output)
         self.streams = {}
-        return self.said("mlp", step, output)
+        return replaced
 
     def step(self, sublayer: str, residual: Any, output: Any) -> Taken:
         """Return what a sublayer adds, in the shape of the stream."""
@@ -227,51 +231,66 @@ class Layer:
 # What is left out.
 
 
-def only_where_needed(part: Any, needed: Callable[[], Any]) -> Iterator[Any]:
+def only_where_needed(part: Any, needed: Callable[[], Any], read: list[Any]) -> Iterator[Any]:
     """Let a module that reads one position at a time run at some positions only; yields what removes each hook.
 
     These are the positions that are ``needed`` (B, T), all without a mask. Those at which it is given zeros count as
     one, which is not run at all where it is known what a module says to zeros. Nothing reads what stands at the others.
+    Modules that share ``read`` need the same, and it is looked up once if they are given the same.
     """
-    shape: Any = None
+    given: Any = None
     where: Any = None
-    of_zeros: Any = None
+    of_zeros = False
     linear = type(part) in LINEAR
 
     def before(_: Any, args: tuple[Any, ...]) -> Any:
-        nonlocal shape, where, of_zeros
+        nonlocal given, where, of_zeros
         where, need = None, needed()
         if need is None or not args or args[0].shape[:-1].numel() != need.numel():
             return None
-        shape, rows = args[0].shape[:-1], args[0].flatten(0, -2)
-        chosen = need.to(rows.device).flatten().nonzero()[:, 0]
-        rows = rows[chosen]
-        there = rows.any(-1)
-        n_there = int(there.sum())
-        if n_there > WORTH * shape.numel():
+        given = args[0]
+        if not read or read[0] is not given:
+            read[:] = given, *something_at(given, need)
+        _, rows, where, zeros = read
+        if where is None:
             return None
-        where, of_zeros = chosen[there], not linear and n_there < len(chosen)
-        rows = rows[there]
+        of_zeros = zeros and not linear
         if of_zeros:
             rows = torch.cat([rows, rows.new_zeros(1, rows.shape[1])])
-        return (rows.view(*[1] * (len(shape) - 1), *rows.shape), *args[1:])
+        return (rows.view(*[1] * (given.ndim - 2), *rows.shape), *args[1:])
 
     def after(_: Any, __: Any, output: Any) -> Any:
         if where is None:
             return None
-        rows = first(output, isinstance(output, tuple)).flatten(0, -2)
+        rows, shape = first(output, isinstance(output, tuple)).flatten(0, -2), given.shape[:-1]
         if of_zeros:
             whole = rows[-1:].repeat(shape.numel(), 1)
         elif linear and part.bias is not None:
             whole = part.bias.detach().repeat(shape.numel(), 1)
         else:
             whole = rows.new_zeros(shape.numel(), rows.shape[1])
-        whole[where] = rows[: len(where)]
-        whole = whole.view(*shape, -1)
+        whole = whole.index_copy_(0, where, rows[: len(where)]).view(*shape, -1)
         return (whole, *output[1:]) if isinstance(output, tuple) else whole
 
     yield part.register_forward_pre_hook(before)
     yield part.register_forward_hook(after)
+
+
+def something_at(given: Any, need: Any) -> tuple[Any, Any, bool]:
+    """Return the rows of an input (..., M) that are needed and not zero, where they stand, and whether others are zero.
+
+    None where these are nearly all.
+    """
+    rows, need = given.flatten(0, -2), need.to(given.device).flatten()
+    where = (not_zero(rows) & need).nonzero()[:, 0]
+    if len(where) > WORTH * len(rows):
+        return None, None, False
+    return rows[where], where, len(where) < int(need.sum())
+
+
+def not_zero(stream: Any) -> Any:
+    """Tell of each position whether anything stands there: `any`, which is slow on floating-point numbers."""
+    return stream.abs().amax(-1) != 0
 
 
 # Attention.
@@ -294,25 +313,24 @@ def attend(
     if keep is None and not frozen:
         result: tuple[Any, Any] = eager(attention, query, key, value, attention_mask, **options)
         return result
-    n_rows, n_queries = len(query), query.shape[1]
+    n_rows = len(query)
     rows: Any = slice(None)
-    if layer.attending is not None:
-        said = value.new_zeros(n_rows, n_queries, *value.shape[2:])
-        some = layer.attending[:, 0].nonzero()[:, 0]
-        if not len(some):
-            return said.transpose(1, 2), None
+    some: Any = range(n_rows) if layer.attending is None else layer.attending[:, 0].nonzero()[:, 0].tolist()
+    if len(some) < n_rows:
+        if not some:
+            return value.new_zeros(n_rows, query.shape[2], query.shape[1], value.shape[-1]), None
         # Any other tensor with a row for each of the batch would have to be cut as well.
         batched = any(torch.is_tensor(each) and each.ndim and len(each) == n_rows for each in options.values())
-        rows = rows if batched or len(some) == n_rows else some
+        rows = rows if batched else some
     asked = slice(0, 1) if frozen else rows
     if attention_mask is not None and len(attention_mask) == n_rows:
         attention_mask = attention_mask[asked]
     _, probabilities = eager(attention, query[asked], key[asked], value[asked][..., :0], attention_mask, **options)
     step = Taken(known=(value[rows], probabilities))
     mask_heads(step, keep if keep is None else keep[rows], frozen, layer.means and layer.means[0])
-    if isinstance(rows, slice):
-        said = step.added
-    else:
+    said = step.added
+    if not isinstance(rows, slice):
+        said = said.new_zeros(n_rows, *said.shape[1:])
         said[rows] = step.added
     return said.transpose(1, 2).contiguous(), None
 
@@ -327,14 +345,20 @@ AttentionMaskInterface.register(MASKED, eager_mask)
 
 
 @contextmanager
-def masked_attention(layers: list[Layer]) -> Iterator[None]:
-    """Have `attend` called in place of eager attention; then leave the configurations as they were."""
+def masked_run(layers: list[Layer]) -> Iterator[None]:
+    """Let a module run with its layers under their masks; then leave it as it was."""
+    token = ATTENDING.set({id(layer.attention): layer for layer in layers})
     configs = {id(layer.attention.config): layer.attention.config for layer in layers}
     given = [(config, getattr(config, ATTENTION)) for config in configs.values()]
     try:
-        for config, _ in given:
-            setattr(config, ATTENTION, MASKED)
-        yield
+        with ExitStack() as hooks:
+            for config, _ in given:
+                setattr(config, ATTENTION, MASKED)
+            for layer in layers:
+                for handle in layer.hooked():
+                    hooks.callback(handle.remove)
+            yield
     finally:
+        ATTENDING.reset(token)
         for config, implementation in given:
             setattr(config, ATTENTION, implementation)

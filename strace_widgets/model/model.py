@@ -363,11 +363,9 @@ class Model(Reader):
     @cached_property
     def _by_hooks(self) -> bool:
         """Whether masks are evaluated by hooks of torch in place of nnsight's: proved before the first of them."""
-        if not (self.gaps and local_proof.may_agree(self.nnsight, self.architecture)):
-            return False  # the proof of the model itself goes by nnsight
-        token_ids, ranks, passes = local_proof.masks(self.architecture)
-        calls = [call for sizes in passes for call in self.sweeps(token_ids, ranks, sizes, states=True)]
-        return local_proof.agree(self._trace, calls, self.dtype)
+        # The proof of the model itself goes by nnsight.
+        may = bool(self.gaps) and local_proof.may_agree(self.nnsight, self.architecture)
+        return may and local_proof.proved(self, self._trace)
 
     def send(self, call: Call) -> str:
         """Send a call to the server and return at once, with the job's id."""
