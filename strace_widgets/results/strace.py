@@ -82,7 +82,6 @@ class STrace(RankedGraph):
     model: Model
     prompt: str
     token_ids: Array
-    tokens: list[str]
     importance: str
     full_logits: Array
     probing: Probing | None = None

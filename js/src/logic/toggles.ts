@@ -32,6 +32,12 @@ export const toggleState = (toggles: Toggles, key: string): ToggleState => toggl
 
 const nextState: Record<ToggleState, ToggleState> = { auto: "off", off: "on", on: "auto" };
 
+/** What toggles make of an edge, by its layer, part, target and source: see `GraphEdges`. */
+export function edgeState(toggles: Toggles, heads: number): (layer: number, part: number, target: number, source: number) => ToggleState {
+  if (Object.keys(toggles).length === 0) return () => "auto";
+  return (layer, part) => (part < heads ? toggleState(toggles, headKey(layer, part)) : part === heads + 1 ? toggleState(toggles, mlpKey(layer)) : "auto");
+}
+
 /** The same toggles with `keys` set to a state. */
 export function setToggles(toggles: Toggles, keys: readonly string[], state: ToggleState): Toggles {
   const result: Record<string, Toggle> = { ...toggles };
