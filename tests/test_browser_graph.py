@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from browser_steps import drag, picture
+from browser_steps import Means, by_pointer_and_keyboard, drag, expect_answer, picture, use, wait_answered
 from live_page import Recording, axe, mount, new_page, with_tokens
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -89,6 +90,37 @@ def test_the_pointer_names_an_arc_and_a_click_opens_its_head(page: Page, card: L
     expect(card.get_by_test_id("graph-detail")).to_contain_text("→")
 
 
+@by_pointer_and_keyboard
+def test_a_node_is_switched_and_so_is_an_edge(live: Locator, explorer: sw.Explorer, means: Means) -> None:
+    wait_answered(live)
+    layer, token = explorer.trace.graph.n_layers - 2, explorer.trace.graph.n_tokens - 2
+    live.get_by_test_id("graph-node").focus()
+    for key in ("ArrowDown", "ArrowLeft"):
+        live.page.keyboard.press(key)
+    node, name = live.get_by_test_id("graph-node"), f"{layer}@{token}"
+    expect(node).to_have_attribute("data-node", name)
+    for state in ("off", "on"):
+        use(node, means)
+        expect(node).to_have_attribute("aria-label", re.compile(f", {state}, "))
+        expect_answer(live, explorer.session.evaluate(explorer.n_edges, {name: state}))
+        assert explorer.toggles == {name: state}
+    expect(live.locator(".sw-graph-mark")).to_have_attribute("data-state", "on")
+    picture(live.locator(".sw-graph"), "graph-toggled")
+    head = live.get_by_test_id("graph-detail").get_by_role("button", name=re.compile("^head .*one edge: auto")).first
+    text = head.get_attribute("aria-label") or ""
+    use(head, means)
+    expect(live.locator(".sw-toggle")).to_have_count(2)
+    wait_answered(live)
+    edge = next(key for key in explorer.toggles if key != name)
+    assert re.fullmatch(rf"{layer}\.(\d+)@(\d+)>{token}", edge)
+    assert text.startswith(f"head {edge.split('.')[1].split('@')[0]} ")
+    expect_answer(live, explorer.session.evaluate(explorer.n_edges, {name: "on", edge: "off"}))
+    live.page.keyboard.press("Control+z")
+    expect_answer(live, explorer.session.evaluate(explorer.n_edges, {name: "on"}))
+    expect(live.get_by_test_id("tried-chip").first).to_be_visible()
+    assert f"'{name}': 'on'" in explorer.code()["strace_widgets"]
+
+
 def test_it_goes_by_keyboard(page: Page, card: Locator, recording: Recording) -> None:
     set_size(page, recording.state["view_state"]["n_edges"])
     node = card.get_by_test_id("graph-node")
@@ -100,8 +132,11 @@ def test_it_goes_by_keyboard(page: Page, card: Locator, recording: Recording) ->
     expect(node).to_have_attribute("data-node", f"{layers - 2}@{tokens - 3}")
     expect(node).to_be_focused()
     assert card.locator(".sw-graph-canvas canvas").nth(1).evaluate(INK) > 0
-    page.keyboard.press("Tab")
     head = card.get_by_test_id("graph-edge").first
+    for _ in range(4):  # past the toggles of the position, and of residual edges
+        page.keyboard.press("Tab")
+        if head.evaluate("head => head === document.activeElement"):
+            break
     expect(head).to_be_focused()
     page.keyboard.press("Enter")
     layer = card.get_by_test_id("node-detail").get_attribute("data-node-key") or ""

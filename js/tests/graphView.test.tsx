@@ -58,3 +58,26 @@ it("stays with the model while another trace comes that is smaller", () => {
   write(view.model, { view_state: makeState({ ...small, tokens: ["The"] }).view_state, n_edges: 3 });
   expect(view.get("graph-node").dataset.node).toBe("2@0");
 });
+
+it("switches a position by a click on its node, and an edge by its own button", () => {
+  const view = show();
+  const node = () => view.get<HTMLButtonElement>("graph-node");
+  click(node());
+  expect(view.model.get("toggles")).toEqual({ "2@2": "off" });
+  expect(node().getAttribute("aria-label")).toContain(", off, 0 edges into it kept");
+  expect(view.find(".sw-graph-mark").dataset.state).toBe("off");
+  click(node());
+  click(view.find("[data-testid=graph-toggle][aria-label^='head 1 from itself']"));
+  expect(view.model.get("toggles")).toEqual({ "2@2": "on", "2.1@2>2": "off" });
+  expect(node().getAttribute("aria-label")).toContain(`, on, ${small.heads * 3 + 1} edges into it kept`);
+  expect([...view.el.querySelectorAll(".sw-toggle")].map((chip) => chip.textContent!.replace("×", ""))).toEqual(["+ Layer 2, token 2 on", "− Head 2.1, token 2 → 2 off"]);
+  click(node());
+  expect(view.model.get("toggles")).toEqual({ "2.1@2>2": "off" });
+});
+
+it("switches nothing without a kernel", () => {
+  const view = show({ live: false });
+  click(view.get("graph-node"));
+  expect(view.model.get("toggles")).toEqual({});
+  expect(view.get("graph-node").getAttribute("aria-disabled")).toBe("true");
+});

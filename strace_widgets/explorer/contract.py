@@ -14,7 +14,8 @@ VERSION: Final = 2
 
 Toggle = Literal["on", "off"]
 Toggles = dict[str, Toggle]
-"""By part: ``"21.4"`` is a head, ``"18.mlp"`` an MLP, both counted from 0; one that is absent follows the trace."""
+"""By part: ``"21.4"`` is a head, ``"18.mlp"`` an MLP, ``"21@3"`` a position, ``"21.4@1>3"`` an edge, counted from 0;
+one that is absent follows the trace. See `strace_widgets.graph.toggles`."""
 Criterion = Literal["top1", "top5", "tv", "nucleus60"]
 Dtype = Literal["int32", "float32", "uint8"]
 

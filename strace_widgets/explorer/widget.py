@@ -63,7 +63,7 @@ class Explorer(Leaving, Still):
     n_edges : int
         The same as a number of edges, 1..E.
     toggles : dict
-        ``{"21.4": "off", "18.mlp": "on"}``: heads and MLPs that are taken out or put in.
+        ``{"21.4": "off", "12@3": "on"}``: heads, MLPs, positions and edges that are taken out or put in.
     evaluation : dict or None
         The last exact result, with the request that it answers.
     top_tokens : list of dict

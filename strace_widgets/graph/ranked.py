@@ -59,7 +59,8 @@ class RankedGraph:
         ----------
         size : float in (0, 1]
         toggles : dict, optional
-            Components switched on or off: ``{"21.4": "off", "18.mlp": "on"}``.
+            What is switched on or off: heads and MLPs, ``{"21.4": "off", "18.mlp": "on"}``, positions, ``"21@3"``, and
+            edges, ``"21.4@1>3"``; see `strace_widgets.graph.toggles`.
 
         Raises
         ------
@@ -69,7 +70,7 @@ class RankedGraph:
             When a component does not exist.
         """
         kept = edges_kept(size, self.n_edges)
-        return self.parsed(toggles).apply(Edges(*(kind < kept for kind in self.ranks)))
+        return self.parsed(toggles).apply(Edges(*(kind < kept for kind in self.ranks)), self.graph)
 
     def to_networkx(self, size: float, toggles: Mapping[str, str] | Toggles | None = None) -> Any:
         """Return the subgraph of relative size s as a `networkx.MultiDiGraph`; ``networkx.write_graphml`` writes it.
@@ -99,7 +100,7 @@ class RankedGraph:
         toggles : dict, optional
             As for `mask`.
         """
-        return parse(toggles, self.graph.n_layers, self.graph.n_heads)
+        return parse(toggles, *self.graph[:3])
 
     def kept(self, sizes: Iterable[float]) -> Array:
         """Return the numbers of edges int(s E) of relative sizes s, (K,) int64.

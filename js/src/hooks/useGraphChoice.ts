@@ -1,6 +1,6 @@
 // What of the graph the pointer, the keys or a click are about.
 import { useMemo, useState } from "preact/hooks";
-import { edgesInto, type Arc, type Scene, type Spot } from "../logic/graph";
+import { edgesInto, isKeptIn, type Arc, type Scene, type Spot } from "../logic/graph";
 import { headKey, parseKey } from "../logic/toggles";
 import type { ViewState } from "../protocol/types";
 import type { FocusedNode } from "./useFocusedNode";
@@ -40,7 +40,7 @@ export function useGraphChoice(scene: Scene, viewState: ViewState, nEdges: numbe
   const about = pointed ?? (fresh && asked ? asked : null);
   const key = about ? null : focused.pointed;
   const standing = useMemo(() => {
-    if (about) return listOf(edges, about).filter((edge) => edge < nEdges);
+    if (about) return listOf(edges, about).filter((edge) => isKeptIn(scene, edge, nEdges));
     return key ? ofComponent(scene, key, nEdges) : none;
   }, [scene, about, key, nEdges]);
   return {
@@ -65,10 +65,11 @@ const listOf = (edges: Scene["edges"], { spot, arc }: Pointed): number[] =>
   arc ? [...arc.edges].sort((first, second) => edges.weight[second] - edges.weight[first]) : edgesInto(edges, spot);
 
 /** The edges of a head or an MLP in the trace. */
-function ofComponent({ edges, heads }: Scene, key: string, nEdges: number): number[] {
+function ofComponent(scene: Scene, key: string, nEdges: number): number[] {
+  const { edges, heads } = scene;
   const { layer, head } = parseKey(key);
   const part = head === "mlp" ? heads + 1 : head;
   const found: number[] = [];
-  for (let edge = 0; edge < Math.min(edges.count, nEdges); edge += 1) if (edges.layer[edge] === layer && edges.part[edge] === part) found.push(edge);
+  for (let edge = 0; edge < edges.count; edge += 1) if (edges.layer[edge] === layer && edges.part[edge] === part && isKeptIn(scene, edge, nEdges)) found.push(edge);
   return found;
 }

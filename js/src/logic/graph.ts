@@ -1,7 +1,7 @@
 // The graph as a picture: where its nodes stand, and its edges as strokes in the order in which they enter the trace.
 import { bisectLeft, range } from "d3-array";
 import type { Toggles, ViewState } from "../protocol/types";
-import { edgeState } from "./toggles";
+import { edgeState, type ToggleState } from "./toggles";
 
 /** Edges in the order of the trace; the n-th has rank n. */
 export interface GraphEdges {
@@ -131,6 +131,8 @@ export interface Scene {
   edges: GraphEdges;
   layout: Layout;
   heads: number;
+  /** The toggle that holds for an edge. */
+  stateOf(edge: number): ToggleState;
   strokes: Strokes;
   /** By layer. */
   arcs: Arc[][];
@@ -147,11 +149,12 @@ const widthOf = (weight: number): number => Math.min(widths - 1, Math.floor(widt
 export function graphScene(viewState: ViewState, edges: GraphEdges, layout: Layout, toggles: Toggles): Scene {
   const heads = viewState.n_heads;
   const state = edgeState(toggles, heads);
+  const stateOf = (edge: number) => state(edges.layer[edge], edges.part[edge], edges.target[edge], edges.source[edge]);
   const { columns } = layout;
   const shown: [rank: number, edge: number][] = [];
   for (let edge = 0; edge < edges.count; edge += 1) {
     if (columns[edges.target[edge]] < 0 || columns[edges.source[edge]] < 0) continue;
-    const switched = state(edges.layer[edge], edges.part[edge], edges.target[edge], edges.source[edge]);
+    const switched = stateOf(edge);
     if (switched !== "off") shown.push([switched === "on" ? -1 : edge, edge]);
   }
   if (Object.keys(toggles).length > 0) shown.sort((first, second) => first[0] - second[0] || first[1] - second[1]);
@@ -176,7 +179,7 @@ export function graphScene(viewState: ViewState, edges: GraphEdges, layout: Layo
     if (width === before) continue; // the arc is there already, as wide
     addStroke(strokes, edges, edge, heads, layout, width, rank);
   }
-  return { edges, layout, heads, strokes, arcs, shown: Int32Array.from(shown, ([, edge]) => edge), ranks: Int32Array.from(shown, ([rank]) => rank) };
+  return { edges, layout, heads, stateOf, strokes, arcs, shown: Int32Array.from(shown, ([, edge]) => edge), ranks: Int32Array.from(shown, ([rank]) => rank) };
 }
 
 /** Some edges, each as a stroke of its own; none of those whose tokens are not shown. */
@@ -210,6 +213,12 @@ export const strokesUpTo = ({ rank, count }: Strokes, nEdges: number): number =>
 /** How many of its edges are shown. */
 export const edgesUpTo = ({ ranks }: Scene, nEdges: number): number => bisectLeft(ranks, nEdges);
 
+/** Whether the subgraph of a size has an edge: the trace, or a toggle. */
+export function isKeptIn(scene: Scene, edge: number, nEdges: number): boolean {
+  const state = scene.stateOf(edge);
+  return state === "auto" ? edge < nEdges : state === "on";
+}
+
 /** The node within reach of a point, or null. */
 export function spotAt(layout: Layout, x: number, y: number, reach: number): Spot | null {
   const column = Math.round((x - margin.left) / layout.pitchX - 0.5);
@@ -219,8 +228,10 @@ export function spotAt(layout: Layout, x: number, y: number, reach: number): Spo
   return near ? { layer, token: layout.tokens[column] } : null;
 }
 
-/** The arc in the trace of so many edges that runs nearest to a point, within reach; of two alike the heavier one. */
-export function arcAt({ layout, arcs, edges }: Scene, nEdges: number, x: number, y: number, reach: number, isKept: (edge: number) => boolean = (edge) => edge < nEdges): Arc | null {
+/** The arc in the subgraph of so many edges that runs nearest to a point, within reach; of two alike the heavier one. */
+export function arcAt(scene: Scene, nEdges: number, x: number, y: number, reach: number): Arc | null {
+  const { layout, arcs, edges } = scene;
+  const isKept = (edge: number) => isKeptIn(scene, edge, nEdges);
   const layer = Math.floor((layout.height - margin.bottom - y) / layout.pitchY);
   if (!arcs[layer]) return null;
   const [y0, y1] = span(layout, layer, false);

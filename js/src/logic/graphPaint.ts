@@ -161,6 +161,13 @@ export function highlight(canvas: HTMLCanvasElement, strokes: Strokes, layout: L
   context.globalAlpha = 1;
 }
 
+/** Strokes as the `d` of a path. */
+export function outline(strokes: Strokes, layout: Layout): string {
+  const lines = pathRound(1);
+  for (let at = 0; at < strokes.count; at += 1) follow(lines, strokes, at, layout);
+  return `${lines}`;
+}
+
 export interface Caption {
   tokens: string[];
   prediction: string;

@@ -2,12 +2,15 @@ import { range } from "d3-array";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { useGraphCanvas } from "../hooks/useGraphCanvas";
 import type { GraphChoice, Pointed } from "../hooks/useGraphChoice";
-import { arcAt, columnX, layerY, margin, spotAt, spotX, type Layout, type Scene, type Spot } from "../logic/graph";
+import { useToggling } from "../hooks/useToggling";
+import { arcAt, columnX, isKeptIn, layerY, margin, spotAt, spotX, strokesOf, type Layout, type Scene, type Spot } from "../logic/graph";
+import { outline } from "../logic/graphPaint";
 import { arcName, edgeLine, spotName } from "../logic/graphText";
 import { topToken } from "../logic/reading";
 import { formatProbability, formatSize } from "../logic/scales";
 import { labelHeight } from "../logic/strip";
 import { fitted, visibleToken } from "../logic/tokenText";
+import { parseName, positionKey, toggleState } from "../logic/toggles";
 import type { ViewProps } from "./props";
 
 interface Props extends ViewProps {
@@ -22,9 +25,11 @@ const uprightFrom = 46; // px a token, for names that lie flat
 
 /** The canvases, and over them what is text or takes the focus. */
 export function GraphPicture(props: Props) {
-  const { viewState, shown, theme, scene, names, choice } = props;
-  const { size } = shown;
+  const { model, viewState, shown, theme, scene, names, choice } = props;
+  const { size, toggles, toggleable } = shown;
   const { layout } = scene;
+  const { toggleNode } = useToggling(model, toggles, toggleable, viewState.n_heads);
+  const toggle = ({ layer, token }: Spot) => layer >= 0 && toggleNode(positionKey(layer, token));
   const canvas = useGraphCanvas(scene, theme, size.nEdges, size.moving, choice.edges);
   const axes = useMemo(() => <Axes layout={layout} names={names} />, [layout, names]);
   const at = (event: MouseEvent): Pointed | null => {
@@ -35,7 +40,9 @@ export function GraphPicture(props: Props) {
     const found = at(event);
     if (!found) return;
     choice.choose(found);
-    const heaviest = found.arc?.edges.filter((edge) => edge < size.nEdges).sort((first, second) => scene.edges.weight[second] - scene.edges.weight[first])[0];
+    if (!found.arc) return toggle(found.spot);
+    const { weight } = scene.edges;
+    const [heaviest] = found.arc.edges.filter((edge) => isKeptIn(scene, edge, size.nEdges)).sort((first, second) => weight[second] - weight[first]);
     if (heaviest !== undefined) choice.open(heaviest);
   };
   return (
@@ -50,8 +57,9 @@ export function GraphPicture(props: Props) {
       >
         <canvas ref={canvas.trace} data-testid="graph-canvas" role="img" aria-label={`The trace as a graph of ${viewState.n_tokens} tokens and ${viewState.n_layers} layers`} />
         <canvas ref={canvas.over} aria-hidden="true" />
+        <Switched {...props} />
         <Prediction {...props} />
-        <Rover {...props} />
+        <Rover {...props} onToggle={toggle} />
         {choice.pointed && <Tip {...props} pointed={choice.pointed} />}
       </div>
       {axes}
@@ -65,6 +73,34 @@ function pointedAt(scene: Scene, nEdges: number, x: number, y: number): Pointed 
   if (spot) return { spot, arc: null };
   const arc = arcAt(scene, nEdges, x, y, reach.arc);
   return arc && { spot: { layer: arc.layer, token: arc.target }, arc };
+}
+
+/** What is switched: positions by a mark, edges by a line of their own. */
+function Switched({ shown: { toggles }, scene }: Props) {
+  const { layout, edges, stateOf } = scene;
+  const picture = useMemo(() => {
+    const named = Object.keys(toggles).flatMap((key) => parseName(key) ?? []).filter(({ target }) => target !== null);
+    const spots = named.filter(({ part, source, target }) => part === null && source === null && layout.columns[target!] >= 0);
+    const single = named.filter(({ part, source }) => part !== null || source !== null).map(({ layer, target }) => positionKey(layer, target!));
+    const lines = (["off", "on"] as const).map((state) => {
+      const of = Array.from(edges.part.keys()).filter((edge) => single.includes(positionKey(edges.layer[edge], edges.target[edge])) && stateOf(edge) === state);
+      return <path key={state} data-state={state} d={outline(strokesOf(scene, of), layout)} />;
+    });
+    return (
+      <>
+        {single.length > 0 && <svg class="sw-graph-switched" aria-hidden="true">{lines}</svg>}
+        {spots.map(({ layer, target }) => (
+          <i
+            key={positionKey(layer, target!)}
+            class="sw-graph-mark"
+            data-state={toggleState(toggles, positionKey(layer, target!))}
+            style={{ left: `${spotX(layout, { layer, token: target! })}px`, top: `${layerY(layout, layer)}px` }}
+          />
+        ))}
+      </>
+    );
+  }, [toggles, scene]);
+  return picture;
 }
 
 /** What the subgraph predicts, over the node that predicts it. */
@@ -110,8 +146,8 @@ function Axes({ layout, names }: { layout: Layout; names: string[] }) {
 }
 
 /** The one node that takes the focus: the arrows lead from node to node. */
-function Rover(props: Props) {
-  const { scene, choice } = props;
+function Rover(props: Props & { onToggle(spot: Spot): void }) {
+  const { scene, choice, onToggle, shown } = props;
   const { layout } = scene;
   const { spot } = choice.chosen;
   const moved = useRef(false);
@@ -138,6 +174,7 @@ function Rover(props: Props) {
       data-testid="graph-node"
       data-node={`${seen.layer}@${seen.token}`}
       aria-label={nodeText(props, seen)}
+      aria-disabled={!shown.toggleable || seen.layer < 0 || undefined}
       aria-keyshortcuts="ArrowUp ArrowDown ArrowLeft ArrowRight Home End"
       style={{ left: `${spotX(layout, seen)}px`, top: `${layerY(layout, seen.layer)}px` }}
       onKeyDown={press}
@@ -145,16 +182,17 @@ function Rover(props: Props) {
       onClick={(event) => {
         event.stopPropagation();
         choice.choose({ spot: seen, arc: null });
+        onToggle(seen);
       }}
     />
   );
 }
 
-function nodeText({ shown: { size }, names, choice }: Props, spot: Spot): string {
-  const kept = choice.listed.filter((edge) => edge < size.nEdges).length;
+function nodeText({ shown: { size, toggles }, scene, names, choice }: Props, spot: Spot): string {
+  const kept = choice.listed.filter((edge) => isKeptIn(scene, edge, size.nEdges)).length;
   const name = spotName(spot, names);
   const capital = name[0].toUpperCase() + name.slice(1);
-  return spot.layer < 0 ? capital : `${capital}: ${kept} edges into it in the trace`;
+  return spot.layer < 0 ? capital : `${capital}, ${toggleState(toggles, positionKey(spot.layer, spot.token))}, ${kept} edges into it kept`;
 }
 
 /** Where a key leads from a node, among those that are shown; in the last layer only the last token is in the graph. */
@@ -180,7 +218,7 @@ function neighbour(layout: Layout, { layer, token }: Spot, key: string, control:
 const tipLines = 7;
 
 /** What is under the pointer: a node with the strongest edges into it, or an arc with its heads and their weights. */
-function Tip({ viewState, shown: { size }, scene, names, choice, pointed }: Props & { pointed: Pointed }) {
+function Tip({ viewState, shown: { toggles }, scene, names, choice, pointed }: Props & { pointed: Pointed }) {
   const { layout, edges } = scene;
   const { spot, arc } = pointed;
   const kept = [...choice.edges].sort((first, second) => edges.weight[second] - edges.weight[first]);
@@ -188,14 +226,18 @@ function Tip({ viewState, shown: { size }, scene, names, choice, pointed }: Prop
   // Beside a node, over or under an arc, whichever is nearer to the middle.
   const x = arc ? (columnX(layout, layout.columns[arc.source]) + spotX(layout, spot)) / 2 : spotX(layout, spot);
   const y = layerY(layout, spot.layer);
+  const state = arc ? "auto" : toggleState(toggles, positionKey(spot.layer, spot.token));
   const low = y > layout.height / 2;
   const side = x > layout.width / 2 ? { right: `${layout.width - x + 12}px` } : { left: `${x + 12}px` };
   const over = arc ? (low ? { bottom: `${layout.height - y + 8}px` } : { top: `${y + layout.pitchY + 8}px` }) : low ? { bottom: `${layout.height - y - 14}px` } : { top: `${y - 14}px` };
   return (
     <div class="sw-graph-tip" data-testid="graph-tip" aria-hidden="true" style={{ ...side, ...over }}>
-      <p>{arc ? arcName(arc, names) : spotName(spot, names)}</p>
+      <p>
+        {arc ? arcName(arc, names) : spotName(spot, names)}
+        {state !== "auto" && `, ${state}`}
+      </p>
       <p class="sw-note">
-        {kept.length === 0 ? (size.nEdges > 0 && spot.layer >= 0 ? "no edge into it in the trace" : "where the prompt comes in") : `${kept.length} ${arc ? (kept.length === 1 ? "head" : "heads") : "edges into it"}, weight ${formatSize(sum)}`}
+        {kept.length === 0 ? (spot.layer >= 0 ? "no edge into it is kept" : "where the prompt comes in") : `${kept.length} ${arc ? (kept.length === 1 ? "head" : "heads") : "edges into it"}, weight ${formatSize(sum)}`}
       </p>
       <ul>
         {kept.slice(0, tipLines).map((edge) => (

@@ -57,7 +57,7 @@ function Graph(props: Props & { edges: GraphEdges }) {
   const title = (
     <>
       <h3 class="sw-title">
-        Graph <span class="sw-note" data-testid="graph-drawn">{drawnOf(drawn, Math.min(edges.count, size.nEdges), size.nEdges)}</span>
+        Graph <span class="sw-note" data-testid="graph-drawn">{drawnOf(drawn, Math.min(edges.count, size.nEdges), size.nEdges, Object.keys(shown.toggles).length > 0)}</span>
       </h3>
       <button type="button" class="sw-as-table" data-testid="graph-save" title="Save this picture as an SVG file" onClick={(event) => save(event.currentTarget)}>
         save as SVG
@@ -76,15 +76,17 @@ function Graph(props: Props & { edges: GraphEdges }) {
         <span><svg viewBox="0 0 14 10" aria-hidden="true"><path class="sw-graph-residual" d="M7 0V10" /></svg> residual</span>
         <span><svg viewBox="0 0 14 10" aria-hidden="true"><path class="sw-graph-attention" d="M1 10C1 5 13 5 13 0" /></svg> attention, from source up to target</span>
         <span><svg viewBox="0 0 14 10" aria-hidden="true"><path class="sw-graph-mlp" d="M4 10C12 9 12 1 4 0" /></svg> MLP</span>
+        <span>wider: heavier</span>
         <span><svg viewBox="0 0 14 10" aria-hidden="true"><path class="sw-graph-entering" d="M1 10C1 5 13 5 13 0" /></svg> entering as you drag</span>
-        <span class="sw-hint">width: weight · click an arc: open its head</span>
+        <span class="sw-hint">{shown.toggleable && "click a node: auto → off → on · "}click an arc: open its head</span>
       </p>
     </section>
   );
 }
 
 /** "all 1,204 edges of the trace", or of how many of them it draws, and which. */
-function drawnOf(drawn: number, first: number, kept: number): string {
+function drawnOf(drawn: number, first: number, kept: number, toggled: boolean): string {
+  if (toggled) return `${formatCount(drawn)} edges drawn, with toggles${first < kept ? `, of the first ${formatCount(first)} by rank` : ""}`;
   if (drawn >= kept) return `all ${formatCount(kept)} edges of the trace, the prediction on top`;
   const among = first < kept ? `the first ${formatCount(first)} by rank` : "";
   const between = drawn < first ? "those between the tokens shown" : "";
