@@ -147,7 +147,9 @@ def test_what_a_closed_explorer_shows_can_still_be_read(tiny_trace: sw.STrace, t
 def test_an_explorer_closes_its_views(tiny: Any) -> None:
     trace = sw.trace(tiny, PROMPT)
     explorer = trace.explore()
-    views = [view(explorer) for view in (sw.SizeSlider, sw.CurveView, sw.TopKView, sw.LayerView, sw.TokenView)]
+    views = [
+        view(explorer) for view in (sw.SizeSlider, sw.CurveView, sw.GraphView, sw.TopKView, sw.LayerView, sw.TokenView)
+    ]
     settled(explorer)
     kept = watched(trace, explorer, *views)
     explorer.close()

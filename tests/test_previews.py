@@ -22,7 +22,7 @@ import strace_widgets as sw
 from strace_widgets.explorer import still
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-VIEWS = (sw.SizeSlider, sw.CurveView, sw.TopKView, sw.LayerView, sw.TokenView)
+VIEWS = (sw.SizeSlider, sw.CurveView, sw.GraphView, sw.TopKView, sw.LayerView, sw.TokenView)
 CELLS = (
     "import strace_widgets as sw\nfrom strace_widgets import charts\nmodel = sw.load_model()",
     'trace = sw.trace(model, "The capital of France is")\ntrace',

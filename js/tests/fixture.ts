@@ -82,6 +82,8 @@ function makeViewState({ layers, heads, tokens, levels, tokensPerCell: perCell =
       return grouped(counts, groupOf).map((count, group) => in255ths(count, totals[group]));
     });
 
+  const graph = firstEdges(layers, heads, positions, edges);
+
   return {
     version,
     model: "SmolLM2-135M-Instruct",
@@ -95,6 +97,7 @@ function makeViewState({ layers, heads, tokens, levels, tokensPerCell: perCell =
     n_layers: layers,
     n_heads: heads,
     n_tokens: positions,
+    parallel: true,
     n_edges: edges,
     tokens_per_cell: perCell,
     full_entropy: 1.4,
@@ -128,8 +131,23 @@ function makeViewState({ layers, heads, tokens, levels, tokensPerCell: perCell =
       strongest_target: encode("int32", links.map((link) => link.target)),
       strongest_weight: encode("float32", links.map((link) => link.weight)),
       strongest_rank: encode("int32", links.map((link) => link.rank)),
+      graph_part: encode("int32", graph.map((edge) => edge.layer * (heads + 3) + edge.part)),
+      graph_link: encode("int32", graph.map((edge) => edge.target * positions + edge.source)),
+      graph_weight: encode("float32", graph.map((edge) => edge.weight)),
     },
   };
+}
+
+/** The first edges of an order, as many as are drawn: a residual edge and an MLP's a position, and heads, the nearest tokens most. */
+function firstEdges(layers: number, heads: number, positions: number, all: number) {
+  const random = randomNumbers(11);
+  const edges = times(layers * positions, (index) => [Math.floor(index / positions), index % positions]).filter(([layer, target]) => layer < layers - 1 || target === positions - 1);
+  const own = edges.flatMap(([layer, target]) => [heads, heads + 1].map((part) => ({ layer, part, target, source: target, weight: part === heads ? 0.5 + 0.4 * random() : 0.3 * random() })));
+  const share = Math.min(1, 40_000 / all);
+  const others = edges.flatMap(([layer, target]) =>
+    times(heads * (target + 1), (index) => ({ layer, part: index % heads, target, source: Math.floor(index / heads), weight: 0.4 * random() ** 6 })).filter(() => share === 1 || random() < share),
+  );
+  return [...own, ...others].sort((first, second) => second.weight - first.weight).slice(0, 20_000);
 }
 
 const types = { int32: Int32Array, float32: Float32Array, uint8: Uint8Array };

@@ -335,7 +335,7 @@ class Model(Reader):
             estimate.check(self.server.limit)
 
     def _masks(
-        self, token_ids: Array, ranks: Edges, how: tuple[Any, ...], switched: tuple[Array, Array], kept: Array
+        self, token_ids: Array, ranks: Edges, how: tuple[Any, ...], switched: tuple[Array, ...], kept: Array
     ) -> tuple[Any, ...]:
         """Return the arguments of `masked.evaluate`: to a server, as few bytes as say the same."""
         if self.server:

@@ -11,6 +11,8 @@ export interface FocusedNode {
   /** The cell that takes the focus when the grid is entered. */
   current: Place;
   focus(place: Place): void;
+  /** The node that the pointer is on, or was brought to by a click in the graph. */
+  pointed: string | null;
   /** The node under the pointer, or null as it leaves. */
   point(key: string | null): void;
 }
@@ -23,5 +25,5 @@ export function useFocusedNode(viewState: ViewState, { trace, toggles }: Shown):
     point(null); // the keys lead, until the pointer moves on
   };
   const component = pointed ? parseKey(pointed) : componentAt(current, viewState.n_heads);
-  return { node: nodeAt(viewState, trace, toggles, component), current, focus, point };
+  return { node: nodeAt(viewState, trace, toggles, component), current, focus, pointed, point };
 }

@@ -2,7 +2,7 @@
 import { defaults, version, type History, type SessionFile, type Settings, type Step, type Toggles, type TopToken, type Tried, type ViewState } from "../protocol/types";
 import { upgradeHistory } from "../protocol/upgrade";
 import { settingsOf } from "./settings";
-import { parseKey } from "./toggles";
+import { parseName } from "./toggles";
 
 const format = "strace-session";
 
@@ -93,8 +93,8 @@ const isEdges = (value: unknown): value is number => isWhole(value) && value >= 
 const isToggles = (value: unknown, { n_layers, n_heads }: ViewState): value is Toggles =>
   isObject(value) &&
   Object.entries(value).every(([key, state]) => {
-    const { layer, head } = parseKey(key);
-    return /^\d+\.(\d+|mlp)$/.test(key) && layer < n_layers && (head === "mlp" || head < n_heads) && (state === "on" || state === "off");
+    const named = parseName(key); // its tokens are those of another prompt, perhaps
+    return named !== null && named.layer < n_layers && !(typeof named.part === "number" && named.part >= n_heads) && (state === "on" || state === "off");
   });
 
 const isStep = (value: unknown, viewState: ViewState): value is Step =>
