@@ -20,7 +20,7 @@ from .studies.prompts import shipped_prompts
 
 if TYPE_CHECKING:
     from .explorer.html_page import to_html
-    from .explorer.views import CurveView, LayerView, SizeSlider, TokenView, TopKView
+    from .explorer.views import CurveView, FormingView, LayerView, SizeSlider, TokenView, TopKView
     from .explorer.widget import Explorer
     from .findings.comparison_run import compare_measures, load_measure_comparison
     from .findings.measure_comparison import MeasureComparison
@@ -41,6 +41,7 @@ __all__ = [
     "Edges",
     "Estimate",
     "Explorer",
+    "FormingView",
     "Job",
     "LayerView",
     "MeasureComparison",
@@ -85,7 +86,9 @@ _ON_FIRST_USE = {
     "carry_over": ".results.transfer",
     "study": ".studies.run",
     "trace_generation": ".results.generation",
-    **dict.fromkeys(("CurveView", "TopKView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"),
+    **dict.fromkeys(
+        ("CurveView", "FormingView", "TopKView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"
+    ),
 }
 
 

@@ -16,7 +16,7 @@ function SizeSlider(props: ViewProps) {
   return (
     <div class="sw-top">
       <ReadingLine {...props} />
-      <SizeCurve {...props} curves={[]} tools={null} />
+      <SizeCurve {...props} curves={[]} />
     </div>
   );
 }
@@ -25,6 +25,15 @@ function CurveView(props: ViewProps) {
   return (
     <div class="sw-top">
       <MeasuredCurve {...props} />
+    </div>
+  );
+}
+
+function FormingView(props: ViewProps) {
+  return (
+    <div class="sw-top">
+      <ReadingLine {...props} />
+      <SizeCurve {...props} curve={false} forming curves={[]} />
     </div>
   );
 }
@@ -63,7 +72,7 @@ function Tokens(props: ViewProps) {
   );
 }
 
-const parts = { SizeSlider, CurveView, TopKView, LayerView: Layers, TokenView: Tokens };
+const parts = { SizeSlider, CurveView, FormingView, TopKView, LayerView: Layers, TokenView: Tokens };
 export type ViewName = keyof typeof parts;
 
 /** What one view's card holds. */
