@@ -178,7 +178,7 @@ const times2 = (rows: number, columns: number, make: (row: number, column: numbe
   times(rows * columns, (index) => make(Math.floor(index / columns), index % columns));
 
 /** Mulberry32: the same numbers on every run. */
-function randomNumbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
