@@ -85,7 +85,7 @@ def more_effects(trace: Explained, by: By, n_edges: int, modes: Modes) -> Effect
     places = found.places_of(by)
     missing = places[~found.known.flat[places]]
     base = not found.known.any()  # the first batch has the subgraph itself as well, with nothing switched off
-    chosen = missing[::-1][: max(1, _rows_a_batch(trace) - base)]
+    chosen = missing[::-1][: max(1, rows_a_batch(trace) - base)]
     names = found.components
     toggles: list[dict[str, str]] = [{}] * base + [{names[place]: "off"} for place in chosen]
     logits = _logits(trace, n_edges, [trace.parsed(each) for each in toggles], modes)
@@ -112,7 +112,7 @@ def nothing_known(trace: Explained, by: By, n_edges: int, modes: Modes) -> tuple
     return Kept(None if n_edges == trace.n_edges else trace.order, n_edges, modes, whole), nothing
 
 
-def _rows_a_batch(trace: Explained) -> int:
+def rows_a_batch(trace: Explained) -> int:
     """Return how many subgraphs a batch has; on a server as many as an answer can bring, since each request waits."""
     model = trace.traced_model()
     if model.server:
