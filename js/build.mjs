@@ -3,7 +3,7 @@ import { context } from "esbuild";
 import { readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 
-const limit = 60 * 1024;
+const limit = 80 * 1024;
 const folder = "../strace_widgets/explorer/static";
 const watching = process.argv.includes("--watch");
 
