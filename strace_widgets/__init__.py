@@ -16,6 +16,7 @@ from .results.comparison import Comparison, compare
 from .results.run import estimate, trace
 from .results.strace import STrace
 from .results.sweep import Sweep, TopToken
+from .studies.pairs import shipped_pairs
 from .studies.prompts import shipped_prompts
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ __all__ = [
     "load_model",
     "load_study",
     "load_trace",
+    "shipped_pairs",
     "shipped_prompts",
     "study",
     "submit",

@@ -23,16 +23,22 @@ Run = tuple[Tensor, dict[Edge, Tensor], dict[Edge, Tensor]]
 
 
 def run_with_multipliers(
-    model: nn.Module, token_ids: list[int], share: float = 1.0, carried: dict[Edge, Tensor] | None = None
+    model: nn.Module,
+    token_ids: list[int],
+    share: float = 1.0,
+    carried: dict[Edge, Tensor] | None = None,
+    faded_to: list[int] | None = None,
 ) -> Run:
     """Return the last logits (V,), a multiplier of each edge, which is 1, and what each edge carries.
 
-    An edge carries its multiplier times its vector. With the embeddings times ``share``, and what edges carry in
-    another run, the multipliers are 0, and the other run's vectors are what they multiply.
+    An edge carries its multiplier times its vector. With the embeddings times ``share`` (or that much of the way from
+    those of another prompt), and what edges carry in another run, the multipliers are 0, and the other run's vectors
+    are what they multiply.
     """
     parts = take_apart(model)
     embedded, angles = embed(parts, token_ids)
-    x = (share * embedded).detach()
+    start = torch.zeros_like(embedded) if faded_to is None else embed(parts, faded_to)[0]
+    x = (start + share * (embedded - start)).detach()
     tokens = range(len(x))
     multipliers: dict[Edge, Tensor] = {}
     vectors: dict[Edge, Tensor] = {}

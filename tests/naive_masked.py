@@ -44,6 +44,62 @@ def layer_means(model: nn.Module, token_ids: list[int]) -> list[Means]:
     return means
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a layer's edges carry in a run without masks: probabilities (H, T, T), W_O v (H, T, D), and three (T, D)."""
+
+    probabilities: Tensor
+    given: Tensor
+    attention_residual: Tensor
+    mlp: Tensor
+    mlp_residual: Tensor
+
+
+@torch.no_grad()
+def layer_runs(model: nn.Module, token_ids: list[int]) -> list[Run]:
+    """Return what every edge carries in the run of a prompt, layer by layer."""
+    parts = take_apart(model)
+    x, angles = embed(parts, token_ids)
+    runs = []
+    for block in parts.blocks:
+        normed = block.before_attention(x)
+        probabilities, given = attention_pieces(parts, block, normed, angles)
+        middle = x + block.after_attention(true_attention(block, normed, angles))
+        mlp = block.after_mlp(block.mlp(block.before_mlp(x if parts.parallel else middle)))
+        runs.append(Run(probabilities, given, x, mlp, middle))
+        x = middle + mlp
+    return runs
+
+
+@torch.no_grad()
+def patched_logits(
+    model: nn.Module, token_ids: list[int], other_ids: list[int], kept: set[Edge], *, values_only: bool = False
+) -> Tensor:
+    """Return the last logits (V,) when the edges that are not `kept` carry what they carry after another prompt."""
+    parts = take_apart(model)
+    x, angles = embed(parts, token_ids)
+    tokens = range(len(x))
+    for layer, (block, other) in enumerate(zip(parts.blocks, layer_runs(model, other_ids), strict=True)):
+        probabilities, given = attention_pieces(parts, block, block.before_attention(x), angles)
+        attended = [torch.zeros_like(x[0]) + bias_of(output_projection(block.attention), x[0]) for _ in tokens]
+        for t in tokens:
+            for s, h in itertools.product(range(t + 1), range(parts.n_heads)):
+                if ("attention", layer, t, s, h) in kept:
+                    vector = probabilities[h, t, s] * given[h, s]
+                else:
+                    vector = (probabilities if values_only else other.probabilities)[h, t, s] * other.given[h, s]
+                attended[t] = attended[t] + vector
+
+        def carry(kind: str, vectors: Tensor, layer: int = layer, other: Run = other) -> Tensor:
+            instead = getattr(other, kind)
+            return torch.stack([(vectors if (kind, layer, t, t, -1) in kept else instead)[t] for t in tokens])
+
+        middle = carry("attention_residual", x) + block.after_attention(torch.stack(attended))
+        mlp = carry("mlp", block.after_mlp(block.mlp(block.before_mlp(x if parts.parallel else middle))))
+        x = (middle if parts.parallel else carry("mlp_residual", middle)) + mlp
+    return parts.head(parts.final_norm(x[-1]))
+
+
 def masked_logits(
     model: nn.Module,
     token_ids: list[int],

@@ -13,6 +13,7 @@ from .curves import error_by_size, geometry, nucleus_sizes, reconstruction, savi
 from .measures import measure_comparison
 from .pairs import comparison
 from .prompts import agreement, extremes, groups, uncertainty
+from .tasks import faithfulness
 from .tokens import generated_text, generation, transfer
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "composition",
     "error_by_size",
     "extremes",
+    "faithfulness",
     "generated_text",
     "generation",
     "geometry",

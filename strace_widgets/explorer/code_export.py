@@ -156,7 +156,7 @@ def _functions() -> list[Any]:
         *(access.attention_probabilities, access.by_head),
         *(block.Heads, block.Addition, block.walk, block.residual_past, block.addition, block.sublayer_module),
         *(masked.mask_block, masked.mask_heads, masked.mask_residual, masked.mask_mlp, masked.dropped),
-        masked.at_positions,
+        *(masked.carried, masked.at_positions),
     ]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .agreement import agreement, groups, shared_components
 from .composition import component_use, composition, use_inequality
+from .faithfulness import faithfulness
 from .geometry import geometry
 from .prompts import extremes, shallow_statistics, uncertainty, uncertainty_correlation
 from .reconstruction import error_by_size, nucleus_sizes, phases
@@ -21,6 +22,7 @@ __all__ = [
     "composition",
     "error_by_size",
     "extremes",
+    "faithfulness",
     "geometry",
     "groups",
     "nucleus_sizes",

@@ -160,6 +160,18 @@ def median_ratio(x: Array, y: Array, *, seed: int = 0) -> Interval:
     return _of_pairs(lambda x, y, axis=-1: np.median(x / y, axis=axis), x, y, seed)
 
 
+def mean(x: Array, *, seed: int = 0) -> Interval:
+    """Return the mean of N values, with a percentile bootstrap interval.
+
+    Parameters
+    ----------
+    x : (N,) array
+    seed : int
+        The seed of the bootstrap (`RESAMPLES` samples). With a single value the interval is NaN.
+    """
+    return _of_pairs(lambda x, _, axis=-1: np.mean(x, axis=axis), x, x, seed)
+
+
 def share(count: int, n: int) -> Interval:
     """Return count / n with Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22), by scipy.
 

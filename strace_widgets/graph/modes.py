@@ -9,7 +9,7 @@ CHOICES = {
     "masks": ("all", "mlp+residual"),
     "residual": ("traced", "kept"),
     "attention": ("recomputed", "frozen"),
-    "ablation": ("zero", "mean"),
+    "ablation": ("zero", "mean", "patch", "patch values"),
 }
 
 
@@ -28,10 +28,11 @@ class Modes:
         Whether residual edges are masked like the others, or all kept.
     attention : {"recomputed", "frozen"}
         Whether the attention probabilities come from the masked run or from the full one.
-    ablation : {"zero", "mean"}
+    ablation : {"zero", "mean", "patch", "patch values"}
         Whether a dropped edge carries nothing or a mean over a reference text: the mean of the head's values, of the
         MLP's output or of the residual stream in that layer. Position 0 has a mean of its own; all later positions
-        share one.
+        share one. Or, patched, what it carries in the run of the trace's counterfactual prompt, whose attention
+        probabilities go with its values; ``"patch values"`` takes the values alone.
     """
 
     masks: str = "all"
@@ -46,6 +47,11 @@ class Modes:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} does not exist: choose {' or '.join(map(repr, choices))}."
                 )
+
+    @property
+    def patched(self) -> bool:
+        """Whether dropped edges carry what they carry after the counterfactual prompt."""
+        return self.ablation.startswith("patch")
 
     def flags(self) -> dict[str, bool]:
         """Return the modes as plain flags, which travel to a server; for ``ablation`` the means themselves travel."""

@@ -42,7 +42,8 @@ def capture_attributed(
     model, architecture, token_ids, layers, half, **run
         As for `capture`.
     attribution : dict
-        ``steps``, m; ``metric``, see `figure_of`.
+        ``steps``, m; ``metric``, see `figure_of`; with ``counterfactual``, the token ids (T,) of another prompt, the
+        score is |g . (v - v')|, v' being what the edge carries there. The inputs then fade to those of that prompt.
 
     Returns
     -------
@@ -50,48 +51,63 @@ def capture_attributed(
         As `capture`.
     """
     captured: Any = None
-    steps = attribution["steps"]
-    with model.trace(token_ids.expand(steps, -1), **architecture["keywords"], **run):
+    steps, others = attribution["steps"], attribution.get("counterfactual")
+    rows_in = token_ids.expand(steps, -1)
+    if others is not None:
+        rows_in = torch.cat([rows_in, torch.tensor([others])])
+    with model.trace(rows_in, **architecture["keywords"], **run):
         first_layer = find(model, architecture["layers"])[0]
         if steps > 1:
             # The whole of the stream comes first: `layer_vectors` reads the first row.
+            streams = first_layer.input.detach()
+            baseline = 0.0 if others is None else streams[-1]
             shares = [1.0, *(k / steps for k in range(1, steps))]
-            rows = zip(first_layer.input.detach(), shares, strict=True)
-            first_layer.input = torch.stack([stream * share for stream, share in rows]).requires_grad_()
+            rows = [baseline + (streams[0] - baseline) * share for share in shares]
+            first_layer.input = torch.stack([*rows, *streams[steps:]]).requires_grad_()
         else:
             # Where the weights want no gradients, as on a server, the graph of derivatives begins here.
             first_layer.input.requires_grad_()
         chosen = range(*(layers or (0, architecture["n_layers"])))
-        vectors = [layer_vectors(model, architecture, index, through_final=False) for index in chosen]
+        vectors = [layer_vectors(model, architecture, index, False, None, others is not None) for index in chosen]  # noqa: FBT003
         logits = predicted(model.output)[:, -1].float()
-        slope = slope_of(attribution["metric"], logits)
+        slope = slope_of(attribution, logits)
+        slope[steps:] = 0  # the counterfactual is no input of the figure
         # In half precision small gradients would vanish on their way back: the largest begins as 1.
         size = slope.abs().max().clamp_min(1e-30)
         into = into_nodes((logits.masked_fill(slope == 0, 0.0) * (slope / size)).sum(), vectors)
         unit = float(size) / steps
         with torch.no_grad():
-            scores = [
-                over_edges(layer, [each * unit for each in pair], architecture, attributed)
-                for layer, pair in zip(vectors, into, strict=True)
-            ]
+            scores = []
+            for layer, pair in zip(vectors, into, strict=True):
+                gradients = [each * unit for each in pair]
+                gained = over_edges(layer, gradients, architecture, gain)
+                if layer.last is not None:
+                    instead = over_edges(layer.last, gradients, architecture, gain)
+                    gained = tuple(own - other for own, other in zip(gained, instead, strict=True))
+                scores.append([each.abs() for each in gained])
             captured = answer(scores, logits[0], half).save()
     return captured
 
 
-def slope_of(metric: str, logits: Any) -> Any:
+def slope_of(attribution: dict[str, Any], logits: Any) -> Any:
     """Return the gradient (B, V) of a figure with respect to the logits (B, V), the first of which are the model's."""
     with torch.enable_grad():
         free = logits.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(figure_of(metric, free, free[0].detach()), free)
+        (slope,) = torch.autograd.grad(figure_of(attribution, free, free[0].detach()), free)
     return slope
 
 
-def figure_of(metric: str, logits: Any, full_logits: Any) -> Any:
+def figure_of(attribution: dict[str, Any], logits: Any, full_logits: Any) -> Any:
     """Return the figure of the prediction that edges are scored by, summed over rows of logits (B, V).
 
     ``log probability``: of the token that the full model finds most probable. ``divergence``: KL(full || row) in nats,
     which has no slope at the full model, so that it takes EAP-IG; its authors use it, too, besides figures of a task.
+    ``target`` and ``logit difference``: see `strace_widgets.model.text.contrasts.Contrast.of`.
     """
+    metric = attribution["metric"]
+    if metric in ("target", "logit difference"):
+        against = logits[:, attribution["foil"]] if attribution["foil"] else logits
+        return (logits[:, attribution["target"]].logsumexp(-1) - against.logsumexp(-1)).sum()
     log_q = torch.log_softmax(logits, dim=-1)
     if metric == "log probability":
         return log_q[:, full_logits.argmax()].sum()
@@ -99,8 +115,3 @@ def figure_of(metric: str, logits: Any, full_logits: Any) -> Any:
     # A suppressed token has the probability 0 and no logarithm of it: it moves nothing.
     suppressed = log_p == float("-inf")
     return (log_p.exp() * (log_p.masked_fill(suppressed, 0.0) - log_q.masked_fill(suppressed, 0.0))).sum()
-
-
-def attributed(factors: Any, vectors: Any, node: Any, gradients: Any) -> Any:
-    """Return |g . v| of each edge; shapes as for `gain`."""
-    return gain(factors, vectors, node, gradients).abs()

@@ -28,6 +28,8 @@ class LayerVectors(NamedTuple):
         In a parallel block both are its one node.
     handles : two pairs of a tensor and a number
         `strace_widgets.interventions.block.Addition.handle` of the attention and of the MLP.
+    last : LayerVectors or None
+        What the same edges carry in the last row of the batch, where that was asked for.
     """
 
     factors: Any
@@ -38,6 +40,7 @@ class LayerVectors(NamedTuple):
     attention_node: Any
     mlp_node: Any
     handles: tuple[Any, Any]
+    last: Any = None
 
 
 def layer_vectors(
@@ -46,8 +49,9 @@ def layer_vectors(
     index: int,
     through_final: bool = True,  # noqa: FBT001, FBT002
     keep: Any = None,
+    last: bool = False,  # noqa: FBT001, FBT002
 ) -> LayerVectors:
-    """Walk through one layer and return what its edges carry.
+    """Walk through one layer and return what its edges carry in the first row of the batch.
 
     The vectors of the last layer are read through the final norm, linearised at the true output, unless
     ``through_final`` says no. With ``keep``, masks of this layer's edges, (1, H, T, T) and three (1, T), the run goes
@@ -56,10 +60,10 @@ def layer_vectors(
     layer = find(model, architecture["layers"])[index]
     steps = walk(layer, architecture)
     heads = next(steps)
-    value, probabilities = [tensor[0] for tensor in heads.read()]
+    values, probabilities = heads.read()
     if keep is not None:
         mask_heads(heads, keep[0])
-    to_stream = heads_to_stream(layer, architecture)
+    to_stream = [heads_to_stream(layer, architecture, row) for row in ((0, -1) if last else (0,))]
     attention = next(steps)
     if keep is not None:
         mask_residual(attention, keep[1])
@@ -75,19 +79,22 @@ def layer_vectors(
     def read(vectors: Any, into_output: bool) -> Any:  # noqa: FBT001
         return through_norm(vectors, final) if final is not None and into_output else vectors.float()
 
-    def head(number: int) -> Any:
-        return read(head_vectors(value, to_stream, number), parallel)
+    def of_row(row: int) -> LayerVectors:
+        def head(number: int) -> Any:
+            return read(head_vectors(values[row], to_stream[row], number), parallel)
 
-    return LayerVectors(
-        factors=probabilities.float() * to_stream.row,
-        heads=head,
-        attention_residual=read(attention.residual[0], parallel),
-        mlp=read(mlp_output[0], True),  # noqa: FBT003
-        mlp_residual=read(mlp.residual[0], True),  # noqa: FBT003
-        attention_node=read((mlp if parallel else attention).node()[0], parallel),
-        mlp_node=read(after[0], True),  # noqa: FBT003
-        handles=(attention.handle, mlp.handle),
-    )
+        return LayerVectors(
+            factors=probabilities[row].float() * to_stream[row].row,
+            heads=head,
+            attention_residual=read(attention.residual[row], parallel),
+            mlp=read(mlp_output[row], True),  # noqa: FBT003
+            mlp_residual=read(mlp.residual[row], True),  # noqa: FBT003
+            attention_node=read((mlp if parallel else attention).node()[row], parallel),
+            mlp_node=read(after[row], True),  # noqa: FBT003
+            handles=(attention.handle, mlp.handle),
+        )
+
+    return of_row(0)._replace(last=of_row(-1) if last else None)
 
 
 class HeadsToStream(NamedTuple):
@@ -107,13 +114,17 @@ class HeadsToStream(NamedTuple):
     constant: Any
 
 
-def heads_to_stream(layer: Any, architecture: dict[str, Any]) -> HeadsToStream:
-    """Return the map from a layer's heads to the stream: inner norm, output projection, outer norm, scale."""
+def heads_to_stream(layer: Any, architecture: dict[str, Any], number: int = 0) -> HeadsToStream:
+    """Return the map from a layer's heads to the stream: inner norm, output projection, outer norm, scale.
+
+    Norms are held fixed at their input in the row of the batch that has the number.
+    """
     row, constant = 1.0, 0.0
     inner, outer, scale = (architecture[part] for part in ("inner_norm", "outer_norm", "attention_scale"))
     if inner is not None:
         norm = find(layer, inner["path"])
-        inner_linear, inner_bias = linearised(norm, inner, norm.input[0]), norm_bias(norm, norm.input[0])
+        read = norm.input[number]
+        inner_linear, inner_bias = linearised(norm, inner, read), norm_bias(norm, read)
         row = inner_linear.row
     projection = find(layer, architecture["output_projection"])
     weight, bias = linear_map(projection, architecture["projection_read"])
@@ -122,7 +133,7 @@ def heads_to_stream(layer: Any, architecture: dict[str, Any]) -> HeadsToStream:
         weight = weight * inner_linear.gain
     constant = constant if bias is None else constant + bias
     if outer is not None:
-        norm, written = find(layer, outer["path"]), projection.output[0]
+        norm, written = find(layer, outer["path"]), projection.output[number]
         linear = linearised(norm, outer, written)
         weight = weight - weight.mean(0, keepdim=True) if linear.centred else weight
         weight = weight * (linear.gain[:, None] if torch.is_tensor(linear.gain) else linear.gain)

@@ -40,14 +40,16 @@ def evaluate(
     ----------
     model, architecture, half, **run
         As for `capture`.
-    token_ids : (1, T) int64 tensor
+    token_ids : (1, T) or (2, T) int64 tensor
+        The prompt, and where dropped edges carry what they carry there, its counterfactual: see `rows_of`.
     ranks, kept, toggles, modes
         See `token_masks`. ``modes`` has ``frozen``, too: take the attention probabilities of the
         first row everywhere.
     states : bool
         Return what the unembedding reads at the last position instead of its logits.
-    means : four pairs of tensors, optional
-        What dropped edges carry, as `reference_means` returns them; nothing without.
+    means : four pairs of tensors, or str, optional
+        What dropped edges carry, as `reference_means` returns them, or as in the last row (see `mask_heads`); nothing
+        without.
 
     Returns
     -------
@@ -55,13 +57,18 @@ def evaluate(
         With ``states`` (B, M): the last hidden states, which the unembedding reads. None when the run was only sent.
     """
     result: Any = None
-    with model.trace(token_ids.expand(len(kept), -1), **architecture["keywords"], **run):
+    with model.trace(rows_of(token_ids, len(kept)), **architecture["keywords"], **run):
         layers = find(model, architecture["layers"])
         for _ in masked_blocks(layers, architecture, ranks, kept, toggles, modes, means):
             pass
         last = last_hidden(model, architecture) if states else predicted(model.output)[:, -1]
         result = packed(last.float(), half).save()  # type: ignore[attr-defined]
     return result
+
+
+def rows_of(token_ids: Any, n_rows: int) -> Any:
+    """Return a prompt (1, T) as so many rows; of a prompt and its counterfactual (2, T), the last is the latter."""
+    return torch.cat([token_ids[:1].expand(n_rows + 1 - len(token_ids), -1), token_ids[1:]])
 
 
 # The blocks under masks.
@@ -94,8 +101,8 @@ def mask_block(
         where all of a kind are (not of the MLP).
     frozen : bool
         Take the attention probabilities of the first row everywhere.
-    means : four tensors, optional
-        What dropped edges of each kind carry.
+    means : four tensors or four times a str, optional
+        What dropped edges of each kind carry: see `mask_heads`.
     """
     steps = walk(layer, architecture)
     heads = next(steps)
@@ -111,13 +118,24 @@ def mask_block(
 
 
 def mask_heads(heads: Any, keep: Any, frozen: bool = False, mean: Any = None) -> None:  # noqa: FBT001, FBT002
-    """Let each head sum its values without the edges that are dropped; probabilities are not renormalised."""
-    value, probabilities = heads.read()
-    probabilities = (probabilities[:1] if frozen else probabilities).to(value.dtype)
+    """Let each head sum its values without the edges that are dropped; probabilities are not renormalised.
+
+    Where dropped edges carry a mean, that is of the values. As in the last row they carry, by ``"patch"``, what they
+    carry there, values and probabilities; by ``"patch values"`` its values with their own row's probabilities.
+    """
+    value, own = heads.read()
+    own = own.to(value.dtype)
+    probabilities = own[:1] if frozen else own
+    patched = isinstance(mean, str)
+    if frozen and patched:
+        probabilities = torch.cat([own[:1].expand(len(own) - 1, -1, -1, -1), own[-1:]])  # the last is not frozen
     kept = probabilities if keep is None else probabilities * keep.to(value.device)
     shared = probabilities.shape[1] // value.shape[1]  # query heads a key-value head
     output = kept @ value.repeat_interleave(shared, dim=1)
-    if mean is not None:
+    if patched and keep is not None:
+        others = (own[-1:] if mean == "patch" else probabilities) * ~keep.to(value.device)
+        output = output + others @ value[-1:].repeat_interleave(shared, dim=1)
+    elif mean is not None and not patched:
         mean = mean[: value.shape[1], :, : value.shape[-1]]  # layers may differ in the number and width of their heads
         values = at_positions(mean, value[:, 0]).repeat_interleave(shared, dim=0)
         output = output + (probabilities - kept) @ values
@@ -134,15 +152,15 @@ def mask_mlp(mlp: Any, keep: Any, keep_residual: Any, means: Any = None) -> None
     keep = keep[..., None].to(mlp.added)
     added = mlp.added * keep
     if means is not None:
-        added = added + at_positions(means[0], mlp.added) * (1 - keep)
+        added = added + carried(means[0], mlp.added) * (1 - keep)
     if keep_residual is not None:
         added = added - dropped(mlp.residual, keep_residual, means and means[1])
     mlp.replace(added)
 
 
 def dropped(residual: Any, keep: Any, mean: Any = None) -> Any:
-    """Return what of the stream (B, T, M) the dropped edges would have carried, beyond the mean that they now carry."""
-    lost = residual if mean is None else residual - at_positions(mean, residual)
+    """Return what of the stream (B, T, M) the dropped edges would have carried, beyond what they now carry."""
+    lost = residual if mean is None else residual - carried(mean, residual)
     return (1 - keep[..., None].to(residual)) * lost
 
 
@@ -220,7 +238,14 @@ def masked(ranks: Any, kept: Any, toggles: Any = None, inverse: bool = False) ->
 
 def means_of_layer(means: Any, index: int) -> Any:
     """Return what the dropped edges of one layer carry, in the order of `Edges`: (..., 2, width), float32; or None."""
+    if isinstance(means, str):
+        return [means] * 4
     return means and [values[index].float() * factor for values, factor in means]
+
+
+def carried(mean: Any, vectors: Any) -> Any:
+    """Return what dropped edges carry that would have carried vectors (B, T, M): a mean, or what the last row has."""
+    return vectors[-1:] if isinstance(mean, str) else at_positions(mean, vectors)
 
 
 def at_positions(mean: Any, like: Any) -> Any:

@@ -26,6 +26,7 @@ from ..interventions.masked import (
     mask_mlp,
     mask_residual,
     means_of_layer,
+    rows_of,
     token_masks,
 )
 from ..interventions.packing import packed
@@ -75,7 +76,7 @@ def evaluate(
     with masked_run(layers), ExitStack() as hooks:
         if states:
             hooks.callback(_last_hidden(module, architecture, found).remove)
-        output = module(token_ids.expand(len(kept), -1).to(token_device(module)), **architecture["keywords"])
+        output = module(rows_of(token_ids, len(kept)).to(token_device(module)), **architecture["keywords"])
     last = found[-1] if states else predicted(output)[:, -1]
     return packed(last.float(), half)
 
@@ -322,7 +323,7 @@ def attend(
         # Any other tensor with a row for each of the batch would have to be cut as well.
         batched = any(torch.is_tensor(each) and each.ndim and len(each) == n_rows for each in options.values())
         rows = rows if batched else some
-    asked = slice(0, 1) if frozen else rows
+    asked = slice(0, 1) if frozen and not isinstance(layer.means and layer.means[0], str) else rows
     if attention_mask is not None and len(attention_mask) == n_rows:
         attention_mask = attention_mask[asked]
     _, probabilities = eager(attention, query[asked], key[asked], value[asked][..., :0], attention_mask, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from .changes import check_in_place, modules_read, state_of
 from .discovery.matrices import rows_of, width_taken
 from .running import running
 from .shipped import models as shipped
-from .tensors import as_row, coarsened, toggle_rows, unpacked, with_others_kept
+from .tensors import as_row, coarsened, digest, toggle_rows, unpacked, with_others_kept
 from .text.reader import Reader
 from .text.reference_text import N_TOKENS, reference_ids
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .architecture import Architecture
+    from .text.contrasts import Contrast
 
 
 # The functions travel to a server as source, since this package is not installed there.
@@ -150,14 +150,16 @@ class Model(Reader):
         with self._lock:  # while it runs, weights may be brought from elsewhere
             return state_of(self.nnsight._module)
 
-    def capture(self, token_ids: Array, score: str, probing: Probing | None = None) -> tuple[Edges, Array]:
+    def capture(
+        self, token_ids: Array, score: str, probing: Probing | None = None, contrast: Contrast | None = None
+    ) -> tuple[Edges, Array]:
         """Return a score of every edge and the full model's last logits (V,), in one forward pass.
 
         The scores of `GRADIENTS` take backward passes as well. A server's answer that
         would be large comes in several parts, a few layers each, at these passes a part.
         """
-        calls = self.captures(token_ids, score, probing)
-        scores, logits = self.joined_scores(self._run(calls, "scores", token_ids, f"{score} {probing}"))
+        calls = self.captures(token_ids, score, probing, contrast)
+        scores, logits = self.joined_scores(self._run(calls, "scores", token_ids, f"{score} {probing} {contrast}"))
         finite.check_scores(self, scores, logits, calls[0], backward=score in GRADIENTS)
         return scores, logits
 
@@ -230,7 +232,11 @@ class Model(Reader):
     # The same in three steps, for who does not wait for the answer: what to ask, asking it, putting it together.
 
     def captures(
-        self, token_ids: Array, score: str | tuple[str, ...] | None = None, probing: Probing | None = None
+        self,
+        token_ids: Array,
+        score: str | tuple[str, ...] | None = None,
+        probing: Probing | None = None,
+        contrast: Contrast | None = None,
     ) -> list[Call]:
         """Return the calls that score every edge, or without a score capture what every edge carries.
 
@@ -247,7 +253,7 @@ class Model(Reader):
         elif score in GRADIENTS:
             derivatives.check_batch(self.name, self.architecture, score)
             function = gradients.capture_probed if score in PROBED else attribution.capture_attributed
-            how = ((probing or Probing()).plain(score),)
+            how = ((probing or Probing()).plain(score) | (contrast.plain() if contrast else {}),)
         parts = estimates.parts(self.architecture.n_layers, estimate.requests)
         return [
             Call(function, partial(lambda part: (as_row(token_ids), *how, part, self.half), part), score in GRADIENTS)
@@ -271,27 +277,28 @@ class Model(Reader):
         RequestTooLargeError
         """
         modes = modes or Modes()
-        mean = modes.ablation == "mean"
-        self._check(estimates.of_sweep(self.sizes, len(token_ids), len(kept), mean=mean))
+        mean, patched = modes.ablation == "mean", int(modes.patched)
+        self._check(estimates.of_sweep(self.sizes, token_ids.shape[-1], len(kept) + patched, mean=mean))
         flags = modes.flags()
         rows = estimates.rows_a_pass(ranks.n_heads, ranks.n_tokens)
         if self.architecture.rows_apart:
-            if flags["frozen"]:
+            if flags["frozen"] or patched:
+                mode = 'attention="frozen"' if flags["frozen"] else f"ablation={modes.ablation!r}"
                 raise UnsupportedArchitectureError(
-                    f"Frozen attention is that of the whole model's row in the same batch, and what runs beside a "
-                    f"prompt changes the numbers of {self.name}, whose modules round by the whole batch: choose "
-                    'attention="recomputed".'
+                    f"{mode} reads another row of the same batch, and what runs beside a prompt changes the numbers "
+                    f"of {self.name}, whose modules round by the whole batch: choose another."
                 )
             ranks, rows = with_others_kept(ranks), 1
         # Frozen attention is that of a row of the whole model, which each pass then carries in front.
-        whole = np.full(int(flags["frozen"]), -1)
-        how = (flags, states, self.half, self.means() if mean else None)
+        # What is patched in is that of a row of the counterfactual prompt, at the end.
+        whole, last = np.full(int(flags["frozen"]), -1), np.full(patched, -1)
+        how = (flags, states, self.half, self.means() if mean else modes.ablation if patched else None)
         arguments = partial(self._masks, token_ids, ranks, how)
         switched = stacked(toggles or Toggles(ranks.n_layers, ranks.n_heads))
         calls = []
         for start in range(0, len(kept), rows):
-            sizes = np.concatenate([whole, kept[start : start + rows]])
-            of_pass = toggle_rows(switched, start, len(sizes), len(whole))
+            sizes = np.concatenate([whole, kept[start : start + rows], last])
+            of_pass = toggle_rows(switched, start, len(sizes), len(whole), patched)
             calls.append(Call(masked.evaluate, partial(arguments, of_pass, sizes), states=states))
         return calls
 
@@ -312,14 +319,15 @@ class Model(Reader):
 
     def joined_logits(self, parts: list[Any], modes: Modes | None = None) -> Array:
         """Return the logits (K, V) of the answers to `sweeps`."""
-        whole = int((modes or Modes()).flags()["frozen"])
-        return np.concatenate([unpacked(part)[whole:] for part in parts])
+        modes = modes or Modes()
+        of_sizes = slice(int(modes.flags()["frozen"]), -1 if modes.patched else None)
+        return np.concatenate([unpacked(part)[of_sizes] for part in parts])
 
     def _run(self, calls: list[Call], *what: Any) -> list[Any]:
         """Return the answers to several calls; those before one that fails are kept until the same is asked again."""
         if len(calls) == 1:
             return [self.ask(calls[0])]
-        key = _digest(*what)
+        key = digest(*what)
         with self._lock:
             answers = self._unfinished.pop(key, [])  # taken out, so that two threads never share one list
         try:
@@ -389,10 +397,3 @@ class Model(Reader):
                 if refusal is None:
                     raise
                 raise refusal from reason
-
-
-def _digest(*parts: Any) -> bytes:
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
-    return found.digest()

@@ -122,6 +122,8 @@ def _calls(
     flags = modes.flags()
     if flags["inverse"] or flags["keep_residual"]:
         raise ValueError("Refining looks at the trace's own subgraphs: it takes neither inverse nor residual='kept'.")
+    if modes.patched:
+        raise ValueError("Refining cannot patch: refine under another ablation, and evaluate what comes out patched.")
     rows = 1 if model.architecture.rows_apart else rows
     if model.server:
         estimates.of_subgraphs(model.sizes, len(token_ids), len(masks), returned).check(model.server.limit)

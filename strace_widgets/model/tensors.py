@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -47,22 +48,32 @@ def unpacked(packed: tuple[Any, Any]) -> Array:
 
 
 def as_row(token_ids: Array) -> torch.Tensor:
-    """Return token ids as a batch of one."""
-    return torch.from_numpy(np.asarray(token_ids, dtype=np.int64))[None]
+    """Return token ids (T,) as a batch of one; a batch (B, T) as it is."""
+    return torch.from_numpy(np.atleast_2d(np.asarray(token_ids, dtype=np.int64)))
 
 
-def toggle_rows(toggles: tuple[Array, ...], start: int, n_rows: int, n_whole: int) -> tuple[Array, ...]:
-    """Return the toggles of the rows of one pass; the rows of the whole model, in front, have none.
+def toggle_rows(toggles: tuple[Array, ...], start: int, n_rows: int, n_whole: int, n_last: int) -> tuple[Array, ...]:
+    """Return the toggles of the rows of one pass; the rows of the whole model, in front and at the end, have none.
 
     ``toggles`` are as `strace_widgets.graph.toggles.stacked` returns them: for each mask, or once for all.
     """
     heads, mlps, edges = toggles
     if len(mlps) == 1:
         return toggles
-    own = slice(start, start + n_rows - n_whole)
+    own = slice(start, start + n_rows - n_whole - n_last)
     edges = edges[(edges[:, 0] >= own.start) & (edges[:, 0] < own.stop)]
     return (
-        np.concatenate([np.zeros_like(heads[:n_whole]), heads[own]]),
-        np.concatenate([np.zeros_like(mlps[:n_whole]), mlps[own]]),
+        *(
+            np.concatenate([np.zeros_like(each[:n_whole]), each[own], np.zeros_like(each[:n_last])])
+            for each in (heads, mlps)
+        ),
         edges + np.array([n_whole - start, 0, 0, 0, 0, 0], dtype=np.int32),
     )
+
+
+def digest(*parts: Any) -> bytes:
+    """Return a digest of texts and arrays."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
+    return found.digest()

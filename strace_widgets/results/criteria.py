@@ -66,6 +66,16 @@ def within(bound: float) -> Criterion:
     return lambda sweep: sweep.total_variation <= bound
 
 
+def faithful(share: float) -> Criterion:
+    """Return the criterion that at least a share of the target's figure is there: see `Sweep.faithfulness`.
+
+    Parameters
+    ----------
+    share : float
+    """
+    return lambda sweep: sweep.faithfulness >= share
+
+
 def named(name: str) -> Criterion:
     """Return the criterion of a name.
 
@@ -89,7 +99,9 @@ def named(name: str) -> Criterion:
     return recovered(int(percent) / 100) if percent else within(float(bound))
 
 
-def chosen(*, top1: bool, total_variation: float | None, nucleus: float | None) -> list[Criterion]:
+def chosen(
+    *, top1: bool, total_variation: float | None, nucleus: float | None, logit_difference: float | None
+) -> list[Criterion]:
     """Return the criteria that were asked for, as `strace_widgets.STrace.smallest` takes them.
 
     Raises
@@ -100,8 +112,9 @@ def chosen(*, top1: bool, total_variation: float | None, nucleus: float | None) 
     asked = [top(1)] if top1 else []
     asked += [] if total_variation is None else [within(total_variation)]
     asked += [] if nucleus is None else [recovered(nucleus)]
+    asked += [] if logit_difference is None else [faithful(logit_difference)]
     if not asked:
-        raise ValueError("Say what must hold: top1=True, total_variation=0.1 or nucleus=0.6.")
+        raise ValueError("Say what must hold: top1=True, total_variation=0.1, nucleus=0.6 or logit_difference=0.9.")
     return asked
 
 

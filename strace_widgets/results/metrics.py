@@ -281,6 +281,45 @@ def _known(values: Array) -> Array:
     return values
 
 
+def faithfulness(figure: Array, full: float, empty: float) -> Array:
+    """Return (m - m(empty)) / (m(full) - m(empty)) of the figures m (K,): 1 where a subgraph does what the model does.
+
+    NaN where the model does no more than nothing does. The formula is that of the Mechanistic Interpretability
+    Benchmark (Mueller et al. 2025, arXiv 2504.13151).
+
+    Parameters
+    ----------
+    figure : (K,) array
+    full, empty : float
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: Array = np.where(full == empty, np.nan, (np.asarray(figure) - empty) / (full - empty))
+    return result
+
+
+def mean_over_sizes(sizes: Array, values: Array, axis: Axis, at_nothing: float) -> float:
+    """Return the mean of values over sizes, by the trapezoid rule: the area over the width.
+
+    Parameters
+    ----------
+    sizes, values : (K,) arrays
+    axis : {"s", "log10 s"}
+        Over s, from 0 to the largest size: nine tenths of it lie above a tenth of the edges. Over log10 s, from the
+        smallest size to the largest, each decade alike.
+    at_nothing : float
+        The value at s = 0.
+
+    Raises
+    ------
+    ValueError
+        As `area`.
+    """
+    if axis == "s":
+        sizes, values = np.concatenate([[0.0], sizes]), np.concatenate([[at_nothing], values])
+    width = np.ptp(np.log10(sizes)) if axis == "log10 s" else np.ptp(sizes)
+    return area(sizes, values, axis) / float(width)
+
+
 def area(
     sizes: Array, values: Array, axis: Axis = "log10 s", lower: float | None = None, upper: float | None = None
 ) -> float:

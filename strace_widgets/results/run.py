@@ -25,12 +25,13 @@ from ..graph.modes import Modes, modes_of
 from ..graph.order import best_first
 from ..graph.refining import PASSES, STARTS, Refined
 from ..model import request_estimates
+from ..model.text.contrasts import Contrast, Tokens, read_contrast
 from ..model.text.prompts import ReadPrompt
 from .refinement import CAPTURE_COST, as_refined, looks, refinement
 from .strace import STrace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..graph.measures import Captured
     from ..model.model import Model
@@ -42,6 +43,9 @@ def trace(
     prompt: Prompt,
     importance: Importance = "l1",
     *,
+    target: Tokens | None = None,
+    foil: Tokens | None = None,
+    counterfactual: Prompt | Mapping[Any, str | int] | None = None,
     seed: int = 0,
     probes: int | None = None,
     constant: float | None = None,
@@ -61,6 +65,14 @@ def trace(
     importance : str or callable
         How an edge is weighed: a name of `strace_widgets.graph.measures.MEASURES`, such as ``"l1"`` (the paper's) or
         ``"refined"``, or a function from `strace_widgets.graph.measures.Captured` to `Edges`.
+    target, foil : str, int, or several, optional
+        Why the target rather than the foil: sweeps then report their logit difference (without a foil, the target's log
+        probability) and how much of it each subgraph has, and ``"eap"`` and ``"eap-ig"`` ask for it. Of several tokens
+        the probabilities are added.
+    counterfactual : prompt or dict, optional
+        Another prompt of as many tokens: with ``ablation="patch"`` dropped edges carry what they carry there, and
+        ``"eap"`` and ``"eap-ig"`` ask what that would change. A dict replaces tokens: ``{3: " Spain"}``, or
+        ``{(1, 4): "_"}`` for positions 1 to 3.
     seed : int
         For ``"random"``, and for the three measures that probe the prediction.
     probes, constant, steps, passes, **modes
@@ -74,7 +86,8 @@ def trace(
     Raises
     ------
     PromptError
-        When the prompt is empty or none, several, longer than the model's context, or messages that cannot be written.
+        When the prompt is empty or none, several, longer than the model's context, or messages that cannot be written;
+        when a target or foil is not one token, or a counterfactual not as long.
     ValueError
         When the measure is unknown, a number of its probing makes no sense, or weights have a wrong shape.
     NoGradientsError
@@ -89,14 +102,29 @@ def trace(
     if importance != "refined" and (passes is not None or modes):
         raise TypeError('Only the measure "refined" takes a budget of passes, and evaluation modes.')
     read = read_prompt(model, prompt)
-    if isinstance(importance, str):
-        if importance == "refined":
-            return _refined(model, read, PASSES if passes is None else passes, modes_of(**modes))
-        probing = probing_of(importance, probes, seed, constant, steps)
-        scores, logits = model.capture(read.token_ids, measure_named(importance).score, probing)
-        found = from_scores(model, read, importance, scores, logits, probing)
-        return found if importance != "rescored" else rescored(found)
-    return _by_function(model, read, importance)
+    contrast = read_contrast(model, read.token_ids, target, foil, counterfactual)
+    if not isinstance(importance, str):
+        return _asked(_by_function(model, read, importance), contrast)
+    if importance == "refined":
+        return _asked(_refined(model, read, PASSES if passes is None else passes, modes_of(**modes)), contrast)
+    probing = probing_of(importance, probes, seed, constant, steps)
+    scores, logits = model.capture(read.token_ids, measure_named(importance).score, probing, contrast)
+    found = from_scores(model, read, importance, scores, logits, probing)
+    return _asked(rescored(found) if importance == "rescored" else found, contrast)
+
+
+def _asked(trace: STrace, contrast: Contrast) -> STrace:
+    """Return a trace with its question; warn where the model answers with something else."""
+    if contrast.target and contrast.foil and contrast.of(trace.full_logits) < 0:
+        names = [
+            ", ".join(repr(trace.model.decode(token)) for token in each) for each in (contrast.target, contrast.foil)
+        ]
+        warnings.warn(
+            f"{trace.model.name} does not prefer {names[0]}: {names[1]} is more probable after the prompt, and the "
+            "trace explains a difference that is negative.",
+            stacklevel=3,
+        )
+    return replace(trace, contrast=contrast)
 
 
 def _by_function(model: Model, read: ReadPrompt, importance: Callable[[Captured], Edges]) -> STrace:

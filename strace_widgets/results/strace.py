@@ -19,7 +19,6 @@ from ..graph.ranking import rank_randomly
 from ..graph.refining import PASSES, Refined
 from . import criteria
 from .adaptive_sweep import rounds
-from .display import html_table
 from .explained import Explained
 from .replay import check_same, warn_of_another_model
 from .sweep import Sweep, compare
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
 
 KEPT_SWEEPS = 32
 """How many standard sweeps a trace keeps: one for each of all combinations of modes."""
-
-SHOWN = 5
-"""Tokens that the table of a trace shows."""
 
 
 @dataclass(frozen=True, repr=False, eq=False, kw_only=True)
@@ -82,23 +78,6 @@ class STrace(Explained):
     refined: Refined | None = None
     saved_view: Mapping[str, Any] = field(default_factory=dict)
     sweeps: Cache[Modes, Sweep] = field(default_factory=partial(Cache, KEPT_SWEEPS), init=False)
-
-    def _repr_html_(self) -> str:
-        title = (
-            f"STrace of “{self.prompt}” on {self.model.name}: {self.graph.n_tokens} tokens, "
-            f"{self.n_edges:,} edges by {self.importance}{', loaded from a file' if self.replayed else ''}"
-        )
-        title = " ".join(filter(None, [title, self.origin.note, self.origin.warning]))
-        tokens, probabilities = zip(*((top.token, f"{top.probability:.3f}") for top in self.top[:SHOWN]), strict=True)
-        columns = {"the full model's next token": tokens, "probability": probabilities}
-        return html_table(title, columns, texts={"the full model's next token"})
-
-    def __repr__(self) -> str:
-        first = self.top[0]
-        return (
-            f"STrace of {self.prompt!r} on {self.model.name}: {len(self.tokens)} tokens, {self.n_edges:,} edges by "
-            f"{self.importance}; the full model says {first.token!r} at {first.probability:.2f}"
-        )
 
     def __getstate__(self) -> dict[str, Any]:
         if self.replayed:
@@ -160,7 +139,7 @@ class STrace(Explained):
         saved = self.sweeps.get(chosen) if self.replayed and not any(switched) and next_token is None else None
         if saved is not None and np.isin(kept, saved.n_edges).all():
             return saved.rows(np.searchsorted(saved.n_edges, kept).tolist())
-        logits = self.traced_model().evaluate(self.token_ids, self.ranks, kept, switched, chosen)
+        logits = self._logits(kept, switched, chosen)
         each_size = switched * (len(sizes) // len(switched))
         counted = [
             self.mask(size, each).n_kept if each else n for size, each, n in zip(sizes, each_size, kept, strict=True)
@@ -169,9 +148,20 @@ class STrace(Explained):
         found = compare(
             self.full_logits, logits, sizes, kept, np.array(counted), self.model.decode, next_token=true_token
         )
+        found = self.with_figure(found, logits, chosen)
         if not any(switched) and not chosen.inverse:
             warn_of_another_model(self.model, found, self.n_edges)
         return found
+
+    def _logits(self, kept: Array, switched: list[Toggles], modes: Modes) -> Array:
+        """Run subgraphs; where a target is asked for, also that without an edge, once, as one more row."""
+        model, rows = self.traced_model(), self.rows(modes)
+        if not self.contrast.target or modes in self.empty_figures or modes.inverse:
+            return model.evaluate(rows, self.ranks, kept, switched, modes)
+        each = [*switched * (len(kept) // len(switched)), self.parsed(None)] if any(switched) else switched
+        *found, empty = model.evaluate(rows, self.ranks, np.append(kept, 0), each, modes)
+        self.empty_figures[modes] = float(self.contrast.of(empty))
+        return np.stack(found)
 
     def submit(
         self, sizes: Iterable[float] | None = None, toggles: Mapping[str, str] | Toggles | None = None, **modes: Any
@@ -213,7 +203,8 @@ class STrace(Explained):
             As for `evaluate`.
         """
         kept = np.append(self.kept(sizes), -1)  # -1: the whole model
-        return self.traced_model().evaluate(self.token_ids, self.ranks, kept, None, modes_of(**modes), states=True)
+        chosen = modes_of(**modes)
+        return self.traced_model().evaluate(self.rows(chosen), self.ranks, kept, None, chosen, states=True)
 
     def evaluate_mask(self, mask: Edges, **modes: Any) -> Sweep:
         """Run one subgraph that is given edge by edge; return a sweep of one row, whose size is the share kept.
@@ -225,7 +216,8 @@ class STrace(Explained):
             As for `evaluate`.
         """
         ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
-        logits = self.traced_model().evaluate(self.token_ids, ranks, np.array([1]), None, modes_of(**modes))
+        chosen = modes_of(**modes)
+        logits = self.traced_model().evaluate(self.rows(chosen), ranks, np.array([1]), None, chosen)
         kept = np.array([mask.n_kept])
         return compare(self.full_logits, logits, [mask.n_kept / self.n_edges], kept, kept, self.model.decode)
 
@@ -305,7 +297,12 @@ class STrace(Explained):
         return replace(self, model=model, model_state=model.state())
 
     def smallest(
-        self, *, top1: bool = False, total_variation: float | None = None, nucleus: float | None = None
+        self,
+        *,
+        top1: bool = False,
+        total_variation: float | None = None,
+        nucleus: float | None = None,
+        logit_difference: float | None = None,
     ) -> float:
         """Return the necessary computation: the smallest s from which on every criterion given holds.
 
@@ -320,13 +317,17 @@ class STrace(Explained):
             TV is at most this.
         nucleus : float
             The nucleus of this share of the probability is the full model's, in order: 0.6 for 60 %.
+        logit_difference : float
+            This share of the target's figure is there: see `Sweep.faithfulness`.
 
         Raises
         ------
         ValueError
-            When no criterion is given, or no nucleus of that share is compared.
+            When no criterion is given, no nucleus of that share is compared, or no target asked for.
         """
-        must_hold = criteria.chosen(top1=top1, total_variation=total_variation, nucleus=nucleus)
+        must_hold = criteria.chosen(
+            top1=top1, total_variation=total_variation, nucleus=nucleus, logit_difference=logit_difference
+        )
         return criteria.smallest(self.sweep(), must_hold, self.n_edges, None if self.replayed else self.evaluate)
 
     def refine(

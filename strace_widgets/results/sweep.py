@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -72,6 +72,10 @@ class Sweep:
     loss, rank : (K,) float64 and (K,) int64, or None
         Of the token that really comes next, where it was given: the loss in nats, and its place by falling
         probability, 0 for the most probable.
+    figure : (K,) float64, or None
+        Where the trace asks for a target: its figure, see `strace_widgets.model.text.contrasts.Contrast.of`.
+    full_figure, empty_figure : float
+        The same of the full model, and of the subgraph without an edge.
 
     Notes
     -----
@@ -93,6 +97,52 @@ class Sweep:
     full_probabilities: Array
     loss: Array | None = None
     rank: Array | None = None
+    figure: Array | None = None
+    full_figure: float = np.nan
+    empty_figure: float = np.nan
+
+    @property
+    def faithfulness(self) -> Array:
+        """How much of the figure each subgraph has: f = (m(s) - m(empty)) / (m(full) - m(empty)), (K,) float64.
+
+        Raises
+        ------
+        ValueError
+            When the trace asks for no target.
+        """
+        if self.figure is None:
+            raise ValueError("Faithfulness is that of a target: sw.trace(model, prompt, target=..., foil=...).")
+        return metrics.faithfulness(self.figure, self.full_figure, self.empty_figure)
+
+    def cpr(self, axis: metrics.Axis = "s") -> float:
+        """Return the mean faithfulness over all sizes (circuit performance ratio): more is better, also above 1.
+
+        Parameters
+        ----------
+        axis : {"s", "log10 s"}
+            See `strace_widgets.results.metrics.mean_over_sizes`.
+
+        Raises
+        ------
+        ValueError
+            When the trace asks for no target.
+        """
+        return metrics.mean_over_sizes(self.sizes, self.faithfulness, axis, at_nothing=0.0)
+
+    def cmd(self, axis: metrics.Axis = "s") -> float:
+        """Return the mean of abs(1 - f) over all sizes (circuit-model distance): less is better, and 0 the least.
+
+        Parameters
+        ----------
+        axis : {"s", "log10 s"}
+            See `strace_widgets.results.metrics.mean_over_sizes`.
+
+        Raises
+        ------
+        ValueError
+            When the trace asks for no target.
+        """
+        return metrics.mean_over_sizes(self.sizes, np.abs(1 - self.faithfulness), axis, at_nothing=1.0)
 
     def columns(self) -> dict[str, Array]:
         """Return the figures of each size by name, as columns of a table.
@@ -112,7 +162,8 @@ class Sweep:
         pandas.DataFrame
             ``size``, ``n_edges``, ``n_edges_kept``, ``total_variation``, ``kl``, ``jensen_shannon``, ``entropy``,
             ``top1``, ``nucleus`` and ``nucleus_size`` as in the attributes; ``top1_token`` and ``top1_probability`` of
-            the subgraph's most probable token; ``loss`` and ``rank``, where the true next token was given.
+            the subgraph's most probable token; ``loss`` and ``rank``, where the true next token was given; ``figure``
+            and ``faithfulness``, where the trace asks for a target.
 
         Raises
         ------
@@ -124,9 +175,11 @@ class Sweep:
         except ImportError as reason:
             raise MissingPackageError("A data frame needs pandas: pip install 'strace_widgets[study]'.") from reason
         per_size = {"size": self.sizes}
-        for name in (*FIGURES, "loss", "rank"):
+        for name in (*FIGURES, "loss", "rank", "figure"):
             if getattr(self, name) is not None:
                 per_size[name] = getattr(self, name)
+        if self.figure is not None:
+            per_size["faithfulness"] = self.faithfulness
         leading = [top[0] for top in self.top]
         return pd.DataFrame(
             per_size
@@ -166,7 +219,7 @@ class Sweep:
         ----------
         rows : sequence of int
         """
-        per_row = {
+        per_row: dict[str, Any] = {
             column.name: value[np.asarray(rows)]
             for column in fields(self)
             if isinstance(value := getattr(self, column.name), np.ndarray) and column.name != "full_probabilities"
@@ -223,7 +276,7 @@ def joined(first: Sweep, second: Sweep) -> Sweep:
     """Return two sweeps of the same trace as one, a row a size, by ascending size; of a size in both, the first's."""
     n_edges = np.concatenate([first.n_edges, second.n_edges])
     _, rows = np.unique(n_edges, return_index=True)
-    per_row = {
+    per_row: dict[str, Any] = {
         column.name: np.concatenate([value, getattr(second, column.name)])
         for column in fields(first)
         if isinstance(value := getattr(first, column.name), np.ndarray) and column.name != "full_probabilities"

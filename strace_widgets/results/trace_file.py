@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..model.model import Model
+    from ..model.text.contrasts import Contrast
     from .effects import Effects, Kept
 
 FORMAT, VERSION = "strace", 3
@@ -111,6 +112,8 @@ def _arrays(trace: STrace) -> dict[str, bytes]:
         }
         for name, column in columns.items():
             members[f"sweeps/{number}/{name}.npy"] = packed(column.astype(COLUMNS.get(name, column.dtype)))
+        if sweep.figure is not None:
+            members[f"sweeps/{number}/figure.npy"] = packed(sweep.figure)
     for number, effects in enumerate(_effects(trace).values()):
         itself = np.array([effects.subgraph_total_variation, effects.subgraph_logit_difference])
         for name, values in {**{name: getattr(effects, name) for name in ARRAYS}, "subgraph": itself}.items():
@@ -126,6 +129,7 @@ def _effects(trace: STrace) -> dict[Kept, Effects]:
 def _manifest(trace: STrace, members: dict[str, Member], ranks_sha256: str) -> Manifest:
     named = {*trace.token_ids.tolist(), *(token.id for token in trace.top)}
     named = named.union(*(_listed(sweep, trace) for sweep in trace.sweeps.values()))
+    named |= {*trace.contrast.target, *trace.contrast.foil, *trace.contrast.counterfactual}
     return Manifest(
         format=FORMAT,
         version=VERSION,
@@ -136,14 +140,22 @@ def _manifest(trace: STrace, members: dict[str, Member], ranks_sha256: str) -> M
         graph=GraphEntry(**trace.graph._asdict()),
         vocabulary_size=len(trace.full_logits),
         texts={i: trace.model.decode(i) for i in sorted(named)},
-        sweeps=[SweepEntry(asdict(modes), len(sweep)) for modes, sweep in trace.sweeps.items()],
+        sweeps=[
+            SweepEntry(asdict(modes), len(sweep), None if sweep.figure is None else _known(sweep.empty_figure))
+            for modes, sweep in trace.sweeps.items()
+        ],
         effects=tuple(EffectsEntry(kept.by, kept.n_edges, asdict(kept.modes)) for kept in _effects(trace)),
         members=members,
         ranks_sha256=ranks_sha256,
         probing=trace.probing,
         refined=trace.refined,
         origin=trace.origin,
+        contrast=trace.contrast,
     )
+
+
+def _known(figure: float) -> float | None:
+    return figure if np.isfinite(figure) else None
 
 
 def _listed(sweep: Sweep, trace: STrace) -> set[int]:
@@ -224,10 +236,12 @@ class _Reader(Members):
             full_logits=self._logits(manifest.vocabulary_size),
             probing=manifest.probing,
             refined=manifest.refined,
+            contrast=self._contrast(),
             saved_view=self._view(graph),
         )
         for number, sweep in enumerate(manifest.sweeps):
-            trace.sweeps[modes_of(**sweep.modes)] = self._sweep(f"sweeps/{number}", sweep.n_sizes, trace)
+            found = self._sweep(f"sweeps/{number}", sweep.n_sizes, trace)
+            trace.sweeps[modes_of(**sweep.modes)] = self._with_figure(f"sweeps/{number}", found, sweep, trace)
         for number, entry in enumerate(manifest.effects):
             self._keep_effects(f"effects/{number}", entry, trace)
         return trace
@@ -316,7 +330,7 @@ class _Reader(Members):
         probabilities = np.full((n_sizes, n_ids), np.nan, dtype=np.float32)
         probabilities[:, listed] = of_listed
         return Sweep(
-            **figures,
+            **cast("dict[str, Any]", figures),
             top=[
                 [TopToken(int(i), trace.model.decode(int(i)), float(p)) for i, p in zip(*row, strict=True)]
                 for row in zip(ids, of_top, strict=True)
@@ -324,6 +338,26 @@ class _Reader(Members):
             probabilities=probabilities,
             full_probabilities=np.exp(metrics.log_probabilities(trace.full_logits)).astype(np.float32),
         )
+
+    def _contrast(self) -> Contrast:
+        contrast, n_ids = self.manifest.contrast, self.manifest.vocabulary_size
+        ids = (*contrast.target, *contrast.foil, *contrast.counterfactual)
+        if not all(0 <= token < n_ids for token in ids):
+            raise self.wrong("manifest.json", f"asks about token ids that are not 0 to {n_ids - 1}")
+        if len(contrast.counterfactual) not in (0, len(self.manifest.tokens)):
+            raise self.wrong("manifest.json", "has a counterfactual that is not as long as the prompt")
+        return contrast
+
+    def _with_figure(self, folder: str, sweep: Sweep, entry: SweepEntry, trace: STrace) -> Sweep:
+        """Return a sweep with its target's figure, where there is one."""
+        if not trace.contrast.target:
+            return sweep
+        figure = self.array(f"{folder}/figure.npy", np.float64, len(sweep))
+        if np.isnan(figure).any():
+            raise self.wrong(f"{folder}/figure.npy", "holds figures that are no numbers")
+        empty = np.nan if entry.empty_figure is None else entry.empty_figure
+        full = float(trace.contrast.of(trace.full_logits))
+        return replace(sweep, figure=figure, full_figure=full, empty_figure=empty)
 
     def _keep_effects(self, folder: str, entry: EffectsEntry, trace: STrace) -> None:
         if entry.n_edges > trace.n_edges:

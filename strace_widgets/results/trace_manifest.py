@@ -10,6 +10,7 @@ from ..graph.measures import Probing
 from ..graph.ranked import LEVELS
 from ..graph.refining import Refined
 from ..json_files import Header
+from ..model.text.contrasts import Contrast
 from ..model.text.prompts import Origin
 from .effects import Whole
 from .explained import KEPT_EFFECTS
@@ -42,6 +43,8 @@ class SweepEntry(msgspec.Struct):
 
     modes: dict[str, bool | str]
     n_sizes: Annotated[int, msgspec.Meta(ge=1, le=LEVELS)]
+    empty_figure: float | None = None
+    """Of the target, without an edge; None where none was asked for."""
 
 
 class EffectsEntry(msgspec.Struct):
@@ -74,6 +77,7 @@ class Manifest(Header):
     probing: Probing | None = None
     refined: Refined | None = None
     origin: Origin = Origin()
+    contrast: Contrast = Contrast()
     effects: Annotated[tuple[EffectsEntry, ...], msgspec.Meta(max_length=KEPT_EFFECTS)] = ()
     ranks_sha256: str = ""
     """Of ranks that are not in the file, since they follow from the weights."""

@@ -56,7 +56,8 @@ def prompt_tables(
     points, necessary = [], []
     for masks in settings.masks:
         modes = {"masks": masks} | settings.modes()
-        by_masks.append(_traces(model, read, settings.importance, seed, modes, by_masks[0] if by_masks else {}))
+        known = by_masks[0] if by_masks else {}
+        by_masks.append(_traces(model, read, settings.importance, seed, modes, known, prompt.question()))
         first = next(iter(by_masks[-1].values()))
         for name, traced in by_masks[-1].items():
             run = identity | {"importance": name, "masks": masks}
@@ -88,12 +89,13 @@ def _traces(
     seed: int,
     modes: dict[str, Any],
     known: dict[str, STrace],
+    question: dict[str, Any],
 ) -> dict[str, STrace]:
     """Return a trace by each measure; one that is known serves again unless the measure depends on the modes."""
     return {
-        name: trace(model, read, name, seed=seed, **modes)
+        name: trace(model, read, name, seed=seed, **question, **modes)
         if depends_on_modes(name)
-        else known.get(name) or trace(model, read, name, seed=seed)
+        else known.get(name) or trace(model, read, name, seed=seed, **question)
         for name in importance
     }
 
@@ -171,8 +173,10 @@ def _expected_id(traced: STrace, prompt: Prompt) -> int | None:
 
 
 def _points(sweep: Sweep, words: Unigram) -> dict[str, Any]:
+    asked = {} if sweep.figure is None else {"figure": sweep.figure, "faithfulness": sweep.faithfulness}
     return {
         **sweep.columns(),
+        **asked,
         "nucleus": np.rint(100 * sweep.nucleus).astype(int),  # the table has them in per cent
         "top1_id": [top[0].id for top in sweep.top],
         "top1_token": [top[0].token for top in sweep.top],

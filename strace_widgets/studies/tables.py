@@ -66,6 +66,8 @@ SCHEMAS = {
             "top1_probability": pa.float64(),
             "full_correlation": pa.float64(),
             "unigram_correlation": pa.float64(),
+            "figure": pa.float64(),
+            "faithfulness": pa.float64(),
         }
     ),
     "necessary": pa.schema(
@@ -88,7 +90,7 @@ SCHEMAS = {
 
 OPTIONAL: dict[str, set[str]] = {
     "prompts": {*SCHEMAS["prompts"].names} - {"prompt_id", "text", "status"},  # a prompt that failed has no results
-    "points": set(),
+    "points": {"figure", "faithfulness"},  # of a prompt with a target
     "necessary": set(),
     "components": {"head"},
 }

@@ -125,7 +125,8 @@ def token_roles(pair: dict[str, Any], model: Model) -> list[str]:
 
 def _drawn(task: dict[str, Any], random: np.random.Generator) -> dict[str, Any]:
     """Draw a template, its words and one of its variants."""
-    lists, words = _contents()["lists"], {}
+    lists: dict[str, Any] = _contents()["lists"]
+    words: dict[str, Any] = {}
     for name in dict.fromkeys(task["draw"].values()):
         slots = [slot for slot, which in task["draw"].items() if which == name]
         drawn = random.permutation(len(lists[name]))[: len(slots)]  # no word twice

@@ -46,6 +46,8 @@ class Prompt:
     kind, expected, language : str or None
         What sort of prompt it is; how its text should continue, with the space before it (``" Paris"``); and the
         language, by its BCP 47 tag (``"en"``).
+    target, foil, counterfactual
+        What its trace is asked: see `strace_widgets.trace`.
     """
 
     number: int
@@ -54,6 +56,14 @@ class Prompt:
     kind: str | None = None
     expected: str | None = None
     language: str | None = None
+    target: Any = None
+    foil: Any = None
+    counterfactual: Any = None
+
+    def question(self) -> dict[str, Any]:
+        """Return what its trace is asked, as keyword arguments of `strace_widgets.trace`; nothing where that is all."""
+        asked = {"target": self.target, "foil": self.foil, "counterfactual": self.counterfactual}
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 def read_prompts(
@@ -65,7 +75,7 @@ def read_prompts(
     ----------
     source : iterable, str or Path, or table
         Texts, token id lists, lists of messages, or dicts with ``text`` (or ``token_ids``, or ``messages``) and, if
-        wanted, ``id``, ``kind``, ``expected`` and ``language``; the path of a text file, one prompt a line, or of a
+        wanted, ``id``, ``kind``, ``expected``, ``language``, ``target``, ``foil`` and ``counterfactual``; the path of a text file, one prompt a line, or of a
         ``.jsonl`` file; a `datasets` data set; a pandas or polars column or data frame.
     column : str, optional
         The column of a table, or the key of the dicts, that has the texts; ``"text"`` unless given.
@@ -197,7 +207,8 @@ def _prompt(number: int, item: Any, column: str | None) -> Prompt:
         name: item[name] if isinstance(item.get(name), str) else None for name in ("kind", "expected", "language")
     }
     identity = item.get("id")
-    return Prompt(number, str(number if identity is None else identity), _plain(item[named]), **described)
+    asked = {name: item.get(name) for name in ("target", "foil", "counterfactual")}
+    return Prompt(number, str(number if identity is None else identity), _plain(item[named]), **described, **asked)
 
 
 def _plain(content: Any) -> Any:
