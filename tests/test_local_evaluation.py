@@ -78,6 +78,13 @@ def test_an_evaluation_goes_by_hooks_once_they_are_proved(monkeypatch: pytest.Mo
     assert len(by_hooks) == 2
 
 
+def test_all_edges_are_the_model_to_the_bit(smollm2: Any) -> None:
+    trace = sw.trace(smollm2, "The capital of France is")
+    assert smollm2._by_hooks
+    logits = smollm2.evaluate(trace.token_ids, trace.ranks, np.array([trace.n_edges]))
+    np.testing.assert_array_equal(logits[0], trace.full_logits)
+
+
 @pytest.mark.parametrize("wrong", ["another number", "an exception"])
 def test_what_is_not_proved_goes_by_nnsight(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here a family whose own eager function cannot be found, or is another one than it runs with."""
