@@ -22,6 +22,7 @@ import strace_widgets as sw
 from strace_widgets.explorer import contract, questions
 from strace_widgets.explorer.html_page import encoded
 from strace_widgets.explorer.session import Session, curve
+from strace_widgets.explorer.view_state import DRAWN
 from strace_widgets.explorer.widget import Explorer
 from strace_widgets.graph.counts import component_counts
 from strace_widgets.results import upgrade
@@ -192,6 +193,7 @@ def test_shapes_are_those_of_the_contract() -> None:
         "T": state["n_tokens"],
         "C": -(-state["n_tokens"] // state["tokens_per_cell"]),
         "S": 8,
+        "G": min(DRAWN, state["n_edges"]),
     }
     for name, axes in contract.AXES.items():
         assert state["arrays"][name]["shape"] == [lengths[axis] for axis in axes], name

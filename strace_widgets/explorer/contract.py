@@ -14,7 +14,8 @@ VERSION: Final = 2
 
 Toggle = Literal["on", "off"]
 Toggles = dict[str, Toggle]
-"""By part: ``"21.4"`` is a head, ``"18.mlp"`` an MLP, both counted from 0; one that is absent follows the trace."""
+"""By part: ``"21.4"`` is a head, ``"18.mlp"`` an MLP, ``"21@3"`` a position, ``"21.4@1>3"`` an edge, counted from 0;
+one that is absent follows the trace. See `strace_widgets.graph.toggles`."""
 Criterion = Literal["top1", "top5", "tv", "nucleus60"]
 Dtype = Literal["int32", "float32", "uint8"]
 Shade = Literal["share", "effect", "logit", "weight", "entry"]
@@ -164,10 +165,18 @@ class Status(TypedDict):
     job: NotRequired[Annotated[Job, "while a job on a server is waited for"]]
 
 
+class MeasureChoice(TypedDict):
+    """What a list of importance measures says of one."""
+
+    name: Annotated[str, "of `MEASURES`"]
+    group: Annotated[str, "what it has in common with those beside it"]
+    label: Annotated[str, "its meaning in a few words"]
+
+
 class Choices(TypedDict):
     """What a person can change to."""
 
-    importance: Annotated[list[str], "the importance measures"]
+    importance: Annotated[list[MeasureChoice], "the importance measures"]
     masks: Annotated[list[str], "the masks modes"]
 
 
@@ -205,7 +214,7 @@ class EncodedArray(TypedDict):
 
 
 class Arrays(TypedDict):
-    """Numbers of K levels, of edges at N sizes, J in the strip of C cells; V tokens, L layers, S strongest edges."""
+    """Numbers of K levels, edges at N sizes, J in the strip of C cells, G to be drawn; V tokens, S strongest edges."""
 
     level_n_edges: Annotated[EncodedArray, "int32 [K]", "the sizes, ascending; the last is E"]
     total_variation: Annotated[EncodedArray, "float32 [K]", "error at each level"]
@@ -256,6 +265,14 @@ class Arrays(TypedDict):
     strongest_target: Annotated[EncodedArray, "int32 [L, H + 1, S]", "tokens to which they lead"]
     strongest_weight: Annotated[EncodedArray, "float32 [L, H + 1, S]", "their weights"]
     strongest_rank: Annotated[EncodedArray, "int32 [L, H + 1, S]", "in the trace of n edges where below n"]
+    graph_part: Annotated[
+        EncodedArray,
+        "int32 [G]",
+        "of the first G edges of the order, one after another: layer · (H + 3) + part, where part H is the residual "
+        "edge past the attention, H + 1 the MLP, H + 2 the residual edge past it. Old files have none",
+    ]
+    graph_link: Annotated[EncodedArray, "int32 [G]", "target token · T + source token"]
+    graph_weight: Annotated[EncodedArray, "float32 [G]", "their weights"]
 
 
 _ARRAYS = {
@@ -281,6 +298,7 @@ class ViewState(Settings):
     n_layers: Annotated[int, "L"]
     n_heads: Annotated[int, "H"]
     n_tokens: Annotated[int, "T"]
+    parallel: NotRequired[Annotated[bool, "whether attention and MLP enter one node; old files do not say"]]
     n_edges: Annotated[int, "E"]
     tokens_per_cell: Annotated[
         int, "how many neighbouring tokens share a cell of the strip: 1 but for long prompts on large models"

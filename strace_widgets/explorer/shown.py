@@ -14,7 +14,7 @@ from ..results.strace import STrace
 from .contract import DEFAULTS
 from .refining import without_refining
 from .session import Session
-from .view_state import effect_map
+from .view_state import effect_map, with_graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ def shown(item: Explored) -> dict[str, Any]:
     """
     if isinstance(item, STrace):
         if item.replayed and item.saved_view:
-            return {**DEFAULTS, **item.saved_view}
+            return {**DEFAULTS, **item.saved_view, "view_state": with_graph(item.saved_view["view_state"], item)}
         session = Session(item)
         session.sweep()
         known = {"n_edges": session.start_size(), "effects": effect_map(session.effects)}

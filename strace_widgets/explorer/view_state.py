@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ..graph.counts import component_counts
-from ..graph.edges import NOT_IN_GRAPH, Array
+from ..graph.edges import NOT_IN_GRAPH, Array, Edges
+from ..graph.listing import listed
 from ..graph.modes import Modes
 from ..results import criteria
 from ..results.switching_off import nothing_known
@@ -51,6 +52,9 @@ DETAILED = 32
 
 STRIP_BYTES = 2_000_000
 """What the shares of edges kept into each position may take, however long the prompt is."""
+
+DRAWN = 20_000
+"""How many edges of the graph can be drawn, the first of the order; one takes 12 bytes."""
 
 FEWEST_LEVELS = 8
 """Tokens share cells of the strip rather than leave it fewer levels than these."""
@@ -93,7 +97,7 @@ def edge_counts(trace: STrace) -> EdgeCounts:
     n_edges = trace.kept(trace.standard_sizes())
     counts, position_edges = component_counts(trace.ranks, n_edges)
     tokens_per_cell, strip = position_shares(position_edges, n_edges)
-    of_nodes = {**node_figures(trace), **strongest_edges(trace)}
+    of_nodes = {**node_figures(trace), **strongest_edges(trace), **graph_edges(trace)}
     return EdgeCounts(tokens_per_cell, {"count_n_edges": n_edges, **counts, **strip, **of_nodes})
 
 
@@ -124,17 +128,7 @@ def view_state(
     """
     tokens_per_cell, edges = counts or edge_counts(trace)
     vocabulary = sorted({token.id for row in (*sweep.top, trace.top) for token in row})
-    arrays: dict[str, Array] = {
-        "level_n_edges": sweep.n_edges,
-        "total_variation": sweep.total_variation,
-        "kl": sweep.kl,
-        "entropy": sweep.entropy,
-        "top1": sweep.top1,
-        "nucleus": sweep.nucleus,
-        "probabilities": sweep.probabilities[:, vocabulary],
-        "full_probabilities": sweep.full_probabilities[vocabulary],
-        **edges,
-    }
+    arrays = {**_of_levels(sweep, vocabulary), **edges}
     return {
         "version": VERSION,
         "model": trace.model.name,
@@ -148,6 +142,7 @@ def view_state(
         "n_layers": trace.graph.n_layers,
         "n_heads": trace.graph.n_heads,
         "n_tokens": trace.graph.n_tokens,
+        "parallel": trace.graph.parallel,
         "n_edges": trace.n_edges,
         "tokens_per_cell": tokens_per_cell,
         "full_entropy": trace.entropy,
@@ -156,6 +151,19 @@ def view_state(
         "landmarks": landmarks(sweep) if len(sweep) > 1 else [],  # the whole graph alone says nothing of smaller sizes
         "levels_follow": not complete,
         "arrays": cast("Arrays", {name: encoded(array, DTYPES[name]) for name, array in arrays.items()}),
+    }
+
+
+def _of_levels(sweep: Sweep, vocabulary: list[int]) -> dict[str, Array]:
+    return {
+        "level_n_edges": sweep.n_edges,
+        "total_variation": sweep.total_variation,
+        "kl": sweep.kl,
+        "entropy": sweep.entropy,
+        "top1": sweep.top1,
+        "nucleus": sweep.nucleus,
+        "probabilities": sweep.probabilities[:, vocabulary],
+        "full_probabilities": sweep.full_probabilities[vocabulary],
     }
 
 
@@ -269,6 +277,35 @@ def strongest_edges(trace: STrace) -> dict[str, Array]:
             for array, values in zip(listed.values(), edges, strict=True):
                 array[layer, node, : len(values)] = values
     return listed
+
+
+def graph_edges(trace: STrace, most: int = DRAWN) -> dict[str, Array]:
+    """List the first edges of the order, at most so many, for the picture of the graph."""
+    most = min(most, trace.n_edges)
+    first = listed(Edges(*(kind < most for kind in trace.ranks)), trace.ranks, trace.weights)
+    return {
+        "graph_part": first.layer * (trace.graph.n_heads + 3) + first.part,
+        "graph_link": first.target * trace.graph.n_tokens + first.source,
+        "graph_weight": first.weight,
+    }
+
+
+def with_graph(saved: ViewState, trace: STrace) -> ViewState:
+    """Return a view state from a file with the edges for the picture, which files of before do not have.
+
+    Parameters
+    ----------
+    saved : dict
+    trace : STrace
+        What the file holds.
+    """
+    if "parallel" in saved:
+        return saved
+    edges = {name: encoded(array, DTYPES[name]) for name, array in graph_edges(trace).items()}
+    as_text = {
+        name: {**each, "data": base64.b64encode(cast("bytes", each["data"])).decode()} for name, each in edges.items()
+    }
+    return {**saved, "parallel": trace.graph.parallel, "arrays": cast("Arrays", {**saved["arrays"], **as_text})}
 
 
 def node_details(trace: STrace, node: str) -> NodeDetails:

@@ -99,10 +99,22 @@ class CurveView(View):
     VIEW = "CurveView"
 
 
+class FormingView(View):
+    """The prediction forming: the probabilities of the leading tokens stacked over size."""
+
+    VIEW = "FormingView"
+
+
 class TopKView(View):
     """The next token: the subgraph's probabilities beside the full model's."""
 
     VIEW = "TopKView"
+
+
+class GraphView(View):
+    """The trace, drawn: tokens by layers, its edges as they enter."""
+
+    VIEW = "GraphView"
 
 
 class LayerView(View):

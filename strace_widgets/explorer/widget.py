@@ -26,7 +26,7 @@ from .requests import RequestRunner, SupersededError
 from .session import Session, choices, curves_after, settings_of
 from .still import Still
 from .streaming import EFFECTS, LEVELS, Stream
-from .view_state import effect_map
+from .view_state import effect_map, with_graph
 
 if TYPE_CHECKING:
     import asyncio
@@ -63,7 +63,7 @@ class Explorer(Leaving, Still):
     n_edges : int
         The same as a number of edges, 1..E.
     toggles : dict
-        ``{"21.4": "off", "18.mlp": "on"}``: heads and MLPs that are taken out or put in.
+        ``{"21.4": "off", "12@3": "on"}``: heads, MLPs, positions and edges that are taken out or put in.
     evaluation : dict or None
         The last exact result, with the request that it answers.
     top_tokens : list of dict
@@ -123,7 +123,8 @@ class Explorer(Leaving, Still):
         self._messages = self._answered_messages()
         start = saved.get("n_edges") or self.session.start_size()
         self._opened = None if saved.get("n_edges") else start
-        view_state = saved["view_state"] if trace.replayed and saved else self.session.view_state()
+        kept = trace.replayed and saved
+        view_state = with_graph(saved["view_state"], trace) if kept else self.session.view_state()
         super().__init__(
             n_edges=start,
             size=size_of(start, trace.n_edges),

@@ -40,7 +40,6 @@ class Explained(RankedGraph):
     model: Model
     prompt: str
     token_ids: Array
-    tokens: list[str]
     importance: str
     full_logits: Array
     origin: Origin = field(default_factory=Origin)

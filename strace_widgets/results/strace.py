@@ -129,7 +129,7 @@ class STrace(Explained):
         ----------
         sizes : floats in (0, 1]
         toggles : dict, or list of dict, optional
-            Components switched on or off at every size: ``{"21.4": "off", "18.mlp": "on"}``; or one such dict a size.
+            What is switched on or off at every size, as for `mask`: ``{"21.4": "off"}``; or one such dict a size.
         next_token : str or int, optional
             The token that truly came next, as text or id: the sweep then has its ``loss`` and ``rank``.
         **modes

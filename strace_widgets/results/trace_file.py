@@ -358,5 +358,5 @@ class _Reader(Members):
             floats = [each for each in view["view_state"]["arrays"].values() if each["dtype"] == "float32"]
             if any(np.isnan(np.frombuffer(b64decode(each["data"]), np.float32)).any() for each in floats):
                 raise self.wrong("view.json", "shows figures that are no numbers")
-            view["toggles"] = parse(view["toggles"], graph.n_layers, graph.n_heads).plain()
+            view["toggles"] = parse(view["toggles"], *graph[:3]).plain()
         return view

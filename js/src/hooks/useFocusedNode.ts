@@ -25,5 +25,5 @@ export function useFocusedNode(viewState: ViewState, { trace, toggles }: Shown):
     point(null); // the keys lead, until the pointer moves on
   };
   const component = pointed ? parseKey(pointed) : componentAt(current, viewState.n_heads);
-  return { node: nodeAt(viewState, trace, toggles, component), pointed, current, focus, point };
+  return { node: nodeAt(viewState, trace, toggles, component), current, focus, pointed, point };
 }

@@ -4,7 +4,7 @@ import { decodeArray } from "../protocol/decode";
 import { upgradeHistory } from "../protocol/upgrade";
 import { settingsOf } from "./settings";
 import { shadeNames } from "./shading";
-import { parseKey } from "./toggles";
+import { parseName } from "./toggles";
 
 const format = "strace-session";
 
@@ -111,8 +111,8 @@ const isEdges = (value: unknown): value is number => isWhole(value) && value >= 
 const isToggles = (value: unknown, { n_layers, n_heads }: ViewState): value is Toggles =>
   isObject(value) &&
   Object.entries(value).every(([key, state]) => {
-    const { layer, head } = parseKey(key);
-    return /^\d+\.(\d+|mlp)$/.test(key) && layer < n_layers && (head === "mlp" || head < n_heads) && (state === "on" || state === "off");
+    const named = parseName(key); // its tokens are those of another prompt, perhaps
+    return named !== null && named.layer < n_layers && !(typeof named.part === "number" && named.part >= n_heads) && (state === "on" || state === "off");
   });
 
 const isStep = (value: unknown, viewState: ViewState): value is Step =>

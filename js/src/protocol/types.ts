@@ -165,10 +165,20 @@ export interface Status {
   job?: Job;
 }
 
+/** What a list of importance measures says of one. */
+export interface MeasureChoice {
+  /** Of `MEASURES`. */
+  name: string;
+  /** What it has in common with those beside it. */
+  group: string;
+  /** Its meaning in a few words. */
+  label: string;
+}
+
 /** What a person can change to. */
 export interface Choices {
   /** The importance measures. */
-  importance: string[];
+  importance: MeasureChoice[];
   /** The masks modes. */
   masks: string[];
 }
@@ -207,7 +217,7 @@ export interface EncodedArray {
   data: DataView | ArrayBuffer | Uint8Array | string;
 }
 
-/** Numbers of K levels, of edges at N sizes, J in the strip of C cells; V tokens, L layers, S strongest edges. */
+/** Numbers of K levels, edges at N sizes, J in the strip of C cells, G to be drawn; V tokens, S strongest edges. */
 export interface Arrays {
   /** int32 [K]: the sizes, ascending; the last is E. */
   level_n_edges: Int32Array;
@@ -260,6 +270,15 @@ export interface Arrays {
   strongest_weight: Float32Array;
   /** int32 [L, H + 1, S]: in the trace of n edges where below n. */
   strongest_rank: Int32Array;
+  /**
+   * int32 [G]: of the first G edges of the order, one after another: layer · (H + 3) + part, where part H is the residual edge past the
+   * attention, H + 1 the MLP, H + 2 the residual edge past it. Old files have none.
+   */
+  graph_part: Int32Array;
+  /** int32 [G]: target token · T + source token. */
+  graph_link: Int32Array;
+  /** float32 [G]: their weights. */
+  graph_weight: Float32Array;
 }
 
 export type EncodedArrays = { [name in keyof Arrays]: EncodedArray };
@@ -286,6 +305,8 @@ export interface EncodedViewState extends Settings {
   n_heads: number;
   /** T. */
   n_tokens: number;
+  /** Whether attention and MLP enter one node; old files do not say. */
+  parallel?: boolean;
   /** E. */
   n_edges: number;
   /** How many neighbouring tokens share a cell of the strip: 1 but for long prompts on large models. */

@@ -3,7 +3,7 @@ import { useDetails } from "../hooks/useDetails";
 import { nodeIndex, type Effects } from "../logic/effects";
 import { leading } from "../logic/levels";
 import { formatCount, formatDistance, formatShare, formatSigned, formatSize } from "../logic/scales";
-import { tokenNames, visibleToken } from "../logic/tokenText";
+import { placedNames, visibleToken } from "../logic/tokenText";
 import { componentName, parseKey } from "../logic/toggles";
 import { isKept, strongestEdges, type Node } from "../logic/trace";
 import type { ViewProps } from "./props";
@@ -21,7 +21,7 @@ export function NodeDetail({ model, viewState, shown, node }: Props) {
   const edges = known?.edges ?? strongestEdges(viewState, node.key);
   const heaviest = Math.max(...edges.map((edge) => edge.weight), Number.MIN_VALUE);
   const isMlp = parseKey(node.key).head === "mlp";
-  const names = useMemo(() => tokenNames(viewState.tokens), [viewState]);
+  const names = useMemo(() => placedNames(viewState.tokens), [viewState]);
   const visible = (token: number) => <bdi>{names[token]}</bdi>;
   return (
     <section role="group" class="sw-detail" aria-label="Node" data-testid="node-detail" data-node-key={node.key} data-detailed={known !== null}>
