@@ -3,7 +3,7 @@ import { useBrush } from "../hooks/useBrush";
 import type { FocusedNode } from "../hooks/useFocusedNode";
 import { useWidth } from "../hooks/useWidth";
 import { idleTo, markNames, vitalFrom, type Effects, type Mark } from "../logic/effects";
-import { dots, effectY, errorTicks, inBox, margin, nearest, scatterPoints, shareX, type Box, type Frame, type Point } from "../logic/scatter";
+import { byStrength, dots, effectY, errorTicks, inBox, margin, nearest, scatterPoints, shareX, type Box, type Frame, type Point } from "../logic/scatter";
 import { formatDistance, formatShare, formatSigned, formatSize } from "../logic/scales";
 import { componentName } from "../logic/toggles";
 import type { ViewState } from "../protocol/types";
@@ -29,12 +29,13 @@ const kinds = ["vital", "idle", null] as const;
 
 /** Share against effect: what is small but vital, and what is kept but idle. Pointing and picking are the grid's as well. */
 export function EffectScatter(props: Props) {
-  const { viewState, effects, shares, marks, focused, picked, onPick, onGo } = props;
+  const { viewState, effects, shares, marks, size, focused, picked, onPick, onGo } = props;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(480);
   const width = Math.max(80, outerWidth - margin.left - margin.right);
+  const order = useMemo(() => byStrength(effects), [effects]);
   const points = useMemo(
-    () => scatterPoints(shares, effects, marks, viewState.n_heads, { width, height }),
-    [shares, effects, marks, viewState, width],
+    () => scatterPoints(order, shares, effects, marks, viewState.n_heads, { width, height }),
+    [order, shares, effects, marks, viewState, width],
   );
   const data = useMemo(() => ({ points, effects, shares }), [points, effects, shares]);
   const brush = useBrush(margin.left, margin.top, {
@@ -48,6 +49,13 @@ export function EffectScatter(props: Props) {
     onBox: (box) => onPick(new Set(inBox(points, box))),
   });
   const keys = useStand(points, props);
+  const { box } = brush;
+  const pointed = focused.node.key;
+  // The same elements again cost nothing.
+  const picture = useMemo(
+    () => <Picture effects={effects} size={size} pointed={pointed} picked={picked} points={points} width={width} box={box} />,
+    [effects, size, pointed, picked, points, width, box],
+  );
   if (points.length === 0) return null;
   const title = (
     <h4 class="sw-title">
@@ -58,7 +66,7 @@ export function EffectScatter(props: Props) {
     <section role="group" class="sw-scatter" aria-label="Share against effect" data-testid="scatter">
       <AsTable title={title} of="Share against effect" data={data} text={tableText} />
       <div ref={ref} class="sw-scatter-plot" data-testid="scatter-plot" {...keys} {...brush.handlers}>
-        <Picture {...props} points={points} width={width} box={brush.box} />
+        {picture}
       </div>
       <Groups points={points} picked={picked} onPick={onPick} />
     </section>
@@ -107,16 +115,18 @@ function inWords({ key, index, mark }: Point, { totalVariation }: Effects, share
   return [...parts, ...(mark ? [markNames[mark]] : [])].join(", ");
 }
 
-interface PictureProps extends Pick<Props, "effects" | "size" | "focused" | "picked"> {
+interface PictureProps extends Pick<Props, "effects" | "size" | "picked"> {
+  /** The component that the detail is about. */
+  pointed: string;
   points: Point[];
   width: number;
   /** What is being drawn by hand. */
   box: Box | null;
 }
 
-function Picture({ effects, size, focused, picked, points, width, box }: PictureProps) {
+function Picture({ effects, size, pointed, picked, points, width, box }: PictureProps) {
   const frame: Frame = { width, height };
-  const here = points.find(({ key }) => key === focused.node.key);
+  const here = points.find(({ key }) => key === pointed);
   return (
     <svg width={width + margin.left + margin.right} height={height + margin.top + margin.bottom} aria-hidden="true">
       <g transform={`translate(${margin.left},${margin.top})`}>
