@@ -48,19 +48,9 @@ WORTH = 0.8
 # A pass.
 
 
-def evaluate(
-    model: Any,
-    architecture: dict[str, Any],
-    token_ids: Any,
-    ranks: tuple[Any, ...],
-    kept: Any,
-    toggles: tuple[Any, ...],
-    modes: dict[str, bool],
-    states: bool = False,  # noqa: FBT001, FBT002
-    half: bool = False,  # noqa: FBT001, FBT002
-    means: Any = None,
-) -> Any:
-    """Return what `strace_widgets.interventions.masked.evaluate` does, whose parameters these are."""
+def evaluate(model: Any, architecture: dict[str, Any], *masks: Any) -> Any:
+    """Return what `strace_widgets.interventions.masked.evaluate` does; ``masks`` are its other arguments, all given."""
+    token_ids, ranks, kept, toggles, modes, states, half, means = masks
     module, of_tokens = model._module, token_masks(ranks, kept, toggles, modes)
     whole: Any = [None if mask is None else mask.all(0).all(-1).tolist() for mask in of_tokens]
     layers = []
