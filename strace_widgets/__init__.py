@@ -20,7 +20,7 @@ from .studies.prompts import shipped_prompts
 
 if TYPE_CHECKING:
     from .explorer.html_page import to_html
-    from .explorer.views import CurveView, GraphView, LayerView, SizeSlider, TokenView, TopKView
+    from .explorer.views import CurveView, FormingView, GraphView, LayerView, SizeSlider, TokenView, TopKView
     from .explorer.widget import Explorer
     from .findings.comparison_run import compare_measures, load_measure_comparison
     from .findings.measure_comparison import MeasureComparison
@@ -41,6 +41,7 @@ __all__ = [
     "Edges",
     "Estimate",
     "Explorer",
+    "FormingView",
     "GraphView",
     "Job",
     "LayerView",
@@ -86,7 +87,9 @@ _ON_FIRST_USE = {
     "carry_over": ".results.transfer",
     "study": ".studies.run",
     "trace_generation": ".results.generation",
-    **dict.fromkeys(("CurveView", "GraphView", "TopKView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"),
+    **dict.fromkeys(
+        ("CurveView", "FormingView", "GraphView", "TopKView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"
+    ),
 }
 
 

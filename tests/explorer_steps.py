@@ -11,6 +11,8 @@ import pytest
 
 import strace_widgets as sw
 
+VIEWS = (sw.SizeSlider, sw.CurveView, sw.FormingView, sw.GraphView, sw.TopKView, sw.LayerView, sw.TokenView)
+
 
 def wait_until(condition: Callable[[], bool], changed: threading.Event, seconds: float = 20) -> None:
     """Wait for a condition, and look at it again each time that an event is set."""

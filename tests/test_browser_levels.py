@@ -44,7 +44,7 @@ def test_the_card_is_whole_before_the_first_level(opened: Locator, explorer: sw.
     expect(opened.get_by_role("grid").first).to_be_visible()
     slider = opened.get_by_test_id("slider")
     expect(slider).to_be_disabled()
-    expect(opened.locator("svg").first).to_contain_text("on their way")
+    expect(opened.locator(".sw-curve-head")).to_contain_text("on their way")
     assert size_of(opened) == trace.n_edges
     box = opened.locator("svg").first.bounding_box()
     assert box is not None

@@ -18,7 +18,7 @@ import ipywidgets
 import pytest
 import traitlets
 from conftest import PROMPT
-from explorer_steps import settled, wait_for
+from explorer_steps import VIEWS, settled, wait_for
 from ipywidgets.widgets.widget import _instances
 
 import strace_widgets as sw
@@ -147,13 +147,11 @@ def test_what_a_closed_explorer_shows_can_still_be_read(tiny_trace: sw.STrace, t
 def test_an_explorer_closes_its_views(tiny: Any) -> None:
     trace = sw.trace(tiny, PROMPT)
     explorer = trace.explore()
-    views = [
-        view(explorer) for view in (sw.SizeSlider, sw.CurveView, sw.GraphView, sw.TopKView, sw.LayerView, sw.TokenView)
-    ]
+    views = [view(explorer) for view in VIEWS]
     settled(explorer)
     kept = watched(trace, explorer, *views)
     explorer.close()
-    assert [view.comm for view in views] == [None] * 5
+    assert [view.comm for view in views] == [None] * len(VIEWS)
     del explorer, views, trace
     assert left(kept) == []
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 import nbclient
 import nbformat
 import pytest
-from explorer_steps import settled
+from explorer_steps import VIEWS, settled
 from IPython.core.formatters import DisplayFormatter
 from nbconvert import HTMLExporter, MarkdownExporter, SlidesExporter
 
@@ -22,7 +22,6 @@ import strace_widgets as sw
 from strace_widgets.explorer import still
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-VIEWS = (sw.SizeSlider, sw.CurveView, sw.GraphView, sw.TopKView, sw.LayerView, sw.TokenView)
 CELLS = (
     "import strace_widgets as sw\nfrom strace_widgets import charts\nmodel = sw.load_model()",
     'trace = sw.trace(model, "The capital of France is")\ntrace',

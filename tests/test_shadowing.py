@@ -16,6 +16,7 @@ from pathlib import Path
 
 import anywidget
 import pytest
+from explorer_steps import VIEWS
 from IPython.core.magic import Magics
 from ipywidgets.embed import dependency_state, embed_minimal_html
 
@@ -79,7 +80,7 @@ def test_no_attribute_of_ours_shadows_a_base_class_s() -> None:
 
 def test_every_class_that_jupyter_drives_is_looked_at() -> None:
     driven = {cls.__name__ for cls in classes() if issubclass(cls, (anywidget.AnyWidget, Magics))}
-    views = {"SizeSlider", "CurveView", "GraphView", "TopKView", "LayerView", "TokenView"}
+    views = {view.__name__ for view in VIEWS}
     assert driven == {"ClosingWidget", "Still", "Explorer", "View", "StraceMagics", *views}
 
 
@@ -89,9 +90,7 @@ def test_a_shadowing_attribute_is_found(name: str) -> None:
     assert shadowed(type("Shadowing", (anywidget.AnyWidget,), {name: None})) == {name}
 
 
-@pytest.mark.parametrize(
-    "view", [None, sw.SizeSlider, sw.CurveView, sw.GraphView, sw.TopKView, sw.LayerView, sw.TokenView]
-)
+@pytest.mark.parametrize("view", [None, *VIEWS])
 def test_what_ipywidgets_does_with_a_widget_works_on_ours(
     explorer: sw.Explorer, tmp_path: Path, view: type | None
 ) -> None:

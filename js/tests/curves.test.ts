@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { counterpartOf, curveAt, errorAt, labelSpan, placeCurves } from "../src/logic/curves";
+import { counterpartOf, curveAt, errorAt, labelSpan, placeCurves, type DrawnCurve } from "../src/logic/curves";
 import type { Curve } from "../src/protocol/types";
 
 const curve = (name: string, total_variation: number[]): Curve => ({ name, kind: "measure", n_edges: [1, 10, 100], total_variation });
@@ -31,10 +31,16 @@ describe("counterpartOf", () => {
 });
 
 describe("placeCurves", () => {
+  const toX = (size: number) => 100 * Math.log10(size);
+  const drawn = (other: Curve, x = toX, height = 100): DrawnCurve => ({
+    ...other,
+    points: other.n_edges.map((size, level) => [x(size), height * (1 - other.total_variation[level])]),
+  });
+
   it("keeps the labels of many similar curves apart", () => {
     const names = ["l2", "proximity", "proximity-unclamped", "cosine", "projection", "inverse", "random"];
-    const alike = names.map((name, index) => curve(name, [1, 0.9 - index / 500, 0]));
-    const placed = placeCurves(alike, (size) => 300 * Math.log10(size), (error) => 92 * (1 - error), 600);
+    const alike = names.map((name, index) => drawn(curve(name, [1, 0.9 - index / 500, 0]), (size) => 300 * Math.log10(size), 92));
+    const placed = placeCurves(alike, 600, 92);
     const boxes = placed.map((label) => ({ span: labelSpan(label), y: label.labelY }));
     boxes.forEach((first, index) =>
       boxes.slice(index + 1).forEach((second) => {
@@ -44,11 +50,8 @@ describe("placeCurves", () => {
     );
   });
 
-  const toX = (size: number) => 100 * Math.log10(size);
-  const toY = (error: number) => 100 * (1 - error);
-
   it("gives each line a dash and its label a height of its own, at the line", () => {
-    const placed = placeCurves([curve("l2", [1, 0.5, 0]), curve("random", [1, 1, 0]), curve("inverse", [0, 0.5, 1])], toX, toY, 200);
+    const placed = placeCurves([curve("l2", [1, 0.5, 0]), curve("random", [1, 1, 0]), curve("inverse", [0, 0.5, 1])].map((each) => drawn(each)), 200, 100);
     expect(new Set(placed.map(({ dash }) => dash)).size).toBe(3);
     expect(new Set(placed.map(({ labelY }) => labelY)).size).toBe(3);
     expect(placed.map(({ name }) => name)).toEqual(["l2", "random order", "inverse trace"]);
@@ -58,11 +61,11 @@ describe("placeCurves", () => {
   });
 
   it("labels a flat line below its end", () => {
-    expect(placeCurves([curve("l2", [1, 1, 1])], toX, toY, 200)[0]).toMatchObject({ labelX: 195, labelY: 17, anchor: "end" });
+    expect(placeCurves([drawn(curve("l2", [1, 1, 1]))], 200, 100)[0]).toMatchObject({ labelX: 195, labelY: 17, anchor: "end" });
   });
 
   it("keeps a label off the trace's own line", () => {
-    const near = (main: [number, number][]) => placeCurves([curve("l2", [1, 0.5, 0])], toX, toY, 200, main)[0];
+    const near = (main: [number, number][]) => placeCurves([drawn(curve("l2", [1, 0.5, 0]))], 200, 100, main)[0];
     const alone = near([]);
     const struck: [number, number][] = [[0, alone.labelY - 4], [200, alone.labelY - 4]];
     const { labelY } = near(struck);

@@ -20,7 +20,7 @@ export function makeState(shape: Shape = small): ExplorerState {
   return {
     ...defaults,
     view_state: makeViewState(shape),
-    choices: { importance: ["l1", "l2", "norm"], masks: ["all", "mlp+residual"] },
+    choices: { importance: ["l1", "l2", "norm"].map((name) => ({ name, group: name === "norm" ? "others" : "by size", label: `what ${name} says` })), masks: ["all", "mlp+residual"] },
     live: true,
   };
 }
@@ -178,7 +178,7 @@ const times2 = (rows: number, columns: number, make: (row: number, column: numbe
   times(rows * columns, (index) => make(Math.floor(index / columns), index % columns));
 
 /** Mulberry32: the same numbers on every run. */
-function randomNumbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -160,10 +160,18 @@ class Status(TypedDict):
     job: NotRequired[Annotated[Job, "while a job on a server is waited for"]]
 
 
+class MeasureChoice(TypedDict):
+    """What a list of importance measures says of one."""
+
+    name: Annotated[str, "of `MEASURES`"]
+    group: Annotated[str, "what it has in common with those beside it"]
+    label: Annotated[str, "its meaning in a few words"]
+
+
 class Choices(TypedDict):
     """What a person can change to."""
 
-    importance: Annotated[list[str], "the importance measures"]
+    importance: Annotated[list[MeasureChoice], "the importance measures"]
     masks: Annotated[list[str], "the masks modes"]
 
 

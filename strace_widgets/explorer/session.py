@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from . import contract
-    from .contract import Choices, Curve, Evaluation, ViewState
+    from .contract import Choices, Curve, Evaluation, MeasureChoice, ViewState
     from .questions import NodeDetails
     from .requests import Progress
 
@@ -379,4 +379,9 @@ def _lasting_top1(sweep: Sweep) -> int | None:
 
 def choices() -> Choices:
     """Return what a person can change to."""
-    return {"importance": [name for name in MEASURES if name != "random"], "masks": list(CHOICES["masks"])}
+    measures: list[MeasureChoice] = [
+        {"name": name, "group": measure.group, "label": measure.label}
+        for name, measure in MEASURES.items()
+        if name != "random"
+    ]
+    return {"importance": measures, "masks": list(CHOICES["masks"])}

@@ -99,6 +99,12 @@ class CurveView(View):
     VIEW = "CurveView"
 
 
+class FormingView(View):
+    """The prediction forming: the probabilities of the leading tokens stacked over size."""
+
+    VIEW = "FormingView"
+
+
 class TopKView(View):
     """The next token: the subgraph's probabilities beside the full model's."""
 

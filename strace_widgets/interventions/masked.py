@@ -212,7 +212,7 @@ def masked(ranks: Any, kept: Any, toggles: Any = None, inverse: bool = False) ->
     keep = ranks < kept.view(shape)
     if inverse:
         keep = ~keep
-    if toggles is not None:
+    if toggles is not None and toggles.any():
         toggle = toggles.view(*toggles.shape, *[1] * (ranks.ndim - 2))
         keep = (keep | (toggle > 0)) & (toggle >= 0)
     return keep | (kept < 0).view(shape)

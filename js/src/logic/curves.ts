@@ -1,6 +1,7 @@
 // Other curves on the same axes: what they read at a size, and where their labels go.
 import { cross, pairs } from "d3-array";
 import type { Curve } from "../protocol/types";
+import type { Point } from "./lines";
 import { formatDistance } from "./scales";
 
 const names: Record<string, string> = { random: "random order", inverse: "inverse trace", refining: "best so far" };
@@ -36,8 +37,6 @@ const counterparts = ["refined", "l1"];
 export const counterpartOf = (shown: string, importance: readonly string[]): string | undefined =>
   [...counterparts.filter((name) => importance.includes(name)), ...importance].find((name) => name !== shown);
 
-type Point = [x: number, y: number];
-
 export interface PlacedCurve {
   name: string;
   kind: Curve["kind"];
@@ -54,39 +53,35 @@ const characterWidth = 6.3; // px
 const labelDescent = 3; // px
 /** A label lies beside its line, or above or below where that is all but flat. */
 const lifts = [4, -6, 17]; // px
-/** Heights at which a label may lie on its line, as errors: each curve begins its search at one of its own. */
+/** Heights at which a label may lie on its line, as shares of the plot's: each curve begins its search at one of its own. */
 const heights = Array.from({ length: 15 }, (_, step) => 0.92 - 0.06 * step);
 
+/** A curve as a line in pixels. */
+export type DrawnCurve = Pick<PlacedCurve, "name" | "kind" | "points">;
+
 /**
- * The lines in pixels, each labelled where it last crosses some height: at their ends all errors are about the same, so
- * that labels there would lie over each other. Of all heights, right or left of the line, the first free place is taken,
- * if there is one, where no line runs through the label; `main` is the line of the trace itself.
+ * Lines, each labelled where it last crosses some height: at their ends all errors are about the same, so that labels
+ * there would lie over each other. Of all heights, right or left of the line, the first free place is taken, if there is
+ * one, where no line runs through the label; `main` is the line of the trace itself.
  */
-export function placeCurves(
-  curves: readonly Curve[],
-  toX: (nEdges: number) => number,
-  toY: (error: number) => number,
-  width: number,
-  main: Point[] = [],
-): PlacedCurve[] {
+export function placeCurves(curves: readonly DrawnCurve[], width: number, height: number, main: Point[] = []): PlacedCurve[] {
   const placed: PlacedCurve[] = [];
-  const lines = curves.map((curve) => curve.n_edges.map((size, level): Point => [toX(size), toY(curve.total_variation[level])]));
-  curves.forEach((curve, index) => {
-    const points = lines[index];
+  const lines = curves.map(({ points }) => points);
+  curves.forEach(({ points, name, kind }, index) => {
     const begin = Math.floor((heights.length * (index + 0.5)) / curves.length);
-    const crossings = [...heights.slice(begin), ...heights.slice(0, begin)].map((error) => lastCrossing(points, toY(error)));
+    const crossings = [...heights.slice(begin), ...heights.slice(0, begin)].map((share) => lastCrossing(points, height * (1 - share)));
     const side = crossings[0][0] < width / 2 ? 1 : -1;
     const places = cross([side, -side], crossings);
     const candidates = cross(lifts, places, (lift, [towards, [x, y]]): PlacedCurve => ({
-      name: curveName(curve.name),
-      kind: curve.kind,
+      name: curveName(name),
+      kind,
       points,
       dash: dashes[index % dashes.length],
       labelX: x + towards * labelGap,
       labelY: y + lift,
       anchor: towards === 1 ? "start" : "end",
     }));
-    const isFree = (label: PlacedCurve) => isInside(label, width, toY(0)) && !placed.some((other) => overlap(label, other));
+    const isFree = (label: PlacedCurve) => isInside(label, width, height) && !placed.some((other) => overlap(label, other));
     const free = candidates.filter(isFree);
     placed.push(free.find((label) => ![main, ...lines].some((line) => strikes(line, label))) ?? free[0] ?? candidates[0]);
   });

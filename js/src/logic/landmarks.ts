@@ -1,75 +1,73 @@
-// Where the labels of the landmarks go: over the plot, in as many lines as keep them apart.
-import { groups } from "d3-array";
+// Where the labels of the landmarks go: side by side over the plot, each as near to its line as the others let it.
+import { groups, sum } from "d3-array";
 import type { Landmark } from "../protocol/types";
 
-const names: Record<Landmark["key"], string> = {
-  top1: "top-1 returns",
-  top5: "top-5 returns",
-  nucleus60: "60 % nucleus",
-  tv: "TV ≤ 0.1",
-};
+/** The most telling first: on a narrow screen the last of them have no label. */
+const names: Record<Landmark["key"], string> = { top1: "top-1", top5: "top-5", nucleus60: "60 % nucleus", tv: "TV ≤ 0.1" };
+const keys = Object.keys(names) as Landmark["key"][];
 
 export interface PlacedLandmark {
-  label: string;
   nEdges: number;
+  /** Where its line is. */
   x: number;
-  /** Left of its line where it would run over the right edge. */
-  anchor: "start" | "end";
-  line: number;
+  /** Without room, it has none. */
+  label: string;
+  /** The middle of the label, to which its line leads. */
+  labelX: number;
 }
 
-const gap = 5;
+const gap = 12; // px
 
 interface Label {
-  label: string;
-  nEdges: number;
-  x: number;
-  anchor: "start" | "end";
-  start: number;
-  end: number;
+  width: number;
+  /** The middle that it would have by itself, and the one that it has. */
+  wanted: number;
+  middle: number;
 }
 
 /**
- * Landmarks of one size share a label. `taken` is what a caption uses of the first line; `textWidth` estimates the
- * width of a label, which could only be measured in a second layout. A landmark's line hangs from its label, so a label
- * lies above all whose lines it would cross.
+ * Landmarks of one size share a label. `textWidth` estimates the width of a label, which could only be measured in a
+ * second layout. The labels keep the order of their lines, do not overlap, and lie over the plot.
  */
 export function placeLandmarks(
   landmarks: readonly Landmark[],
   toX: (nEdges: number) => number,
   width: number,
-  taken: number,
   textWidth: (label: string) => number,
 ): PlacedLandmark[] {
-  const waiting = anchored(landmarks, toX, width, textWidth);
-  const placed: (Label & { line: number })[] = [];
-  while (waiting.length > 0) {
-    const free = waiting.findIndex((label) => !waiting.some((other) => crosses(other, label)));
-    const [label] = waiting.splice(Math.max(0, free), 1);
-    const above = placed.filter((other) => crosses(other, label)).map((other) => other.line + 1);
-    let line = Math.max(0, ...above);
-    const occupied = () => (line === 0 && label.start < taken + gap) || placed.some((other) => other.line === line && overlap(other, label));
-    while (occupied()) line += 1;
-    placed.push({ ...label, line });
-  }
-  return placed.sort((first, second) => first.x - second.x).map(({ label, nEdges, x, anchor, line }) => ({ label, nEdges, x, anchor, line }));
+  const sorted = [...landmarks].sort((first, second) => keys.indexOf(first.key) - keys.indexOf(second.key));
+  const placed = groups(sorted, ({ n_edges }) => n_edges).map(([nEdges, same]) => ({ nEdges, x: toX(nEdges), text: joined(same.map(({ key }) => names[key]), (text) => textWidth(text) <= width) }));
+  const roomFor = (count: number) => sum(placed.slice(0, count), ({ text }) => textWidth(text) + gap) - gap <= width;
+  let labelled = placed.length;
+  while (labelled > 0 && !roomFor(labelled)) labelled -= 1;
+  const shown = placed.slice(0, labelled).sort((first, second) => first.x - second.x);
+  const middles = sideBySide(shown.map(({ x, text }) => ({ wanted: x, width: textWidth(text) })), width);
+  return placed
+    .map(({ nEdges, x, text }) => {
+      const index = shown.findIndex((other) => other.nEdges === nEdges);
+      return { nEdges, x, label: index < 0 ? "" : text, labelX: middles[index] ?? x };
+    })
+    .sort((first, second) => first.x - second.x);
 }
 
-/** Labels right of their lines; left where one would leave the plot, or run into one that lies left itself. */
-function anchored(landmarks: readonly Landmark[], toX: (nEdges: number) => number, width: number, textWidth: (label: string) => number): Label[] {
-  const labels: Label[] = [];
-  const places = groups(landmarks, (landmark) => landmark.n_edges)
-    .map(([nEdges, same]) => ({ nEdges, label: same.map(({ key }) => names[key]).join(" · "), x: toX(nEdges) }))
-    .sort((first, second) => second.x - first.x);
-  for (const place of places) {
-    const length = textWidth(place.label) + gap;
-    const right: Label = { ...place, anchor: "start", start: place.x, end: place.x + length };
-    const left: Label = { ...place, anchor: "end", start: place.x - length, end: place.x };
-    const inTheWay = labels.some((other) => other.anchor === "end" && crosses(right, other));
-    labels.push(right.end > width || (inTheWay && left.start >= 0) ? left : right);
-  }
-  return labels.reverse();
+/** As many names as there is room for. */
+function joined(parts: readonly string[], fits: (text: string) => boolean): string {
+  const texts = parts.map((_, left) => parts.slice(0, parts.length - left).join(" · ") + (left > 0 ? " …" : ""));
+  return texts.find(fits) ?? texts[0];
 }
 
-const crosses = (label: Label, other: Label): boolean => label !== other && label.start < other.x && other.x < label.end;
-const overlap = (first: Label, second: Label): boolean => first.start < second.end + gap && second.start < first.end + gap;
+/** The middles of labels that are to lie near places, in their order: those that would overlap are moved by the least squares. */
+export function sideBySide(labels: readonly Pick<Label, "wanted" | "width">[], width: number): number[] {
+  // Less what lies before it, a label's place may only grow: a monotone regression, whose blocks are means.
+  const before = labels.map((label, index) => sum(labels.slice(0, index), (other) => other.width + gap) + label.width / 2);
+  const whole = sum(labels, (label) => label.width + gap) - gap;
+  const blocks: { sum: number; count: number }[] = [];
+  labels.forEach(({ wanted }, index) => {
+    blocks.push({ sum: wanted - before[index], count: 1 });
+    for (let last = blocks.at(-1)!, previous = blocks.at(-2); previous && previous.sum / previous.count > last.sum / last.count; previous = blocks.at(-2)) {
+      blocks.splice(-2, 2, (last = { sum: previous.sum + last.sum, count: previous.count + last.count }));
+    }
+  });
+  const offsets = blocks.flatMap((block) => Array<number>(block.count).fill(Math.min(Math.max(0, block.sum / block.count), Math.max(0, width - whole))));
+  return labels.map((_, index) => offsets[index] + before[index]);
+}

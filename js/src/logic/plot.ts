@@ -1,47 +1,49 @@
-// The plot of error against size, in pixels: its measures, its scales, and the outlines of the trace's own curve.
-import type { ScaleLogarithmic } from "d3-scale";
-import { area, line } from "d3-shape";
+// The plot of a quantity against size, in pixels: its measures, its scales, and the outlines of the trace's own curve.
 import type { ViewState } from "../protocol/types";
+import { drawnSizes, type Axis, type SizeScale, type Tick } from "./axis";
 import type { PlacedLandmark } from "./landmarks";
+import { locate, valueAt } from "./levels";
+import { between, polyline, type Point } from "./lines";
+import type { Quantity } from "./quantities";
 
-export const plotHeight = 92;
-export const plotMargin = { left: 42, right: 16, bottom: 22 };
-/** One line of labels over the plot. */
-export const labelHeight = 15;
+export const plotHeight = 160;
+export const plotMargin = { left: 42, right: 16, top: 30, bottom: 22 };
 
 export interface Plot {
   /** Between the margins. */
   width: number;
-  /** What the lines of labels take over the plot. */
-  top: number;
-  scale: ScaleLogarithmic<number, number>;
+  axis: Axis;
+  scale: SizeScale;
+  ticks: Tick[];
+  quantity: Quantity;
+  /** Where the y axis ends. */
+  most: number;
   landmarks: PlacedLandmark[];
   curve: CurveOutline;
 }
 
 /** The trace's own curve: its points, and the `d` of the paths that draw it. */
 export interface CurveOutline {
-  points: [x: number, y: number][];
+  points: Point[];
   line?: string;
   /** The area under it: up to where the model's top token returns for good, and from there on. */
   before?: string;
   after?: string;
 }
 
-export const toY = (totalVariation: number): number => plotHeight * (1 - totalVariation);
+/** A number as a height: what is beyond the axis lies on its edge. */
+export const heightOf = (value: number, most: number): number => plotHeight * (1 - Math.min(1, Math.max(0, value / most)));
 
-export function curveOutline({ arrays, landmarks }: ViewState, toX: (nEdges: number) => number): CurveOutline {
-  const levels = arrays.level_n_edges;
-  const indices = Array.from(levels.keys());
+export function curveOutline({ arrays, landmarks }: ViewState, { axis, scale, quantity, most }: Pick<Plot, "axis" | "scale" | "quantity" | "most">): CurveOutline {
+  const sizes = drawnSizes(arrays.level_n_edges, axis.spacing);
   const returns = landmarks.find(({ key }) => key === "top1")?.n_edges ?? Infinity;
-  const x = (index: number) => toX(levels[index]);
-  const y = (index: number) => toY(arrays.total_variation[index]);
-  const fill = area<number>().x(x).y1(y).y0(plotHeight);
+  const points = sizes.map((size): Point => [scale(size), heightOf(valueAt(arrays[quantity.key], locate(arrays.level_n_edges, size)), most)]);
+  const under = (shown: Point[]) => between(shown, shown.map(([x]): Point => [x, plotHeight]));
   return {
-    points: indices.map((index) => [x(index), y(index)]),
-    line: line<number>().x(x).y(y)(indices) ?? undefined,
-    before: fill(indices.filter((index) => levels[index] <= returns)) ?? undefined,
-    after: fill(indices.filter((index) => levels[index] >= returns)) ?? undefined,
+    points,
+    line: polyline(points),
+    before: under(points.filter((_, index) => sizes[index] <= returns)),
+    after: under(points.filter((_, index) => sizes[index] >= returns)),
   };
 }
 

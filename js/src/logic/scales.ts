@@ -1,29 +1,8 @@
 // From numbers and tokens to what is drawn: the size axis, shades of one hue, and text.
 import { rgb } from "d3-color";
 import { interpolateRgbBasis } from "d3-interpolate";
-import { scaleLog, type ScaleLogarithmic } from "d3-scale";
 
 export type Theme = "light" | "dark";
-
-/** Edges to pixels: logarithmic, from 1 edge to all of them. */
-export const sizeScale = (nEdges: number, width: number): ScaleLogarithmic<number, number> =>
-  scaleLog().domain([1, Math.max(2, nEdges)]).range([0, width]).clamp(true);
-
-export interface Tick {
-  nEdges: number;
-  label: string;
-}
-
-/** Powers of ten, then "all"; a power that would run into "all" is left out. */
-export function sizeTicks(nEdges: number): Tick[] {
-  const powers = Array.from({ length: Math.ceil(Math.log10(Math.max(2, nEdges))) }, (_, exponent) => 10 ** exponent);
-  return [
-    ...powers
-      .filter((power) => power * 2 < nEdges)
-      .map((power) => ({ nEdges: power, label: power === 1 ? "1 edge" : compactCount(power) })),
-    { nEdges, label: "all" },
-  ];
-}
 
 const shades = 33;
 const faintest = 5;

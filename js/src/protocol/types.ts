@@ -160,10 +160,20 @@ export interface Status {
   job?: Job;
 }
 
+/** What a list of importance measures says of one. */
+export interface MeasureChoice {
+  /** Of `MEASURES`. */
+  name: string;
+  /** What it has in common with those beside it. */
+  group: string;
+  /** Its meaning in a few words. */
+  label: string;
+}
+
 /** What a person can change to. */
 export interface Choices {
   /** The importance measures. */
-  importance: string[];
+  importance: MeasureChoice[];
   /** The masks modes. */
   masks: string[];
 }

@@ -64,7 +64,7 @@ export function Card(props: ViewProps) {
       <div class="sw-body" inert={tracing} aria-busy={tracing}>
         <div class="sw-top">
           <ReadingLine {...views} />
-          <MeasuredCurve {...views} />
+          <MeasuredCurve {...views} forming />
         </div>
         <Columns {...views} />
         <FootLine {...views} missing={missing(model)} onToggles={(next) => writeToggles(model, next)}>

@@ -1,44 +1,73 @@
-import { labelHeight, plotHeight, tickAnchor, type Plot } from "../logic/plot";
-import { sizeTicks } from "../logic/scales";
+import { heightOf, plotHeight, tickAnchor, type Plot } from "../logic/plot";
+import { foldEnd } from "../logic/axis";
 
-interface Props {
-  plot: Plot;
-  /** All edges of the model. */
-  nEdges: number;
-  caption: string;
-}
-
-/** What a drag leaves as it is: the axes, the trace's own curve over its areas, and the landmarks. */
-export function CurvePicture({ plot: { width, top, scale, landmarks, curve }, nEdges: allEdges, caption }: Props) {
+/** What a drag leaves as it is: the axis, and in the curve its y axis, the trace's own curve over its areas, and the landmarks. */
+export function CurvePicture({ plot }: { plot: Plot }) {
+  const { width, landmarks, curve, quantity, most } = plot;
   return (
     <>
-      <text class="sw-axis" x={-8} y={5} text-anchor="end">TV 1</text>
-      <text class="sw-axis" x={-8} y={plotHeight} text-anchor="end">TV 0</text>
-      <text class="sw-axis" x={0} y={14 - top}>{caption}</text>
+      {[most, most / 2, 0].map((value) => (
+        <g key={value} transform={`translate(0,${heightOf(value, most)})`}>
+          <line class="sw-grid-line" x2={width} />
+          <text class="sw-axis" x={-8} y={4} text-anchor="end">
+            {value === most && `${quantity.name} `}
+            {Number(value.toPrecision(2))}
+          </text>
+        </g>
+      ))}
       <path class="sw-area sw-area-before" d={curve.before} />
       <path class="sw-area" d={curve.after} />
       <line class="sw-baseline" x2={width} y1={plotHeight + 0.5} y2={plotHeight + 0.5} />
-      {sizeTicks(allEdges).map(({ nEdges, label }) => (
-        <text key={label} class="sw-axis" x={scale(nEdges)} y={plotHeight + 17} text-anchor={tickAnchor(scale(nEdges), width)}>
-          {label}
-        </text>
+      {landmarks.map(({ nEdges, x, label, labelX }) => (
+        <path key={nEdges} class="sw-landmark" d={`M${label ? labelX : x},-11V-9L${x},-2V${plotHeight}`} />
       ))}
-      {landmarks.map(({ nEdges, x, line }) => (
-        <line key={nEdges} class="sw-landmark" x1={x} x2={x} y1={5 - top + line * labelHeight} y2={plotHeight} />
-      ))}
-      {landmarks.map(({ nEdges, label, x, anchor, line }) => (
-        <text
-          key={nEdges}
-          class="sw-axis sw-landmark-label"
-          data-landmark={nEdges}
-          x={x + (anchor === "start" ? 5 : -5)}
-          y={14 - top + line * labelHeight}
-          text-anchor={anchor}
-        >
+      {landmarks.map(({ nEdges, label, labelX }) => label && (
+        <text key={nEdges} class="sw-axis sw-landmark-label" data-landmark={nEdges} x={labelX} y={-15} text-anchor="middle">
           {label}
         </text>
       ))}
       <path class="sw-line" d={curve.line} />
     </>
   );
+}
+
+interface AxisProps {
+  plot: Plot;
+  onUnfold(): void;
+}
+
+/** Sizes under the curve and over what forms; the folded ones have a place of their own, which opens them. */
+export function SizeAxis({ plot: { ticks, width, axis }, onUnfold }: AxisProps) {
+  const end = foldEnd(axis);
+  const unfold = (event: PointerEvent) => {
+    event.stopPropagation(); // no drag
+    onUnfold();
+  };
+  return (
+    <>
+      {ticks.map(({ label, x }) => (
+        <text key={label} class="sw-axis" x={x} y={17} text-anchor={tickAnchor(x, width)}>
+          {label}
+        </text>
+      ))}
+      {end > 0 && (
+        <g class="sw-unfold" data-testid="unfold" onPointerDown={unfold}>
+          <title>{"Smaller sizes are folded: nothing happens there yet. Click to give them their width"}</title>
+          <rect x={-6} width={end + 12} height={24} />
+          <path d={`M${end / 2 - 3},8l-5,5 5,5M${end / 2 + 3},8l5,5 -5,5`} />
+        </g>
+      )}
+    </>
+  );
+}
+
+/** The folded sizes, as a shade over both pictures, and the break in the axis. */
+export function Fold({ plot: { axis }, height }: { plot: Plot; height: number }) {
+  const end = foldEnd(axis);
+  return end > 0 ? (
+    <g class="sw-fold">
+      <rect width={end} height={height} />
+      <path d={`M${end - 2.5},0V${height}M${end},0V${height}`} />
+    </g>
+  ) : null;
 }

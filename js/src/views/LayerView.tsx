@@ -39,7 +39,7 @@ export function LayerView(props: Props) {
 }
 
 /** Rows share the height of the other column; beyond so many they scroll. */
-const mostRows = 36;
+const mostRows = 50;
 const rowHeight = (layers: number): number => Math.min(36, Math.max(14, Math.floor(550 / layers) - 2));
 
 /** What the style sheet needs to know of the grid. */

@@ -5,7 +5,7 @@ import type { ViewProps } from "./props";
 import { SizeCurve } from "./SizeCurve";
 
 /** The slider on its curve among those of other measures; with a kernel, a way to draw more and to switch. */
-export function MeasuredCurve(props: ViewProps) {
+export function MeasuredCurve({ forming, ...props }: ViewProps & { forming?: boolean }) {
   const { model, viewState, shown, status, conversation } = props;
   const { curves, live } = shown;
   const choices = useTrait(model, "choices");
@@ -13,6 +13,7 @@ export function MeasuredCurve(props: ViewProps) {
   return (
     <SizeCurve
       {...props}
+      forming={forming}
       curves={curves}
       onMeasure={live ? ({ name, refined }) => measure(name, refined) : undefined}
       tools={live && (

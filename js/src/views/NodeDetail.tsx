@@ -2,7 +2,7 @@ import { useMemo } from "preact/hooks";
 import { useDetails } from "../hooks/useDetails";
 import { leading } from "../logic/levels";
 import { formatCount, formatShare, formatSize } from "../logic/scales";
-import { tokenNames } from "../logic/tokenText";
+import { placedNames } from "../logic/tokenText";
 import { componentName, parseKey } from "../logic/toggles";
 import { isKept, strongestEdges, type Node } from "../logic/trace";
 import type { ViewProps } from "./props";
@@ -20,7 +20,7 @@ export function NodeDetail({ model, viewState, shown, node }: Props) {
   const edges = known?.edges ?? strongestEdges(viewState, node.key);
   const heaviest = Math.max(...edges.map((edge) => edge.weight), Number.MIN_VALUE);
   const isMlp = parseKey(node.key).head === "mlp";
-  const names = useMemo(() => tokenNames(viewState.tokens), [viewState]);
+  const names = useMemo(() => placedNames(viewState.tokens), [viewState]);
   const visible = (token: number) => <bdi>{names[token]}</bdi>;
   return (
     <section role="group" class="sw-detail" aria-label="Node" data-testid="node-detail" data-node-key={node.key} data-detailed={known !== null}>

@@ -1,7 +1,8 @@
-import { line } from "d3-shape";
 import { useMemo } from "preact/hooks";
-import { placeCurves } from "../logic/curves";
-import { toY, type Plot } from "../logic/plot";
+import { drawnSizes } from "../logic/axis";
+import { curveAt, placeCurves } from "../logic/curves";
+import { polyline, type Point } from "../logic/lines";
+import { heightOf, plotHeight, type Plot } from "../logic/plot";
 import type { Curve } from "../protocol/types";
 
 interface Props {
@@ -14,7 +15,12 @@ interface Props {
 /** Errors of other measures and baselines: dashed, and named on the line. */
 export function OtherCurves({ curves, plot, emphasised }: Props) {
   // No label is to lie on the trace's own line.
-  const placed = useMemo(() => placeCurves(curves, plot.scale, toY, plot.width, plot.curve.points), [curves, plot]);
+  const placed = useMemo(() => {
+    const { scale, axis, most, width, quantity } = plot;
+    const drawn = quantity.ofCurve ? curves : [];
+    const lines = drawn.map((curve) => ({ ...curve, points: drawnSizes(curve.n_edges, axis.spacing).map((size): Point => [scale(size), heightOf(curveAt(curve, size), most)]) }));
+    return placeCurves(lines, width, plotHeight, plot.curve.points);
+  }, [curves, plot]);
   return (
     <g data-testid="other-curves">
       {placed.map(({ name, kind, points, dash }, index) => (
@@ -23,7 +29,7 @@ export function OtherCurves({ curves, plot, emphasised }: Props) {
           class="sw-other"
           data-kind={kind}
           data-emphasised={index === emphasised}
-          d={line()(points) ?? undefined}
+          d={polyline(points)}
           stroke-dasharray={dash}
         />
       ))}

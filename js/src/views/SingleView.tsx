@@ -17,7 +17,7 @@ function SizeSlider(props: ViewProps) {
   return (
     <div class="sw-top">
       <ReadingLine {...props} />
-      <SizeCurve {...props} curves={[]} tools={null} />
+      <SizeCurve {...props} curves={[]} />
     </div>
   );
 }
@@ -26,6 +26,15 @@ function CurveView(props: ViewProps) {
   return (
     <div class="sw-top">
       <MeasuredCurve {...props} />
+    </div>
+  );
+}
+
+function FormingView(props: ViewProps) {
+  return (
+    <div class="sw-top">
+      <ReadingLine {...props} />
+      <SizeCurve {...props} curve={false} forming curves={[]} />
     </div>
   );
 }
@@ -74,7 +83,7 @@ function Tokens(props: ViewProps) {
   );
 }
 
-const parts = { SizeSlider, CurveView, TopKView, LayerView: Layers, TokenView: Tokens, GraphView: Graph };
+const parts = { SizeSlider, CurveView, FormingView, TopKView, LayerView: Layers, TokenView: Tokens, GraphView: Graph };
 export type ViewName = keyof typeof parts;
 
 /** What one view's card holds. */

@@ -1,93 +1,168 @@
 import type { ComponentChildren } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import { usePlot } from "../hooks/usePlot";
+import { usePlot, type Look } from "../hooks/usePlot";
 import { useSizeDrag } from "../hooks/useSizeDrag";
 import { useWidth } from "../hooks/useWidth";
 import { curveName, errorAt } from "../logic/curves";
+import { formingHeight } from "../logic/forming";
 import { haveLevels, locate, valueAt } from "../logic/levels";
-import { plotHeight, plotMargin, toY } from "../logic/plot";
+import { heightOf, plotHeight, plotMargin, type Plot } from "../logic/plot";
+import { quantities, type Quantity } from "../logic/quantities";
 import { formatCount, formatDistance, formatSize } from "../logic/scales";
-import type { Curve, ViewState } from "../protocol/types";
+import type { Curve, Evaluation, ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
+import { CurveChoices } from "./CurveChoices";
 import { CurveLegend } from "./CurveLegend";
-import { CurvePicture } from "./CurvePicture";
+import { CurvePicture, Fold, SizeAxis } from "./CurvePicture";
+import { FormingLegend, FormingPicture, formingCells, formingColumns, useForming, type FormingBands } from "./Forming";
 import { OtherCurves } from "./OtherCurves";
 import type { ViewProps } from "./props";
 import { SizeSlider } from "./SizeSlider";
 
 interface Props extends Pick<ViewProps, "viewState" | "shown"> {
+  /** Whether the curve of error is drawn, and the prediction forming. */
+  curve?: boolean;
+  forming?: boolean;
   /** Other measures and baselines. */
   curves: readonly Curve[];
   /** Shows everything by another measure; without a kernel that is not possible. */
   onMeasure?(curve: Curve): void;
-  /** What stands below the plot. */
+  /** What stands above the plot, beside the choices. */
   tools?: ComponentChildren;
 }
 
-const dragged = "Error against size: drag the line";
-const awaited = "Error against size: its first levels are on their way";
+const awaited = "the first levels are on their way";
+const titles = { curve: "Error against size", forming: "The prediction forming" };
 
-/** Error against size: the curve is the slider. */
-export function SizeCurve({ viewState, shown, curves, onMeasure, tools }: Props) {
-  const { size, reading, toggled } = shown;
+/** Error against size, and the prediction forming under it: the picture is the slider. */
+export function SizeCurve({ viewState, shown, curve = true, forming = false, curves, onMeasure, tools }: Props) {
+  const { size, toggled } = shown;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
-  const caption = haveLevels(viewState) ? dragged : awaited;
-  const plot = usePlot(viewState, outerWidth, caption);
-  const { width, top, scale } = plot;
+  const [look, setLook] = useState<Look>({ quantity: quantities[0], spacing: "log", whole: false });
+  const plot = usePlot(viewState, outerWidth, look, size.moving);
+  const known = haveLevels(viewState);
   const drag = useSizeDrag(size, (clientX) => {
     const left = (ref.current?.getBoundingClientRect().left ?? 0) + plotMargin.left;
-    return Math.round(scale.invert(clientX - left));
-  }, haveLevels(viewState));
+    return Math.round(plot.scale.invert(clientX - left));
+  }, known);
+  const bands = useForming(viewState, plot);
+  const [band, setBand] = useState<number | null>(null);
+  const [emphasised, setEmphasised] = useState<number | null>(null);
+  const data = useMemo(() => ({ viewState, curves, curve, forming: forming ? bands : null }), [viewState, curves, curve, forming, bands]);
 
-  // An exact error may lie off the line between two levels; one with toggles does not belong to the line at all.
-  const onLine = (nEdges: number) => valueAt(viewState.arrays.total_variation, locate(viewState.arrays.level_n_edges, nEdges));
-  const totalVariation = toggled || reading.state === "stale" ? onLine(size.nEdges) : reading.total_variation;
+  const numberAt = numbersAt(viewState, shown);
+  const totalVariation = numberAt("total_variation");
   const valueText =
     `s = ${formatSize(size.nEdges / viewState.n_edges)}, ${formatCount(size.nEdges)} ${size.nEdges === 1 ? "edge" : "edges"}, ` +
-    `total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${reading.state}`;
-
-  // The same elements again cost nothing: in a drag only the handle moves.
-  const picture = useMemo(() => <CurvePicture plot={plot} nEdges={viewState.n_edges} caption={caption} />, [plot, viewState, caption]);
-  const data = useMemo(() => ({ viewState, curves }), [viewState, curves]);
-  const [emphasised, setEmphasised] = useState<number | null>(null);
-  const own = { totalVariation, exact: reading.state === "exact" && !toggled };
+    `total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${shown.reading.state}`;
+  const own = { totalVariation, exact: shown.reading.state === "exact" && !toggled };
   const legend = curves.length > 0 && (
     <CurveLegend viewState={viewState} nEdges={size.nEdges} own={own} curves={curves} onMeasure={onMeasure} onEmphasise={setEmphasised} />
   );
+  const picture = { viewState, plot, curve, forming: forming ? bands : null, band, onBand: setBand };
 
   return (
     <>
+      <CurveChoices title={curve ? titles.curve : titles.forming} note={known ? "drag the line" : awaited} look={look} quantity={curve} foldable={plot.foldable} onLook={setLook}>
+        {tools}
+      </CurveChoices>
+      {/* Over the plot: what comes and goes under it moves none of these from under the pointer. */}
+      {legend}
       <div ref={ref} class="sw-curve" {...drag}>
-        <SizeSlider viewState={viewState} size={size} valueText={valueText} />
-        <svg width={outerWidth} height={top + plotHeight + plotMargin.bottom} aria-hidden="true">
-          <g transform={`translate(${plotMargin.left},${top})`}>
-            {picture}
-            {curves.length > 0 && <OtherCurves curves={curves} plot={plot} emphasised={emphasised} />}
-            <Handle x={scale(size.nEdges)} y={toY(totalVariation)} />
-            {/* Above the knob, which it may lie on. */}
-            {toggled && <ToggledMark x={scale(toggled.n_edges)} from={toY(onLine(toggled.n_edges))} to={toY(toggled.total_variation)} width={width} />}
-          </g>
-        </svg>
+        <SizeSlider viewState={viewState} size={size} valueText={valueText} keys={plot.foldable ? { f: () => setLook({ ...look, whole: !look.whole }) } : {}} />
+        <SizePicture {...picture} outerWidth={outerWidth} onUnfold={() => setLook({ ...look, whole: true })}>
+          {curve && curves.length > 0 && <OtherCurves curves={curves} plot={plot} emphasised={emphasised} />}
+          <Handle x={plot.scale(size.nEdges)} y={curve ? heightOf(numberAt(look.quantity.key), plot.most) : null} bottom={heights(curve, forming).bottom} />
+          {/* Above the knob, which it may lie on. */}
+          {curve && toggled && <ToggledMark viewState={viewState} plot={plot} toggled={toggled} />}
+        </SizePicture>
       </div>
-      <AsTable title={<>{legend}{tools}</>} of="Curve" data={data} text={tableText} />
+      <AsTable
+        title={forming && bands.bands.length > 0 && <FormingLegend viewState={viewState} forming={bands} size={size} start={plot.axis.start} toggled={toggled !== null} emphasised={band} onEmphasise={setBand} />}
+        of={curve ? "Curve" : "Prediction forming"}
+        data={data}
+        text={tableText}
+      />
     </>
   );
 }
 
+/** An error at the present size: an exact one may lie off the line between two levels, one with toggles does not belong to it. */
+function numbersAt(viewState: ViewState, { size, reading, toggled }: ViewProps["shown"]) {
+  return (key: Quantity["key"]) => (toggled || reading.state === "stale" ? onLine(viewState, key, size.nEdges) : (reading[key] ?? Infinity));
+}
+
+const onLine = ({ arrays }: ViewState, key: Quantity["key"], nEdges: number) => valueAt(arrays[key], locate(arrays.level_n_edges, nEdges));
+
+/** Where the parts of the picture begin and end, from the curve's upper edge. */
+function heights(curve: boolean, forming: boolean) {
+  const [top, curveHeight] = curve ? [plotMargin.top, plotHeight] : [2, 0];
+  const formingTop = curveHeight + plotMargin.bottom + 4;
+  const bottom = forming ? formingTop + formingHeight : curveHeight;
+  return { top, curveHeight, formingTop, bottom, whole: top + bottom + (forming ? 6 : plotMargin.bottom) };
+}
+
+interface PictureProps {
+  viewState: ViewState;
+  plot: Plot;
+  outerWidth: number;
+  curve: boolean;
+  forming: FormingBands | null;
+  band: number | null;
+  onBand(band: number | null): void;
+  onUnfold(): void;
+  /** What follows the hand. */
+  children: ComponentChildren;
+}
+
+/** All that lies over the axis. */
+function SizePicture({ viewState, plot, outerWidth, curve, forming, band, onBand, onUnfold, children }: PictureProps) {
+  const { top, curveHeight, formingTop, bottom, whole } = heights(curve, forming !== null);
+  // The same elements again cost nothing: in a drag only the handle moves.
+  const still = useMemo(
+    () => (
+      <>
+        {curve && <CurvePicture plot={plot} />}
+        {forming && (
+          <g transform={`translate(0,${formingTop})`}>
+            <FormingPicture viewState={viewState} plot={plot} forming={forming} emphasised={band} onEmphasise={onBand} />
+          </g>
+        )}
+        <Fold plot={plot} height={bottom} />
+        <g transform={`translate(0,${curveHeight})`}>
+          <SizeAxis plot={plot} onUnfold={onUnfold} />
+        </g>
+      </>
+    ),
+    [viewState, plot, curve, forming, band],
+  );
+  return (
+    <svg width={outerWidth} height={whole} aria-hidden="true">
+      <g transform={`translate(${plotMargin.left},${top})`}>
+        {still}
+        {children}
+      </g>
+    </svg>
+  );
+}
+
 /** The line at the present size, and its knob on the curve. */
-function Handle({ x, y }: { x: number; y: number }) {
+function Handle({ x, y, bottom }: { x: number; y: number | null; bottom: number }) {
   return (
     <g class="sw-handle" transform={`translate(${x},0)`}>
-      <line y1={-4} y2={plotHeight} />
-      <circle class="sw-handle-focus" cy={y} r={11} />
-      <circle class="sw-handle-knob" cy={y} r={6.5} />
+      <line y1={-4} y2={bottom} />
+      <circle class="sw-handle-focus" cy={y ?? 9} r={11} />
+      <circle class="sw-handle-knob" cy={y ?? 9} r={6.5} />
     </g>
   );
 }
 
 /** How far the toggles move the error from the curve. */
-function ToggledMark({ x, from, to, width }: { x: number; from: number; to: number; width: number }) {
-  const right = x < width - 90;
+function ToggledMark({ viewState, plot, toggled }: { viewState: ViewState; plot: Plot; toggled: Evaluation }) {
+  const { key } = plot.quantity;
+  const x = plot.scale(toggled.n_edges);
+  const [from, to] = [onLine(viewState, key, toggled.n_edges), toggled[key] ?? Infinity].map((value) => heightOf(value, plot.most));
+  const right = x < plot.width - 90;
   const onCurve = Math.abs(to - from) < 12; // the curve would strike the label through
   return (
     <g class="sw-toggled" transform={`translate(${x},0)`}>
@@ -100,20 +175,39 @@ function ToggledMark({ x, from, to, width }: { x: number; from: number; to: numb
   );
 }
 
-function tableText({ viewState: { arrays, n_edges }, curves }: { viewState: ViewState; curves: readonly Curve[] }): TableText {
+interface Tabled {
+  viewState: ViewState;
+  curves: readonly Curve[];
+  curve: boolean;
+  forming: FormingBands | null;
+}
+
+function tableText({ viewState, curves, curve, forming }: Tabled): TableText {
+  const { arrays, n_edges } = viewState;
   const distance = (values: Float32Array, level: number) => formatDistance(values[level]);
+  const errors = (level: number) => [
+    distance(arrays.total_variation, level),
+    distance(arrays.kl, level),
+    distance(arrays.entropy, level),
+    arrays.top1[level] ? "agrees" : "differs",
+    arrays.nucleus[level] > 0 ? `${Math.round(100 * arrays.nucleus[level])} %` : "none",
+  ];
+  const others = curve ? curves : [];
   return {
-    caption: "The computed sizes, against the full model; sizes between them are interpolated",
-    head: ["size s", "edges", "TV", "KL", "entropy", "top-1", "nucleus", ...curves.map(({ name }) => `TV ${curveName(name)}`)],
+    caption: `The computed sizes, against the full model; sizes between them are interpolated${forming ? ". Tokens with their probabilities" : ""}`,
+    head: [
+      "size s",
+      "edges",
+      ...(curve ? ["TV", "KL", "entropy", "top-1", "nucleus"] : []),
+      ...(forming ? formingColumns(forming) : []),
+      ...others.map(({ name }) => `TV ${curveName(name)}`),
+    ],
     rows: Array.from(arrays.level_n_edges, (nEdges, level) => [
       formatSize(nEdges / n_edges),
       formatCount(nEdges),
-      distance(arrays.total_variation, level),
-      distance(arrays.kl, level),
-      distance(arrays.entropy, level),
-      arrays.top1[level] ? "agrees" : "differs",
-      arrays.nucleus[level] > 0 ? `${Math.round(100 * arrays.nucleus[level])} %` : "none",
-      ...curves.map((curve) => errorAt(curve, nEdges)),
+      ...(curve ? errors(level) : []),
+      ...(forming ? formingCells(viewState, forming, nEdges) : []),
+      ...others.map((other) => errorAt(other, nEdges)),
     ]),
   };
 }

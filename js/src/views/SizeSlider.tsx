@@ -6,6 +6,8 @@ interface Props {
   viewState: ViewState;
   size: SizeHandle;
   valueText: string;
+  /** Further keys, and what they do. */
+  keys: Record<string, () => void>;
 }
 
 /** The native slider counts steps of log(edges). */
@@ -14,7 +16,7 @@ const steps = 1000;
 const keyPresses = 300;
 
 /** A native range input for the keys and the screen reader; the curve over it is its picture. */
-export function SizeSlider({ viewState, size, valueText }: Props) {
+export function SizeSlider({ viewState, size, valueText, keys }: Props) {
   const all = viewState.n_edges;
   const levels = viewState.arrays.level_n_edges;
   const move = (nEdges: number) => {
@@ -37,10 +39,11 @@ export function SizeSlider({ viewState, size, valueText }: Props) {
     End: () => all,
   };
   const pressKey = (event: KeyboardEvent) => {
-    const target = targets[event.key];
-    if (!target || event.ctrlKey || event.metaKey || event.altKey) return;
+    const [target, further] = [targets[event.key], keys[event.key.toLowerCase()]];
+    if (!(target || further) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    move(target());
+    if (target) move(target());
+    else further();
   };
   const value = Math.round(steps * (Math.log(size.nEdges) / Math.log(Math.max(2, all))));
   // Assistive technology may move the slider without a key, and by less than an edge.

@@ -1,0 +1,184 @@
+"""The curve and the prediction forming in Chromium, on a real trace: what is folded, pointed at and read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_steps import by_pointer_and_keyboard, move_over, picture, size_of, use
+from live_page import Recording, axe, mount, open_page, record
+from playwright.sync_api import Browser, Locator, Page, expect
+
+import strace_widgets as sw
+from strace_widgets.explorer.session import Session
+from strace_widgets.results.sweep import Sweep
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def trace(smollm2: Any) -> sw.STrace:
+    return sw.trace(smollm2, "The capital of France is")
+
+
+@pytest.fixture(scope="module")
+def sweep(trace: sw.STrace) -> Sweep:
+    return trace.sweep()
+
+
+@pytest.fixture(scope="module")
+def capital(trace: sw.STrace, sweep: Sweep) -> Recording:
+    sizes = (1, trace.n_edges, *(int(n) for n in sweep.n_edges))
+    return record(Session(trace), [(n, {}) for n in sizes])
+
+
+@pytest.fixture
+def curve(page: Page, capital: Recording) -> Locator:
+    return mount(page, capital)
+
+
+@pytest.fixture
+def phone(browser: Browser, capital: Recording, tmp_path: Any) -> Iterator[Locator]:
+    page, troubles = open_page(browser, tmp_path / "page.html", viewport={"width": 360, "height": 900})
+    yield mount(page, capital)
+    page.close()
+    assert not troubles
+
+
+def begins(sweep: Sweep) -> int:
+    """From where on the axis has its width."""
+    return int(sweep.n_edges[np.flatnonzero(sweep.total_variation >= np.float32(0.95))[-1]])
+
+
+def x_of(card: Locator) -> float:
+    box = card.locator(".sw-handle-knob").bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2
+
+
+def test_what_happens_has_the_width(curve: Locator, sweep: Sweep) -> None:
+    """The sizes before are reached all the same, in a strip of their own, by the pointer as by the keys."""
+    plot = curve.locator(".sw-curve").bounding_box()
+    assert plot is not None
+    start = begins(sweep)
+    assert 1 < start < sweep.n_edges[-1]
+    slider = curve.get_by_test_id("slider")
+    slider.press("End")
+    end = x_of(curve)
+    while size_of(curve) > start:
+        slider.press("PageDown")
+    assert x_of(curve) < plot["x"] + 80
+    assert end > plot["x"] + plot["width"] - 30
+    slider.press("Home")
+    assert size_of(curve) == 1
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("1 edge, total variation"))
+    move_over(curve, 0.9)
+    curve.page.mouse.down()
+    curve.page.mouse.move(plot["x"] + 42 + 12, plot["y"] + 80, steps=5)
+    assert 1 < size_of(curve) < start
+    curve.page.mouse.move(plot["x"] + 42 + 30, plot["y"] + 80, steps=5)
+    assert size_of(curve) > start
+    curve.page.mouse.up()
+
+
+@by_pointer_and_keyboard
+def test_the_fold_is_one_step_away(curve: Locator, means: Any) -> None:
+    slider, button = curve.get_by_test_id("slider"), curve.get_by_test_id("whole-axis")
+    folded = x_of(curve)
+    if means == "pointer":
+        curve.get_by_test_id("unfold").click()
+    else:
+        slider.press("f")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert x_of(curve) > folded + 100
+    expect(curve.get_by_test_id("unfold")).to_have_count(0)
+    picture(curve, f"curve-whole-{means}")
+    use(button, means)
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert x_of(curve) == folded
+
+
+@pytest.mark.parametrize("spacing", ["log", "linear"])
+@pytest.mark.parametrize("quantity", ["total_variation", "kl"])
+def test_the_knob_is_on_the_line_on_every_axis(curve: Locator, spacing: str, quantity: str) -> None:
+    curve.get_by_test_id("spacing").select_option(spacing)
+    curve.get_by_test_id("quantity").select_option(quantity)
+    distance = """card => {
+      const [x] = card.querySelector(".sw-handle").transform.baseVal[0].matrix.e.toString().split(",").map(Number);
+      const y = card.querySelector(".sw-handle-knob").cy.baseVal.value;
+      const line = card.querySelector("path.sw-line");
+      const all = [...Array(4000).keys()].map(at => line.getPointAtLength(line.getTotalLength() * at / 3999));
+      return Math.min(...all.map(point => Math.hypot(point.x - x, point.y - y)));
+    }"""
+    for share in (0.15, 0.3, 0.55, 0.7, 0.9):
+        move_over(curve, share)
+        curve.page.mouse.down()
+        assert curve.evaluate(distance) < 1.5
+        curve.page.mouse.up()
+    picture(curve, f"curve-{spacing}-{quantity}")
+
+
+def test_a_band_says_its_token_and_probability(curve: Locator, sweep: Sweep, trace: sw.STrace) -> None:
+    forming = curve.get_by_test_id("forming")
+    box = forming.locator("rect").bounding_box()
+    assert box is not None
+    curve.page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 4)
+    says = forming.locator(".sw-forming-says")
+    expect(says).to_contain_text("·Paris 0.7")
+    expect(forming).to_have_attribute("data-emphasised", "true")
+    expect(curve.get_by_test_id("forming-legend").locator("[data-token=' Paris']")).to_have_attribute(
+        "data-emphasised", "true"
+    )
+    curve.page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 3)
+    expect(says).to_contain_text("all other tokens")
+    curve.page.mouse.move(0, 0)
+    expect(says).to_have_count(0)
+    paris = sweep.probabilities[:, trace.top[0].id]
+    slider = curve.get_by_test_id("slider")
+    slider.press("End")
+    for n_edges, probability in list(zip(sweep.n_edges, paris, strict=True))[::-4]:
+        while size_of(curve) > n_edges:
+            slider.press("PageDown")
+        text = curve.get_by_test_id("forming-legend").locator("[data-token=' Paris'] b").inner_text()
+        assert float(text.replace("<0.001", "0")) == pytest.approx(probability, abs=6e-3)
+
+
+@by_pointer_and_keyboard
+def test_a_name_leads_to_where_its_token_is_most_probable(curve: Locator, sweep: Sweep, means: Any) -> None:
+    names = curve.get_by_test_id("forming-legend").locator("button")
+    vocabulary = curve.page.evaluate("mounted[0].model.get('view_state').vocabulary")
+    ids = curve.page.evaluate("mounted[0].model.get('view_state').vocabulary_ids")
+    shown = sweep.n_edges >= begins(sweep)
+    for name in names.all():
+        use(name, means)
+        token = ids[vocabulary.index(name.get_attribute("data-token") or "")]
+        best = int(sweep.n_edges[shown][sweep.probabilities[shown, token].argmax()])
+        assert size_of(curve) == best
+        if means == "keyboard":
+            expect(curve.get_by_test_id("forming")).to_have_attribute("data-emphasised", "true")
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "forced"])
+def test_it_is_seen_in_every_theme(page: Page, curve: Locator, look: str) -> None:
+    page.emulate_media(forced_colors="active" if look == "forced" else "none")
+    page.evaluate("look => { document.body.dataset.theme = look === 'dark' ? 'dark' : 'light' }", look)
+    assert axe(page) == []
+    picture(curve, f"curve-{look}")
+    bands = curve.locator(".sw-band").evaluate_all("bands => bands.map(band => getComputedStyle(band).fill)")
+    assert len(set(bands)) == len(bands) > 3
+
+
+def test_on_a_phone_all_of_it_has_room(phone: Locator) -> None:
+    assert phone.evaluate("card => document.documentElement.scrollWidth <= innerWidth")
+    labels = phone.locator(".sw-landmark-label").evaluate_all(
+        "labels => labels.map(label => label.getBoundingClientRect()).map(({ left, right }) => [left, right])"
+    )
+    assert labels
+    assert all(start >= 0 and end <= 360 for start, end in labels)
+    assert all(first[1] <= second[0] for first, second in pairwise(labels))
+    assert axe(phone.page) == []
+    picture(phone, "curve-phone")
