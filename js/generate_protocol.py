@@ -97,6 +97,11 @@ def fields(name: str) -> list[Field]:
     return found
 
 
+def written_name(field: Field) -> str:
+    """Return a field's name, with a question mark where it may be absent."""
+    return f"{field.name}{'?' if field.optional else ''}"
+
+
 def typescript(hint: Any, *, aliased: bool = True) -> str:
     """Return a type as TypeScript has it."""
     if aliased:
@@ -138,12 +143,14 @@ def interface(name: str) -> str:
     """Return one type as TypeScript."""
     about, own, bases = inspect.getdoc(CLASSES[name]) or "", fields(name), BASES[name]
     if name == "Arrays":
-        arrays = [(f"{f.notes[0]}: {f.about}.", f"{f.name}: {TYPED_ARRAYS[f.notes[0].split()[0]]}") for f in own]
+        arrays = [
+            (f"{f.notes[0]}: {f.about}.", f"{written_name(f)}: {TYPED_ARRAYS[f.notes[0].split()[0]]}") for f in own
+        ]
         return block(about, "export interface Arrays", arrays) + ENCODED
     if not own and not bases:
         return f"{comment(about)}\nexport type {name} = object;\n"
     extends = f" extends {', '.join(bases)}" if bases else ""
-    members = [(sentence(f.about), f"{f.name}{'?' if f.optional else ''}: {typescript(f.hint)}") for f in own]
+    members = [(sentence(f.about), f"{written_name(f)}: {typescript(f.hint)}") for f in own]
     written = block(about, f"export interface {ON_THE_WIRE.get(name, name)}{extends}", members)
     return written + DECODED if name == "ViewState" else written
 
@@ -204,8 +211,8 @@ def fields_table(name: str) -> str:
         rows = [[f"`{f.name}`", named(f.hint), f.notes[0], f.about] for f in own]
         return table(["trait", "type", "written by", "content"], rows)
     if name == "Arrays":
-        return table(["array", "type", "content"], [[f"`{f.name}`", f.notes[0], f.about] for f in own])
-    rows = [[f"`{f.name}{'?' if f.optional else ''}`", named(f.hint), f.about] for f in own]
+        return table(["array", "type", "content"], [[f"`{written_name(f)}`", f.notes[0], f.about] for f in own])
+    rows = [[f"`{written_name(f)}`", named(f.hint), f.about] for f in own]
     bases = f" (and the fields of {' and '.join(f'`{base}`' for base in BASES[name])})" if BASES[name] else ""
     about = (inspect.getdoc(CLASSES[name]) or "").removesuffix(".")
     return f"`{name}`{bases}: {about[0].lower() + about[1:]}.\n\n" + table(["field", "type", "content"], rows)
@@ -215,7 +222,7 @@ def messages_table() -> str:
     """Return the messages and their answers as a table."""
 
     def inline(name: str) -> str:
-        parts = [f"{f.name}{'?' if f.optional else ''}: {typescript(f.hint)}" for f in fields(name)]
+        parts = [f"{written_name(f)}: {typescript(f.hint)}" for f in fields(name)]
         return f"`{{{', '.join(parts)}}}`" if parts else "nothing"
 
     rows = [

@@ -1,5 +1,5 @@
 // A plausible synthetic state of any shape: deterministic, for the tests and for looking at the page.
-import { defaults, version, type EncodedArray, type EncodedViewState, type Evaluation, type ExplorerState } from "../src/protocol/types";
+import { defaults, version, type EffectMap, type EncodedArray, type EncodedViewState, type Evaluation, type ExplorerState } from "../src/protocol/types";
 
 export interface Shape {
   layers: number;
@@ -127,6 +127,8 @@ function makeViewState({ layers, heads, tokens, levels, tokensPerCell: perCell =
       strip_n_edges: encode("int32", sizes),
       strip_shares: encode("uint8", sharesBy(byCell)),
       token_shares: encode("uint8", sharesBy(byToken)),
+      weight_into_last: encode("float32", times(layers * (heads + 1), (index) => ((index * 37) % 17) / 40)),
+      entry_n_edges: encode("int32", times(layers * (heads + 1), (index) => 1 + ((index * 53) % (edges - 1)))),
       strongest_source: encode("int32", links.map((link) => link.source)),
       strongest_target: encode("int32", links.map((link) => link.target)),
       strongest_weight: encode("float32", links.map((link) => link.weight)),
@@ -148,6 +150,21 @@ function firstEdges(layers: number, heads: number, positions: number, all: numbe
     times(heads * (target + 1), (index) => ({ layer, part: index % heads, target, source: Math.floor(index / heads), weight: 0.4 * random() ** 6 })).filter(() => share === 1 || random() < share),
   );
   return [...own, ...others].sort((first, second) => second.weight - first.weight).slice(0, 20_000);
+}
+
+/** Of the first `known` components in the order of the arrays, the rest not yet known; the second head of the last layer does most. */
+export function makeEffects({ layers, heads }: Shape = small, known = layers * (heads + 1)): EffectMap {
+  const count = layers * (heads + 1);
+  const most = (layers - 1) * (heads + 1) + 1;
+  const effect = (index: number) => (index === most ? 0.67 : 0.002 + 0.4 * (((index * 29) % 13) / 13) ** 3);
+  const where = (value: (index: number) => number) => times(count, (index) => (index < known ? value(index) : NaN));
+  return {
+    answer: " Paris",
+    rival: " the",
+    known: encode("uint8", times(count, (index) => Number(index < known))),
+    total_variation: encode("float32", where(effect)),
+    logit_change: encode("float32", where((index) => (index % 4 === 1 ? 1 : -3) * effect(index))),
+  };
 }
 
 const types = { int32: Int32Array, float32: Float32Array, uint8: Uint8Array };

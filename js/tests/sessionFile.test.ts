@@ -10,7 +10,7 @@ const encoded = makeState().view_state as EncodedViewState;
 const viewState = decodeViewState(encoded) as ViewState;
 const step = { settings: settingsOf(viewState), n_edges: 5, toggles: { "1.0": "off", "2.mlp": "on" } } as const;
 const history = addTried(push(defaults.history, step), step, makeEvaluation(encoded, step), viewState.n_edges, viewState.n_heads);
-const file = sessionFile(viewState, 5, step.toggles, history);
+const file = sessionFile(viewState, 5, step.toggles, { history, shade: "share", effects: null });
 const parse = (changes: object) => () => parseSession(JSON.stringify({ ...file, ...changes }), viewState);
 
 describe("parseSession", () => {

@@ -7,7 +7,7 @@ beside a field is its comment there and its row in the table. `strace_widgets.ex
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_type_hints
+from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 VERSION: Final = 2
 """Of a view state and a history. Version 1 is read too: see `strace_widgets.results.upgrade`."""
@@ -18,6 +18,9 @@ Toggles = dict[str, Toggle]
 one that is absent follows the trace. See `strace_widgets.graph.toggles`."""
 Criterion = Literal["top1", "top5", "tv", "nucleus60"]
 Dtype = Literal["int32", "float32", "uint8"]
+Shade = Literal["share", "effect", "logit", "weight", "entry"]
+"""What the cells of heads and MLPs are shaded by: their share of edges in the trace, total variation or the change of
+logit once they are switched off, their weight into the explained token, the size at which they enter."""
 
 
 class Refinement(TypedDict):
@@ -128,6 +131,8 @@ class SessionFile(Step):
     version: Annotated[Literal[2], "of this shape"]
     model: Annotated[str, "the model that it belongs to"]
     history: Annotated[History, "what was tried"]
+    shade: NotRequired[Annotated[Shade, "what the cells of heads and MLPs are shaded by"]]
+    effects: NotRequired[Annotated[EffectMap, "what was known of each head and MLP, with arrays as base64 text"]]
 
 
 class Job(TypedDict):
@@ -150,7 +155,7 @@ class Status(TypedDict):
     progress: Annotated[float, "0..1 while a trace is computed anew or refined"]
     kind: NotRequired[
         Annotated[
-            Literal["evaluate", "trace", "compare", "refine", "levels"],
+            Literal["evaluate", "trace", "compare", "refine", "levels", "effects"],
             "the request that the message is about; without one, the evaluation, or while it works any other",
         ]
     ]
@@ -237,6 +242,21 @@ class Arrays(TypedDict):
         EncodedArray, "uint8 [J, L, C]", "share of the edges into a cell's tokens that are kept, in 255ths"
     ]
     token_shares: Annotated[EncodedArray, "uint8 [N, T]", "the same for each token, over all layers"]
+    weight_into_last: NotRequired[
+        Annotated[
+            EncodedArray,
+            "float32 [L, H + 1]",
+            "sum of the weights, signs aside, of the edges of each head and then of the MLP into the explained token. "
+            "Old files have none",
+        ]
+    ]
+    entry_n_edges: NotRequired[
+        Annotated[
+            EncodedArray,
+            "int32 [L, H + 1]",
+            "the smallest size at which the trace has an edge of it. Old files have none",
+        ]
+    ]
     strongest_source: Annotated[
         EncodedArray,
         "int32 [L, H + 1, S]",
@@ -256,7 +276,7 @@ class Arrays(TypedDict):
 
 
 _ARRAYS = {
-    name: hint.__metadata__[0].rstrip("]").split(" [")
+    name: (get_args(hint)[0] if get_origin(hint) is NotRequired else hint).__metadata__[0].rstrip("]").split(" [")
     for name, hint in get_type_hints(Arrays, include_extras=True).items()
 }
 DTYPES: dict[str, Dtype] = {name: dtype for name, (dtype, _) in _ARRAYS.items()}
@@ -293,6 +313,20 @@ class ViewState(Settings):
     arrays: Annotated[Arrays, "the numbers"]
 
 
+class EffectMap(TypedDict):
+    """What switching off each head and each MLP, one at a time, does to the whole model's prediction."""
+
+    answer: Annotated[str, "the full model's most probable next token"]
+    rival: Annotated[str, "the one after it"]
+    known: Annotated[EncodedArray, "uint8 [L, H + 1], 1 where it was run: of each head and then of the MLP"]
+    total_variation: Annotated[
+        EncodedArray, "float32 [L, H + 1], from the full model's prediction; NaN where unknown, or where it overflows"
+    ]
+    logit_change: Annotated[
+        EncodedArray, "float32 [L, H + 1], of the answer's logit less its rival's, in nats; NaN in the same places"
+    ]
+
+
 class ExplorerState(TypedDict):
     """The traits that are kept the same on both sides."""
 
@@ -313,6 +347,10 @@ class ExplorerState(TypedDict):
     status: Annotated[Status, "Python", "what it is doing"]
     choices: Annotated[Choices, "Python", "what a person can change to"]
     curves: Annotated[list[Curve], "Python", "other curves, once computed"]
+    shade: Annotated[Shade, "both", "what the cells of heads and MLPs are shaded by"]
+    effects: Annotated[
+        EffectMap | None, "Python", "what each head and MLP does, as far as it was asked for; it comes batch by batch"
+    ]
     history: Annotated[History, "the browser", "what was tried; Python stores it, saves it and hands it back"]
     live: Annotated[
         bool,
@@ -331,6 +369,8 @@ DEFAULTS: ExplorerState = {
     "status": {"state": "ready", "message": "", "progress": 0},
     "choices": {"importance": [], "masks": []},
     "curves": [],
+    "shade": "share",
+    "effects": None,
     "history": {"version": 2, "steps": [], "at": -1, "tried": []},
     "live": False,
 }

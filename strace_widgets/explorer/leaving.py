@@ -23,6 +23,8 @@ class Leaving:
     n_edges: Any
     toggles: Any
     history: Any
+    shade: Any
+    effects: Any
 
     @property
     def trace(self) -> STrace:
@@ -60,6 +62,8 @@ class Leaving:
             n_edges=self.n_edges,
             toggles=self.toggles,
             history=self.history,
+            shade=self.shade,
+            effects=self.effects,
         )
         return session_file.write(path, saved)
 

@@ -23,12 +23,14 @@ from ..model.text.prompts import ReadPrompt
 from ..results import adaptive_sweep, criteria
 from ..results.run import trace as trace_prompt
 from ..results.sweep import compare
+from ..results.switching_off import known_effects, more_effects
 from . import view_state as view
 from .code_export import note, programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..results.effects import Effects
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from . import contract
@@ -186,6 +188,15 @@ class Session:
     def _modes(self) -> Modes:
         return Modes(masks=self.masks)
 
+    @property
+    def effects(self) -> Effects:
+        """What is known of each head and MLP switched off in the whole model, where no masks mode matters."""
+        return known_effects(self.trace, "component", self.trace.n_edges, Modes())
+
+    def more_effects(self) -> None:
+        """Run the next batch of those that are not known."""
+        more_effects(self.trace, "component", self.trace.n_edges, Modes())
+
     @cached_property
     def _counts(self) -> view.EdgeCounts:
         return view.edge_counts(self.trace)
@@ -260,16 +271,20 @@ class Session:
         return self.on(self._traced(seen, settings), settings.masks, whole)
 
     def _traced(self, prompt: ReadPrompt, settings: Settings) -> STrace:
-        """Return the trace of a prompt by a measure; one that was refined is made as it was."""
-        model, how = self.trace.model, settings.refined
-        if how is None:
+        """Return the trace of a prompt by a measure; of the same tokens it shares what heads and MLPs do."""
+        if settings.refined is None:
             options = self.trace.options if settings.importance == self.trace.importance else {}
-            return trace_prompt(model, prompt, settings.importance, **options)
-        if how.start:
-            trace, done = trace_prompt(model, prompt, how.start), 0
+            trace = trace_prompt(self.trace.model, prompt, settings.importance, **options)
         else:
-            trace, done = trace_prompt(model, prompt, "refined", **how.refinements[0].options()), 1
-        for each in how.refinements[done:]:
+            trace = self._refined(prompt, settings.refined)
+        same = np.array_equal(trace.token_ids, self.trace.token_ids)
+        return replace(trace, effect_maps=self.trace.effect_maps) if same else trace
+
+    def _refined(self, prompt: ReadPrompt, how: Refined) -> STrace:
+        """Return a trace that is refined as another one was."""
+        options = {} if how.start else how.refinements[0].options()
+        trace = trace_prompt(self.trace.model, prompt, how.start or "refined", **options)
+        for each in how.refinements[0 if how.start else 1 :]:
             trace = trace.refine(progress=False, **each.options())
         return trace
 

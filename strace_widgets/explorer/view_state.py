@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from typing import TYPE_CHECKING, NamedTuple, cast
+import base64
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,19 +15,23 @@ import numpy as np
 from ..graph.counts import component_counts
 from ..graph.edges import NOT_IN_GRAPH, Array, Edges
 from ..graph.listing import listed
+from ..graph.modes import Modes
 from ..results import criteria
+from ..results.switching_off import nothing_known
 from .contract import DTYPES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model.text.prompts import ReadPrompt
+    from ..results.effects import Effects
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from .contract import (
         Arrays,
         Criterion,
         Dtype,
+        EffectMap,
         EncodedArray,
         Evaluation,
         Landmark,
@@ -92,8 +97,8 @@ def edge_counts(trace: STrace) -> EdgeCounts:
     n_edges = trace.kept(trace.standard_sizes())
     counts, position_edges = component_counts(trace.ranks, n_edges)
     tokens_per_cell, strip = position_shares(position_edges, n_edges)
-    listings = {**strongest_edges(trace), **graph_edges(trace)}
-    return EdgeCounts(tokens_per_cell, {"count_n_edges": n_edges, **counts, **strip, **listings})
+    of_nodes = {**node_figures(trace), **strongest_edges(trace), **graph_edges(trace)}
+    return EdgeCounts(tokens_per_cell, {"count_n_edges": n_edges, **counts, **strip, **of_nodes})
 
 
 def view_state(
@@ -209,6 +214,53 @@ def _shares(counts: Array, total: Array) -> Array:
     return np.maximum(np.rint(255 * counts / np.maximum(total, 1)), counts > 0).astype(np.uint8)
 
 
+def node_figures(trace: STrace) -> dict[str, Array]:
+    """Return what each head, and after the heads the MLP, of each layer is besides its counts, (L, H + 1)."""
+    into_last = np.abs(trace.weights.attention[:, :, -1]).sum(axis=2), np.abs(trace.weights.mlp[:, -1:])
+    entry = [trace.ranks.attention.min(axis=(2, 3)) + 1, trace.ranks.mlp.min(axis=1, keepdims=True) + 1]
+    return {
+        "weight_into_last": np.concatenate(into_last, axis=1).astype(np.float32),
+        "entry_n_edges": np.concatenate(entry, axis=1),
+    }
+
+
+def effect_map(effects: Effects) -> EffectMap | None:
+    """Return the effects of components as the views read them; None where nothing is known."""
+    if not effects.known.any():
+        return None
+    return {
+        "answer": effects.answer.token,
+        "rival": effects.rival.token,
+        "known": encoded(effects.known, "uint8"),
+        "total_variation": encoded(effects.total_variation, "float32"),
+        "logit_change": encoded(effects.logit_change, "float32"),
+    }
+
+
+def effects_of(map_: Mapping[str, Any], trace: STrace) -> Effects:
+    """Return the effects of components from what a session file has of them.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        When they are no effects, or those of another number of layers or heads.
+    """
+    _, nothing = nothing_known(trace, "component", trace.n_edges, Modes())
+    known, far, change = (decoded(map_[name]) for name in ("known", "total_variation", "logit_change"))
+    if {array.shape for array in (known, far, change)} != {nothing.known.shape}:
+        raise ValueError(f"effects of other shapes than {nothing.known.shape}")
+    if (far < 0).any() or (far > 1).any():
+        raise ValueError("effects that are not from 0 to 1")
+    return replace(
+        nothing,
+        known=known.astype(bool),
+        total_variation=far.astype(np.float64),
+        logit_change=change.astype(np.float64),
+        subgraph_total_variation=0.0,
+        subgraph_logit_difference=float(trace.full_logits[nothing.answer.id] - trace.full_logits[nothing.rival.id]),
+    )
+
+
 def strongest_edges(trace: STrace) -> dict[str, Array]:
     """List the strongest edges, by weight, of each head and, after the heads, of the MLP of each layer; -1 pads."""
     n_layers, n_heads, _, _ = trace.graph
@@ -250,7 +302,9 @@ def with_graph(saved: ViewState, trace: STrace) -> ViewState:
     if "parallel" in saved:
         return saved
     edges = {name: encoded(array, DTYPES[name]) for name, array in graph_edges(trace).items()}
-    as_text = {name: {**each, "data": b64encode(cast("bytes", each["data"])).decode()} for name, each in edges.items()}
+    as_text = {
+        name: {**each, "data": base64.b64encode(cast("bytes", each["data"])).decode()} for name, each in edges.items()
+    }
     return {**saved, "parallel": trace.graph.parallel, "arrays": cast("Arrays", {**saved["arrays"], **as_text})}
 
 
@@ -301,3 +355,10 @@ def encoded(array: Array, dtype: Dtype) -> EncodedArray:
     """Return an array as little-endian bytes of a kind."""
     little = np.ascontiguousarray(array).astype(np.dtype(dtype).newbyteorder("<"), copy=False)
     return {"dtype": dtype, "shape": list(array.shape), "data": little.tobytes()}
+
+
+def decoded(array: EncodedArray | Mapping[str, Any]) -> Array:
+    """Return an encoded array; in one that comes from a file its bytes are base64 text."""
+    data = array["data"]
+    raw = base64.b64decode(data) if isinstance(data, str) else data
+    return np.frombuffer(raw, dtype=np.dtype(array["dtype"]).newbyteorder("<")).reshape(array["shape"])

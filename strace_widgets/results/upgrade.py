@@ -26,6 +26,8 @@ def view(saved: dict[str, Any]) -> dict[str, Any]:
         "evaluation": saved["evaluation"] and _evaluation(saved["evaluation"]),
         "evaluations": [_evaluation(each) for each in saved["evaluations"]],
         "refused": [],
+        "shade": "share",
+        "effects": None,
         "history": history(saved["history"]),
     }
 

@@ -8,11 +8,11 @@ import type { Shown } from "./useShown";
 
 export interface FocusedNode {
   node: Node;
+  /** The key of the node under the pointer, or null. */
+  pointed: string | null;
   /** The cell that takes the focus when the grid is entered. */
   current: Place;
   focus(place: Place): void;
-  /** The node that the pointer is on, or was brought to by a click in the graph. */
-  pointed: string | null;
   /** The node under the pointer, or null as it leaves. */
   point(key: string | null): void;
 }

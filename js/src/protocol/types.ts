@@ -7,6 +7,7 @@ export type Toggle = "on" | "off";
 export type Toggles = Readonly<Record<string, Toggle>>;
 export type Criterion = "top1" | "top5" | "tv" | "nucleus60";
 export type Dtype = "int32" | "float32" | "uint8";
+export type Shade = "share" | "effect" | "logit" | "weight" | "entry";
 
 /** One refinement. */
 export interface Refinement {
@@ -132,6 +133,10 @@ export interface SessionFile extends Step {
   model: string;
   /** What was tried. */
   history: History;
+  /** What the cells of heads and MLPs are shaded by. */
+  shade?: Shade;
+  /** What was known of each head and MLP, with arrays as base64 text. */
+  effects?: EffectMap;
 }
 
 /** A job on a server that is waited for. */
@@ -153,7 +158,7 @@ export interface Status {
   /** 0..1 while a trace is computed anew or refined. */
   progress: number;
   /** The request that the message is about; without one, the evaluation, or while it works any other. */
-  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels";
+  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels" | "effects";
   /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
   detail?: string;
   /** While a job on a server is waited for. */
@@ -250,6 +255,13 @@ export interface Arrays {
   strip_shares: Uint8Array;
   /** uint8 [N, T]: the same for each token, over all layers. */
   token_shares: Uint8Array;
+  /**
+   * float32 [L, H + 1]: sum of the weights, signs aside, of the edges of each head and then of the MLP into the explained token. Old files
+   * have none.
+   */
+  weight_into_last?: Float32Array;
+  /** int32 [L, H + 1]: the smallest size at which the trace has an edge of it. Old files have none. */
+  entry_n_edges?: Int32Array;
   /** int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1 pads. */
   strongest_source: Int32Array;
   /** int32 [L, H + 1, S]: tokens to which they lead. */
@@ -318,6 +330,20 @@ export interface ViewState extends Omit<EncodedViewState, "arrays"> {
   arrays: Arrays;
 }
 
+/** What switching off each head and each MLP, one at a time, does to the whole model's prediction. */
+export interface EffectMap {
+  /** The full model's most probable next token. */
+  answer: string;
+  /** The one after it. */
+  rival: string;
+  /** Uint8 [L, H + 1], 1 where it was run: of each head and then of the MLP. */
+  known: EncodedArray;
+  /** Float32 [L, H + 1], from the full model's prediction; NaN where unknown, or where it overflows. */
+  total_variation: EncodedArray;
+  /** Float32 [L, H + 1], of the answer's logit less its rival's, in nats; NaN in the same places. */
+  logit_change: EncodedArray;
+}
+
 /** The traits that are kept the same on both sides. */
 export interface ExplorerState {
   /** Everything but exact results. */
@@ -338,6 +364,10 @@ export interface ExplorerState {
   choices: Choices;
   /** Other curves, once computed. */
   curves: Curve[];
+  /** What the cells of heads and MLPs are shaded by. */
+  shade: Shade;
+  /** What each head and MLP does, as far as it was asked for; it comes batch by batch. */
+  effects: EffectMap | null;
   /** What was tried; Python stores it, saves it and hands it back. */
   history: History;
   /** Whether a model stands behind the widget: not in an exported page, nor where a file is replayed. */
@@ -355,6 +385,8 @@ export const defaults: ExplorerState = {
   status: { state: "ready", message: "", progress: 0 },
   choices: { importance: [], masks: [] },
   curves: [],
+  shade: "share",
+  effects: null,
   history: { version: 2, steps: [], at: -1, tried: [] },
   live: false,
 };

@@ -71,7 +71,7 @@ export function Card(props: ViewProps) {
           <HistoryBar history={history} present={present} live={live} toggleable={toggleable} onMove={move} onGo={go} />
           <SessionBar
             {...views}
-            onSave={() => sessionFile(viewState, size.nEdges, toggles, model.get("history"))}
+            onSave={() => sessionFile(viewState, size.nEdges, toggles, { history: model.get("history"), shade: model.get("shade"), effects: model.get("effects") })}
             onLoad={load}
           />
           <TourButton tour={tour} />

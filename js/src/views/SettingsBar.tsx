@@ -1,5 +1,5 @@
 import { useRef, useState } from "preact/hooks";
-import { comingLevels, stageName } from "../logic/job";
+import { comingEffects, comingLevels, stageName } from "../logic/job";
 import { byMeasure, maskedName, maskName, measureGroups, measureName, settingsOf, withPresent } from "../logic/settings";
 import type { Choices, Settings, Status, ViewState } from "../protocol/types";
 import { RefineChoice } from "./RefineChoice";
@@ -33,7 +33,7 @@ export function SettingsBar({ viewState, choices, status, live, doing, onSetting
     );
   }
   const working = doing !== null || stage !== "";
-  const busy = working && !(doing === null && comingLevels(status)); // levels are no reason to wait for them
+  const busy = working && !(doing === null && (comingLevels(status) || comingEffects(status))); // no reason to wait for them
   const shownStage = stage || doing || "tracing";
   const change = (changed: Settings) => !busy && onSettings(changed);
   const cancel = () => {
