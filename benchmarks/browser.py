@@ -2,9 +2,9 @@
 
 ``python benchmarks/browser.py`` measures a recorded session of each model that a package ships, and a synthetic one of
 a larger model; ``python benchmarks/browser.py NAME ...`` measures pages (``*.html``) and sessions of other models, by
-hub id or folder. Chromium draws in software here, as in the
-tests. A frame counts as painted when a task queued from its animation callback runs: style, layout and paint are
-then behind it. The pointer sweeps over the whole axis and back, at one event a frame.
+hub id or folder. Chromium draws in software here, as in the tests. A frame counts as painted when a task queued from
+its animation callback runs: style, layout and paint are then behind it. The graph is drawn in it, as all else is. The
+pointer sweeps over the whole axis and back, at one event a frame.
 """
 
 from __future__ import annotations
