@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -164,3 +165,26 @@ def test_toggles_of_a_longer_prompt_are_refused() -> None:
     longer = parse({"1@9": "off"}, LAYERS, HEADS, 10)
     with pytest.raises(ToggleError, match="There is no token 9"):
         parse(longer, LAYERS, HEADS, TOKENS)
+
+
+def test_files_and_programs_hold_them(tmp_path: Path) -> None:
+    _, trace = case("Llama")
+    toggles = {"1@2": "off", "2.1@1>3": "on"}
+    explorer = trace.explore()
+    explorer.toggles = toggles
+    explorer.save_session(tmp_path / "session.json")
+    explorer.save(tmp_path / "trace.strace")
+    assert f"toggles={toggles!r}" in explorer.code()["strace_widgets"]
+    explorer.close()
+    for again in (trace.explore(tmp_path / "session.json"), sw.load_trace(tmp_path / "trace.strace").explore()):
+        assert again.toggles == toggles
+        again.close()
+
+
+def test_a_position_that_the_prompt_does_not_have_is_said_in_the_widget() -> None:
+    _, trace = case("Llama")
+    explorer = trace.explore()
+    explorer.set_state({"toggles": {"1@9": "off"}})
+    assert "There is no token 9" in explorer.status["message"]
+    assert explorer.toggles == {}
+    explorer.close()

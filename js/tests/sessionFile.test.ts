@@ -20,6 +20,11 @@ describe("parseSession", () => {
     expect(parse({ history: undefined, extra: 1 })()).toEqual({ ...file, history: defaults.history });
   });
 
+  it("reads toggles of positions and edges, of any prompt", () => {
+    const toggles = { "1@7": "off", "2.1@0>7": "on", "0.mlp@3": "off" };
+    expect(parse({ toggles })().toggles).toEqual(toggles);
+  });
+
   it("reads how a trace was refined", () => {
     const modes = { masks: "all", attention: "recomputed", ablation: "zero", gradients: true };
     const refined = { start: "l1", refinements: [{ passes: 13, ...modes }, { passes: 30, ...modes }] };
@@ -40,6 +45,9 @@ describe("parseSession", () => {
     [{ toggles: { "3.0": "off" } }, "toggles name a component that a model of 3 layers with 2 heads"],
     [{ toggles: { "0.2": "off" } }, "toggles name"],
     [{ toggles: { "0.1": "auto" } }, "toggles name"],
+    [{ toggles: { "3@0": "off" } }, "toggles name"],
+    [{ toggles: { "0.2@0": "off" } }, "toggles name"],
+    [{ toggles: { "0.1@2>1": "off" } }, "toggles name"],
     [{ toggles: { __proto__x: "off" } }, "toggles name"],
     [{ history: { ...history, at: 7 } }, "history"],
     [{ history: { ...history, steps: [{}] } }, "history"],

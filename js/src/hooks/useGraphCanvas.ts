@@ -30,6 +30,7 @@ export function coloursAt(element: Element): GraphColours {
 const entering = 0.04;
 const fewestEntering = 3;
 const mostEntering = 120;
+const mostLooks = 120; // frames
 
 export interface GraphCanvas {
   trace: RefObject<HTMLCanvasElement | null>;
@@ -41,6 +42,7 @@ export function useGraphCanvas(scene: Scene, theme: Theme, nEdges: number, movin
   const over = useRef<HTMLCanvasElement>(null);
   const drawing = useRef<{ scene: Scene; colours: GraphColours; painter: Painter | null } | null>(null);
   const forced = useForcedColours();
+  const styled = useStyled(trace);
   const { strokes, layout } = scene;
   const ratio = Math.min(2, globalThis.devicePixelRatio || 1);
 
@@ -48,7 +50,7 @@ export function useGraphCanvas(scene: Scene, theme: Theme, nEdges: number, movin
     if (!trace.current) return;
     const colours = coloursAt(trace.current);
     drawing.current = { scene, colours, painter: painter(trace.current, strokes, layout, colours, ratio) };
-  }, [scene, theme, forced, ratio]);
+  }, [scene, theme, forced, styled, ratio]);
 
   useLayoutEffect(() => {
     let frame = 0;
@@ -58,22 +60,38 @@ export function useGraphCanvas(scene: Scene, theme: Theme, nEdges: number, movin
     };
     draw();
     return () => cancelAnimationFrame(frame);
-  }, [scene, theme, forced, ratio, nEdges]);
+  }, [scene, theme, forced, styled, ratio, nEdges]);
 
   // What enters now, while the size moves; else what is pointed at.
   const shown = useMemo(() => {
     if (!moving) return strokesOf(scene, chosen);
     const to = edgesUpTo(scene, nEdges);
-    const few = Math.min(mostEntering, Math.max(fewestEntering, Math.round(entering * to)));
-    return strokesOf(scene, Array.from(scene.shown.subarray(Math.max(0, to - few), to)));
+    const from = edgesUpTo(scene, Math.max(0, Math.min(nEdges - fewestEntering, (1 - entering) * nEdges)));
+    return strokesOf(scene, Array.from(scene.shown.subarray(Math.max(from, to - mostEntering), to)));
   }, [scene, moving, nEdges, chosen]);
   useLayoutEffect(() => {
     if (!over.current || !drawing.current) return;
     const { colours } = drawing.current;
     const { entering: line, chosen: chosenLine, glow } = colours;
     highlight(over.current, shown, layout, moving ? { line, glow: line } : { line: chosenLine, glow }, ratio, moving);
-  }, [scene, theme, forced, ratio, shown, moving]);
+  }, [scene, theme, forced, styled, ratio, shown, moving]);
   return { trace, over };
+}
+
+/** Whether the style sheet has come: a shadow root gets it only once it was drawn into. */
+function useStyled(canvas: RefObject<HTMLElement | null>): boolean {
+  const [styled, setStyled] = useState(true);
+  useEffect(() => {
+    let frame = 0;
+    const look = (tries: number) => {
+      const found = canvas.current !== null && getComputedStyle(canvas.current).getPropertyValue(names.attention) !== "";
+      setStyled(found);
+      if (!found && tries > 0) frame = requestAnimationFrame(() => look(tries - 1));
+    };
+    look(mostLooks);
+    return () => cancelAnimationFrame(frame);
+  }, []);
+  return styled;
 }
 
 function useForcedColours(): boolean {

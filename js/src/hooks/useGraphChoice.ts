@@ -27,10 +27,12 @@ export interface GraphChoice {
 }
 
 const none: number[] = [];
+const same = (one: Pointed | null, other: Pointed | null): boolean =>
+  one?.arc === other?.arc && one?.spot.layer === other?.spot.layer && one?.spot.token === other?.spot.token;
 
 export function useGraphChoice(scene: Scene, viewState: ViewState, nEdges: number, focused: FocusedNode): GraphChoice {
   const { edges } = scene;
-  const [pointed, point] = useState<Pointed | null>(null);
+  const [pointed, setPointed] = useState<Pointed | null>(null);
   const [asked, choose] = useState<Pointed | null>(null);
   const [fresh, setFresh] = useState(false);
   const output = { layer: viewState.n_layers - 1, token: viewState.n_tokens - 1 };
@@ -45,7 +47,7 @@ export function useGraphChoice(scene: Scene, viewState: ViewState, nEdges: numbe
   }, [scene, about, key, nEdges]);
   return {
     pointed,
-    point,
+    point: (next) => setPointed((now) => (same(now, next) ? now : next)),
     chosen,
     choose: (next) => {
       choose(next);

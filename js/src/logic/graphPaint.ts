@@ -184,8 +184,8 @@ export function graphSvg(strokes: Strokes, count: number, layout: Layout, palett
     return `<path d="${lines}" stroke="${colourOf(palette, shape)}" stroke-opacity="${opacity(shape, width).toFixed(2)}" stroke-width="${lineWidth(layout, shape, width).toFixed(2)}"/>`;
   });
   const labels = caption.tokens.map((token, column) => {
-    const [x, y] = [columnX(layout, column) + 3, layout.height + 6];
-    return `<text x="${x.toFixed(1)}" y="${y}" transform="rotate(90 ${x.toFixed(1)} ${y})" dominant-baseline="text-after-edge">${escaped(token)}</text>`;
+    const [x, y] = [columnX(layout, column), layout.height + 6];
+    return `<text x="${x.toFixed(1)}" y="${y}" transform="rotate(90 ${x.toFixed(1)} ${y})" dominant-baseline="central">${escaped(token)}</text>`;
   });
   const every = Math.ceil(14 / layout.pitchY);
   const numbers = Array.from({ length: layout.layers }, (_, layer) => layer)

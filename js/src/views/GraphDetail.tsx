@@ -11,17 +11,17 @@ interface Props extends ViewProps {
   scene: Scene;
   names: string[];
   choice: GraphChoice;
+  /** How many edges there is room for. */
+  most: number;
 }
 
-const shownEdges = 12;
-
 /** The node that was chosen, or the arc, and the edges into it: each can be switched, and opens its head. */
-export function GraphDetail({ model, viewState, shown: { size, toggles, toggleable }, scene, names, choice }: Props) {
+export function GraphDetail({ model, viewState, shown: { size, toggles, toggleable }, scene, names, choice, most }: Props) {
   const { edges } = scene;
   const { spot, arc } = choice.chosen;
   const heads = viewState.n_heads;
   const { toggleNode } = useToggling(model, toggles, toggleable, heads);
-  const listed = choice.listed.slice(0, shownEdges);
+  const listed = choice.listed.slice(0, most);
   const heaviest = Math.max(...listed.map((edge) => edges.weight[edge]), Number.MIN_VALUE);
   const more = choice.listed.length - listed.length;
   const name = arc ? arcName(arc, names) : spotName(spot, names);

@@ -9,13 +9,13 @@ import { arcName, edgeLine, spotName } from "../logic/graphText";
 import { topToken } from "../logic/reading";
 import { formatProbability, formatSize } from "../logic/scales";
 import { labelHeight } from "../logic/strip";
-import { fitted, visibleToken } from "../logic/tokenText";
+import { fitted, tokenNames, visibleToken } from "../logic/tokenText";
 import { parseName, positionKey, toggleState } from "../logic/toggles";
 import type { ViewProps } from "./props";
 
 interface Props extends ViewProps {
   scene: Scene;
-  /** The tokens' names. */
+  /** The tokens' names, each another one. */
   names: string[];
   choice: GraphChoice;
 }
@@ -25,13 +25,13 @@ const uprightFrom = 46; // px a token, for names that lie flat
 
 /** The canvases, and over them what is text or takes the focus. */
 export function GraphPicture(props: Props) {
-  const { model, viewState, shown, theme, scene, names, choice } = props;
+  const { model, viewState, shown, theme, scene, choice } = props;
   const { size, toggles, toggleable } = shown;
   const { layout } = scene;
   const { toggleNode } = useToggling(model, toggles, toggleable, viewState.n_heads);
   const toggle = ({ layer, token }: Spot) => layer >= 0 && toggleNode(positionKey(layer, token));
   const canvas = useGraphCanvas(scene, theme, size.nEdges, size.moving, choice.edges);
-  const axes = useMemo(() => <Axes layout={layout} names={names} />, [layout, names]);
+  const axes = useMemo(() => <Axes layout={layout} names={tokenNames(viewState.tokens)} />, [layout, viewState]);
   const at = (event: MouseEvent): Pointed | null => {
     const box = canvas.trace.current?.getBoundingClientRect();
     return box ? pointedAt(scene, size.nEdges, event.clientX - box.left, event.clientY - box.top) : null;

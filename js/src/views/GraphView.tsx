@@ -8,7 +8,7 @@ import { graphSvg } from "../logic/graphPaint";
 import { edgeName } from "../logic/graphText";
 import { topToken } from "../logic/reading";
 import { formatCount, formatProbability, formatSize } from "../logic/scales";
-import { tokenNames, visibleToken } from "../logic/tokenText";
+import { placedNames, tokenNames, visibleToken } from "../logic/tokenText";
 import type { ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
 import { download } from "./browser";
@@ -40,7 +40,7 @@ function Graph(props: Props & { edges: GraphEdges }) {
   const first = Math.min(asked, furthest);
   const layout = useMemo(() => graphLayout(viewState, room, first), [viewState, room, first]);
   const scene = useMemo(() => graphScene(viewState, edges, layout, shown.toggles), [viewState, edges, layout, shown.toggles]);
-  const names = useMemo(() => tokenNames(viewState.tokens), [viewState]);
+  const names = useMemo(() => placedNames(viewState.tokens), [viewState]);
   const choice = useGraphChoice(scene, viewState, size.nEdges, focused);
   const drawn = edgesUpTo(scene, size.nEdges);
   const data = useMemo(() => ({ viewState, scene, names, drawn, kept: size.nEdges }), [viewState, scene, names, drawn, size.nEdges]);
@@ -48,7 +48,7 @@ function Graph(props: Props & { edges: GraphEdges }) {
   const save = (button: HTMLElement) => {
     const colours = coloursAt(button);
     const caption = {
-      tokens: layout.tokens.map((token) => names[token]),
+      tokens: layout.tokens.map((token) => tokenNames(viewState.tokens)[token]),
       prediction: `${visibleToken(top.token)} ${formatProbability(top.probability)}`,
       title: `s-Trace of “${viewState.prompt}” on ${viewState.model}: ${formatCount(size.nEdges)} of ${formatCount(viewState.n_edges)} edges`,
     };
@@ -69,7 +69,7 @@ function Graph(props: Props & { edges: GraphEdges }) {
       <AsTable title={title} of="Graph" data={data} text={tableText} />
       <div ref={ref} class={beside ? "sw-graph-row sw-graph-beside" : "sw-graph-row"}>
         <GraphPicture {...props} scene={scene} names={names} choice={choice} theme={theme} />
-        <GraphDetail {...props} scene={scene} names={names} choice={choice} />
+        <GraphDetail {...props} scene={scene} names={names} choice={choice} most={beside ? 20 : 12} />
       </div>
       {furthest > 0 && <GraphWindow tokens={layout.tokens} all={viewState.n_tokens} furthest={furthest} first={first} onMove={setAsked} />}
       <p class="sw-legend sw-graph-legend">

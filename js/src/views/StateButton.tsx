@@ -8,8 +8,9 @@ interface Props {
   onToggle(): void;
 }
 
-/** A toggle as a small button: auto → off → on. */
+/** A toggle as a small button: auto → off → on. Where nothing can be switched it only says what is. */
 export function StateButton({ of, state, toggleable, onToggle }: Props) {
+  if (!toggleable && state === "auto") return null;
   return (
     <button
       type="button"
