@@ -152,7 +152,7 @@ def test_what_was_asked_is_kept(tiny: Any, tmp_path: Path) -> None:
     assert sw.load_trace(trace.save(tmp_path / "x.strace")).options == trace.options
     explorer = trace.explore()
     assert "importance='eap-ig', steps=3)" in explorer.code()["strace_widgets"]
-    assert set(ATTRIBUTED) <= set(explorer.choices["importance"])
+    assert set(ATTRIBUTED) <= {choice["name"] for choice in explorer.choices["importance"]}
     session = explorer.session
     for settings in ({"position": 3}, {"importance": "eap"}, {"importance": "l1"}):
         there = session.with_settings(replace(session.settings, **settings)).trace

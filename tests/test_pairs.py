@@ -91,5 +91,5 @@ def test_a_study_of_pairs_scores_each_task(tiny: Any, tmp_path: Path) -> None:
     assert row.low <= row.mean <= row.high
     assert "cmd" in str(charts.faithfulness(found).to_dict()).lower()
     plain = sw.study(tiny, ["w1 w2 w3"], tmp_path / "plain", sizes=sizes, progress=False)
-    with pytest.raises(sw.errors.FindingError, match="no prompt|No prompt"):
+    with pytest.raises(sw.errors.FindingError, match="No prompt of the study has a target"):
         findings.faithfulness(plain)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TITLES = {
-    "cmd": "CMD: mean of |1 − f| over sizes, less is better",
+    "cmd": "CMD: mean of |1 - f| over sizes, less is better",
     "cpr": "CPR: mean of f over sizes, more is better",
 }
 

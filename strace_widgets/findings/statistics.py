@@ -169,7 +169,7 @@ def mean(x: Array, *, seed: int = 0) -> Interval:
     seed : int
         The seed of the bootstrap (`RESAMPLES` samples). With a single value the interval is NaN.
     """
-    return _of_pairs(lambda x, _, axis=-1: np.mean(x, axis=axis), x, x, seed)
+    return _of_pairs(lambda x, _, axis=-1: np.asarray(np.mean(x, axis=axis)), x, x, seed)
 
 
 def share(count: int, n: int) -> Interval:

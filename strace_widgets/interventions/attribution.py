@@ -58,12 +58,7 @@ def capture_attributed(
     with model.trace(rows_in, **architecture["keywords"], **run):
         first_layer = find(model, architecture["layers"])[0]
         if steps > 1:
-            # The whole of the stream comes first: `layer_vectors` reads the first row.
-            streams = first_layer.input.detach()
-            baseline = 0.0 if others is None else streams[-1]
-            shares = [1.0, *(k / steps for k in range(1, steps))]
-            rows = [baseline + (streams[0] - baseline) * share for share in shares]
-            first_layer.input = torch.stack([*rows, *streams[steps:]]).requires_grad_()
+            first_layer.input = faded(first_layer.input.detach(), steps).requires_grad_()
         else:
             # Where the weights want no gradients, as on a server, the graph of derivatives begins here.
             first_layer.input.requires_grad_()
@@ -87,6 +82,17 @@ def capture_attributed(
                 scores.append([each.abs() for each in gained])
             captured = answer(scores, logits[0], half).save()
     return captured
+
+
+def faded(streams: Any, steps: int) -> Any:
+    """Return streams (B, T, M) of m steps from that of the row past these, or from nothing, to the first row's.
+
+    That stays first: `layer_vectors` reads it.
+    """
+    baseline = streams[-1] if len(streams) > steps else 0.0
+    shares = [1.0, *(k / steps for k in range(1, steps))]
+    rows = [baseline + (streams[0] - baseline) * share for share in shares]
+    return torch.stack([*rows, *streams[steps:]])
 
 
 def slope_of(attribution: dict[str, Any], logits: Any) -> Any:

@@ -41,7 +41,7 @@ def evaluate(
     model, architecture, half, **run
         As for `capture`.
     token_ids : (1, T) or (2, T) int64 tensor
-        The prompt, and where dropped edges carry what they carry there, its counterfactual: see `rows_of`.
+        The prompt, and where dropped edges carry what they carry there, its counterfactual: see `batch_of`.
     ranks, kept, toggles, modes
         See `token_masks`. ``modes`` has ``frozen``, too: take the attention probabilities of the
         first row everywhere.
@@ -57,7 +57,7 @@ def evaluate(
         With ``states`` (B, M): the last hidden states, which the unembedding reads. None when the run was only sent.
     """
     result: Any = None
-    with model.trace(rows_of(token_ids, len(kept)), **architecture["keywords"], **run):
+    with model.trace(batch_of(token_ids, len(kept)), **architecture["keywords"], **run):
         layers = find(model, architecture["layers"])
         for _ in masked_blocks(layers, architecture, ranks, kept, toggles, modes, means):
             pass
@@ -66,7 +66,7 @@ def evaluate(
     return result
 
 
-def rows_of(token_ids: Any, n_rows: int) -> Any:
+def batch_of(token_ids: Any, n_rows: int) -> Any:
     """Return a prompt (1, T) as so many rows; of a prompt and its counterfactual (2, T), the last is the latter."""
     return torch.cat([token_ids[:1].expand(n_rows + 1 - len(token_ids), -1), token_ids[1:]])
 

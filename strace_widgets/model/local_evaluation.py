@@ -23,11 +23,11 @@ from ..graph.edges import NOT_IN_GRAPH
 from ..interventions.access import find, first, predicted
 from ..interventions.masked import (
     attention_mask,
+    batch_of,
     mask_heads,
     mask_mlp,
     mask_residual,
     means_of_layer,
-    rows_of,
     token_masks,
 )
 from ..interventions.packing import packed
@@ -71,7 +71,7 @@ def evaluate(model: Any, architecture: dict[str, Any], *masks: Any) -> Any:
     with masked_run(layers), ExitStack() as hooks:
         if states:
             hooks.callback(_last_hidden(module, architecture, found).remove)
-        output = module(rows_of(token_ids, len(kept)).to(token_device(module)), **architecture["keywords"])
+        output = module(batch_of(token_ids, len(kept)).to(token_device(module)), **architecture["keywords"])
     last = found[-1] if states else predicted(output)[:, -1]
     return packed(last.float(), half)
 

@@ -58,21 +58,15 @@ def trace(
     Parameters
     ----------
     model : Model
-        From `strace_widgets.load_model`.
     prompt : str, token ids or messages
-        See `strace_widgets.model.text.prompts.Prompt`; `STrace.origin` says how it was read. What is probably not
-        meant, such as two start tokens, is warned of.
+        `STrace.origin` says how it was read. What is probably not meant, such as two start tokens, is warned of.
     importance : str or callable
         How an edge is weighed: a name of `strace_widgets.graph.measures.MEASURES`, such as ``"l1"`` (the paper's) or
         ``"refined"``, or a function from `strace_widgets.graph.measures.Captured` to `Edges`.
     target, foil : str, int, or several, optional
-        Why the target rather than the foil: sweeps then report their logit difference (without a foil, the target's log
-        probability) and how much of it each subgraph has, and ``"eap"`` and ``"eap-ig"`` ask for it. Of several tokens
-        the probabilities are added.
+        Why the target rather than the foil: see `strace_widgets.model.text.contrasts.Contrast`.
     counterfactual : prompt or dict, optional
-        Another prompt of as many tokens: with ``ablation="patch"`` dropped edges carry what they carry there, and
-        ``"eap"`` and ``"eap-ig"`` ask what that would change. A dict replaces tokens: ``{3: " Spain"}``, or
-        ``{(1, 4): "_"}`` for positions 1 to 3.
+        Another prompt of as many tokens, for ``ablation="patch"``; a dict replaces tokens: ``{(1, 4): "_"}``.
     seed : int
         For ``"random"``, and for the three measures that probe the prediction.
     probes, constant, steps, passes, **modes
@@ -86,16 +80,13 @@ def trace(
     Raises
     ------
     PromptError
-        When the prompt is empty or none, several, longer than the model's context, or messages that cannot be written;
-        when a target or foil is not one token, or a counterfactual not as long.
+        When the prompt, target, foil or counterfactual cannot be read: empty, several, too long, or not one token.
     ValueError
         When the measure is unknown, a number of its probing makes no sense, or weights have a wrong shape.
     NoGradientsError
         When the measure needs gradients and the model gives none.
-    UnsupportedArchitectureError
-        When the model's attention reads later tokens, in this prompt.
-    NonFiniteError
-        When the model overflows on the prompt, or a weight has no finite value; says where that begins.
+    UnsupportedArchitectureError, NonFiniteError
+        When attention reads later tokens, in this prompt; when the model overflows on it, or a weight is not finite.
     TypeError
         When the model is none, or the measure takes no such option.
     """
@@ -103,14 +94,18 @@ def trace(
         raise TypeError('Only the measure "refined" takes a budget of passes, and evaluation modes.')
     read = read_prompt(model, prompt)
     contrast = read_contrast(model, read.token_ids, target, foil, counterfactual)
-    if not isinstance(importance, str):
-        return _asked(_by_function(model, read, importance), contrast)
     if importance == "refined":
         return _asked(_refined(model, read, PASSES if passes is None else passes, modes_of(**modes)), contrast)
-    probing = probing_of(importance, probes, seed, constant, steps)
+    if isinstance(importance, str):
+        probing = probing_of(importance, probes, seed, constant, steps)
+        return _asked(_by_name(model, read, importance, probing, contrast), contrast)
+    return _asked(_by_function(model, read, importance), contrast)
+
+
+def _by_name(model: Model, read: ReadPrompt, importance: str, probing: Probing, contrast: Contrast) -> STrace:
     scores, logits = model.capture(read.token_ids, measure_named(importance).score, probing, contrast)
     found = from_scores(model, read, importance, scores, logits, probing)
-    return _asked(rescored(found) if importance == "rescored" else found, contrast)
+    return rescored(found) if importance == "rescored" else found
 
 
 def _asked(trace: STrace, contrast: Contrast) -> STrace:

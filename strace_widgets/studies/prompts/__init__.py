@@ -75,8 +75,9 @@ def read_prompts(
     ----------
     source : iterable, str or Path, or table
         Texts, token id lists, lists of messages, or dicts with ``text`` (or ``token_ids``, or ``messages``) and, if
-        wanted, ``id``, ``kind``, ``expected``, ``language``, ``target``, ``foil`` and ``counterfactual``; the path of a text file, one prompt a line, or of a
-        ``.jsonl`` file; a `datasets` data set; a pandas or polars column or data frame.
+        wanted, ``id``, ``kind``, ``expected``, ``language``, ``target``, ``foil`` and ``counterfactual``; the path of a
+        text file, one prompt a line, or of a ``.jsonl`` file; a `datasets` data set; a pandas or polars column or data
+        frame.
     column : str, optional
         The column of a table, or the key of the dicts, that has the texts; ``"text"`` unless given.
     limit : int, optional
