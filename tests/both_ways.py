@@ -33,5 +33,5 @@ def largest_gap(
         )
         finite = np.isfinite(truth)  # minus infinity suppresses a token
         np.testing.assert_array_equal(np.isfinite(found), finite)
-        gaps.append(np.abs(np.where(finite, found - truth, 0)).max() / np.abs(truth[finite]).max())
+        gaps.append(np.abs(np.where(finite, found - truth, 0)).max() / (np.abs(truth[finite]).max() or 1))
     return float(max(gaps))

@@ -103,6 +103,7 @@ def test_the_deepest_cell_is_the_head_that_does_most(shaded: Locator, explorer: 
 def test_the_scatter_and_the_grid_point_at_each_other(page: Page, shaded: Locator, explorer: sw.Explorer) -> None:
     plot = shaded.get_by_test_id("scatter-plot")
     strongest = explorer.trace.effects(by="component", progress=False).largest(1)[0]
+    plot.scroll_into_view_if_needed()
     cell(shaded, strongest).hover()
     ring = plot.locator(".sw-named circle")
     expect(plot.locator(".sw-named text")).to_contain_text(strongest.replace(".mlp", " MLP"))
@@ -119,6 +120,7 @@ def test_the_scatter_and_the_grid_point_at_each_other(page: Page, shaded: Locato
 
 def test_a_box_in_the_scatter_picks_cells_out_and_escape_lets_them_go(page: Page, shaded: Locator) -> None:
     plot = shaded.get_by_test_id("scatter-plot")
+    plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 50, box["y"] + 2)

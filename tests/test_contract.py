@@ -147,14 +147,18 @@ def test_every_type_of_the_contract_is_in_the_documentation() -> None:
     assert types - inside_messages <= tables | {"Evaluation"}  # which has no field of its own
 
 
+def required(typed: Any) -> set[str]:
+    """Return the names of the fields that may not be absent."""
+    given = get_type_hints(typed, include_extras=True)
+    return {name for name, kind in given.items() if get_origin(kind) is not NotRequired}
+
+
 def assert_is(value: Any, hint: Any, at: str = "state") -> None:
     """A value has the fields that its type has, of their types, and no others."""
     origin, arguments = get_origin(hint), get_args(hint)
     if is_typeddict(hint):
         hints = get_type_hints(hint)
-        given = get_type_hints(hint, include_extras=True)
-        required = {name for name, kind in given.items() if get_origin(kind) is not NotRequired}
-        assert required <= set(value) <= set(hints), at
+        assert required(hint) <= set(value) <= set(hints), at
         for name, each in value.items():
             assert_is(each, hints[name], f"{at}.{name}")
     elif origin is UnionType:
@@ -173,7 +177,7 @@ def test_real_states_have_the_contract_s_fields_and_no_others() -> None:
         assert_is(saved, contract.ExplorerState)
         arrays = saved["view_state"]["arrays"]
         assert {name: array["dtype"] for name, array in arrays.items()}.items() <= contract.DTYPES.items()
-        assert contract.Arrays.__required_keys__ <= set(arrays)
+        assert required(contract.Arrays) <= set(arrays)
 
 
 def test_shapes_are_those_of_the_contract() -> None:

@@ -24,6 +24,7 @@ from strace_widgets.interventions import masked
 from strace_widgets.model import local_evaluation, local_proof
 from strace_widgets.model.local_evaluation import Layer
 
+CASES = 8
 PROMPT = [5, 17, 3, 88, 41, 2]
 some_modes = st.builds(
     Modes, inverse=st.booleans(), **{name: st.sampled_from(choices) for name, choices in CHOICES.items()}
@@ -39,11 +40,13 @@ def some_rows(draw: st.DrawFn) -> list[tuple[float, dict[str, str]]]:
     return draw(st.lists(st.tuples(size, toggles), min_size=1, max_size=4))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(test_switches.switched(), some_rows(), some_modes, st.booleans(), st.integers(0, 9))
-def test_both_ways_agree_on_random_models_sizes_toggles_and_modes(
-    case: Any, rows: Any, modes: Modes, states: bool, order: int
-) -> None:
+some_cases = st.lists(st.tuples(some_rows(), some_modes, st.booleans()), min_size=CASES, max_size=CASES)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(test_switches.switched(), some_cases, st.integers(0, 9))
+def test_both_ways_agree_on_random_models_sizes_toggles_and_modes(case: Any, cases: Any, order: int) -> None:
+    """On 200 cases: 8 of each of 25 models."""
     name, options, seed, training, prompt = case
     assume(not test_switches.reads_past_the_graph(name, options))
     try:
@@ -55,9 +58,10 @@ def test_both_ways_agree_on_random_models_sizes_toggles_and_modes(
     assume(model._by_hooks)
     trace = sw.trace(model, prompt)
     trace = trace.random(order) if order % 2 else trace
-    sizes = [-1 if size < 0 else int(size * trace.n_edges) for size, _ in rows]
-    toggles = [parse(each, families.LAYERS, families.HEADS) for _, each in rows]
-    assert both_ways.largest_gap(model, trace, sizes, toggles, modes, states=states) <= 1e-5
+    for rows, modes, states in cases:
+        sizes = [-1 if size < 0 else int(size * trace.n_edges) for size, _ in rows]
+        toggles = [parse(each, families.LAYERS, families.HEADS) for _, each in rows]
+        assert both_ways.largest_gap(model, trace, sizes, toggles, modes, states=states) <= 1e-5
     assert module.training == training
 
 
@@ -72,6 +76,13 @@ def test_an_evaluation_goes_by_hooks_once_they_are_proved(monkeypatch: pytest.Mo
     imitated = sw.trace(sw.load_model(tiny_models.tiny(), remote="local"), PROMPT)
     imitated.evaluate([0.5])
     assert len(by_hooks) == 2
+
+
+def test_all_edges_are_the_model_to_the_bit(smollm2: Any) -> None:
+    trace = sw.trace(smollm2, "The capital of France is")
+    assert smollm2._by_hooks
+    logits = smollm2.evaluate(trace.token_ids, trace.ranks, np.array([trace.n_edges]))
+    np.testing.assert_array_equal(logits[0], trace.full_logits)
 
 
 @pytest.mark.parametrize("wrong", ["another number", "an exception"])

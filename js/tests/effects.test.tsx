@@ -3,7 +3,7 @@ import axe from "axe-core";
 import { afterEach, describe, expect, it } from "vitest";
 import { decodeEffects, markOf, nodeMarks, nodeShares } from "../src/logic/effects";
 import { parseSession, sessionFile } from "../src/logic/sessionFile";
-import { inBox, nearest, scatterPoints, shareX, effectY } from "../src/logic/scatter";
+import { byStrength, inBox, nearest, scatterPoints, shareX, effectY } from "../src/logic/scatter";
 import { amountIndex, signedIndex, unknownShade } from "../src/logic/scales";
 import { isKnown, shadingOf } from "../src/logic/shading";
 import { traceAt } from "../src/logic/trace";
@@ -76,14 +76,14 @@ describe("marks", () => {
   it("are found by a pointer and by a box", () => {
     const frame = { width: 400, height: 150 };
     const shares = nodeShares(viewState, trace);
-    const points = scatterPoints(shares, effects, nodeMarks(shares, effects, size), small.heads, frame);
+    const points = scatterPoints(byStrength(effects), shares, effects, nodeMarks(shares, effects, size), small.heads, frame);
     const [first] = points;
     expect([first.key, points.length]).toEqual(["2.1", 9]);
     expect([first.x, first.y]).toEqual([shareX(shares[strongest], frame), effectY(effects.totalVariation[strongest], frame)]);
     expect(nearest(points, first.x + 5, first.y - 5)?.key).toBe("2.1");
     expect(nearest(points, -300, -300)).toBe(undefined);
     expect(inBox(points, { left: first.x - 1, right: first.x + 1, top: first.y - 1, bottom: first.y + 1 })).toEqual(["2.1"]);
-    expect(scatterPoints(shares, some, [], small.heads, frame).length).toBe(4);
+    expect(scatterPoints(byStrength(some), shares, some, [], small.heads, frame).length).toBe(4);
   });
 });
 

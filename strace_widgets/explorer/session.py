@@ -23,7 +23,7 @@ from ..model.text.prompts import ReadPrompt
 from ..results import adaptive_sweep, criteria
 from ..results.run import trace as trace_prompt
 from ..results.sweep import compare
-from ..results.switching_off import known_effects, more_effects
+from ..results.switching_off import known_effects
 from . import view_state as view
 from .code_export import note, programs
 
@@ -193,10 +193,6 @@ class Session:
         """What is known of each head and MLP switched off in the whole model, where no masks mode matters."""
         return known_effects(self.trace, "component", self.trace.n_edges, Modes())
 
-    def more_effects(self) -> None:
-        """Run the next batch of those that are not known."""
-        more_effects(self.trace, "component", self.trace.n_edges, Modes())
-
     @cached_property
     def _counts(self) -> view.EdgeCounts:
         return view.edge_counts(self.trace)
@@ -282,9 +278,9 @@ class Session:
 
     def _refined(self, prompt: ReadPrompt, how: Refined) -> STrace:
         """Return a trace that is refined as another one was."""
-        options = {} if how.start else how.refinements[0].options()
-        trace = trace_prompt(self.trace.model, prompt, how.start or "refined", **options)
-        for each in how.refinements[0 if how.start else 1 :]:
+        first, later = ({}, how.refinements) if how.start else (how.refinements[0].options(), how.refinements[1:])
+        trace = trace_prompt(self.trace.model, prompt, how.start or "refined", **first)
+        for each in later:
             trace = trace.refine(progress=False, **each.options())
         return trace
 

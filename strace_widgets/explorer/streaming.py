@@ -10,6 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CancelledError
+from ..graph.modes import Modes
+from ..results.switching_off import more_effects
 from .requests import CANCELLED, SupersededError
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Course:
 
     kind: str
     complete: Callable[[Session], bool]
-    more: Callable[[Session], None]
+    more: Callable[[Session], Any]
     said: Callable[[Session], tuple[str, float]]
     given_up: str
 
@@ -65,7 +67,7 @@ LEVELS = Course(
 EFFECTS = Course(
     kind="effects",
     complete=lambda session: bool(session.effects.known.all()),
-    more=lambda session: session.more_effects(),
+    more=lambda session: more_effects(session.trace, "component", session.trace.n_edges, Modes()),
     said=_effects_said,
     given_up="Cancelled: what was switched off so far is kept.",
 )

@@ -19,6 +19,7 @@ from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 from transformers.pytorch_utils import Conv1D
 
+from ..graph.edges import NOT_IN_GRAPH
 from ..interventions.access import find, first, predicted
 from ..interventions.masked import (
     attention_mask,
@@ -48,21 +49,15 @@ WORTH = 0.8
 # A pass.
 
 
-def evaluate(
-    model: Any,
-    architecture: dict[str, Any],
-    token_ids: Any,
-    ranks: tuple[Any, ...],
-    kept: Any,
-    toggles: tuple[Any, ...],
-    modes: dict[str, bool],
-    states: bool = False,  # noqa: FBT001, FBT002
-    half: bool = False,  # noqa: FBT001, FBT002
-    means: Any = None,
-) -> Any:
-    """Return what `strace_widgets.interventions.masked.evaluate` does, whose parameters these are."""
+def evaluate(model: Any, architecture: dict[str, Any], *masks: Any) -> Any:
+    """Return what `strace_widgets.interventions.masked.evaluate` does; ``masks`` are its other arguments, all given."""
+    token_ids, ranks, kept, toggles, modes, states, half, means = masks
     module, of_tokens = model._module, token_masks(ranks, kept, toggles, modes)
-    whole: Any = [None if mask is None else mask.all(0).all(-1).tolist() for mask in of_tokens]
+    # Edges that lead nowhere are in no mask, and may as well be there: a layer that lacks no other runs as the model's.
+    whole: Any = [
+        None if mask is None else (mask | (kind == NOT_IN_GRAPH)).all(0).all(-1).tolist()
+        for mask, kind in zip(of_tokens, ranks[1:], strict=True)
+    ]
     layers = []
     for index, layer in enumerate(find(module, architecture["layers"])):
         keep = [

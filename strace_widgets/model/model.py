@@ -306,7 +306,8 @@ class Model(Reader):
 
     def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
         """Return the scores and logits of the answers to `captures`."""
-        attention = np.concatenate([unpacked(part[0]) for part in parts])
+        of_each = [unpacked(part[0]) for part in parts]
+        attention = of_each[0] if len(parts) == 1 else np.concatenate(of_each)  # large
         others = (np.concatenate([part[kind].numpy(force=True) for part in parts]) for kind in (1, 2, 3))
         return Edges(attention, *others), unpacked(parts[0][4])
 

@@ -43,7 +43,9 @@ def with_others_kept(ranks: Edges) -> Edges:
 def unpacked(packed: tuple[Any, Any]) -> Array:
     """Return what `interventions.packed` packed, in float32."""
     values, factor = packed
-    return np.asarray((values.float() * factor).numpy(force=True))
+    if values.dtype != torch.float32:  # float32 is not scaled, and may be large
+        values = values.float() * factor
+    return np.asarray(values.numpy(force=True))
 
 
 def as_row(token_ids: Array) -> torch.Tensor:

@@ -1,5 +1,5 @@
 // Share against effect: where each head and MLP lies, which is under the pointer, and which are in a box.
-import { least } from "d3-array";
+import { least, range } from "d3-array";
 import { componentOf, idleTo, vitalFrom, type Effects, type Mark } from "./effects";
 import { headKey, mlpKey } from "./toggles";
 
@@ -36,17 +36,20 @@ export const shareX = (share: number, { width }: Frame): number => share * width
 export const effectY = (effect: number, { height }: Frame): number =>
   (height * Math.log10(Math.max(faintest, Math.min(1, effect)))) / Math.log10(faintest);
 
-/** Those that are known, the strongest first. */
-export function scatterPoints(shares: Float32Array, effects: Effects, marks: readonly Mark[], heads: number, frame: Frame): Point[] {
-  const points: Point[] = [];
-  effects.totalVariation.forEach((effect, index) => {
-    if (Number.isNaN(effect)) return;
+/** The places in the arrays of those that are known, the strongest first. */
+export const byStrength = ({ totalVariation }: Effects): number[] =>
+  range(totalVariation.length)
+    .filter((index) => !Number.isNaN(totalVariation[index]))
+    .sort((first, second) => totalVariation[second] - totalVariation[first] || first - second);
+
+/** Their points, in that order. */
+export function scatterPoints(order: readonly number[], shares: Float32Array, effects: Effects, marks: readonly Mark[], heads: number, frame: Frame): Point[] {
+  return order.map((index) => {
     const { layer, head } = componentOf(index, heads);
     const mlp = head === "mlp";
     const key = mlp ? mlpKey(layer) : headKey(layer, head);
-    points.push({ key, index, mlp, mark: marks[index], x: shareX(shares[index], frame), y: effectY(effect, frame) });
+    return { key, index, mlp, mark: marks[index], x: shareX(shares[index], frame), y: effectY(effects.totalVariation[index], frame) };
   });
-  return points.sort((first, second) => effects.totalVariation[second.index] - effects.totalVariation[first.index]);
 }
 
 /** Points of no length: the style sheet gives the line its width, and its ends their shape. */

@@ -3,7 +3,7 @@ import { useBrush } from "../hooks/useBrush";
 import type { FocusedNode } from "../hooks/useFocusedNode";
 import { useWidth } from "../hooks/useWidth";
 import { idleTo, markNames, vitalFrom, type Effects, type Mark } from "../logic/effects";
-import { dots, effectY, errorTicks, inBox, margin, nearest, scatterPoints, shareX, type Frame, type Point } from "../logic/scatter";
+import { byStrength, dots, effectY, errorTicks, inBox, margin, nearest, scatterPoints, shareX, type Box, type Frame, type Point } from "../logic/scatter";
 import { formatDistance, formatShare, formatSigned, formatSize } from "../logic/scales";
 import { componentName } from "../logic/toggles";
 import type { ViewState } from "../protocol/types";
@@ -24,22 +24,20 @@ interface Props {
   onGo(key: string): void;
 }
 
-const outerHeight = 190;
+const height = 146;
 const kinds = ["vital", "idle", null] as const;
 
 /** Share against effect: what is small but vital, and what is kept but idle. Pointing and picking are the grid's as well. */
-export function EffectScatter({ viewState, effects, shares, marks, size, focused, picked, onPick, onGo }: Props) {
-  const { n_heads: heads } = viewState;
+export function EffectScatter(props: Props) {
+  const { viewState, effects, shares, marks, size, focused, picked, onPick, onGo } = props;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(480);
-  const frame: Frame = { width: Math.max(80, outerWidth - margin.left - margin.right), height: outerHeight - margin.top - margin.bottom };
-  const points = useMemo(() => scatterPoints(shares, effects, marks, heads, frame), [shares, effects, marks, heads, frame.width]);
-  const [rank, setRank] = useState(0);
-  const words = (point: Point) =>
-    [
-      `${componentName(point.key)}, TV ${formatDistance(effects.totalVariation[point.index])} when off`,
-      `${formatShare(shares[point.index])} in the trace`,
-      point.mark && markNames[point.mark],
-    ].filter(Boolean).join(", ");
+  const width = Math.max(80, outerWidth - margin.left - margin.right);
+  const order = useMemo(() => byStrength(effects), [effects]);
+  const points = useMemo(
+    () => scatterPoints(order, shares, effects, marks, viewState.n_heads, { width, height }),
+    [order, shares, effects, marks, viewState, width],
+  );
+  const data = useMemo(() => ({ points, effects, shares }), [points, effects, shares]);
   const brush = useBrush(margin.left, margin.top, {
     onPoint: (x, y) => focused.point(nearest(points, x, y)?.key ?? null),
     onLeave: () => focused.point(null),
@@ -50,14 +48,41 @@ export function EffectScatter({ viewState, effects, shares, marks, size, focused
     },
     onBox: (box) => onPick(new Set(inBox(points, box))),
   });
-  const here = points.find(({ key }) => key === focused.node.key);
+  const keys = useStand(points, props);
+  const { box } = brush;
+  const pointed = focused.node.key;
+  // The same elements again cost nothing.
+  const picture = useMemo(
+    () => <Picture effects={effects} size={size} pointed={pointed} picked={picked} points={points} width={width} box={box} />,
+    [effects, size, pointed, picked, points, width, box],
+  );
+  if (points.length === 0) return null;
+  const title = (
+    <h4 class="sw-title">
+      Share against effect <span class="sw-note">→ share in the trace · ↑ TV when off</span>
+    </h4>
+  );
+  return (
+    <section role="group" class="sw-scatter" aria-label="Share against effect" data-testid="scatter">
+      <AsTable title={title} of="Share against effect" data={data} text={tableText} />
+      <div ref={ref} class="sw-scatter-plot" data-testid="scatter-plot" {...keys} {...brush.handlers}>
+        {picture}
+      </div>
+      <Groups points={points} picked={picked} onPick={onPick} />
+    </section>
+  );
+}
+
+/** The plot as a slider: keys go through the points, the strongest first, and from there to the grid. */
+function useStand(points: readonly Point[], { effects, shares, focused, picked, onPick, onGo }: Props) {
+  const [rank, setRank] = useState(0);
   const stand = Math.min(rank, points.length - 1);
   const move = (to: number) => {
     const next = Math.max(0, Math.min(points.length - 1, to));
     setRank(next);
     if (points[next]) focused.point(points[next].key);
   };
-  const pressKey = (event: KeyboardEvent) => {
+  const onKeyDown = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const steps: Record<string, number> = {
       ArrowUp: stand - 1, ArrowLeft: stand - 1, ArrowDown: stand + 1, ArrowRight: stand + 1,
@@ -70,41 +95,57 @@ export function EffectScatter({ viewState, effects, shares, marks, size, focused
     event.preventDefault();
     event.stopPropagation();
   };
-  const data = useMemo(() => ({ points, effects, shares }), [points, effects, shares]);
-  if (points.length === 0) return null;
+  return {
+    role: "slider" as const,
+    tabIndex: 0,
+    "aria-label": "Heads and MLPs by effect, the strongest first; Enter goes to the cell",
+    "aria-valuemin": 1,
+    "aria-valuemax": points.length,
+    "aria-valuenow": stand + 1,
+    "aria-valuetext": points[stand] && inWords(points[stand], effects, shares),
+    onKeyDown,
+    onFocus: (event: FocusEvent) => (event.currentTarget as Element).matches(":focus-visible") && move(stand),
+    onBlur: () => focused.point(null),
+  };
+}
+
+/** "Head 23.4, TV 0.665 when off, 20% in the trace, small but vital". */
+function inWords({ key, index, mark }: Point, { totalVariation }: Effects, shares: Float32Array): string {
+  const parts = [`${componentName(key)}, TV ${formatDistance(totalVariation[index])} when off`, `${formatShare(shares[index])} in the trace`];
+  return [...parts, ...(mark ? [markNames[mark]] : [])].join(", ");
+}
+
+interface PictureProps extends Pick<Props, "effects" | "size" | "picked"> {
+  /** The component that the detail is about. */
+  pointed: string;
+  points: Point[];
+  width: number;
+  /** What is being drawn by hand. */
+  box: Box | null;
+}
+
+function Picture({ effects, size, pointed, picked, points, width, box }: PictureProps) {
+  const frame: Frame = { width, height };
+  const here = points.find(({ key }) => key === pointed);
   return (
-    <section role="group" class="sw-scatter" aria-label="Share against effect" data-testid="scatter">
-      <AsTable title={<h4 class="sw-title">Share against effect <span class="sw-note">→ share in the trace · ↑ TV when off</span></h4>} of="Share against effect" data={data} text={tableText} />
-      <div
-        ref={ref}
-        class="sw-scatter-plot"
-        role="slider"
-        tabIndex={0}
-        aria-label="Heads and MLPs by effect, the strongest first; Enter goes to the cell"
-        aria-valuemin={1}
-        aria-valuemax={points.length}
-        aria-valuenow={stand + 1}
-        aria-valuetext={points[stand] && words(points[stand])}
-        data-testid="scatter-plot"
-        onKeyDown={pressKey}
-        onFocus={(event) => event.currentTarget.matches(":focus-visible") && move(stand)}
-        onBlur={() => focused.point(null)}
-        {...brush.handlers}
-      >
-        <svg width={outerWidth} height={outerHeight} aria-hidden="true">
-          <g transform={`translate(${margin.left},${margin.top})`}>
-            <Axes frame={frame} size={size} />
-            {kinds.map((mark) => [false, true].map((mlp) => (
-              <path key={`${mark} ${mlp}`} class="sw-dots" data-mark={mark ?? "none"} data-mlp={mlp} data-faded={picked !== null} d={dots(points.filter((point) => point.mark === mark && point.mlp === mlp))} />
-            )))}
-            {picked && <path class="sw-dots sw-dots-picked" d={dots(points.filter(({ key }) => picked.has(key)))} />}
-            {brush.box && <rect class="sw-brush" x={brush.box.left} y={brush.box.top} width={brush.box.right - brush.box.left} height={brush.box.bottom - brush.box.top} />}
-            {here && <Named point={here} text={`${here.key.replace(".mlp", " MLP")} · TV ${formatDistance(effects.totalVariation[here.index])}`} frame={frame} />}
-          </g>
-        </svg>
-      </div>
-      <Groups points={points} picked={picked} onPick={onPick} />
-    </section>
+    <svg width={width + margin.left + margin.right} height={height + margin.top + margin.bottom} aria-hidden="true">
+      <g transform={`translate(${margin.left},${margin.top})`}>
+        <Axes frame={frame} size={size} />
+        {kinds.map((mark) => [false, true].map((mlp) => (
+          <path
+            key={`${mark} ${mlp}`}
+            class="sw-dots"
+            data-mark={mark ?? "none"}
+            data-mlp={mlp}
+            data-faded={picked !== null}
+            d={dots(points.filter((point) => point.mark === mark && point.mlp === mlp))}
+          />
+        )))}
+        {picked && <path class="sw-dots sw-dots-picked" d={dots(points.filter(({ key }) => picked.has(key)))} />}
+        {box && <rect class="sw-brush" x={box.left} y={box.top} width={box.right - box.left} height={box.bottom - box.top} />}
+        {here && <Named point={here} text={`${here.key.replace(".mlp", " MLP")} · TV ${formatDistance(effects.totalVariation[here.index])}`} frame={frame} />}
+      </g>
+    </svg>
   );
 }
 

@@ -1,6 +1,7 @@
 import { range } from "d3-array";
 import { useMemo, useRef, useState } from "preact/hooks";
 import type { FocusedNode } from "../hooks/useFocusedNode";
+import { useSettled } from "../hooks/useSettled";
 import { markNames, nodeIndex, nodeMarks, nodeShares } from "../logic/effects";
 import { placeOf } from "../logic/grid";
 import { rampGradient, type Theme } from "../logic/scales";
@@ -17,14 +18,21 @@ interface Props extends ViewProps {
   focused: FocusedNode;
 }
 
+/** How many heads and MLPs are marked anew in every frame. */
+const together = 400;
+
 /** Layers × nodes, last layer on top, so that reading up goes towards the prediction. */
 export function LayerView(props: Props) {
   const { viewState, theme, focused } = props;
   const { trace, toggleable, shade, effects } = props.shown;
   const section = useRef<HTMLElement>(null);
-  const shading = useMemo(() => shadingOf(shade, viewState, trace, effects), [shade, viewState, trace, effects]);
-  const size = trace.nEdges / viewState.n_edges;
-  const shares = useMemo(() => nodeShares(viewState, trace), [viewState, trace]);
+  // Only shares change with the size.
+  const shading = useMemo(() => shadingOf(shade, viewState, trace, effects), [shade, viewState, shade === "share" ? trace : null, effects]);
+  // Few marks and points go along with the size; many follow when it rests, so that a drag stays smooth.
+  const rested = useSettled(trace);
+  const followed = viewState.n_layers * (viewState.n_heads + 1) <= together ? trace : rested;
+  const size = followed.nEdges / viewState.n_edges;
+  const shares = useMemo(() => nodeShares(viewState, followed), [viewState, followed]);
   const marks = useMemo(() => nodeMarks(shares, effects, size), [shares, effects, size]);
   const [picked, setPicked] = useState<ReadonlySet<string> | null>(null);
   const data = useMemo(() => ({ viewState, shading }), [viewState, shading]);
