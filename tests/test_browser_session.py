@@ -167,7 +167,7 @@ def test_tab_reaches_every_control_and_shows_where_it_is(page: Page, live: Locat
                  const ring = element.type === "range" && document.querySelector(".sw-handle-focus");
                  const { outlineStyle, outlineWidth, stroke } = getComputedStyle(ring || element);
                  const shown = ring ? stroke !== "none" : outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
-                 return [element.outerHTML.slice(0, 100), shown]; }"""
+                 return [element.outerHTML.slice(0, 300), shown]; }"""
         )
         if focused is None:
             break

@@ -81,8 +81,8 @@ function ghost(pen: Pen & Pick<Path, "arc">, layout: Layout): void {
 }
 
 const slice = 128; // strokes
-const budget = 12; // slices a frame: most of what they cost comes after the script
-const firstStop = 256; // strokes
+const budget = 8; // slices a frame: most of what they cost comes after the script
+const memory = 80e6; // bytes for pictures to go back to
 
 export interface Painter {
   /** Draws the first strokes; false while some are still to be drawn, in another frame. */
@@ -103,6 +103,8 @@ export function painter(canvas: HTMLCanvasElement, strokes: Strokes, layout: Lay
   ghost(context, layout);
   context.stroke();
   const stops: [count: number, picture: HTMLCanvasElement][] = [[0, copy(canvas)]];
+  const most = Math.max(4, Math.floor(memory / (4 * canvas.width * canvas.height)));
+  const apart = slice * Math.ceil(strokes.count / most / slice); // strokes
   let drawn = 0;
   return {
     show(count) {
@@ -114,11 +116,10 @@ export function painter(canvas: HTMLCanvasElement, strokes: Strokes, layout: Lay
         drawn = reached;
       }
       while (drawn < count) {
-        const next = Math.max(firstStop, 1.5 * stops[stops.length - 1][0]);
         const to = Math.min(count, drawn + slice - (drawn % slice));
         paint(context, strokes, drawn, to, layout, palette);
         drawn = to;
-        if (drawn >= next && drawn % slice === 0) stops.push([drawn, copy(canvas)]);
+        if (drawn === stops.length * apart) stops.push([drawn, copy(canvas)]);
         slices += 1;
         if (slices === budget && drawn < count) return false;
       }
