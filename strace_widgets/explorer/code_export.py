@@ -13,7 +13,6 @@ import numpy as np
 
 from ..graph.edges import size_of
 from ..model.load_options import OF_THE_HUB
-from ..model.shipped import models
 from .code_options import loaded_as
 
 if TYPE_CHECKING:
@@ -171,6 +170,8 @@ def _loaded(model: Model) -> str:
         return "model = sw.load_model(my_model)  # the model that you hold"
     options = loaded_as(model)
     needed = "import torch\n\n" if options.needs_torch else ""
+    from ..model.shipped import models  # noqa: PLC0415 - a saved trace is shown without what reads models
+
     shipped = models.unpacked_in(model.source)
     name = repr(shipped.hub_id if shipped else model.source)
     given = f"{name}{_where(model)}{options.arguments()}"
@@ -194,6 +195,8 @@ model = TransformersModel({model.source!r}, task="text-generation"{revision})
 """
     settings = {"dtype": "torch.float32", "attn_implementation": "'eager'"} | options.values
     how = "".join(f", {name}={value}" for name, value in settings.items() if name != "tokenizer")
+    from ..model.shipped import models  # noqa: PLC0415 - the same
+
     unpacked = models.unpacked_in(model.source)
     about = f"# Unpacked here by strace_widgets: {unpacked.hub_id}, {unpacked.weights}.\n" if unpacked else ""
     lines = f"""from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -67,11 +67,9 @@ def trace(
         Why the target rather than the foil: see `strace_widgets.model.text.contrasts.Contrast`.
     counterfactual : prompt or dict, optional
         Another prompt of as many tokens, for ``ablation="patch"``; a dict replaces tokens: ``{(1, 4): "_"}``.
-    seed : int
-        For ``"random"``, and for the three measures that probe the prediction.
-    probes, constant, steps, passes, **modes
-        Of the measures that need gradients: see `strace_widgets.graph.measures.Probing`, which has the defaults; the
-        last two of ``"refined"``, as for `STrace.refine`.
+    seed, probes, constant, steps, passes, **modes
+        The seed of ``"random"``; of the measures that need gradients see `strace_widgets.graph.measures.Probing`, which
+        has the defaults; the last two of ``"refined"``, as for `STrace.refine`.
 
     Returns
     -------
