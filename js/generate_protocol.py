@@ -110,7 +110,8 @@ def typescript(hint: Any, *, aliased: bool = True) -> str:
     if origin is dict:
         return f"Readonly<Record<{', '.join(map(typescript, arguments))}>>"
     if origin is list:
-        return f"{typescript(arguments[0])}[]"
+        element = typescript(arguments[0])
+        return f"({element})[]" if "|" in element else f"{element}[]"
     return SCALARS.get(hint) or ON_THE_WIRE.get(hint.__name__, hint.__name__)
 
 

@@ -176,6 +176,9 @@ class Curve(TypedDict):
     ]
     n_edges: Annotated[list[int], "its sizes, ascending"]
     total_variation: Annotated[list[float], "the error at each"]
+    kl: NotRequired[
+        Annotated[list[float | None], "in nats; null where it is infinite. Not of `refining`, nor in old files"]
+    ]
     lasting_top1: NotRequired[
         Annotated[int | None, "from so many edges on the top token is the full model's; old files have none"]
     ]

@@ -348,6 +348,7 @@ def curve(name: str, sweep: Sweep) -> Curve:
         "kind": "baseline" if name in BASELINES else "measure",
         "n_edges": sweep.n_edges.tolist(),
         "total_variation": np.round(sweep.total_variation, 5).tolist(),
+        "kl": [round(kl, 5) if np.isfinite(kl) else None for kl in sweep.kl.tolist()],
         "lasting_top1": _lasting_top1(sweep),
     }
 

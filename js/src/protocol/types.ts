@@ -178,6 +178,8 @@ export interface Curve {
   n_edges: number[];
   /** The error at each. */
   total_variation: number[];
+  /** In nats; null where it is infinite. Not of `refining`, nor in old files. */
+  kl?: (number | null)[];
   /** From so many edges on the top token is the full model's; old files have none. */
   lasting_top1?: number | null;
   /** How, where the measure is `refined`. */

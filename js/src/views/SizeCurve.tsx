@@ -3,7 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import { usePlot, type Look } from "../hooks/usePlot";
 import { useSizeDrag } from "../hooks/useSizeDrag";
 import { useWidth } from "../hooks/useWidth";
-import { curveName, errorAt } from "../logic/curves";
+import { byArea, curveName, errorAt } from "../logic/curves";
 import { formingHeight } from "../logic/forming";
 import { haveLevels, locate, valueAt } from "../logic/levels";
 import { heightOf, plotHeight, plotMargin, type Plot } from "../logic/plot";
@@ -19,7 +19,7 @@ import { OtherCurves } from "./OtherCurves";
 import type { ViewProps } from "./props";
 import { SizeSlider } from "./SizeSlider";
 
-interface Props extends Pick<ViewProps, "viewState" | "shown"> {
+interface Props extends Pick<ViewProps, "viewState" | "shown" | "theme"> {
   /** Whether the curve of error is drawn, and the prediction forming. */
   curve?: boolean;
   forming?: boolean;
@@ -35,7 +35,7 @@ const awaited = "the first levels are on their way";
 const titles = { curve: "Error against size", forming: "The prediction forming" };
 
 /** Error against size, and the prediction forming under it: the picture is the slider. */
-export function SizeCurve({ viewState, shown, curve = true, forming = false, curves, onMeasure, tools }: Props) {
+export function SizeCurve({ viewState, shown, theme, curve = true, forming = false, curves, onMeasure, tools }: Props) {
   const { size, toggled } = shown;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
   const [look, setLook] = useState<Look>({ quantity: quantities[0], spacing: "log", whole: false });
@@ -50,6 +50,10 @@ export function SizeCurve({ viewState, shown, curve = true, forming = false, cur
   const [emphasised, setEmphasised] = useState<number | null>(null);
   const data = useMemo(() => ({ viewState, curves, curve, forming: forming ? bands : null }), [viewState, curves, curve, forming, bands]);
 
+  // After a switch between two measures that are drawn each is where the other was: the way back is under the pointer.
+  const names = [viewState.importance, ...curves.map(({ name }) => name)].sort().join();
+  const order = useMemo(() => byArea(curves), [names]);
+
   const numberAt = numbersAt(viewState, shown);
   const totalVariation = numberAt("total_variation");
   const valueText =
@@ -57,7 +61,7 @@ export function SizeCurve({ viewState, shown, curve = true, forming = false, cur
     `total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${shown.reading.state}`;
   const own = { totalVariation, exact: shown.reading.state === "exact" && !toggled };
   const legend = curves.length > 0 && (
-    <CurveLegend viewState={viewState} nEdges={size.nEdges} own={own} curves={curves} onMeasure={onMeasure} onEmphasise={setEmphasised} />
+    <CurveLegend viewState={viewState} nEdges={size.nEdges} own={own} curves={curves} order={order} theme={theme} onMeasure={onMeasure} onEmphasise={setEmphasised} />
   );
   const picture = { viewState, plot, curve, forming: forming ? bands : null, band, onBand: setBand };
 
@@ -71,7 +75,7 @@ export function SizeCurve({ viewState, shown, curve = true, forming = false, cur
       <div ref={ref} class="sw-curve" {...drag}>
         <SizeSlider viewState={viewState} size={size} valueText={valueText} keys={plot.foldable ? { f: () => setLook({ ...look, whole: !look.whole }) } : {}} />
         <SizePicture {...picture} outerWidth={outerWidth} onUnfold={() => setLook({ ...look, whole: true })}>
-          {curve && curves.length > 0 && <OtherCurves curves={curves} plot={plot} emphasised={emphasised} />}
+          {curve && curves.length > 0 && <OtherCurves curves={curves} order={order} plot={plot} theme={theme} emphasised={emphasised} />}
           <Handle x={plot.scale(size.nEdges)} y={curve ? heightOf(numberAt(look.quantity.key), plot.most) : null} bottom={heights(curve, forming).bottom} />
           {/* Above the knob, which it may lie on. */}
           {curve && toggled && <ToggledMark viewState={viewState} plot={plot} toggled={toggled} />}
