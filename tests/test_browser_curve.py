@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser_steps import by_pointer_and_keyboard, move_over, picture, size_of, use
-from live_page import Recording, axe, mount, open_page, record
+from live_page import Recording, axe, mount, new_page, open_page, record
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
@@ -182,3 +182,53 @@ def test_on_a_phone_all_of_it_has_room(phone: Locator) -> None:
     assert all(first[1] <= second[0] for first, second in pairwise(labels))
     assert axe(phone.page) == []
     picture(phone, "curve-phone")
+
+
+@by_pointer_and_keyboard
+def test_the_film_runs_to_the_whole_model_and_the_views_follow(
+    curve: Locator, sweep: Sweep, trace: sw.STrace, means: Any
+) -> None:
+    slider, play, n_edges = curve.get_by_test_id("slider"), curve.get_by_test_id("play"), trace.n_edges
+    slider.press("End")
+    curve.get_by_test_id("speed").select_option("4")
+    whole = curve.locator("[data-component]").evaluate_all("cells => cells.map(cell => cell.ariaLabel)")
+    if means == "pointer":
+        play.click()
+    else:
+        slider.press("Space")
+    curve.page.wait_for_function(
+        """([from, to]) => { const now = Number(document.querySelector("[data-testid=edges]").dataset.edges);
+                            return from < now && now < to; }""",
+        arg=[begins(sweep), n_edges],
+    )
+    if means == "pointer":
+        curve.locator(".sw-next").click()  # anything pauses it
+    else:
+        curve.page.keyboard.press("Space")
+    paused = size_of(curve)
+    expect(play).to_have_text("Play")
+    assert begins(sweep) < paused < n_edges
+    labels = curve.locator("[data-component]").evaluate_all("cells => cells.map(cell => cell.ariaLabel)")
+    assert labels != whole
+    assert curve.page.evaluate("mounted[0].model.saved.at(-1)[0]") == paused
+    use(play, means)
+    expect(curve.get_by_test_id("edges")).to_have_attribute("data-edges", str(n_edges))
+    expect(play).to_have_text("Play")
+
+
+def test_a_page_without_a_kernel_plays_in_steps_where_motion_is_reduced(
+    browser: Browser, trace: sw.STrace, sweep: Sweep, tmp_path: Any
+) -> None:
+    page = new_page(browser, reduced_motion="reduce")
+    page.goto(trace.to_html(tmp_path / "page.html").as_uri())
+    card = page.get_by_test_id("strace-explorer")
+    card.get_by_test_id("speed").select_option("4")
+    page.evaluate(
+        """() => { window.seen = []; const edges = document.querySelector("[data-testid=edges]");
+             const see = () => seen.push(Number(edges.dataset.edges));
+             new MutationObserver(see).observe(edges, { attributes: true }); }"""
+    )
+    card.get_by_test_id("play").click()
+    expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", str(trace.n_edges))
+    assert page.evaluate("seen") == [int(n) for n in sweep.n_edges if n >= begins(sweep)]
+    page.close()

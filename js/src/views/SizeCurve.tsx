@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useMemo, useState } from "preact/hooks";
+import { usePlay } from "../hooks/usePlay";
 import { usePlot, type Look } from "../hooks/usePlot";
 import { useSizeDrag } from "../hooks/useSizeDrag";
 import { useWidth } from "../hooks/useWidth";
@@ -16,6 +17,7 @@ import { CurveLegend } from "./CurveLegend";
 import { CurvePicture, Fold, SizeAxis } from "./CurvePicture";
 import { FormingLegend, FormingPicture, formingCells, formingColumns, useForming, type FormingBands } from "./Forming";
 import { OtherCurves } from "./OtherCurves";
+import { PlayControls } from "./PlayControls";
 import type { ViewProps } from "./props";
 import { SizeSlider } from "./SizeSlider";
 
@@ -45,6 +47,7 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
     const left = (ref.current?.getBoundingClientRect().left ?? 0) + plotMargin.left;
     return Math.round(plot.scale.invert(clientX - left));
   }, known);
+  const play = usePlay(ref, viewState, size, plot);
   const bands = useForming(viewState, plot);
   const [band, setBand] = useState<number | null>(null);
   const [emphasised, setEmphasised] = useState<number | null>(null);
@@ -68,12 +71,13 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
   return (
     <>
       <CurveChoices title={curve ? titles.curve : titles.forming} note={known ? "drag the line" : awaited} look={look} quantity={curve} foldable={plot.foldable} onLook={setLook}>
+        <PlayControls play={play} enabled={known} />
         {tools}
       </CurveChoices>
       {/* Over the plot: what comes and goes under it moves none of these from under the pointer. */}
       {legend}
       <div ref={ref} class="sw-curve" {...drag}>
-        <SizeSlider viewState={viewState} size={size} valueText={valueText} keys={plot.foldable ? { f: () => setLook({ ...look, whole: !look.whole }) } : {}} />
+        <SizeSlider viewState={viewState} size={size} valueText={valueText} keys={{ " ": play.toggle, ...(plot.foldable && { f: () => setLook({ ...look, whole: !look.whole }) }) }} />
         <SizePicture {...picture} outerWidth={outerWidth} onUnfold={() => setLook({ ...look, whole: true })}>
           {curve && curves.length > 0 && <OtherCurves curves={curves} order={order} plot={plot} theme={theme} emphasised={emphasised} />}
           <Handle x={plot.scale(size.nEdges)} y={curve ? heightOf(numberAt(look.quantity.key), plot.most) : null} bottom={heights(curve, forming).bottom} />
