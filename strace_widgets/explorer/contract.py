@@ -149,7 +149,7 @@ class Status(TypedDict):
     progress: Annotated[float, "0..1 while a trace is computed anew or refined"]
     kind: NotRequired[
         Annotated[
-            Literal["evaluate", "trace", "compare", "refine", "levels"],
+            Literal["evaluate", "trace", "compare", "refine", "levels", "why"],
             "the request that the message is about; without one, the evaluation, or while it works any other",
         ]
     ]
@@ -183,6 +183,27 @@ class Curve(TypedDict):
         Annotated[int | None, "from so many edges on the top token is the full model's; old files have none"]
     ]
     refined: NotRequired[Annotated[Refined, "how, where the measure is `refined`"]]
+
+
+class EnteringEdge(TypedDict):
+    """An edge of the trace, and what its entering does to the error."""
+
+    kind: Annotated[Literal["attention", "attention_residual", "mlp", "mlp_residual"], "which of a layer's edges it is"]
+    layer: Annotated[int, "its layer"]
+    head: Annotated[int | None, "its head, of an attention edge"]
+    source: Annotated[int, "the token from which it comes"]
+    target: Annotated[int, "the token to which it leads"]
+    rank: Annotated[int, "in the trace of n edges where below n"]
+    before: Annotated[float, "total variation without it"]
+    after: Annotated[float, "total variation with it"]
+
+
+class Jump(TypedDict):
+    """Why the error changes between two sizes, as far as single edges make it."""
+
+    n_edges: Annotated[list[int], "the two sizes"]
+    total_variation: Annotated[list[float], "the error at both"]
+    edges: Annotated[list[EnteringEdge], "that make at least 5 % of the change each, at most four, the largest first"]
 
 
 class Landmark(TypedDict):
@@ -298,6 +319,7 @@ class ExplorerState(TypedDict):
     status: Annotated[Status, "Python", "what it is doing"]
     choices: Annotated[Choices, "Python", "what a person can change to"]
     curves: Annotated[list[Curve], "Python", "other curves, once computed"]
+    jumps: Annotated[list[Jump], "Python", "what was asked of the curve's jumps"]
     history: Annotated[History, "the browser", "what was tried; Python stores it, saves it and hands it back"]
     live: Annotated[
         bool,
@@ -316,6 +338,7 @@ DEFAULTS: ExplorerState = {
     "status": {"state": "ready", "message": "", "progress": 0},
     "choices": {"importance": [], "masks": []},
     "curves": [],
+    "jumps": [],
     "history": {"version": 2, "steps": [], "at": -1, "tried": []},
     "live": False,
 }

@@ -121,6 +121,8 @@ class Session:
         See `strace_widgets.graph.modes.Modes`.
     evaluations : Cache
         Exact results, by number of edges and toggles.
+    jumps : list of dict
+        What was found of the curve's jumps: see `strace_widgets.explorer.why`.
     sessions : Cache
         By settings, the sessions that can be returned to. All that come from one another share it.
     """
@@ -129,6 +131,7 @@ class Session:
     masks: str = "all"
     # The trace may explain an earlier token of the whole prompt.
     _whole: ReadPrompt | None = None
+    jumps: list[contract.Jump] = field(default_factory=list, repr=False)
     _found: Sweep | None = field(default=None, repr=False)  # the levels that there are before all are
     evaluations: Cache[Subgraph, Evaluation] = field(default_factory=lambda: Cache(EVALUATIONS), repr=False)
     sessions: Cache[Settings, Session] = field(

@@ -56,7 +56,7 @@ def shown(item: Explored) -> dict[str, Any]:
     if not hasattr(item, "view_state"):
         raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
     item.complete_levels()
-    names = ("view_state", "n_edges", "toggles", "evaluation", "evaluations", "refused", "curves", "history")
+    names = ("view_state", "n_edges", "toggles", "evaluation", "evaluations", "refused", "curves", "jumps", "history")
     state = {**DEFAULTS, **{name: getattr(item, name) for name in names}}
     return {**state, "curves": without_refining(state["curves"])}
 

@@ -26,6 +26,7 @@ from .requests import RequestRunner, SupersededError
 from .session import Session, choices, curves_after, settings_of
 from .still import Still
 from .streaming import LevelStream
+from .why import Why
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
 READY: dict[str, Any] = START["status"]
-RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "history")
+RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "jumps", "history")
 
 
-class Explorer(Leaving, Still):
+class Explorer(Leaving, Why, Still):
     """The widget on one session.
 
     Parameters
@@ -96,6 +97,7 @@ class Explorer(Leaving, Still):
     live = traitlets.Bool(START["live"]).tag(sync=True)
     choices = traitlets.Dict(default_value=START["choices"]).tag(sync=True)
     curves: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    jumps: traitlets.List[Any] = traitlets.List().tag(sync=True)
     history = traitlets.Dict(default_value=START["history"]).tag(sync=True)
 
     def __init__(
@@ -108,6 +110,7 @@ class Explorer(Leaving, Still):
     ) -> None:
         saved = trace.saved_view
         self.session = Session(trace, saved["view_state"]["masks"] if saved else "all")
+        self.session.jumps = saved.get("jumps", []) if saved else []
         self.views: set[Widget] = set()
         self.closes_with_views = False
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
@@ -303,7 +306,7 @@ class Explorer(Leaving, Still):
                 "code": lambda _: self.code() | {"note": self.session.code_note()},
                 "cancel": lambda _: self._cancel(),
             },
-            later={"trace": self._trace, "compare": self._other_curves, "refine": self._refine},
+            later={"trace": self._trace, "compare": self._other_curves, "refine": self._refine, "why": self._why},
         )
 
     def _cancel(self) -> None:
@@ -311,7 +314,7 @@ class Explorer(Leaving, Still):
         self._requests.stop_waiting("evaluate", "refine")
         if self._refining:
             self._refining.stopped = True
-        self._requests.cancel("trace", "compare", "levels", *([] if self._refining else ["refine"]))
+        self._requests.cancel("trace", "compare", "levels", "why", *([] if self._refining else ["refine"]))
 
     def _more_levels(self) -> None:
         self.status = READY
@@ -374,7 +377,7 @@ class Explorer(Leaving, Still):
             self.session = session
             if anew:
                 self.set_trait("view_state", view_state)
-                self.curves = curves
+                self.curves, self.jumps = curves, session.jumps
                 self.set_trait("evaluation", None)
             self.set_trait("toggles", toggles)
             self.n_edges = n_edges

@@ -20,7 +20,7 @@ const wholeFilm = 8000; // ms
 /** Where motion is to be reduced it goes from level to level. */
 const oneStep = 900; // ms
 
-/** `within` lies in the card; what is done anywhere in it, but on what has `data-film`, is an interaction that pauses. */
+/** `within` lies in the card; what is done anywhere in it, but on what has `data-film`, pauses. */
 export function usePlay(within: RefObject<Element | null>, viewState: ViewState, size: SizeHandle, plot: Plot): Play {
   const [playing, setPlaying] = useState(false);
   const [speed, setSpeed] = useState(1);
@@ -71,6 +71,12 @@ export function usePlay(within: RefObject<Element | null>, viewState: ViewState,
     return () => cancelAnimationFrame(frame);
   }, [playing, speed, scale, viewState]);
 
+  useInterruption(within, playing, pause);
+  return { playing, speed, setSpeed, toggle };
+}
+
+/** Calls back at whatever is done in the card, but for what steers the film. */
+function useInterruption(within: RefObject<Element | null>, playing: boolean, pause: () => void): void {
   useEffect(() => {
     const card = within.current?.closest(".strace-widgets");
     if (!playing || !card) return;
@@ -85,6 +91,4 @@ export function usePlay(within: RefObject<Element | null>, viewState: ViewState,
       for (const kind of events) card.removeEventListener(kind, interrupt, { capture: true });
     };
   }, [playing, pause]);
-
-  return { playing, speed, setSpeed, toggle };
 }

@@ -153,7 +153,7 @@ export interface Status {
   /** 0..1 while a trace is computed anew or refined. */
   progress: number;
   /** The request that the message is about; without one, the evaluation, or while it works any other. */
-  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels";
+  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels" | "why";
   /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
   detail?: string;
   /** While a job on a server is waited for. */
@@ -184,6 +184,36 @@ export interface Curve {
   lasting_top1?: number | null;
   /** How, where the measure is `refined`. */
   refined?: Refined;
+}
+
+/** An edge of the trace, and what its entering does to the error. */
+export interface EnteringEdge {
+  /** Which of a layer's edges it is. */
+  kind: "attention" | "attention_residual" | "mlp" | "mlp_residual";
+  /** Its layer. */
+  layer: number;
+  /** Its head, of an attention edge. */
+  head: number | null;
+  /** The token from which it comes. */
+  source: number;
+  /** The token to which it leads. */
+  target: number;
+  /** In the trace of n edges where below n. */
+  rank: number;
+  /** Total variation without it. */
+  before: number;
+  /** Total variation with it. */
+  after: number;
+}
+
+/** Why the error changes between two sizes, as far as single edges make it. */
+export interface Jump {
+  /** The two sizes. */
+  n_edges: number[];
+  /** The error at both. */
+  total_variation: number[];
+  /** That make at least 5 % of the change each, at most four, the largest first. */
+  edges: EnteringEdge[];
 }
 
 /** From where on a criterion holds at every larger level. */
@@ -319,6 +349,8 @@ export interface ExplorerState {
   choices: Choices;
   /** Other curves, once computed. */
   curves: Curve[];
+  /** What was asked of the curve's jumps. */
+  jumps: Jump[];
   /** What was tried; Python stores it, saves it and hands it back. */
   history: History;
   /** Whether a model stands behind the widget: not in an exported page, nor where a file is replayed. */
@@ -336,6 +368,7 @@ export const defaults: ExplorerState = {
   status: { state: "ready", message: "", progress: 0 },
   choices: { importance: [], masks: [] },
   curves: [],
+  jumps: [],
   history: { version: 2, steps: [], at: -1, tried: [] },
   live: false,
 };
