@@ -195,7 +195,10 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 def named(hint: Any) -> str:
     """Return a type for a table, in which "|" would end a cell."""
     plain = {wire: name for name, wire in ON_THE_WIRE.items()}
-    return " or ".join(f"`{plain.get(each, each)}`" for each in typescript(hint).split(" | "))
+    text = typescript(hint)
+    listed = "list of " if text.endswith(")[]") else ""
+    kinds = text.removeprefix("(").removesuffix(")[]").split(" | ") if listed else text.split(" | ")
+    return listed + " or ".join(f"`{plain.get(each, each)}`" for each in kinds)
 
 
 def fields_table(name: str) -> str:

@@ -75,6 +75,8 @@ class Explorer(Leaving, Why, Still):
     status : dict
         ``{"state": "ready" | "running" | "error", "message": str, "progress": float}``; where a job on a server is
         waited for, with its ``job``, and where something failed, with its ``kind`` and the server's ``detail``.
+    jumps : list of dict
+        What was asked of the curve's jumps.
     history : dict
         What was tried, as the front end keeps it.
     views : set of View
