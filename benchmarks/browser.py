@@ -2,9 +2,9 @@
 
 ``python benchmarks/browser.py`` measures a recorded session of each model that a package ships, and a synthetic one of
 a larger model; ``python benchmarks/browser.py NAME ...`` measures pages (``*.html``) and sessions of other models, by
-hub id or folder. Chromium draws in software here, as in the
-tests. A frame counts as painted when a task queued from its animation callback runs: style, layout and paint are
-then behind it. The pointer sweeps over the whole axis and back, at one event a frame.
+hub id or folder. Chromium draws in software here, as in the tests. A frame counts as painted when a task queued from
+its animation callback runs: style, layout and paint are then behind it. The graph is drawn in it, as all else is. The
+pointer sweeps over the whole axis and back, at one event a frame.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import effects
 import numpy as np
 from playwright.sync_api import sync_playwright
 
@@ -33,7 +34,7 @@ PROMPT = (
     "When Mary and John went to the store, John gave a drink to Mary. Later that day they walked home together, "
     "and on the way Mary told John that the capital of France is"
 )
-SYNTHETIC = {"layers": 32, "heads": 32, "tokens": 128, "state": {"n_edges": 1000}}
+SYNTHETIC = {"layers": 32, "heads": 32, "tokens": 128}
 MOVES = 240
 PAINTED = """
 window.took = [];
@@ -59,7 +60,7 @@ def main() -> None:
             Path(name) if name.endswith(".html") else recorded(Path(folder), name) for name in sys.argv[1:] or at_hand()
         ]
         if not sys.argv[1:]:
-            pages.append(synthetic(Path(folder)))
+            pages += [synthetic(Path(folder), known=known) for known in (False, True)]
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
             args=["--no-sandbox", "--disable-gpu"],
@@ -69,6 +70,9 @@ def main() -> None:
             p50, p95, worst = np.percentile(drag(browser, page), [50, 95, 100])
             print(f"{page.stem:40} {p50:5.1f} ms {p95:5.1f} ms {worst:5.1f} ms")
         browser.close()
+    if not sys.argv[1:]:
+        print()
+        effects.main()
 
 
 def recorded(folder: Path, name: str) -> Path:
@@ -78,10 +82,13 @@ def recorded(folder: Path, name: str) -> Path:
     return trace.to_html(folder / f"{sizes}, {model.name}.html")
 
 
-def synthetic(folder: Path) -> Path:
-    page = folder / "{layers} x {heads} x {tokens} tokens, synthetic.html".format(**SYNTHETIC)
+def synthetic(folder: Path, *, known: bool) -> Path:
+    """Write the page of a larger model; with what each head does, it has the scatter too, and is shaded by it."""
+    name = "{layers} x {heads} x {tokens} tokens, synthetic".format(**SYNTHETIC)
+    page = folder / f"{name}{', effects' if known else ''}.html"
+    options = SYNTHETIC | {"effects": known, "state": {"n_edges": 1000, "shade": "effect" if known else "share"}}
     node = shutil.which("node") or "node"
-    subprocess.run([node, "dev/page.mjs", page, json.dumps(SYNTHETIC)], cwd=ROOT / "js", check=True)  # noqa: S603
+    subprocess.run([node, "dev/page.mjs", page, json.dumps(options)], cwd=ROOT / "js", check=True)  # noqa: S603
     return page
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
-from strace_widgets.explorer import contract, questions
+from strace_widgets.explorer import contract, jumps_contract, questions
 
 ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
 QUESTIONS = ROOT / "js/src/protocol/questions.ts"
+JUMPS = ROOT / "js/src/protocol/jumps.ts"
 PAGE = ROOT / "docs/explorer-state.md"
 AGAIN = "python js/generate_protocol.py"
 WIDTH = 140
@@ -67,13 +68,15 @@ class Field(NamedTuple):
         return self.notes[-1]
 
 
-MODULES = (contract, questions)
+MODULES = (jumps_contract, contract, questions)
 CLASSES: dict[str, Any] = {
     name: value for module in MODULES for name, value in vars(module).items() if is_typeddict(value)
 }
 ALIASES: dict[str, Any] = {
     name: value for name, value in vars(contract).items() if get_origin(value) in (Literal, dict, list)
 }
+OWN_FILES = {*PYTHON_S_OWN, *(name for name in CLASSES if name in vars(jumps_contract))}
+"""What is not in ``types.ts``."""
 BASES = {
     node.name: [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in CLASSES]
     for module in MODULES
@@ -95,6 +98,11 @@ def fields(name: str) -> list[Field]:
         if field not in inherited:
             found.append(Field(field, get_args(hint)[0], optional, hint.__metadata__))
     return found
+
+
+def written_name(field: Field) -> str:
+    """Return a field's name, with a question mark where it may be absent."""
+    return f"{field.name}{'?' if field.optional else ''}"
 
 
 def typescript(hint: Any, *, aliased: bool = True) -> str:
@@ -139,12 +147,14 @@ def interface(name: str) -> str:
     """Return one type as TypeScript."""
     about, own, bases = inspect.getdoc(CLASSES[name]) or "", fields(name), BASES[name]
     if name == "Arrays":
-        arrays = [(f"{f.notes[0]}: {f.about}.", f"{f.name}: {TYPED_ARRAYS[f.notes[0].split()[0]]}") for f in own]
+        arrays = [
+            (f"{f.notes[0]}: {f.about}.", f"{written_name(f)}: {TYPED_ARRAYS[f.notes[0].split()[0]]}") for f in own
+        ]
         return block(about, "export interface Arrays", arrays) + ENCODED
     if not own and not bases:
         return f"{comment(about)}\nexport type {name} = object;\n"
     extends = f" extends {', '.join(bases)}" if bases else ""
-    members = [(sentence(f.about), f"{f.name}{'?' if f.optional else ''}: {typescript(f.hint)}") for f in own]
+    members = [(sentence(f.about), f"{written_name(f)}: {typescript(f.hint)}") for f in own]
     written = block(about, f"export interface {ON_THE_WIRE.get(name, name)}{extends}", members)
     return written + DECODED if name == "ViewState" else written
 
@@ -164,12 +174,18 @@ def types() -> str:
     return "\n".join(
         [
             HEADING,
+            'import type { Jump } from "./jumps";\nexport type * from "./jumps";\n',
             f"export const version = {contract.VERSION};\n",
             aliases,
-            *(interface(name) for name in CLASSES if name in vars(contract) and name not in PYTHON_S_OWN),
+            *(interface(name) for name in CLASSES if name in vars(contract) and name not in OWN_FILES),
             f"{comment(ABOUT_DEFAULTS)}\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
         ]
     )
+
+
+def jumps() -> str:
+    """Return the whole of ``jumps.ts``."""
+    return "\n".join([HEADING, *(interface(name) for name in CLASSES if name in vars(jumps_contract))])
 
 
 def messages() -> str:
@@ -208,8 +224,8 @@ def fields_table(name: str) -> str:
         rows = [[f"`{f.name}`", named(f.hint), f.notes[0], f.about] for f in own]
         return table(["trait", "type", "written by", "content"], rows)
     if name == "Arrays":
-        return table(["array", "type", "content"], [[f"`{f.name}`", f.notes[0], f.about] for f in own])
-    rows = [[f"`{f.name}{'?' if f.optional else ''}`", named(f.hint), f.about] for f in own]
+        return table(["array", "type", "content"], [[f"`{written_name(f)}`", f.notes[0], f.about] for f in own])
+    rows = [[f"`{written_name(f)}`", named(f.hint), f.about] for f in own]
     bases = f" (and the fields of {' and '.join(f'`{base}`' for base in BASES[name])})" if BASES[name] else ""
     about = (inspect.getdoc(CLASSES[name]) or "").removesuffix(".")
     return f"`{name}`{bases}: {about[0].lower() + about[1:]}.\n\n" + table(["field", "type", "content"], rows)
@@ -219,7 +235,7 @@ def messages_table() -> str:
     """Return the messages and their answers as a table."""
 
     def inline(name: str) -> str:
-        parts = [f"{f.name}{'?' if f.optional else ''}: {typescript(f.hint)}" for f in fields(name)]
+        parts = [f"{written_name(f)}: {typescript(f.hint)}" for f in fields(name)]
         return f"`{{{', '.join(parts)}}}`" if parts else "nothing"
 
     rows = [
@@ -242,7 +258,7 @@ def page(text: str) -> str:
 
 def made() -> dict[Path, str]:
     """Return the files as they should be."""
-    return {TYPES: types(), QUESTIONS: messages(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
+    return {TYPES: types(), JUMPS: jumps(), QUESTIONS: messages(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
 
 
 def stale() -> list[Path]:

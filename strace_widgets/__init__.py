@@ -20,7 +20,7 @@ from .studies.prompts import shipped_prompts
 
 if TYPE_CHECKING:
     from .explorer.html_page import to_html
-    from .explorer.views import CurveView, FormingView, LayerView, SizeSlider, TokenView, TopKView
+    from .explorer.views import CurveView, FormingView, GraphView, LayerView, SizeSlider, TokenView, TopKView
     from .explorer.widget import Explorer
     from .findings.comparison_run import compare_measures, load_measure_comparison
     from .findings.measure_comparison import MeasureComparison
@@ -42,6 +42,7 @@ __all__ = [
     "Estimate",
     "Explorer",
     "FormingView",
+    "GraphView",
     "Job",
     "LayerView",
     "MeasureComparison",
@@ -87,7 +88,7 @@ _ON_FIRST_USE = {
     "study": ".studies.run",
     "trace_generation": ".results.generation",
     **dict.fromkeys(
-        ("CurveView", "FormingView", "TopKView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"
+        ("CurveView", "FormingView", "GraphView", "TopKView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"
     ),
 }
 

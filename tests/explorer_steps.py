@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import strace_widgets as sw
+from strace_widgets.results import switching_off
 
-VIEWS = (sw.SizeSlider, sw.CurveView, sw.FormingView, sw.TopKView, sw.LayerView, sw.TokenView)
+VIEWS = (sw.SizeSlider, sw.CurveView, sw.FormingView, sw.GraphView, sw.TopKView, sw.LayerView, sw.TokenView)
 
 
 def wait_until(condition: Callable[[], bool], changed: threading.Event, seconds: float = 20) -> None:
@@ -94,3 +95,24 @@ class Gate:
 
     def let_through(self, n_rounds: int = 1) -> None:
         self.passes.release(n_rounds)
+
+
+class BatchGate:
+    """Holds each batch of effects back until it is let through."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.passes, self.begun = threading.Semaphore(0), threading.Semaphore(0)
+        self.reason: Exception | None = None
+        honest = switching_off._logits
+
+        def logits(*args: Any) -> Any:
+            self.begun.release()
+            assert self.passes.acquire(timeout=20)
+            if self.reason:
+                raise self.reason
+            return honest(*args)
+
+        monkeypatch.setattr(switching_off, "_logits", logits)
+
+    def let_through(self, n_batches: int = 1) -> None:
+        self.passes.release(n_batches)

@@ -28,7 +28,8 @@ def agree(ours: dict[Any, float], naive: dict[Any, float]) -> None:
     largest = max(naive.values())
     assert largest > 0
     for edge, weight in ours.items():
-        assert weight == pytest.approx(naive[edge], rel=1e-5, abs=1e-5 * largest), edge
+        # Processors add float32 numbers up in different orders.
+        assert weight == pytest.approx(naive[edge], rel=2e-5, abs=2e-5 * largest), edge
 
 
 def test_eap_is_the_derivative_by_each_edge(pair: tuple[Any, Any]) -> None:

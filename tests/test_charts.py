@@ -75,6 +75,44 @@ def test_a_finding_draws(study: Any, name: str, draw: Any, shows: list[str]) -> 
     assert ">undefined<" not in picture
 
 
+def test_charts_have_no_ground_of_their_own_and_room_for_wider_letters(study: Any) -> None:
+    for chart in (charts.error_by_size(findings.error_by_size(study)), charts.uncertainty(findings.uncertainty(study))):
+        spec = chart.to_dict()
+        assert spec["background"] == "transparent"
+        assert spec["padding"]["right"] >= 20
+
+
+def test_phases_stand_at_the_measured_bend_alone(study: Any) -> None:
+    table = findings.error_by_size(study)
+    assert "construction" not in svg(charts.error_by_size(table))
+    spec = charts.error_by_size(table, findings.phases(study)).to_dict()
+    named = [layer for layer in spec["layer"] if layer["mark"].get("text") in {"construction", "refinement"}]
+    (bend,) = findings.phases(study).query("subgraph == 'trace' and importance == 'l1'")["size"]
+    assert [layer["data"]["values"] for layer in named] == [[{"size": bend}]] * 2
+
+
+def test_a_correlation_below_the_usual_domain_is_not_cut_off(study: Any) -> None:
+    table = findings.shallow_statistics(study)
+    table.loc[table.index[0], ["lower", "mean"]] = -0.8
+    spec = charts.shallow_statistics(table).to_dict()
+    assert spec["hconcat"][0]["layer"][0]["encoding"]["y"]["scale"]["domain"][0] <= -0.8
+
+
+def test_what_is_no_number_is_said_in_words() -> None:
+    from strace_widgets.charts.style import with_interval  # noqa: PLC0415
+
+    assert with_interval(0.5, 0.25, 0.75) == "0.50 (95 % from 0.25 to 0.75)"
+    assert with_interval(0.5, np.nan, np.nan) == "0.50"
+    assert "nan" not in with_interval(np.nan, np.nan, np.nan)
+
+
+def test_a_size_that_all_need_is_neither_easy_nor_hard(study: Any) -> None:
+    table = findings.extremes(study)
+    for _, rows in table.groupby(["importance", "masks"], observed=True):
+        easy, hard = (set(rows.loc[rows["place"] == place, "size"]) for place in ("easiest", "hardest"))
+        assert not easy & hard
+
+
 def test_another_run_is_drawn_on_request_and_an_unknown_one_refused(study: Any) -> None:
     table = findings.uncertainty(study)
     assert "importance l2" in svg(charts.uncertainty(table, importance="l2"))

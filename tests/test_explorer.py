@@ -74,7 +74,7 @@ def test_a_kernel_error_is_shown_and_the_last_good_result_stays(
         raise RuntimeError("the accelerator caught fire")
 
     with monkeypatch.context() as patched:
-        patched.setattr("strace_widgets.interventions.masked.evaluate", broken)
+        patched.setattr("strace_widgets.model.local_evaluation.evaluate", broken)
         explorer.toggles = {"0.1": "off"}
         wait_for(explorer, lambda: explorer.status["state"] == "error")
     assert "the accelerator caught fire" in explorer.status["message"]

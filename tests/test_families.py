@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import both_ways
 import families
 import family_table
 import numpy as np
@@ -61,6 +62,15 @@ def test_family(family: families.Family) -> None:
     means_only, every = model.evaluate(trace.token_ids, ranks, sizes, None, mean)
     np.testing.assert_allclose(every, logits, atol=1e-4)
     assert np.abs(means_only - none).max() > 1e-2
+
+    # By hooks of torch it says the same, or is not asked.
+    own_ways = {"DeepseekV32", "GlmMoeDsa", "MiniMaxM3VL"}  # they ask which attention function it is
+    shared = model.architecture.attention_call.startswith("attention_interface_")
+    assert model._by_hooks == (shared and family.name not in own_ways)
+    if model._by_hooks:
+        sizes = np.array([-1, graph.n_edges, graph.n_edges // 3, graph.n_edges // 30, 2, 0])
+        for number, modes in enumerate(both_ways.MODES):
+            assert both_ways.largest_gap(model, trace, sizes, None, modes, states=number % 2 == 1) <= 1e-5
 
     components = {
         f"{layer}.{part}": "off" for layer in range(graph.n_layers) for part in (*range(graph.n_heads), "mlp")

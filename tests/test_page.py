@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbconvert
+import nbformat
 import pytest
 from conftest import SCREENSHOTS
 from live_page import axe
@@ -226,6 +228,30 @@ def test_in_a_sandboxed_frame(show: Callable[..., Page], tiny_trace: sw.STrace, 
     card = show(outer, file).frame_locator("iframe").get_by_test_id("strace-explorer")
     card.get_by_test_id("slider").press("End")
     expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", str(tiny_trace.n_edges))
+
+
+def test_an_exported_notebook_shows_the_embedded_explorer_without_a_network(
+    browser: Browser, tiny_trace: sw.STrace, tmp_path: Path
+) -> None:
+    """The frame is a page of its own, which runs; nothing is asked of anywhere."""
+    explorer = tiny_trace.explore()
+    explorer.complete_levels()
+    embedded = explorer.embed()
+    explorer.close()
+    assert tiny_trace.prompt in repr(embedded)
+    output = nbformat.v4.new_output("display_data", {"text/html": embedded._repr_html_(), "text/plain": repr(embedded)})
+    cell = nbformat.v4.new_code_cell("explorer.embed()", outputs=[output])
+    body, _ = nbconvert.HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    file = tmp_path / "notebook.html"
+    file.write_text(body, encoding="utf-8")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    card = page.frame_locator("iframe").get_by_test_id("strace-explorer")
+    card.get_by_test_id("slider").press("End")
+    expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", str(tiny_trace.n_edges))
+    page.screenshot(path=SCREENSHOTS / "page-embedded.png", full_page=True)
+    context.close()
 
 
 def test_a_real_prompt_stays_small(smollm2: Any, tmp_path: Path) -> None:

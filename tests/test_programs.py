@@ -75,6 +75,15 @@ def test_programs_reproduce_the_numbers_on_screen(
             assert "strace_widgets" not in program.read_text()
 
 
+def test_a_program_names_the_shipped_model_and_the_text(smollm2: Any) -> None:
+    """It runs on another machine, and is read by people: no folder of this machine, no ids where a text says it."""
+    code = Session(sw.trace(smollm2, "The capital of France is")).code(100, {})
+    assert "model = sw.load_model()\n" in code["strace_widgets"]
+    assert "sw.trace(model, 'The capital of France is', importance='l1')\n" in code["strace_widgets"]
+    assert smollm2.source not in code["strace_widgets"]
+    assert "HuggingFaceTB/SmolLM2-135M-Instruct" in code["nnsight"]
+
+
 @pytest.mark.parametrize("which", ["strace_widgets", "nnsight"])
 def test_programs_refine_as_the_explorer_did(which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     my_model = tiny_models.tiny()

@@ -1,19 +1,20 @@
 // Writes a page without a kernel around a synthetic state, for looking at the built script:
-//   node dev/page.mjs OUT.html ['{"layers": 80, "heads": 64, "tokens": 200, "theme": "dark", "state": {"n_edges": 300}, "evaluate": true}']
+//   node dev/page.mjs OUT.html ['{"layers": 80, "heads": 64, "tokens": 200, "theme": "dark", "state": {"n_edges": 300}, "evaluate": true, "effects": true}']
 import { build } from "esbuild";
 import { readFile, writeFile } from "node:fs/promises";
 
 const [out, options = "{}"] = process.argv.slice(2);
-const { layers = 30, heads = 9, tokens = 9, theme = "light", state = {}, evaluate = false } = JSON.parse(options);
+const { layers = 30, heads = 9, tokens = 9, theme = "light", state = {}, evaluate = false, effects = false } = JSON.parse(options);
 const prompt = ["The", " E", "iffel", " Tower", " is", " in", " the", " city", " of"];
 const strange = [" برج", "\n", "<script>alert(1)</script>", "", "\t", " 塔"];
 
 const { outputFiles } = await build({ entryPoints: ["tests/fixture.ts"], bundle: true, write: false, format: "esm" });
-const { makeState, makeEvaluation } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+const { makeState, makeEffects, makeEvaluation } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
 
 const words = Array.from({ length: tokens }, (_, index) => prompt[index] ?? [...strange, ...prompt][index % 15]);
 const whole = { ...makeState({ layers, heads, tokens: words, levels: 60 }), ...state };
 if (evaluate) whole.evaluation = makeEvaluation(whole.view_state, { n_edges: whole.n_edges, toggles: whole.toggles });
+if (effects) whole.effects = makeEffects({ layers, heads });
 const asText = (_, value) => (value instanceof DataView ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") : value);
 const json = JSON.stringify(whole, asText).replaceAll("<", "\\u003c");
 

@@ -97,7 +97,9 @@ describe("settings", () => {
   it("are lists whose options begin with what tells them apart, beside a word", () => {
     const texts = (id: string) => [...view.get<HTMLSelectElement>(id).options].map(({ text }) => text);
     const view = show();
-    expect(texts("importance")).toEqual(view.model.get("choices").importance);
+    expect(texts("importance")).toEqual(view.model.get("choices").importance.map(({ name, label }) => `${name}: ${label}`));
+    const groups = [...view.get<HTMLSelectElement>("importance").querySelectorAll("optgroup")].map((group) => [group.label, group.children.length]);
+    expect(groups).toEqual([["by size", 2], ["others", 1]]);
     expect(texts("masks")).toEqual(["all edges", "MLP and residual edges"]);
     const beside = (id: string) => view.get(id).parentElement?.firstChild?.textContent;
     expect([beside("importance"), beside("masks")]).toEqual(["importance", "masks"]);

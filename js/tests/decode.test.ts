@@ -43,7 +43,7 @@ describe("a state that Python wrote", () => {
   it("has the arrays that Python put into it, by name, kind and order", () => {
     expect(Object.keys(decoded.arrays).sort()).toEqual(Object.keys(figures.arrays).sort());
     for (const [name, { kind, values }] of Object.entries<{ kind: string; values: number[] }>(figures.arrays)) {
-      const array = decoded.arrays[name as keyof Arrays];
+      const array = decoded.arrays[name as keyof Required<Arrays>]!;
       expect([name, array.constructor.name]).toEqual([name, kind]);
       expect([name, [...array]]).toEqual([name, values]);
     }

@@ -1,5 +1,5 @@
 // A plausible synthetic state of any shape: deterministic, for the tests and for looking at the page.
-import { defaults, version, type EncodedArray, type EncodedViewState, type Evaluation, type ExplorerState } from "../src/protocol/types";
+import { defaults, version, type EffectMap, type EncodedArray, type EncodedViewState, type Evaluation, type ExplorerState } from "../src/protocol/types";
 
 export interface Shape {
   layers: number;
@@ -20,7 +20,7 @@ export function makeState(shape: Shape = small): ExplorerState {
   return {
     ...defaults,
     view_state: makeViewState(shape),
-    choices: { importance: ["l1", "l2", "norm"], masks: ["all", "mlp+residual"] },
+    choices: { importance: ["l1", "l2", "norm"].map((name) => ({ name, group: name === "norm" ? "others" : "by size", label: `what ${name} says` })), masks: ["all", "mlp+residual"] },
     live: true,
   };
 }
@@ -82,6 +82,8 @@ function makeViewState({ layers, heads, tokens, levels, tokensPerCell: perCell =
       return grouped(counts, groupOf).map((count, group) => in255ths(count, totals[group]));
     });
 
+  const graph = firstEdges(layers, heads, positions, edges);
+
   return {
     version,
     model: "SmolLM2-135M-Instruct",
@@ -95,6 +97,7 @@ function makeViewState({ layers, heads, tokens, levels, tokensPerCell: perCell =
     n_layers: layers,
     n_heads: heads,
     n_tokens: positions,
+    parallel: true,
     n_edges: edges,
     tokens_per_cell: perCell,
     full_entropy: 1.4,
@@ -124,11 +127,43 @@ function makeViewState({ layers, heads, tokens, levels, tokensPerCell: perCell =
       strip_n_edges: encode("int32", sizes),
       strip_shares: encode("uint8", sharesBy(byCell)),
       token_shares: encode("uint8", sharesBy(byToken)),
+      weight_into_last: encode("float32", times(layers * (heads + 1), (index) => ((index * 37) % 17) / 40)),
+      entry_n_edges: encode("int32", times(layers * (heads + 1), (index) => 1 + ((index * 53) % (edges - 1)))),
       strongest_source: encode("int32", links.map((link) => link.source)),
       strongest_target: encode("int32", links.map((link) => link.target)),
       strongest_weight: encode("float32", links.map((link) => link.weight)),
       strongest_rank: encode("int32", links.map((link) => link.rank)),
+      graph_part: encode("int32", graph.map((edge) => edge.layer * (heads + 3) + edge.part)),
+      graph_link: encode("int32", graph.map((edge) => edge.target * positions + edge.source)),
+      graph_weight: encode("float32", graph.map((edge) => edge.weight)),
     },
+  };
+}
+
+/** The first edges of an order, as many as are drawn: a residual edge and an MLP's a position, and heads, the nearest tokens most. */
+function firstEdges(layers: number, heads: number, positions: number, all: number) {
+  const random = randomNumbers(11);
+  const edges = times(layers * positions, (index) => [Math.floor(index / positions), index % positions]).filter(([layer, target]) => layer < layers - 1 || target === positions - 1);
+  const own = edges.flatMap(([layer, target]) => [heads, heads + 1].map((part) => ({ layer, part, target, source: target, weight: part === heads ? 0.5 + 0.4 * random() : 0.3 * random() })));
+  const share = Math.min(1, 40_000 / all);
+  const others = edges.flatMap(([layer, target]) =>
+    times(heads * (target + 1), (index) => ({ layer, part: index % heads, target, source: Math.floor(index / heads), weight: 0.4 * random() ** 6 })).filter(() => share === 1 || random() < share),
+  );
+  return [...own, ...others].sort((first, second) => second.weight - first.weight).slice(0, 20_000);
+}
+
+/** Of the first `known` components in the order of the arrays, the rest not yet known; the second head of the last layer does most. */
+export function makeEffects({ layers, heads }: Shape = small, known = layers * (heads + 1)): EffectMap {
+  const count = layers * (heads + 1);
+  const most = (layers - 1) * (heads + 1) + 1;
+  const effect = (index: number) => (index === most ? 0.67 : 0.002 + 0.4 * (((index * 29) % 13) / 13) ** 3);
+  const where = (value: (index: number) => number) => times(count, (index) => (index < known ? value(index) : NaN));
+  return {
+    answer: " Paris",
+    rival: " the",
+    known: encode("uint8", times(count, (index) => Number(index < known))),
+    total_variation: encode("float32", where(effect)),
+    logit_change: encode("float32", where((index) => (index % 4 === 1 ? 1 : -3) * effect(index))),
   };
 }
 

@@ -10,7 +10,7 @@ const encoded = makeState().view_state as EncodedViewState;
 const viewState = decodeViewState(encoded) as ViewState;
 const step = { settings: settingsOf(viewState), n_edges: 5, toggles: { "1.0": "off", "2.mlp": "on" } } as const;
 const history = addTried(push(defaults.history, step), step, makeEvaluation(encoded, step), viewState.n_edges, viewState.n_heads);
-const file = sessionFile(viewState, 5, step.toggles, history);
+const file = sessionFile(viewState, 5, step.toggles, { history, shade: "share", effects: null });
 const parse = (changes: object) => () => parseSession(JSON.stringify({ ...file, ...changes }), viewState);
 
 describe("parseSession", () => {
@@ -18,6 +18,11 @@ describe("parseSession", () => {
     expect(parse({})()).toEqual(file);
     expect(parse({ version: 1, history: {} })().history).toEqual(defaults.history);
     expect(parse({ history: undefined, extra: 1 })()).toEqual({ ...file, history: defaults.history });
+  });
+
+  it("reads toggles of positions and edges, of any prompt", () => {
+    const toggles = { "1@7": "off", "2.1@0>7": "on", "0.mlp@3": "off" };
+    expect(parse({ toggles })().toggles).toEqual(toggles);
   });
 
   it("reads how a trace was refined", () => {
@@ -40,6 +45,9 @@ describe("parseSession", () => {
     [{ toggles: { "3.0": "off" } }, "toggles name a component that a model of 3 layers with 2 heads"],
     [{ toggles: { "0.2": "off" } }, "toggles name"],
     [{ toggles: { "0.1": "auto" } }, "toggles name"],
+    [{ toggles: { "3@0": "off" } }, "toggles name"],
+    [{ toggles: { "0.2@0": "off" } }, "toggles name"],
+    [{ toggles: { "0.1@2>1": "off" } }, "toggles name"],
     [{ toggles: { __proto__x: "off" } }, "toggles name"],
     [{ history: { ...history, at: 7 } }, "history"],
     [{ history: { ...history, steps: [{}] } }, "history"],

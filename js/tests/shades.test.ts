@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { placeAt, placeOf } from "../src/logic/grid";
 import { rampBytes, shadeAt, shadeIndex } from "../src/logic/scales";
-import { nodeShades, stripShades } from "../src/logic/shades";
+import { nodeShares } from "../src/logic/effects";
+import { inPageOrder, stripShades } from "../src/logic/shades";
 import { fitStrip, labelHeight } from "../src/logic/strip";
 import { layerNodes, nodeShare, traceAt } from "../src/logic/trace";
 import { decodeViewState } from "../src/protocol/decode";
@@ -13,7 +14,7 @@ const trace = traceAt(viewState, Math.round(viewState.n_edges / 3));
 
 it("gives the grid's cells their shades in the order of the page", () => {
   const nodes = [2, 1, 0].flatMap((layer) => layerNodes(viewState, trace, {}, layer));
-  expect([...nodeShades(viewState, trace)]).toEqual(nodes.map((node) => shadeIndex(nodeShare(node))));
+  expect(inPageOrder(nodeShares(viewState, trace), viewState).map(shadeIndex)).toEqual(nodes.map((node) => shadeIndex(nodeShare(node))));
   expect(placeAt(5, 3, 2)).toEqual(placeOf({ layer: 1, head: "mlp" }, 2));
 });
 

@@ -34,7 +34,7 @@ it("reads along while the size is moved, before the model hears of it", () => {
   expect(model.saved).toEqual([]);
 });
 
-it.each(["SizeSlider", "CurveView", "FormingView", "TopKView", "LayerView", "TokenView"] as const)("%s greets the kernel once and leaves nothing behind", (view) => {
+it.each(["SizeSlider", "CurveView", "FormingView", "GraphView", "TopKView", "LayerView", "TokenView"] as const)("%s greets the kernel once and leaves nothing behind", (view) => {
   const model = mount(view);
   expect(get(`strace-${view}`)).toBeTruthy();
   expect(model.sentOf("hello").length).toBe(1);

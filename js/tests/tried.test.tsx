@@ -90,7 +90,7 @@ describe("tried subgraphs", () => {
     const top = evaluation.top.map((row) => ({ ...row, probability: row.probability / 1000 }));
     write(model, { toggles: { "1.1": "off" }, evaluation: { ...evaluation, top } });
     expect(chips()[0].textContent).toBe("− head 1.1 · TV 0.610 · flat");
-    expect(find(".sw-others").textContent).toBe("The subgraph is flat: no token above 0.001");
+    expect(find(".sw-others").textContent).toBe("No token leads: none is above 0.001");
     expect(find(".sw-next").querySelector(".sw-chip-leads")).toBeNull();
   });
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from .style import BLUE, GREY, HEIGHT, ORANGE, PALE_TO_DEEP, chosen, line_legend, plain, size_axis, styled
+from .style import BLUE, GAP, GREY, HEIGHT, ORANGE, PALE_TO_DEEP, chosen, line_legend, plain, size_axis, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,13 +131,14 @@ def component_use(table: pd.DataFrame, value: str = "use", *, importance: str | 
     up = alt.Axis(values=_every(list(range(n_layers))), ticks=False, domain=False)
     drawn = (
         alt.Chart()
-        .mark_rect(stroke="white", strokeWidth=0.6)
+        .mark_rect()
         .encode(
             x=alt.X("column:N")
             .sort(columns)
+            .scale(paddingInner=GAP)
             .title("head" if together == 1 else f"head, {together} averaged")
             .axis(side),
-            y=alt.Y("layer:O").sort("descending").title("layer").axis(up),
+            y=alt.Y("layer:O").scale(paddingInner=GAP).sort("descending").title("layer").axis(up),
             color=alt.Color(f"{value}:Q")
             .scale(domain=[0, 1], range=list(PALE_TO_DEEP))
             .title(titles[value])
@@ -171,7 +172,7 @@ def use_inequality(table: pd.DataFrame, *, importance: str | None = None) -> Any
     n_curves = rows["curve"].nunique()
     rows = rows.groupby("curve", group_keys=False, sort=False)[list(rows.columns)].apply(_thinned)
     names = list(rows.sort_values("size")["curve"].unique())
-    dashes = [[1, 0], [8, 3], [4, 3], [2, 2]]
+    dashes = [[1, 0], [8, 3], [4, 3], [2, 3]]
     legend = line_legend(orient="right", title=None)
     line = (
         alt.Chart(rows)
@@ -184,7 +185,7 @@ def use_inequality(table: pd.DataFrame, *, importance: str | None = None) -> Any
             y=alt.Y("held:Q").axis(format="%").scale(domain=[0, 1]).title("their share of all use"),
             color=alt.Color("curve:N", legend=legend)
             .sort(names)
-            .scale(domain=names, range=["#7fb2e6", "#4286d4", "#1b5aa8", "#062c5c"][-n_curves:]),
+            .scale(domain=names, range=["#9cc4ee", "#5b9fe0", BLUE, "#4a5fc0"][-n_curves:]),
             strokeDash=alt.StrokeDash("curve:N", legend=legend).scale(
                 domain=names, range=[dashes[i % len(dashes)] for i in range(n_curves)][::-1]
             ),
@@ -192,13 +193,13 @@ def use_inequality(table: pd.DataFrame, *, importance: str | None = None) -> Any
     )
     even = (
         alt.Chart(alt.InlineData(values=[{"components": 0, "held": 0}, {"components": 1, "held": 1}]))
-        .mark_line(color=GREY, strokeDash=[3, 4])
+        .mark_line(color=GREY, strokeWidth=1.5)
         .encode(x="components:Q", y="held:Q")
     )
     return styled(
         (even + line).properties(width=360, height=360),
         "How unevenly heads and MLPs are used",
-        f"{which}; use: mean share of a component's edges; dotted: all alike",
+        f"{which}; use: mean share of a component's edges; straight line: all alike",
     )
 
 

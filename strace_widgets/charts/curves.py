@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import altair as alt
+import numpy as np
 
 from ..token_text import names
 from .style import (
@@ -13,6 +14,7 @@ from .style import (
     DOTTED,
     GREY,
     HEIGHT,
+    INK,
     ORANGE,
     SOLID,
     WIDTH,
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
 
 SERIES = (
     (BLUE, SOLID),
-    ("#5b9fe0", (10, 2)),
-    ("#062c5c", (12, 3, 2, 3)),
-    ("#3d7a8a", (6, 2)),
+    ("#1d8a7a", (10, 2)),
+    ("#6d7fe0", (12, 3, 2, 3)),
+    ("#5a8f2a", (6, 2)),
 )
 """Colour and dash of the traces, one an importance measure."""
 
@@ -57,7 +59,7 @@ GEOMETRY = {
 }
 
 
-def reconstruction(sweep: Sweep, title: str | alt.TitleParams = "Reconstruction error against size") -> alt.LayerChart:
+def reconstruction(sweep: Sweep, title: str = "Reconstruction error against size") -> alt.LayerChart:
     """Return a chart of total variation against size, on a log axis (the paper's reconstruction curve).
 
     A filled point marks a size whose most probable token agrees with the full model's.
@@ -65,7 +67,18 @@ def reconstruction(sweep: Sweep, title: str | alt.TitleParams = "Reconstruction 
     Parameters
     ----------
     sweep : Sweep
-    title : str or altair.TitleParams
+    title : str
+    """
+    chart: alt.LayerChart = styled(error_curve(sweep).properties(width=WIDTH, height=HEIGHT), title)
+    return chart
+
+
+def error_curve(sweep: Sweep) -> Any:
+    """Return the marks of `reconstruction`, to be part of another chart.
+
+    Parameters
+    ----------
+    sweep : Sweep
     """
     tops = names([top[0].token for top in sweep.top])
     rows = [
@@ -85,7 +98,9 @@ def reconstruction(sweep: Sweep, title: str | alt.TitleParams = "Reconstruction 
     )
     line = base.mark_line(color=BLUE, strokeWidth=2)
     points = base.mark_point(color=BLUE, size=45, opacity=1).encode(
-        fill=alt.Fill("top-1:N").scale(domain=["agrees", "differs"], range=[BLUE, "#ffffff"]).title("top-1 token"),
+        fill=alt.Fill("top-1:N", legend=alt.Legend(orient="bottom"))
+        .scale(domain=["agrees", "differs"], range=[BLUE, "transparent"])
+        .title("most probable token"),
         tooltip=[
             alt.Tooltip("size:Q", format=".3g"),
             alt.Tooltip("edges:Q", format=","),
@@ -94,8 +109,7 @@ def reconstruction(sweep: Sweep, title: str | alt.TitleParams = "Reconstruction 
             alt.Tooltip("probability:Q", format=".3f"),
         ],
     )
-    chart: alt.LayerChart = (line + points).properties(width=560, height=220, title=title)
-    return chart
+    return line + points
 
 
 def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, masks: str | None = None) -> Any:
@@ -112,7 +126,6 @@ def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, ma
     rows, which = chosen(plain(table), masks=masks)
     layers = []
     subtitle = [f"{which}; {prompt_count(rows)}; line: mean, band: quartiles over prompts"]
-    smallest = float(rows["size"].min())
     if phases is not None:
         bend = chosen(plain(phases), masks=which.removeprefix("masks "), subgraph="trace")[0].iloc[0]
         # With one prompt there is no interval, and on a straight line no bend.
@@ -124,19 +137,26 @@ def error_by_size(table: pd.DataFrame, phases: pd.DataFrame | None = None, *, ma
             subtitle.append(
                 f"upright line: bend of the trace by {bend['importance']} at s = {bend['size']:.2g}{interval}"
             )
-            layers.append(alt.Chart(_row(bend, "size")).mark_rule(color=BLUE, strokeDash=[4, 3]).encode(x="size:Q"))
-    names = [
-        {"size": (max(smallest, 1e-4) * 1e-2) ** 0.5, "phase": "construction"},
-        {"size": 1e-1, "phase": "refinement"},
-    ]
-    layers.append(alt.Chart(alt.InlineData(values=[{"size": 1e-2}])).mark_rule(color="#b9bec5").encode(x="size:Q"))
-    layers.append(
-        alt.Chart(alt.InlineData(values=names))
-        .mark_text(fontSize=13, fontStyle="italic", color="#44484e", baseline="bottom")
-        .encode(x="size:Q", text="phase:N", y=alt.value(-3))
-    )
-    drawn = alt.layer(*layers, *bands(rows, "total variation from the full model", [0, 1]))
+            layers += _bend(float(bend["size"]))
+    inverse = "; of the inverse, taken out" if (rows["subgraph"] == "inverse").any() else ""
+    axis = size_axis(title=f"size s (share of edges kept{inverse})")
+    drawn = alt.layer(*layers, *bands(rows, "total variation from the full model", [0, 1], axis=axis))
     return styled(drawn.properties(width=WIDTH, height=HEIGHT), "Reconstruction error against size", subtitle)
+
+
+def _bend(size: float) -> list[alt.Chart]:
+    """Return the line where a trace's two phases meet, with their names to its sides."""
+    sides: list[tuple[str, Literal["left", "right"], int]] = [("construction", "right", -6), ("refinement", "left", 6)]
+    at = alt.Chart(alt.InlineData(values=[{"size": size}])).encode(x="size:Q")
+    return [
+        at.mark_rule(color=BLUE, strokeDash=[4, 3]),
+        *(
+            at.mark_text(
+                fontSize=13, fontStyle="italic", color=INK, baseline="bottom", align=align, dx=dx, text=phase
+            ).encode(y=alt.value(-3))
+            for phase, align, dx in sides
+        ),
+    ]
 
 
 def shallow_statistics(table: pd.DataFrame, *, masks: str | None = None) -> Any:
@@ -149,9 +169,10 @@ def shallow_statistics(table: pd.DataFrame, *, masks: str | None = None) -> Any:
         The masks mode to draw; the table's first without one.
     """
     rows, which = chosen(plain(table), masks=masks)
+    lowest = min(-0.25, np.floor(rows["lower"].min() * 4) / 4)
     panels = [
         alt.layer(
-            *bands(rows[rows["with"] == name].drop(columns="with"), "Spearman correlation", [-0.25, 1])
+            *bands(rows[rows["with"] == name].drop(columns="with"), "Spearman correlation", [lowest, 1])
         ).properties(width=WIDTH * 0.62, height=HEIGHT, title=alt.TitleParams(f"with {words}", fontSize=15))
         for name, words in SHALLOW_AND_FULL.items()
     ]
@@ -262,9 +283,15 @@ def savings(table: pd.DataFrame, *, importance: str | None = None) -> Any:
 
 
 def bands(
-    rows: pd.DataFrame, title: str, domain: list[float], traces: Sequence[tuple[str, tuple[int, ...]]] = SERIES
+    rows: pd.DataFrame,
+    title: str,
+    domain: list[float],
+    traces: Sequence[tuple[str, tuple[int, ...]]] = SERIES,
+    *,
+    axis: alt.X | None = None,
 ) -> list[alt.Chart]:
     """Return the bands and lines of several subgraphs; `traces` are the colour and dash of each trace."""
+    axis = axis or size_axis()
     of = {"trace": "trace by {}", "inverse": "inverse of {}"}
     rows = rows.assign(
         series=[
@@ -279,7 +306,7 @@ def bands(
     legend = line_legend(orient="bottom", title=None, columns=4)
     colour = alt.Color("series:N", legend=legend).scale(domain=names, range=[looks[name][0] for name in names])
     dash = alt.StrokeDash("series:N", legend=legend).scale(domain=names, range=[list(looks[name][1]) for name in names])
-    base = alt.Chart(rows).encode(x=size_axis(), color=colour)
+    base = alt.Chart(rows).encode(x=axis, color=colour)
     scale = alt.Scale(domain=domain)
     band = base.mark_area(opacity=0.14, clip=True).encode(y=alt.Y("lower:Q").scale(scale).title(title), y2="upper:Q")
     line = base.mark_line(strokeWidth=2.5, clip=True).encode(

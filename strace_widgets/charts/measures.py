@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 
 from .curves import SERIES, bands, prompt_count
-from .style import ORANGE, SOLID, WIDTH, chosen, plain, styled
+from .style import INK, ORANGE, SOLID, WIDTH, chosen, plain, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,14 +25,12 @@ CRITERIA = {
     "area_s": "area over s",
 }
 
-INK = "#111418"
-
 OTHERS = (
     *SERIES,
-    ("#6b4f9c", (3, 3)),
-    ("#2b7d4f", (8, 2, 2, 2)),
-    ("#7d6a1f", (4, 2, 4, 6)),
-    ("#5c6770", (1, 2)),
+    ("#8c6bc0", (3, 3)),
+    ("#2b8d5f", (8, 2, 2, 2)),
+    ("#93802a", (4, 2, 4, 6)),
+    ("#75828c", (1, 2)),
 )
 """Colour and dash of each measure beside the baseline."""
 
@@ -196,7 +194,7 @@ def _panel(
             x=x, tooltip=["criterion:N", *numbers]
         ),
         summed.mark_text(align="left", dx=8, fontSize=12, color=INK).encode(x=alt.value(width), text="counts:N"),
-        heading.mark_text(align="left", dx=8, fontSize=12, fontStyle="italic", color="#44484e").encode(
+        heading.mark_text(align="left", dx=8, fontSize=12, fontStyle="italic", color=INK).encode(
             x=alt.value(width), y=alt.value(-4), text="text:N"
         ),
     ]

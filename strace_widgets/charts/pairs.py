@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from .curves import reconstruction
-from .style import BLUE, ORANGE, size_axis, styled
+from .curves import error_curve
+from .style import BLUE, ORANGE, RULE, size_axis, styled
 
 if TYPE_CHECKING:
     from ..results.comparison import Comparison
@@ -31,8 +31,8 @@ def comparison(pair: Comparison, size: float = 0.1) -> Any:
     labels = [_short(label) for label in pair.labels()]
     sweeps = [trace.evaluate(pair.sizes.tolist()) for trace in (pair.a, pair.b)]
     curves = [
-        reconstruction(sweep, title=alt.TitleParams(label, fontSize=15, anchor="start", frame="group")).properties(
-            width=PANEL
+        error_curve(sweep).properties(
+            width=PANEL, height=220, title=alt.TitleParams(label, fontSize=15, anchor="start", frame="group")
         )
         for sweep, label in zip(sweeps, labels, strict=True)
     ]
@@ -81,7 +81,7 @@ def _heads(pair: Comparison, labels: list[str], size: float) -> Any:
     order = [head.component for head in different]
     y = alt.Y("head:N").sort(order).title("head (layer.head)")
     x = alt.X("share:Q").axis(format="%").title("share of its edges in the trace")
-    lines = alt.Chart(alt.InlineData(values=spans)).mark_rule(color="#b9bec5", strokeWidth=2).encode(
+    lines = alt.Chart(alt.InlineData(values=spans)).mark_rule(color=RULE, strokeWidth=2).encode(
         y=y, x=alt.X("from:Q"), x2="to:Q"
     )  # fmt: skip
     points = (

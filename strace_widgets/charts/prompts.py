@@ -9,6 +9,7 @@ import numpy as np
 
 from .style import (
     BLUE,
+    GAP,
     HEIGHT,
     ORANGE,
     ORANGE_TO_BLUE,
@@ -19,6 +20,7 @@ from .style import (
     necessary_axis,
     plain,
     styled,
+    with_interval,
 )
 
 if TYPE_CHECKING:
@@ -56,12 +58,12 @@ def uncertainty(
     subtitle = [f"{which}; {len(rows):,} prompts; size from which on {rows['criterion'].iloc[0]} holds for good"]
     if correlation is not None:
         found = chosen(plain(correlation), **run)[0].iloc[0]
-        subtitle.append(f"Spearman {found['spearman']:.2f} (95 % from {found['low']:.2f} to {found['high']:.2f})")
+        subtitle.append(f"Spearman {with_interval(found['spearman'], found['low'], found['high'])}")
     entropy = alt.X("entropy:Q").title("entropy of the full model's prediction (nats)")
     if len(rows) <= POINTS:
         drawn = (
             alt.Chart(rows)
-            .mark_circle(color=BLUE, size=60, opacity=0.6)
+            .mark_circle(color=BLUE, size=60, opacity=0.75)
             .encode(
                 x=entropy,
                 y=necessary_axis(alt.Y, "size", rows["size"]),
@@ -191,8 +193,12 @@ def agreement(table: pd.DataFrame, title: str = "Agreement on what is hard") -> 
     rows["ink"] = np.where(rows["spearman"].abs() > 0.6, "white", "#16202b")  # noqa: PLR2004 - what reads on the shade
     rows["number"] = rows["spearman"].map("{:.2f}".format).replace("nan", "?")
     base = alt.Chart(rows).encode(
-        x=alt.X("first:N").sort(names).title(None).axis(labelAngle=0 if short else -35, labelLimit=220),
-        y=alt.Y("second:N").sort(names).title(None).axis(labelLimit=220),
+        x=alt.X("first:N")
+        .sort(names)
+        .scale(paddingInner=GAP)
+        .title(None)
+        .axis(labelAngle=0 if short else -35, labelLimit=220),
+        y=alt.Y("second:N").sort(names).scale(paddingInner=GAP).title(None).axis(labelLimit=220),
         tooltip=[
             "first:N",
             "second:N",
@@ -200,7 +206,7 @@ def agreement(table: pd.DataFrame, title: str = "Agreement on what is hard") -> 
             *(alt.Tooltip(f"{name}:Q", format=".2f") for name in ("spearman", "low", "high")),
         ],
     )
-    cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
+    cells = base.mark_rect().encode(
         color=alt.Color("spearman:Q").scale(domain=[-1, -0.5, 0, 0.5, 1], range=list(ORANGE_TO_BLUE)).title("Spearman")
     )
     numbers = base.mark_text(fontSize=14).encode(text="number:N", color=alt.Color("ink:N", scale=None))

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
+import numpy as np
 from altair.utils.mimebundle import spec_to_mimebundle
 
 from ..errors import FindingError
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-BLUE, ORANGE, GREY = "#0b5fbf", "#c4560a", "#6a6f76"
+BLUE, ORANGE, GREY = "#1f6fd0", "#c85a0c", "#757a80"
 """What a chart is about, what that is compared with, and what is drawn for reference."""
+
+INK, RULE = "#757a80", "#9aa0a8"
+"""Type and thin lines: charts have no ground of their own, and these read on a light one and on a dark one."""
 
 PALE_TO_DEEP = ("#eaf2fb", "#0a3f80")
 """Amounts, from none to all."""
@@ -33,6 +37,11 @@ ORANGE_TO_BLUE = ("#b34700", "#f0b27f", "#f7f7f7", "#8fbbe8", "#084c9e")
 SOLID, DASHED, DOTTED = (1, 0), (8, 4), (2, 3)
 
 WIDTH, HEIGHT = 560, 280
+
+GAP = 0.06
+"""Between the cells of a map, as a share of their width: what lies under the chart shows there."""
+
+PADDING = {"left": 8, "top": 8, "right": 28, "bottom": 8}
 
 
 def size_axis(field: str = "size", title: str = "size s (share of edges kept)", **scale: Any) -> alt.X:
@@ -108,19 +117,44 @@ def lookup(names: dict[str, str]) -> str:
     return json.dumps(names, allow_nan=False)
 
 
+def with_interval(value: float, low: float, high: float) -> str:
+    """Return a statistic and its 95 % interval in words; neither is a number where there are too few prompts."""
+    if np.isnan(value):
+        return "undefined: too few prompts, or all alike"
+    return f"{value:.2f} (95 % from {low:.2f} to {high:.2f})" if np.isfinite([low, high]).all() else f"{value:.2f}"
+
+
 def styled(chart: Any, title: str, subtitle: str | Sequence[str] = "") -> Any:
-    """Return a chart with its title, in type that reads from the back of a room."""
+    """Return a chart with its title, in type that reads from the back of a room.
+
+    A browser's letters may be wider than those that the picture was laid out with: hence the room at its sides.
+    """
     heading: dict[str, Any] = {"anchor": "start", "subtitle": subtitle} if subtitle else {"anchor": "start"}
+    lettered = {"labelColor": INK, "titleColor": INK}
     return (
-        chart.properties(title=alt.TitleParams(title, **heading))
-        .configure_title(fontSize=18, subtitleFontSize=14, subtitleColor="#44484e", offset=14)
+        chart.properties(title=alt.TitleParams(title, **heading), background="transparent", padding=PADDING)
+        .configure_title(fontSize=18, subtitleFontSize=14, color=INK, subtitleColor=INK, offset=14)
         .configure_axis(
-            labelFontSize=13, titleFontSize=14, titleFontWeight="normal", titlePadding=8, gridColor="#e6e8eb"
+            labelFontSize=13,
+            titleFontSize=14,
+            titleFontWeight="normal",
+            titlePadding=8,
+            gridColor=RULE,
+            gridOpacity=0.3,
+            domainColor=RULE,
+            tickColor=RULE,
+            **lettered,
         )
         .configure_legend(
-            labelFontSize=13, titleFontSize=13, titleFontWeight="normal", symbolStrokeWidth=3, labelLimit=400
+            labelFontSize=13,
+            titleFontSize=13,
+            titleFontWeight="normal",
+            symbolStrokeWidth=3,
+            labelLimit=400,
+            **lettered,
         )
-        .configure_header(labelFontSize=14, titleFontSize=14)
+        .configure_header(labelFontSize=14, titleFontSize=14, **lettered)
+        .configure_text(color=INK)
         .configure_view(stroke=None)
     )
 

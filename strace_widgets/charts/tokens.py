@@ -107,7 +107,7 @@ def generated_text(table: pd.DataFrame, value: str = "size") -> Any:
     )
     widest = max(30, *(cell["to"] for cell in cells))
     columns = alt.Scale(domain=[0, widest], nice=False)
-    shades = base.mark_rect(stroke="white", strokeWidth=1.5, cornerRadius=3).encode(
+    shades = base.mark_rect(cornerRadius=3).encode(
         x=alt.X("from:Q").scale(columns).axis(None),
         x2="to:Q",
         color=alt.Color("amount:Q")

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..graph.edges import size_of
 from ..model.load_options import OF_THE_HUB
+from ..model.shipped import models
 from .code_options import loaded_as
 
 if TYPE_CHECKING:
@@ -64,13 +65,22 @@ for token in sweep.top[0]:
 
 def _traced(trace: STrace) -> str:
     """Return the lines that make the trace again."""
-    ids, refined = trace.token_ids.tolist(), trace.refined
+    refined = trace.refined
     start = refined.start if refined else ""
     importance, options = (start, {}) if start else (trace.importance, trace.options)
-    lines = [f"trace = sw.trace(model, {ids}, importance={importance!r}{_arguments(options)})  # {trace.prompt!r}"]
+    prompt = repr(trace.prompt) if _is_read_from_its_text(trace) else repr(trace.token_ids.tolist())
+    words = "" if prompt == repr(trace.prompt) else f"  # {trace.prompt!r}"
+    lines = [f"trace = sw.trace(model, {prompt}, importance={importance!r}{_arguments(options)}){words}"]
     further = refined.refinements[0 if start else 1 :] if refined else ()
     lines += [f"trace = trace.refine({_arguments(each.options())[2:]})" for each in further]
     return "\n".join(lines)
+
+
+def _is_read_from_its_text(trace: STrace) -> bool:
+    """Tell whether the prompt's text gives the very same token ids again."""
+    if trace.origin.given != "text" or not trace.origin.special_tokens or trace.model.tokenizer is None:
+        return False
+    return bool(np.array_equal(trace.model.encode(trace.prompt), trace.token_ids))
 
 
 def _arguments(options: dict[str, Any]) -> str:
@@ -161,7 +171,10 @@ def _loaded(model: Model) -> str:
         return "model = sw.load_model(my_model)  # the model that you hold"
     options = loaded_as(model)
     needed = "import torch\n\n" if options.needs_torch else ""
-    return f"{needed}model = sw.load_model({model.source!r}{_where(model)}{options.arguments()})"
+    shipped = models.unpacked_in(model.source)
+    name = repr(shipped.hub_id if shipped else model.source)
+    given = f"{name}{_where(model)}{options.arguments()}"
+    return f"{needed}model = sw.load_model({'' if given == repr(models.DEFAULT.hub_id) else given})"
 
 
 def _loaded_by_nnsight(model: Model) -> str:
@@ -181,9 +194,11 @@ model = TransformersModel({model.source!r}, task="text-generation"{revision})
 """
     settings = {"dtype": "torch.float32", "attn_implementation": "'eager'"} | options.values
     how = "".join(f", {name}={value}" for name, value in settings.items() if name != "tokenizer")
+    unpacked = models.unpacked_in(model.source)
+    about = f"# Unpacked here by strace_widgets: {unpacked.hub_id}, {unpacked.weights}.\n" if unpacked else ""
     lines = f"""from transformers import AutoModelForCausalLM, AutoTokenizer
 
-module = AutoModelForCausalLM.from_pretrained({model.source!r}{how})
+{about}module = AutoModelForCausalLM.from_pretrained({model.source!r}{how})
 """
     if model.tokenizer is None:
         return f"from nnsight import NNsight\n{lines}model = NNsight(module)\n"

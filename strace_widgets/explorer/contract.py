@@ -7,16 +7,22 @@ beside a field is its comment there and its row in the table. `strace_widgets.ex
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_type_hints
+from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
+
+from .jumps_contract import EnteringEdge, Jump  # noqa: F401, TC001 - they are part of this one, and read as it runs
 
 VERSION: Final = 2
 """Of a view state and a history. Version 1 is read too: see `strace_widgets.results.upgrade`."""
 
 Toggle = Literal["on", "off"]
 Toggles = dict[str, Toggle]
-"""By part: ``"21.4"`` is a head, ``"18.mlp"`` an MLP, both counted from 0; one that is absent follows the trace."""
+"""By part: ``"21.4"`` is a head, ``"18.mlp"`` an MLP, ``"21@3"`` a position, ``"21.4@1>3"`` an edge, counted from 0;
+one that is absent follows the trace. See `strace_widgets.graph.toggles`."""
 Criterion = Literal["top1", "top5", "tv", "nucleus60"]
 Dtype = Literal["int32", "float32", "uint8"]
+Shade = Literal["share", "effect", "logit", "weight", "entry"]
+"""What the cells of heads and MLPs are shaded by: their share of edges in the trace, total variation or the change of
+logit once they are switched off, their weight into the explained token, the size at which they enter."""
 
 
 class Refinement(TypedDict):
@@ -127,6 +133,8 @@ class SessionFile(Step):
     version: Annotated[Literal[2], "of this shape"]
     model: Annotated[str, "the model that it belongs to"]
     history: Annotated[History, "what was tried"]
+    shade: NotRequired[Annotated[Shade, "what the cells of heads and MLPs are shaded by"]]
+    effects: NotRequired[Annotated[EffectMap, "what was known of each head and MLP, with arrays as base64 text"]]
 
 
 class Job(TypedDict):
@@ -149,7 +157,7 @@ class Status(TypedDict):
     progress: Annotated[float, "0..1 while a trace is computed anew or refined"]
     kind: NotRequired[
         Annotated[
-            Literal["evaluate", "trace", "compare", "refine", "levels", "why"],
+            Literal["evaluate", "trace", "compare", "refine", "levels", "effects", "why"],
             "the request that the message is about; without one, the evaluation, or while it works any other",
         ]
     ]
@@ -159,10 +167,18 @@ class Status(TypedDict):
     job: NotRequired[Annotated[Job, "while a job on a server is waited for"]]
 
 
+class MeasureChoice(TypedDict):
+    """What a list of importance measures says of one."""
+
+    name: Annotated[str, "of `MEASURES`"]
+    group: Annotated[str, "what it has in common with those beside it"]
+    label: Annotated[str, "its meaning in a few words"]
+
+
 class Choices(TypedDict):
     """What a person can change to."""
 
-    importance: Annotated[list[str], "the importance measures"]
+    importance: Annotated[list[MeasureChoice], "the importance measures"]
     masks: Annotated[list[str], "the masks modes"]
 
 
@@ -176,34 +192,11 @@ class Curve(TypedDict):
     ]
     n_edges: Annotated[list[int], "its sizes, ascending"]
     total_variation: Annotated[list[float], "the error at each"]
-    kl: NotRequired[
-        Annotated[list[float | None], "in nats; null where it is infinite. Not of `refining`, nor in old files"]
-    ]
+    kl: NotRequired[Annotated[list[float | None], "in nats, null for infinite; not of `refining`, nor in old files"]]
     lasting_top1: NotRequired[
         Annotated[int | None, "from so many edges on the top token is the full model's; old files have none"]
     ]
     refined: NotRequired[Annotated[Refined, "how, where the measure is `refined`"]]
-
-
-class EnteringEdge(TypedDict):
-    """An edge of the trace, and what its entering does to the error."""
-
-    kind: Annotated[Literal["attention", "attention_residual", "mlp", "mlp_residual"], "which of a layer's edges it is"]
-    layer: Annotated[int, "its layer"]
-    head: Annotated[int | None, "its head, of an attention edge"]
-    source: Annotated[int, "the token from which it comes"]
-    target: Annotated[int, "the token to which it leads"]
-    rank: Annotated[int, "in the trace of n edges where below n"]
-    before: Annotated[float, "total variation without it"]
-    after: Annotated[float, "total variation with it"]
-
-
-class Jump(TypedDict):
-    """Why the error changes between two sizes, as far as single edges make it."""
-
-    n_edges: Annotated[list[int], "the two sizes"]
-    total_variation: Annotated[list[float], "the error at both"]
-    edges: Annotated[list[EnteringEdge], "that make at least 5 % of the change each, at most four, the largest first"]
 
 
 class Landmark(TypedDict):
@@ -224,7 +217,7 @@ class EncodedArray(TypedDict):
 
 
 class Arrays(TypedDict):
-    """Numbers of K levels, of edges at N sizes, J in the strip of C cells; V tokens, L layers, S strongest edges."""
+    """Numbers of K levels, edges at N sizes, J in the strip of C cells, G to be drawn; V tokens, S strongest edges."""
 
     level_n_edges: Annotated[EncodedArray, "int32 [K]", "the sizes, ascending; the last is E"]
     total_variation: Annotated[EncodedArray, "float32 [K]", "error at each level"]
@@ -252,6 +245,21 @@ class Arrays(TypedDict):
         EncodedArray, "uint8 [J, L, C]", "share of the edges into a cell's tokens that are kept, in 255ths"
     ]
     token_shares: Annotated[EncodedArray, "uint8 [N, T]", "the same for each token, over all layers"]
+    weight_into_last: NotRequired[
+        Annotated[
+            EncodedArray,
+            "float32 [L, H + 1]",
+            "sum of the weights, signs aside, of the edges of each head and then of the MLP into the explained token. "
+            "Old files have none",
+        ]
+    ]
+    entry_n_edges: NotRequired[
+        Annotated[
+            EncodedArray,
+            "int32 [L, H + 1]",
+            "the smallest size at which the trace has an edge of it. Old files have none",
+        ]
+    ]
     strongest_source: Annotated[
         EncodedArray,
         "int32 [L, H + 1, S]",
@@ -260,10 +268,18 @@ class Arrays(TypedDict):
     strongest_target: Annotated[EncodedArray, "int32 [L, H + 1, S]", "tokens to which they lead"]
     strongest_weight: Annotated[EncodedArray, "float32 [L, H + 1, S]", "their weights"]
     strongest_rank: Annotated[EncodedArray, "int32 [L, H + 1, S]", "in the trace of n edges where below n"]
+    graph_part: Annotated[
+        EncodedArray,
+        "int32 [G]",
+        "of the first G edges of the order, one after another: layer · (H + 3) + part, where part H is the residual "
+        "edge past the attention, H + 1 the MLP, H + 2 the residual edge past it. Old files have none",
+    ]
+    graph_link: Annotated[EncodedArray, "int32 [G]", "target token · T + source token"]
+    graph_weight: Annotated[EncodedArray, "float32 [G]", "their weights"]
 
 
 _ARRAYS = {
-    name: hint.__metadata__[0].rstrip("]").split(" [")
+    name: (get_args(hint)[0] if get_origin(hint) is NotRequired else hint).__metadata__[0].rstrip("]").split(" [")
     for name, hint in get_type_hints(Arrays, include_extras=True).items()
 }
 DTYPES: dict[str, Dtype] = {name: dtype for name, (dtype, _) in _ARRAYS.items()}
@@ -285,6 +301,7 @@ class ViewState(Settings):
     n_layers: Annotated[int, "L"]
     n_heads: Annotated[int, "H"]
     n_tokens: Annotated[int, "T"]
+    parallel: NotRequired[Annotated[bool, "whether attention and MLP enter one node; old files do not say"]]
     n_edges: Annotated[int, "E"]
     tokens_per_cell: Annotated[
         int, "how many neighbouring tokens share a cell of the strip: 1 but for long prompts on large models"
@@ -297,6 +314,20 @@ class ViewState(Settings):
         Annotated[bool, "whether more levels are to be computed; before the first, the whole graph is the only one"]
     ]
     arrays: Annotated[Arrays, "the numbers"]
+
+
+class EffectMap(TypedDict):
+    """What switching off each head and each MLP, one at a time, does to the whole model's prediction."""
+
+    answer: Annotated[str, "the full model's most probable next token"]
+    rival: Annotated[str, "the one after it"]
+    known: Annotated[EncodedArray, "uint8 [L, H + 1], 1 where it was run: of each head and then of the MLP"]
+    total_variation: Annotated[
+        EncodedArray, "float32 [L, H + 1], from the full model's prediction; NaN where unknown, or where it overflows"
+    ]
+    logit_change: Annotated[
+        EncodedArray, "float32 [L, H + 1], of the answer's logit less its rival's, in nats; NaN in the same places"
+    ]
 
 
 class ExplorerState(TypedDict):
@@ -320,6 +351,10 @@ class ExplorerState(TypedDict):
     choices: Annotated[Choices, "Python", "what a person can change to"]
     curves: Annotated[list[Curve], "Python", "other curves, once computed"]
     jumps: Annotated[list[Jump], "Python", "what was asked of the curve's jumps"]
+    shade: Annotated[Shade, "both", "what the cells of heads and MLPs are shaded by"]
+    effects: Annotated[
+        EffectMap | None, "Python", "what each head and MLP does, as far as it was asked for; it comes batch by batch"
+    ]
     history: Annotated[History, "the browser", "what was tried; Python stores it, saves it and hands it back"]
     live: Annotated[
         bool,
@@ -339,6 +374,8 @@ DEFAULTS: ExplorerState = {
     "choices": {"importance": [], "masks": []},
     "curves": [],
     "jumps": [],
+    "shade": "share",
+    "effects": None,
     "history": {"version": 2, "steps": [], "at": -1, "tried": []},
     "live": False,
 }

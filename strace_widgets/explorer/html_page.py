@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import MissingPackageError
 from ..paths import write_file
+from .page_text import page_text
 from .shown import encoded, session_of, shown, single_toggles
 
 if TYPE_CHECKING:
@@ -60,6 +60,42 @@ def to_html(
     NoModelError
         When toggles are asked for a trace that was loaded from a file.
     """
+    written = _states(items, toggles)
+    content = page(title or _title(written), written).encode()
+    LOG.info("%s: a page of %.2f MB", path, len(content) / 1e6)
+    return write_file(path, content)
+
+
+class Embedded:
+    """A page inside a document: the frame that a notebook, and what it is exported to, shows.
+
+    Parameters
+    ----------
+    explored : trace or Explorer
+    height : int
+        In pixels.
+    toggles : {None, "single"}
+        As for `to_html`.
+    """
+
+    def __init__(self, explored: Explored, height: int, toggles: KnownToggles = None) -> None:
+        states = _states(explored, toggles)
+        self._title, self._height = _title(states), height
+        self._page = page(self._title, states, heading=False)
+
+    def __repr__(self) -> str:
+        return f"{self._title}: a page of {len(self._page) / 1e6:.2f} MB"
+
+    def _repr_html_(self) -> str:
+        # No origin: it cannot reach the document around it.
+        return (
+            f'<iframe title="{html.escape(self._title)}" sandbox="allow-scripts" width="100%" height="{self._height}" '
+            f'style="border:0" srcdoc="{html.escape(self._page)}"></iframe>'
+        )
+
+
+def _states(items: Explored | str | Iterable[Explored | str], toggles: KnownToggles) -> list[str | dict[str, Any]]:
+    """Return texts as they are, and what else there is as the state that its Explorer shows."""
     if toggles not in (None, "single"):
         raise ValueError(f"toggles={toggles!r} does not exist: choose None or 'single'.")
     parts = list(items) if isinstance(items, Iterable) and not isinstance(items, str) else [items]
@@ -74,13 +110,14 @@ def to_html(
         if toggles and not state["evaluations"]:
             state["evaluations"], state["refused"] = single_toggles(session_of(part), state["n_edges"])
         written.append(state)
-    content = page(title or _title(written), written).encode()
-    LOG.info("%s: a page of %.2f MB", path, len(content) / 1e6)
-    return write_file(path, content)
+    return written
 
 
-def page(title: str, parts: list[str | dict[str, Any]]) -> str:
-    """Return the page as text. Its content security policy allows the one script by its hash and no request at all."""
+def page(title: str, parts: list[str | dict[str, Any]], *, heading: bool = True) -> str:
+    """Return the page as text, whose heading is read aloud only if it is not shown.
+
+    Its content security policy allows the one script by its hash and no request at all.
+    """
     # A closing tag inside the script would end it for the HTML parser; in JavaScript the escaped form means the same.
     script = (STATIC / "explorer.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
     style = (STATIC / "explorer.css").read_text(encoding="utf-8")
@@ -90,9 +127,10 @@ def page(title: str, parts: list[str | dict[str, Any]]) -> str:
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    body = [_text(part) if isinstance(part, str) else _explorer(part) for part in parts]
+    body = [page_text(part) if isinstance(part, str) else _explorer(part) for part in parts]
     if not any("<h1>" in part for part in body):
-        body.insert(0, f"<h1>{html.escape(title)}</h1>")
+        look = "" if heading else ' class="unseen"'
+        body.insert(0, f"<h1{look}>{html.escape(title)}</h1>")
     content = "\n".join(body)
     return f"""<!doctype html>
 <html lang="en">
@@ -123,16 +161,6 @@ def _explorer(state: Mapping[str, Any]) -> str:
     return (
         f'<h2 class="unseen">{name}</h2>\n<script type="application/json" class="strace-widgets-state">{data}</script>'
     )
-
-
-def _text(markdown: str) -> str:
-    """Return Markdown as HTML in which no HTML of the author's own is left, and nothing loads from elsewhere."""
-    try:
-        from markdown_it import MarkdownIt  # noqa: PLC0415 - a page without texts does without
-    except ImportError as reason:
-        raise MissingPackageError("Texts on a page need markdown-it-py: pip install markdown-it-py.") from reason
-    rendered = MarkdownIt("js-default", {"html": False}).disable("image").render(markdown)
-    return f'<section class="text">\n{rendered}</section>'
 
 
 def _title(parts: list[str | dict[str, Any]]) -> str:

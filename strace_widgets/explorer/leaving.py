@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ..paths import AnyPath
     from ..results.strace import STrace
-    from .html_page import KnownToggles
+    from .html_page import Embedded, KnownToggles
     from .session import Session
 
 
@@ -23,6 +23,8 @@ class Leaving:
     n_edges: Any
     toggles: Any
     history: Any
+    shade: Any
+    effects: Any
 
     @property
     def trace(self) -> STrace:
@@ -60,6 +62,8 @@ class Leaving:
             n_edges=self.n_edges,
             toggles=self.toggles,
             history=self.history,
+            shade=self.shade,
+            effects=self.effects,
         )
         return session_file.write(path, saved)
 
@@ -81,3 +85,19 @@ class Leaving:
         from .html_page import to_html  # noqa: PLC0415 - only when asked
 
         return to_html(self, path, toggles=toggles)
+
+    def embed(self, height: int = 860, *, toggles: KnownToggles = None) -> Embedded:
+        """Return the Explorer as it stands as a page inside the notebook, which every document made of it keeps.
+
+        A widget needs a kernel, and in an exported page a script from elsewhere; the frame needs neither.
+
+        Parameters
+        ----------
+        height : int
+            In pixels.
+        toggles : {None, "single"}
+            As for `strace_widgets.to_html`.
+        """
+        from .html_page import Embedded  # noqa: PLC0415 - only when asked
+
+        return Embedded(self, height, toggles)

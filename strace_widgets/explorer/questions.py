@@ -93,6 +93,12 @@ MESSAGES = {
         "Goes on with the levels where `levels_follow` and none is under way, after an error or a cancelling; answered "
         "when it was taken up. With a trace they come by themselves, a few at a time: `view_state` is written anew",
     ),
+    "effects": Message(
+        Nothing,
+        Nothing,
+        "Switches off each head and MLP, one at a time, a batch after the other, where that is not known: `effects` is "
+        "written anew after each. Answered when it was taken up; another prompt ends it",
+    ),
     "trace": Message(
         TraceQuestion,
         Nothing,
@@ -122,8 +128,8 @@ MESSAGES = {
     "cancel": Message(
         Nothing,
         Nothing,
-        "The `trace`, the `compare`, the `levels` and the `why` under way end at their next step, and a `refine` with "
-        "the best that it has seen; no job on a server is waited for any longer",
+        "The `trace`, the `compare`, the `levels`, the `effects` and the `why` under way end at their next step, and a "
+        "`refine` with the best that it has seen; no job on a server is waited for any longer",
     ),
     "code": Message(Nothing, Programs, "The programs for the present state"),
 }

@@ -23,16 +23,19 @@ from ..model.text.prompts import ReadPrompt
 from ..results import adaptive_sweep, criteria
 from ..results.run import trace as trace_prompt
 from ..results.sweep import compare
+from ..results.switching_off import known_effects
 from . import view_state as view
 from .code_export import note, programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..results.effects import Effects
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from . import contract
-    from .contract import Choices, Curve, Evaluation, ViewState
+    from .contract import Choices, Curve, Evaluation, MeasureChoice, ViewState
+    from .jumps_contract import Jump
     from .questions import NodeDetails
     from .requests import Progress
 
@@ -121,17 +124,14 @@ class Session:
         See `strace_widgets.graph.modes.Modes`.
     evaluations : Cache
         Exact results, by number of edges and toggles.
-    jumps : list of dict
-        What was found of the curve's jumps: see `strace_widgets.explorer.why`.
     sessions : Cache
         By settings, the sessions that can be returned to. All that come from one another share it.
     """
 
     trace: STrace
     masks: str = "all"
-    # The trace may explain an earlier token of the whole prompt.
-    _whole: ReadPrompt | None = None
-    jumps: list[contract.Jump] = field(default_factory=list, repr=False)
+    _whole: ReadPrompt | None = None  # the trace may explain an earlier token of it
+    jumps: list[Jump] = field(default_factory=list, repr=False)  # what was found: see `strace_widgets.explorer.why`
     _found: Sweep | None = field(default=None, repr=False)  # the levels that there are before all are
     evaluations: Cache[Subgraph, Evaluation] = field(default_factory=lambda: Cache(EVALUATIONS), repr=False)
     sessions: Cache[Settings, Session] = field(
@@ -188,6 +188,11 @@ class Session:
     @property
     def _modes(self) -> Modes:
         return Modes(masks=self.masks)
+
+    @property
+    def effects(self) -> Effects:
+        """What is known of each head and MLP switched off in the whole model, where no masks mode matters."""
+        return known_effects(self.trace, "component", self.trace.n_edges, Modes())
 
     @cached_property
     def _counts(self) -> view.EdgeCounts:
@@ -263,16 +268,20 @@ class Session:
         return self.on(self._traced(seen, settings), settings.masks, whole)
 
     def _traced(self, prompt: ReadPrompt, settings: Settings) -> STrace:
-        """Return the trace of a prompt by a measure; one that was refined is made as it was."""
-        model, how = self.trace.model, settings.refined
-        if how is None:
+        """Return the trace of a prompt by a measure; of the same tokens it shares what heads and MLPs do."""
+        if settings.refined is None:
             options = self.trace.options if settings.importance == self.trace.importance else {}
-            return trace_prompt(model, prompt, settings.importance, **options)
-        if how.start:
-            trace, done = trace_prompt(model, prompt, how.start), 0
+            trace = trace_prompt(self.trace.model, prompt, settings.importance, **options)
         else:
-            trace, done = trace_prompt(model, prompt, "refined", **how.refinements[0].options()), 1
-        for each in how.refinements[done:]:
+            trace = self._refined(prompt, settings.refined)
+        same = np.array_equal(trace.token_ids, self.trace.token_ids)
+        return replace(trace, effect_maps=self.trace.effect_maps) if same else trace
+
+    def _refined(self, prompt: ReadPrompt, how: Refined) -> STrace:
+        """Return a trace that is refined as another one was."""
+        first, later = ({}, how.refinements) if how.start else (how.refinements[0].options(), how.refinements[1:])
+        trace = trace_prompt(self.trace.model, prompt, how.start or "refined", **first)
+        for each in later:
             trace = trace.refine(progress=False, **each.options())
         return trace
 
@@ -377,10 +386,14 @@ def curves_after(curves: list[Curve], before: Session, after: Session) -> list[C
 
 
 def _lasting_top1(sweep: Sweep) -> int | None:
-    """Return from how many edges on the top token is the full model's."""
     return criteria.necessary_edges(sweep, criteria.top(1))
 
 
 def choices() -> Choices:
     """Return what a person can change to."""
-    return {"importance": [name for name in MEASURES if name != "random"], "masks": list(CHOICES["masks"])}
+    measures: list[MeasureChoice] = [
+        {"name": name, "group": measure.group, "label": measure.label}
+        for name, measure in MEASURES.items()
+        if name != "random"
+    ]
+    return {"importance": measures, "masks": list(CHOICES["masks"])}

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import SessionFileError
+from ..graph.modes import Modes
 from ..json_files import Header, decode_file, encode
 from ..paths import read_file, write_file
 from ..results import upgrade
-from .contract import VERSION
+from ..results.switching_off import nothing_known
+from .contract import VERSION, Shade
 from .session import Settings
+from .view_state import effects_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..paths import AnyPath
+    from ..results.strace import STrace
 
 FORMAT = "strace-session"
 
@@ -36,6 +40,10 @@ class SavedSession(Header, kw_only=True):
     toggles : dict
     history : dict
         What was tried, as the browser keeps it.
+    shade : str
+        What the cells of heads and MLPs are shaded by.
+    effects : dict, optional
+        What is known of each head and MLP: see `strace_widgets.explorer.contract.EffectMap`.
     """
 
     format: str = FORMAT
@@ -45,6 +53,25 @@ class SavedSession(Header, kw_only=True):
     n_edges: int
     toggles: dict[str, str]
     history: dict[str, Any]
+    shade: Shade = "share"
+    effects: dict[str, Any] | None = None
+
+
+def keep_effects(saved: SavedSession, trace: STrace) -> None:
+    """Let a trace have what a session file knows of its heads and MLPs, where nothing is known of them.
+
+    Raises
+    ------
+    SessionFileError
+        When the file says it of other heads, or says no such thing.
+    """
+    kept, _ = nothing_known(trace, "component", trace.n_edges, Modes())
+    if saved.effects is None or kept in trace.effect_maps:
+        return
+    try:
+        trace.effect_maps[kept] = effects_of(saved.effects, trace)
+    except (ValueError, KeyError, TypeError) as reason:
+        raise SessionFileError(f"The session file has no effects of this trace: {reason}.") from reason
 
 
 def write(path: AnyPath, saved: SavedSession) -> Path:

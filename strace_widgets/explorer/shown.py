@@ -14,6 +14,7 @@ from ..results.strace import STrace
 from .contract import DEFAULTS
 from .refining import without_refining
 from .session import Session
+from .view_state import effect_map, with_graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,15 +50,16 @@ def shown(item: Explored) -> dict[str, Any]:
     """
     if isinstance(item, STrace):
         if item.replayed and item.saved_view:
-            return {**DEFAULTS, **item.saved_view}
+            return {**DEFAULTS, **item.saved_view, "view_state": with_graph(item.saved_view["view_state"], item)}
         session = Session(item)
         session.sweep()
-        return {**DEFAULTS, "view_state": session.view_state(), "n_edges": session.start_size()}
+        known = {"n_edges": session.start_size(), "effects": effect_map(session.effects)}
+        return {**DEFAULTS, "view_state": session.view_state(), **known}
     if not hasattr(item, "view_state"):
         raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
     item.complete_levels()
-    names = ("view_state", "n_edges", "toggles", "evaluation", "evaluations", "refused", "curves", "jumps", "history")
-    state = {**DEFAULTS, **{name: getattr(item, name) for name in names}}
+    here = ("choices", "live", "status")  # those of a page are another matter
+    state = {**DEFAULTS, **{name: getattr(item, name) for name in DEFAULTS if name not in here}}
     return {**state, "curves": without_refining(state["curves"])}
 
 

@@ -17,11 +17,10 @@ import numpy as np
 from ..graph.edges import size_of
 from ..token_text import names
 from .closing import ClosingWidget
+from .view_state import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .contract import EncodedArray, Evaluation, ViewState
+    from .contract import Evaluation, ViewState
 
 WIDTH, PLOT = 640, (52, 70, 560, 92)
 """The picture's width, and its plot's left, top, width and height, in pixels."""
@@ -154,7 +153,7 @@ def _share(explorer: Explorer) -> str:
 
 def _curve(state: ViewState, n_edges: int, reading: Reading | None) -> list[str]:
     left, top, width, height = PLOT
-    edges, errors = (_decoded(state["arrays"][name]) for name in ("level_n_edges", "total_variation"))
+    edges, errors = (decoded(state["arrays"][name]) for name in ("level_n_edges", "total_variation"))
 
     def x(count: float) -> float:
         return left + width * math.log(max(count, 1)) / math.log(max(state["n_edges"], 2))
@@ -202,22 +201,15 @@ def _reading(explorer: Explorer) -> Reading | None:
         rows = [Row(row["token"], row["probability"], row["full_probability"]) for row in found["top"]]
         return Reading(found["total_variation"], rows)
     state = cast("ViewState", explorer.view_state)
-    arrays = {name: _decoded(state["arrays"][name]) for name in ("level_n_edges", "total_variation", "probabilities")}
+    arrays = {name: decoded(state["arrays"][name]) for name in ("level_n_edges", "total_variation", "probabilities")}
     (level,) = np.nonzero(arrays["level_n_edges"] == explorer.n_edges)
     if explorer.toggles or not level.size:
         return None
     probabilities = arrays["probabilities"][level[0]]
-    full = _decoded(state["arrays"]["full_probabilities"])
+    full = decoded(state["arrays"]["full_probabilities"])
     order = np.argsort(-probabilities, kind="stable")
     rows = [Row(state["vocabulary"][i], float(probabilities[i]), float(full[i])) for i in order]
     return Reading(float(arrays["total_variation"][level[0]]), rows)
-
-
-def _decoded(array: EncodedArray | Mapping[str, Any]) -> Any:
-    """Return an array of a view state; in one that comes from a file its bytes are base64 text."""
-    data = array["data"]
-    raw = base64.b64decode(data) if isinstance(data, str) else data
-    return np.frombuffer(raw, dtype=np.dtype(array["dtype"]).newbyteorder("<")).reshape(array["shape"])
 
 
 def _shortened(text: str, longest: int = LONGEST) -> str:

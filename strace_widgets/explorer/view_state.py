@@ -5,26 +5,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+import base64
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from ..graph.counts import component_counts
-from ..graph.edges import NOT_IN_GRAPH, Array
+from ..graph.edges import NOT_IN_GRAPH, Array, Edges
+from ..graph.listing import listed
+from ..graph.modes import Modes
 from ..results import criteria
+from ..results.switching_off import nothing_known
 from .contract import DTYPES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model.text.prompts import ReadPrompt
+    from ..results.effects import Effects
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from .contract import (
         Arrays,
         Criterion,
         Dtype,
+        EffectMap,
         EncodedArray,
         Evaluation,
         Landmark,
@@ -45,6 +52,9 @@ DETAILED = 32
 
 STRIP_BYTES = 2_000_000
 """What the shares of edges kept into each position may take, however long the prompt is."""
+
+DRAWN = 20_000
+"""How many edges of the graph can be drawn, the first of the order; one takes 12 bytes."""
 
 FEWEST_LEVELS = 8
 """Tokens share cells of the strip rather than leave it fewer levels than these."""
@@ -87,7 +97,8 @@ def edge_counts(trace: STrace) -> EdgeCounts:
     n_edges = trace.kept(trace.standard_sizes())
     counts, position_edges = component_counts(trace.ranks, n_edges)
     tokens_per_cell, strip = position_shares(position_edges, n_edges)
-    return EdgeCounts(tokens_per_cell, {"count_n_edges": n_edges, **counts, **strip, **strongest_edges(trace)})
+    of_nodes = {**node_figures(trace), **strongest_edges(trace), **graph_edges(trace)}
+    return EdgeCounts(tokens_per_cell, {"count_n_edges": n_edges, **counts, **strip, **of_nodes})
 
 
 def view_state(
@@ -117,17 +128,7 @@ def view_state(
     """
     tokens_per_cell, edges = counts or edge_counts(trace)
     vocabulary = sorted({token.id for row in (*sweep.top, trace.top) for token in row})
-    arrays: dict[str, Array] = {
-        "level_n_edges": sweep.n_edges,
-        "total_variation": sweep.total_variation,
-        "kl": sweep.kl,
-        "entropy": sweep.entropy,
-        "top1": sweep.top1,
-        "nucleus": sweep.nucleus,
-        "probabilities": sweep.probabilities[:, vocabulary],
-        "full_probabilities": sweep.full_probabilities[vocabulary],
-        **edges,
-    }
+    arrays = {**_of_levels(sweep, vocabulary), **edges}
     return {
         "version": VERSION,
         "model": trace.model.name,
@@ -141,6 +142,7 @@ def view_state(
         "n_layers": trace.graph.n_layers,
         "n_heads": trace.graph.n_heads,
         "n_tokens": trace.graph.n_tokens,
+        "parallel": trace.graph.parallel,
         "n_edges": trace.n_edges,
         "tokens_per_cell": tokens_per_cell,
         "full_entropy": trace.entropy,
@@ -149,6 +151,19 @@ def view_state(
         "landmarks": landmarks(sweep) if len(sweep) > 1 else [],  # the whole graph alone says nothing of smaller sizes
         "levels_follow": not complete,
         "arrays": cast("Arrays", {name: encoded(array, DTYPES[name]) for name, array in arrays.items()}),
+    }
+
+
+def _of_levels(sweep: Sweep, vocabulary: list[int]) -> dict[str, Array]:
+    return {
+        "level_n_edges": sweep.n_edges,
+        "total_variation": sweep.total_variation,
+        "kl": sweep.kl,
+        "entropy": sweep.entropy,
+        "top1": sweep.top1,
+        "nucleus": sweep.nucleus,
+        "probabilities": sweep.probabilities[:, vocabulary],
+        "full_probabilities": sweep.full_probabilities[vocabulary],
     }
 
 
@@ -199,6 +214,53 @@ def _shares(counts: Array, total: Array) -> Array:
     return np.maximum(np.rint(255 * counts / np.maximum(total, 1)), counts > 0).astype(np.uint8)
 
 
+def node_figures(trace: STrace) -> dict[str, Array]:
+    """Return what each head, and after the heads the MLP, of each layer is besides its counts, (L, H + 1)."""
+    into_last = np.abs(trace.weights.attention[:, :, -1]).sum(axis=2), np.abs(trace.weights.mlp[:, -1:])
+    entry = [trace.ranks.attention.min(axis=(2, 3)) + 1, trace.ranks.mlp.min(axis=1, keepdims=True) + 1]
+    return {
+        "weight_into_last": np.concatenate(into_last, axis=1).astype(np.float32),
+        "entry_n_edges": np.concatenate(entry, axis=1),
+    }
+
+
+def effect_map(effects: Effects) -> EffectMap | None:
+    """Return the effects of components as the views read them; None where nothing is known."""
+    if not effects.known.any():
+        return None
+    return {
+        "answer": effects.answer.token,
+        "rival": effects.rival.token,
+        "known": encoded(effects.known, "uint8"),
+        "total_variation": encoded(effects.total_variation, "float32"),
+        "logit_change": encoded(effects.logit_change, "float32"),
+    }
+
+
+def effects_of(map_: Mapping[str, Any], trace: STrace) -> Effects:
+    """Return the effects of components from what a session file has of them.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        When they are no effects, or those of another number of layers or heads.
+    """
+    _, nothing = nothing_known(trace, "component", trace.n_edges, Modes())
+    known, far, change = (decoded(map_[name]) for name in ("known", "total_variation", "logit_change"))
+    if {array.shape for array in (known, far, change)} != {nothing.known.shape}:
+        raise ValueError(f"effects of other shapes than {nothing.known.shape}")
+    if (far < 0).any() or (far > 1).any():
+        raise ValueError("effects that are not from 0 to 1")
+    return replace(
+        nothing,
+        known=known.astype(bool),
+        total_variation=far.astype(np.float64),
+        logit_change=change.astype(np.float64),
+        subgraph_total_variation=0.0,
+        subgraph_logit_difference=float(trace.full_logits[nothing.answer.id] - trace.full_logits[nothing.rival.id]),
+    )
+
+
 def strongest_edges(trace: STrace) -> dict[str, Array]:
     """List the strongest edges, by weight, of each head and, after the heads, of the MLP of each layer; -1 pads."""
     n_layers, n_heads, _, _ = trace.graph
@@ -215,6 +277,35 @@ def strongest_edges(trace: STrace) -> dict[str, Array]:
             for array, values in zip(listed.values(), edges, strict=True):
                 array[layer, node, : len(values)] = values
     return listed
+
+
+def graph_edges(trace: STrace, most: int = DRAWN) -> dict[str, Array]:
+    """List the first edges of the order, at most so many, for the picture of the graph."""
+    most = min(most, trace.n_edges)
+    first = listed(Edges(*(kind < most for kind in trace.ranks)), trace.ranks, trace.weights)
+    return {
+        "graph_part": first.layer * (trace.graph.n_heads + 3) + first.part,
+        "graph_link": first.target * trace.graph.n_tokens + first.source,
+        "graph_weight": first.weight,
+    }
+
+
+def with_graph(saved: ViewState, trace: STrace) -> ViewState:
+    """Return a view state from a file with the edges for the picture, which files of before do not have.
+
+    Parameters
+    ----------
+    saved : dict
+    trace : STrace
+        What the file holds.
+    """
+    if "parallel" in saved:
+        return saved
+    edges = {name: encoded(array, DTYPES[name]) for name, array in graph_edges(trace).items()}
+    as_text = {
+        name: {**each, "data": base64.b64encode(cast("bytes", each["data"])).decode()} for name, each in edges.items()
+    }
+    return {**saved, "parallel": trace.graph.parallel, "arrays": cast("Arrays", {**saved["arrays"], **as_text})}
 
 
 def node_details(trace: STrace, node: str) -> NodeDetails:
@@ -264,3 +355,10 @@ def encoded(array: Array, dtype: Dtype) -> EncodedArray:
     """Return an array as little-endian bytes of a kind."""
     little = np.ascontiguousarray(array).astype(np.dtype(dtype).newbyteorder("<"), copy=False)
     return {"dtype": dtype, "shape": list(array.shape), "data": little.tobytes()}
+
+
+def decoded(array: EncodedArray | Mapping[str, Any]) -> Array:
+    """Return an encoded array; in one that comes from a file its bytes are base64 text."""
+    data = array["data"]
+    raw = base64.b64decode(data) if isinstance(data, str) else data
+    return np.frombuffer(raw, dtype=np.dtype(array["dtype"]).newbyteorder("<")).reshape(array["shape"])

@@ -111,6 +111,12 @@ class TopKView(View):
     VIEW = "TopKView"
 
 
+class GraphView(View):
+    """The trace, drawn: tokens by layers, its edges as they enter."""
+
+    VIEW = "GraphView"
+
+
 class LayerView(View):
     """The heads and MLPs of every layer, and their toggles."""
 

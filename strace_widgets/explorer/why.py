@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..results.jumps import JumpSearch
 
 if TYPE_CHECKING:
-    from .contract import Jump
+    from .jumps_contract import Jump
     from .messages import Show, Work
     from .requests import Progress
     from .session import Session

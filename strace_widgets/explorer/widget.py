@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import traitlets
 
@@ -18,14 +18,15 @@ from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
 from . import session_file
 from .closing import bundled
-from .contract import DEFAULTS, DERIVED_DEFAULTS
+from .contract import DEFAULTS, DERIVED_DEFAULTS, Shade
 from .leaving import Leaving
 from .messages import Messages, detail, sentence
 from .refining import Refining, without_refining
 from .requests import RequestRunner, SupersededError
 from .session import Session, choices, curves_after, settings_of
 from .still import Still
-from .streaming import LevelStream
+from .streaming import EFFECTS, LEVELS, Stream
+from .view_state import effect_map, with_graph
 from .why import Why
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
 READY: dict[str, Any] = START["status"]
-RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "jumps", "history")
+RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "jumps", "history", "shade")
 
 
 class Explorer(Leaving, Why, Still):
@@ -63,20 +64,20 @@ class Explorer(Leaving, Why, Still):
     n_edges : int
         The same as a number of edges, 1..E.
     toggles : dict
-        ``{"21.4": "off", "18.mlp": "on"}``: heads and MLPs that are taken out or put in.
+        ``{"21.4": "off", "12@3": "on"}``: heads, MLPs, positions and edges that are taken out or put in.
     evaluation : dict or None
         The last exact result, with the request that it answers.
     top_tokens : list of dict
         Its leading tokens: ``{"token": str, "probability": float}``.
     evaluations, refused : list of dict
-        Exact results that are known ahead, for a replay, and what has none, with the reason.
+        Exact results that are known ahead, and what has none, with the reason.
+    shade, effects : str, and dict or None
+        What the cells of heads and MLPs are shaded by; and what each does, as far as it was asked for.
     total_variation : float
         Its TV.
     status : dict
-        ``{"state": "ready" | "running" | "error", "message": str, "progress": float}``; where a job on a server is
-        waited for, with its ``job``, and where something failed, with its ``kind`` and the server's ``detail``.
-    jumps : list of dict
-        What was asked of the curve's jumps.
+        ``{"state": "ready" | "running" | "error", "message": str, "progress": float}``; with a server's ``job`` that is
+        waited for, and of what failed its ``kind`` and the server's ``detail``.
     history : dict
         What was tried, as the front end keeps it.
     views : set of View
@@ -100,6 +101,8 @@ class Explorer(Leaving, Why, Still):
     choices = traitlets.Dict(default_value=START["choices"]).tag(sync=True)
     curves: traitlets.List[Any] = traitlets.List().tag(sync=True)
     jumps: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    shade = traitlets.Enum(get_args(Shade), START["shade"]).tag(sync=True)
+    effects = traitlets.Dict(default_value=START["effects"], allow_none=True).tag(sync=True)
     history = traitlets.Dict(default_value=START["history"]).tag(sync=True)
 
     def __init__(
@@ -111,23 +114,24 @@ class Explorer(Leaving, Why, Still):
         **kwargs: Any,
     ) -> None:
         saved = trace.saved_view
-        self.session = Session(trace, saved["view_state"]["masks"] if saved else "all")
-        self.session.jumps = saved.get("jumps", []) if saved else []
+        self.session = Session(trace, saved["view_state"]["masks"] if saved else "all", jumps=saved.get("jumps", []))
         self.views: set[Widget] = set()
         self.closes_with_views = False
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
-        self._levels = LevelStream(
-            self._requests, lambda: self.session, self._show_levels, self._rest_unless_failed, self._tell
-        )
+        about = self._requests, lambda: self.session, self._rest_unless_failed, self._tell
+        self._levels = Stream(LEVELS, self._show_levels, *about)
+        self._effects = Stream(EFFECTS, self._show_effects, *about)
         self._refining: Refining | None = None
         self._messages = self._answered_messages()
         start = saved.get("n_edges") or self.session.start_size()
         self._opened = None if saved.get("n_edges") else start
-        view_state = saved["view_state"] if trace.replayed and saved else self.session.view_state()
+        kept = trace.replayed and saved
+        view_state = with_graph(saved["view_state"], trace) if kept else self.session.view_state()
         super().__init__(
             n_edges=start,
             size=size_of(start, trace.n_edges),
             choices=choices(),
+            effects=effect_map(self.session.effects),
             live=not trace.replayed,
             status=READY | {"message": NO_MODEL if trace.replayed else ""},
             **{name: saved[name] for name in RESTORED if name in saved},
@@ -149,8 +153,7 @@ class Explorer(Leaving, Why, Still):
     def close(self) -> None:
         """Close the Explorer and its single views; what is under way is given up, and links to it end.
 
-        What it shows can still be read and saved by who holds it; when nobody does, nothing of it is left. In a
-        notebook ``Out`` holds what a cell returned.
+        What it shows can still be read and saved by who holds it; when nobody does, nothing of it is left.
         """
         if self.comm is None:
             return
@@ -176,6 +179,8 @@ class Explorer(Leaving, Why, Still):
         """
         saved = session_file.read(path, self.trace.model.name)
         session = self.session.with_settings(saved.settings)
+        session_file.keep_effects(saved, session.trace)
+        self.shade = saved.shade
         self._show_session(session, saved.n_edges, saved.toggles, saved.history)
 
     def complete_levels(self) -> None:
@@ -189,8 +194,6 @@ class Explorer(Leaving, Why, Still):
     def _get_embed_state(self, drop_defaults: bool = False) -> Any:  # noqa: FBT001, FBT002 - as ipywidgets has it
         self.complete_levels()
         return super()._get_embed_state(drop_defaults)
-
-    # The state on both sides.
 
     @traitlets.validate("n_edges")
     def _validate_n_edges(self, proposal: Any) -> int:
@@ -245,7 +248,7 @@ class Explorer(Leaving, Why, Still):
             known = (found for found in self.evaluations if found["n_edges"] == self.n_edges)
             self.evaluation = next((found for found in known if found["toggles"] == self.toggles), self.evaluation)
             return
-        self.status = (self._levels.status or READY) | {"state": "running"}
+        self.status = (self._coming or READY) | {"state": "running"}
         session, n_edges, toggles = self.session, self.n_edges, dict(self.toggles)
         self._requests.run(
             "evaluate",
@@ -267,11 +270,17 @@ class Explorer(Leaving, Why, Still):
             if untouched:
                 self._opened = self.n_edges = self.session.start_size()
 
-    # The status: how far requests are, and how they ended if there is no result.
+    def _show_effects(self) -> None:
+        self.set_trait("effects", effect_map(self.session.effects))
+
+    @property
+    def _coming(self) -> dict[str, Any] | None:
+        """What comes part by part."""
+        return self._levels.status or self._effects.status
 
     def _rest(self, **about: Any) -> None:
-        """Say that a request has ended; levels may still be under way."""
-        self.status = self._levels.status or READY | about
+        """Say that a request has ended; what comes part by part may still be under way."""
+        self.status = self._coming or READY | about
 
     def _rest_unless_failed(self) -> None:
         if self.status["state"] != "error":  # what failed is said until something succeeds
@@ -292,8 +301,6 @@ class Explorer(Leaving, Why, Still):
         state = "ready" if isinstance(reason, CancelledError) else "error"
         self.status = READY | {"state": state, "message": sentence(reason), "kind": kind} | detail(reason)
 
-    # What is asked by a message.
-
     def _answered_messages(self) -> Messages:
         return Messages(
             lambda answer: self.send(answer),  # noqa: PLW0108 - the tests put another function in its place
@@ -303,7 +310,8 @@ class Explorer(Leaving, Why, Still):
                 # What came before the greeting may have found nobody there.
                 "hello": lambda _: self.send_state(["status", "evaluation"]),
                 "evaluate": lambda _: self._evaluate(),
-                "levels": lambda _: self._more_levels(),
+                "levels": lambda _: self._go_on(self._levels),
+                "effects": lambda _: self._go_on(self._effects),
                 "node": lambda content: self.session.node(content["node"]),
                 "code": lambda _: self.code() | {"note": self.session.code_note()},
                 "cancel": lambda _: self._cancel(),
@@ -312,15 +320,14 @@ class Explorer(Leaving, Why, Still):
         )
 
     def _cancel(self) -> None:
-        # An evaluation or a step of refining on this machine is done in a moment: its result is shown.
-        self._requests.stop_waiting("evaluate", "refine")
+        self._requests.stop_waiting("evaluate", "refine")  # on this machine they are done in a moment, and shown
         if self._refining:
             self._refining.stopped = True
-        self._requests.cancel("trace", "compare", "levels", "why", *([] if self._refining else ["refine"]))
+        self._requests.cancel("trace", "compare", "levels", "effects", "why", *([] if self._refining else ["refine"]))
 
-    def _more_levels(self) -> None:
+    def _go_on(self, stream: Stream) -> None:
         self.status = READY
-        self._levels.go_on()
+        stream.go_on()
 
     def _trace(self, content: dict[str, Any], progress: Progress) -> Show:
         session = self.session.with_settings(settings_of(content["settings"]), progress)
@@ -377,7 +384,9 @@ class Explorer(Leaving, Why, Still):
         curves = curves_after(self.curves, self.session, session)
         with self.hold_sync():
             self.session = session
+            self._show_effects()
             if anew:
+                self._effects.status = None  # whoever wants to know them of this trace asks again
                 self.set_trait("view_state", view_state)
                 self.curves, self.jumps = curves, session.jumps
                 self.set_trait("evaluation", None)

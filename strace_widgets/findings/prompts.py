@@ -88,13 +88,19 @@ def extremes(study: Tables, criterion: str = "top1", n_prompts: int = 5) -> pd.D
     -------
     DataFrame
         The rows of `uncertainty`, with `place` "easiest" or "hardest": `n_prompts` of each for every importance and
-        masks mode, fewer where there are not twice as many. Equal sizes rank by the full model's entropy.
+        masks mode, fewer where there are not twice as many, and none at a size that prompts of both places need.
+        Equal sizes rank by the full model's entropy.
     """
     lists = []
     for _, group in uncertainty(study, criterion).groupby(_RUN, observed=True):
         ordered = group.sort_values(["size", "entropy"], kind="stable")
         n = min(n_prompts, len(ordered) // 2)
-        lists += [ordered.head(n).assign(place="easiest"), ordered.tail(n).iloc[::-1].assign(place="hardest")]
+        easy, hard = ordered.head(n), ordered.tail(n).iloc[::-1]
+        both = set(easy["size"]) & set(hard["size"])  # what is easiest there is as hard as what is hardest
+        lists += [
+            rows[~rows["size"].isin(both)].assign(place=place)
+            for place, rows in {"easiest": easy, "hardest": hard}.items()
+        ]
     return pd.concat(lists, ignore_index=True)
 
 

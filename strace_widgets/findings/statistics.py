@@ -100,13 +100,15 @@ def _of_pairs(statistic: Callable[..., Array], x: Array, y: Array, seed: int) ->
 
 
 def _bootstrapped(statistic: Callable[..., Array], x: Array, y: Array, seed: int) -> tuple[float, float]:
-    """Return the percentile interval of a statistic of N pairs, over resamples of the pairs; NaN below two."""
+    """Return the percentile interval of a statistic of N pairs, over resamples of the pairs; NaN below two.
+
+    In a small sample a resample may be constant. A correlation is undefined there: the interval is of the others.
+    """
     if len(x) < 2:  # noqa: PLR2004 - one pair has nothing to vary
         return np.nan, np.nan
     with warnings.catch_warnings():
-        # In a small sample a resample may be constant: a correlation is then undefined, and the interval with it.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        interval = stats.bootstrap(
+        resampled = stats.bootstrap(
             (x, y),
             statistic,
             paired=True,
@@ -116,8 +118,11 @@ def _bootstrapped(statistic: Callable[..., Array], x: Array, y: Array, seed: int
             confidence_level=CONFIDENCE,
             batch=_AT_A_TIME,
             rng=np.random.default_rng(seed),
-        ).confidence_interval
-    return float(interval.low), float(interval.high)
+        ).bootstrap_distribution
+    resampled = resampled[np.isfinite(resampled)]
+    edge = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [edge, 1 - edge]) if len(resampled) else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def _rank_correlation(x: Array, y: Array, axis: int = -1) -> Array:

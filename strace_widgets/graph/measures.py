@@ -26,41 +26,84 @@ class Measure(NamedTuple):
     adding the size of the smallest. ``half``: (1 + score) / 2. ``none``: as it is. ``random``: drawn instead."""
     meaning: str
     cost: str
+    group: str
+    """What the measures that are offered together have in common."""
+    label: str
+    """The meaning in a few words, for a list to choose from."""
 
+
+BY_SIZE, BY_DIRECTION, BY_GRADIENT, BY_TRIAL = (
+    "by what an edge carries",
+    "by where it points",
+    "by gradients of the prediction",
+    "by trying subgraphs",
+)
 
 MEASURES = {
-    "l1": Measure("l1", "share", "size of the vector, sum of absolute values (the paper's)", "factors: (T, H) norms"),
-    "l2": Measure("l2", "share", "size of the vector, Euclidean", "factors: (T, H) norms"),
+    "l1": Measure(
+        "l1",
+        "share",
+        "size of the vector, sum of absolute values (the paper's)",
+        "factors: (T, H) norms",
+        BY_SIZE,
+        "its size, the paper's measure",
+    ),
+    "l2": Measure("l2", "share", "size of the vector, Euclidean", "factors: (T, H) norms", BY_SIZE, "its length"),
     "proximity": Measure(
         "proximity",
         "clamp",
         "how much smaller the node's L1 norm becomes without the edge; 0 if larger (information-flow routes)",
         "does not factor: every edge's vector, one head and target at a time",
+        BY_DIRECTION,
+        "how much smaller its node is without it",
     ),
     "proximity-unclamped": Measure(
         "proximity",
         "lift",
         "the same, shifted to be positive instead of clamped (the published code)",
         "as proximity",
+        BY_DIRECTION,
+        "the same, shifted (the published code)",
     ),
     "cosine": Measure(
-        "cosine", "half", "direction only: 1 along the node, 0 against it", "factors: (T, T, H) products"
+        "cosine",
+        "half",
+        "direction only: 1 along the node, 0 against it",
+        "factors: (T, T, H) products",
+        BY_DIRECTION,
+        "its angle to its node",
     ),
-    "projection": Measure("projection", "none", "signed length along the node", "factors: (T, T, H) products"),
+    "projection": Measure(
+        "projection",
+        "none",
+        "signed length along the node",
+        "factors: (T, T, H) products",
+        BY_DIRECTION,
+        "its length along its node",
+    ),
     "fisher": Measure(
-        "fisher", "none", "how far the prediction moves without the edge, to first order", "a backward pass a probe"
+        "fisher",
+        "none",
+        "how far the prediction moves without the edge, to first order",
+        "a backward pass a probe",
+        BY_GRADIENT,
+        "how far it moves the prediction",
     ),
     "fisher+projection": Measure(
         "fisher+projection",
         "none",
         "the same, plus the edge's share in its node's length, the more the prediction depends on that node",
         "as fisher",
+        BY_GRADIENT,
+        "the same, plus its share in its node",
     ),
     "rescored": Measure(
         "fisher+projection",
         "none",
         "fisher+projection, to which an edge's gain to a subgraph is added, at two sizes in turn",
         "as fisher, and two passes each time",
+        BY_TRIAL,
+        "the same, corrected at two sizes",
     ),
     "eap": Measure(
         "eap",
@@ -68,20 +111,28 @@ MEASURES = {
         "gradient x activation at the full model: what the predicted token's log probability loses without the edge, "
         "to first order (edge attribution patching)",
         "a backward pass",
+        BY_GRADIENT,
+        "attribution patching, the circuit field's",
     ),
     "eap-ig": Measure(
         "eap-ig",
         "none",
         "the same of the KL divergence, by gradients averaged over inputs that fade to nothing (integrated gradients)",
         "one pass forward and one backward of a row a step",
+        BY_GRADIENT,
+        "the same, integrated along inputs",
     ),
     "refined": Measure(
         "l2",
         "none",
         "l2 or l1, whichever is better, corrected again and again by what each edge gains the trace's own subgraphs",
         "a budget of passes: 13 unless another is given",
+        BY_TRIAL,
+        "l2 or l1, corrected step by step",
     ),
-    "random": Measure("l1", "random", "uniform: a random connected order of every size", "none"),
+    "random": Measure(
+        "l1", "random", "uniform: a random connected order of every size", "none", "baselines", "a random order"
+    ),
 }
 """The importance measures by name."""
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .edges import Array, Edges, Graph, edges_kept, size_of
+from .listing import listed, networkx_graph
 from .ranking import nucleus_mask, threshold_mask
 from .toggles import Toggles, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from .order import Order, SavedOrder
 
@@ -31,11 +33,14 @@ class RankedGraph:
     weights : Edges of float32
     order : Order or SavedOrder
         Of the edges: that which follows from the weights, or another.
+    tokens : list of str
+        The texts of the T tokens.
     """
 
     graph: Graph
     weights: Edges
     order: Order | SavedOrder
+    tokens: list[str]
 
     @property
     def ranks(self) -> Edges:
@@ -54,7 +59,8 @@ class RankedGraph:
         ----------
         size : float in (0, 1]
         toggles : dict, optional
-            Components switched on or off: ``{"21.4": "off", "18.mlp": "on"}``.
+            What is switched on or off: heads and MLPs, ``{"21.4": "off", "18.mlp": "on"}``, positions, ``"21@3"``, and
+            edges, ``"21.4@1>3"``; see `strace_widgets.graph.toggles`.
 
         Raises
         ------
@@ -64,7 +70,27 @@ class RankedGraph:
             When a component does not exist.
         """
         kept = edges_kept(size, self.n_edges)
-        return self.parsed(toggles).apply(Edges(*(kind < kept for kind in self.ranks)))
+        return self.parsed(toggles).apply(Edges(*(kind < kept for kind in self.ranks)), self.graph)
+
+    def to_networkx(self, size: float, toggles: Mapping[str, str] | Toggles | None = None) -> Any:
+        """Return the subgraph of relative size s as a `networkx.MultiDiGraph`; ``networkx.write_graphml`` writes it.
+
+        Its nodes are ``(graph layer, token)``, with the token's text as ``token``, its place as ``position``, and
+        ``graph_layer``; see `strace_widgets.graph.edges` for the graph layers. An edge has its ``kind`` (a field of
+        `Edges`), ``layer``, ``head`` where it has one, ``weight`` and ``rank``, which is its key as well.
+
+        Parameters
+        ----------
+        size, toggles
+            As for `mask`.
+
+        Raises
+        ------
+        MissingPackageError
+            When networkx is not installed: it comes with the extra ``graphs``.
+        """
+        edges = listed(self.mask(size, toggles), self.ranks, self.weights)
+        return networkx_graph(edges, self.graph, self.tokens)
 
     def parsed(self, toggles: Mapping[str, str] | Toggles | None) -> Toggles:
         """Return toggles as a checked value, which can stand for them wherever they are taken.
@@ -74,7 +100,7 @@ class RankedGraph:
         toggles : dict, optional
             As for `mask`.
         """
-        return parse(toggles, self.graph.n_layers, self.graph.n_heads)
+        return parse(toggles, *self.graph[:3])
 
     def kept(self, sizes: Iterable[float]) -> Array:
         """Return the numbers of edges int(s E) of relative sizes s, (K,) int64.

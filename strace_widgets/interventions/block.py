@@ -73,10 +73,13 @@ class Addition:
     residual: Any
     added: Any
     handle: tuple[Any, float]
+    known: Any = None
 
     def node(self) -> Any:
-        """Return the stream after the sublayer, (B, T, M)."""
-        return self.residual + self.added
+        """Return the stream after the sublayer, (B, T, M); added up once, since it is large."""
+        if self.known is None:
+            self.known = self.residual + self.added
+        return self.known
 
     def replace(self, added: Any) -> None:
         """Let the sublayer add something else (B, T, M)."""
@@ -85,7 +88,7 @@ class Addition:
         output = first(before, in_tuple)
         value = (added if scale == 1 else added / scale).view_as(output).to(output.dtype)
         module.output = (value, *before[1:]) if in_tuple else value
-        self.added, self.handle = added, (added, 1)
+        self.added, self.handle, self.known = added, (added, 1), None
 
 
 def walk(layer: Any, architecture: dict[str, Any]) -> Iterator[Any]:

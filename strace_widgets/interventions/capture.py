@@ -63,10 +63,15 @@ def capture(
 
 def score_layer(layer: LayerVectors, score: str, n_heads: int) -> tuple[Any, ...]:
     """Return a score of every edge of a layer: (H, T, T), and three (T,)."""
-    attention = [score_factored(score, layer.factors[h], layer.heads(h), layer.attention_node) for h in range(n_heads)]
+    node = layer.attention_node
+    if score in {"l1", "l2"}:  # all heads at once: memory is what this takes
+        lengths = torch.stack([score_vectors(score, layer.heads(h), node) for h in range(n_heads)])
+        attention = (layer.factors * lengths[:, None]).abs_()
+    else:
+        attention = torch.stack([score_factored(score, layer.factors[h], layer.heads(h), node) for h in range(n_heads)])
     return (
-        torch.stack(attention),
-        score_vectors(score, layer.attention_residual, layer.attention_node),
+        attention,
+        score_vectors(score, layer.attention_residual, node),
         score_vectors(score, layer.mlp, layer.mlp_node),
         score_vectors(score, layer.mlp_residual, layer.mlp_node),
     )

@@ -158,16 +158,31 @@ def token_masks(ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool]) -> 
         In the order and shapes of `Edges`; or, smaller, how many of ``kept`` each edge misses.
     kept : (B,) int32 tensor
         The number of edges of each row: a mask is ``rank < kept``. A row of -1 is the whole model, toggles or not.
-    toggles : (R, L, H) and (R, L) int8 tensors, R = 1 or B
-        Heads and MLPs switched on (1), off (-1) or left to the trace (0): the same in all rows, or row by row.
+    toggles : (R, L, H) and (R, L) int8 tensors, R = 1 or B, and (N, 6) int32
+        Heads and MLPs switched on (1), off (-1) or left to the trace (0): the same in all rows, or row by row. And
+        edges into positions, each with its row, layer, part (a head, then the attention's residual edge, the MLP and
+        its residual edge; -1 for all), target, source (-1 for all) and 1 or -1; later ones hold over those before.
     modes : dict of bool
         ``mask_attention``; ``inverse``, keep what the trace drops and all residual edges; ``keep_residual``.
     """
     _, residual, mlp, mlp_residual = [kind[None] for kind in ranks]
-    keep_mlp = masked(mlp, kept, toggles[1], modes["inverse"])
-    if modes["inverse"] or modes["keep_residual"]:
-        return [None, keep_mlp, None]
-    return [masked(residual, kept), keep_mlp, masked(mlp_residual, kept)]
+    keep = [None, masked(mlp, kept, toggles[1], modes["inverse"]), None]
+    if not (modes["inverse"] or modes["keep_residual"]):
+        keep = [masked(residual, kept), keep[1], masked(mlp_residual, kept)]
+    n_heads = toggles[0].shape[2]
+    for row, layer, part, target, source, state in toggles[2].tolist():
+        for place in range(3):
+            if source == -1 and part in (-1, n_heads + place):
+                if keep[place] is None:
+                    keep[place] = torch.ones_like(keep[1])
+                keep[place][switched_rows(toggles, kept, row), layer, target] = state > 0
+    return keep
+
+
+def switched_rows(toggles: Any, kept: Any, row: int) -> Any:
+    """Return which rows (B,) the toggles of a row are about: all where they are the same for all, none of size -1."""
+    own = torch.arange(len(kept), device=kept.device) == row
+    return (own | (len(toggles[1]) == 1)) & (kept >= 0)
 
 
 def attention_mask(ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool], layer: Any, index: int) -> Any:
@@ -179,7 +194,13 @@ def attention_mask(ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool], 
         return None
     device = layer.input.device
     heads = toggles[0][:, index].to(device)
-    return masked(ranks[0][index].to(device)[None], kept.to(device), heads, modes["inverse"])
+    keep = masked(ranks[0][index].to(device)[None], kept.to(device), heads, modes["inverse"])
+    for row, at, part, target, source, state in toggles[2].tolist():
+        if at == index and part < keep.shape[1]:
+            some_heads = slice(None) if part == -1 else slice(part, part + 1)
+            sources = slice(None) if source == -1 else slice(source, source + 1)
+            keep[switched_rows(toggles, kept, row).to(device), some_heads, target, sources] = state > 0
+    return keep
 
 
 def masked(ranks: Any, kept: Any, toggles: Any = None, inverse: bool = False) -> Any:  # noqa: FBT001, FBT002
@@ -191,7 +212,7 @@ def masked(ranks: Any, kept: Any, toggles: Any = None, inverse: bool = False) ->
     keep = ranks < kept.view(shape)
     if inverse:
         keep = ~keep
-    if toggles is not None:
+    if toggles is not None and toggles.any():
         toggle = toggles.view(*toggles.shape, *[1] * (ranks.ndim - 2))
         keep = (keep | (toggle > 0)) & (toggle >= 0)
     return keep | (kept < 0).view(shape)

@@ -59,5 +59,9 @@ class Runner(Protocol):
     def server(self) -> Server | None:
         """Where it runs, if not here."""
 
+    @property
+    def sweeps(self) -> Callable[..., list[Call]]:
+        """What returns the calls that evaluate masks, a pass each."""
+
     def ask(self, call: Call) -> Any:
         """Run a call and return its answer."""

@@ -21,7 +21,7 @@ from ..graph.measures import GRADIENTS, PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
 from ..interventions import attribution, capture, gradients, masked, mean_ablation
-from . import derivatives, finite
+from . import derivatives, finite, local_evaluation, local_proof
 from . import request_estimates as estimates
 from .calls import Call, Server
 from .changes import check_in_place, modules_read, state_of
@@ -306,7 +306,8 @@ class Model(Reader):
 
     def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
         """Return the scores and logits of the answers to `captures`."""
-        attention = np.concatenate([unpacked(part[0]) for part in parts])
+        of_each = [unpacked(part[0]) for part in parts]
+        attention = of_each[0] if len(parts) == 1 else np.concatenate(of_each)  # large
         others = (np.concatenate([part[kind].numpy(force=True) for part in parts]) for kind in (1, 2, 3))
         return Edges(attention, *others), unpacked(parts[0][4])
 
@@ -335,7 +336,7 @@ class Model(Reader):
             estimate.check(self.server.limit)
 
     def _masks(
-        self, token_ids: Array, ranks: Edges, how: tuple[Any, ...], switched: tuple[Array, Array], kept: Array
+        self, token_ids: Array, ranks: Edges, how: tuple[Any, ...], switched: tuple[Array, ...], kept: Array
     ) -> tuple[Any, ...]:
         """Return the arguments of `masked.evaluate`: to a server, as few bytes as say the same."""
         if self.server:
@@ -353,7 +354,19 @@ class Model(Reader):
         """Run one of `strace_widgets.interventions`, here or on the server, and return its answer."""
         if self.server and self.backend:
             return self._trace(call, backend=self.backend(self.server, self.nnsight, self.name))
-        return self._trace(call, **({"remote": "local"} if self.simulated else {}))
+        if self.simulated:
+            return self._trace(call, remote="local")
+        with self._lock:  # proved once, whoever asks first
+            if call.function is masked.evaluate and self._by_hooks and local_proof.untouched(self.nnsight._module):
+                call = call._replace(function=local_evaluation.evaluate)
+        return self._trace(call)
+
+    @cached_property
+    def _by_hooks(self) -> bool:
+        """Whether masks are evaluated by hooks of torch in place of nnsight's: proved before the first of them."""
+        # The proof of the model itself goes by nnsight.
+        may = bool(self.gaps) and local_proof.may_agree(self.nnsight, self.architecture)
+        return may and local_proof.proved(self, self._trace)
 
     def send(self, call: Call) -> str:
         """Send a call to the server and return at once, with the job's id."""

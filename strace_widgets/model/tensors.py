@@ -43,7 +43,9 @@ def with_others_kept(ranks: Edges) -> Edges:
 def unpacked(packed: tuple[Any, Any]) -> Array:
     """Return what `interventions.packed` packed, in float32."""
     values, factor = packed
-    return np.asarray((values.float() * factor).numpy(force=True))
+    if values.dtype != torch.float32:  # float32 is not scaled, and may be large
+        values = values.float() * factor
+    return np.asarray(values.numpy(force=True))
 
 
 def as_row(token_ids: Array) -> torch.Tensor:
@@ -51,16 +53,18 @@ def as_row(token_ids: Array) -> torch.Tensor:
     return torch.from_numpy(np.asarray(token_ids, dtype=np.int64))[None]
 
 
-def toggle_rows(toggles: tuple[Array, Array], start: int, n_rows: int, n_whole: int) -> tuple[Array, Array]:
+def toggle_rows(toggles: tuple[Array, ...], start: int, n_rows: int, n_whole: int) -> tuple[Array, ...]:
     """Return the toggles of the rows of one pass; the rows of the whole model, in front, have none.
 
     ``toggles`` are as `strace_widgets.graph.toggles.stacked` returns them: for each mask, or once for all.
     """
-    heads, mlps = toggles
+    heads, mlps, edges = toggles
     if len(mlps) == 1:
         return toggles
     own = slice(start, start + n_rows - n_whole)
+    edges = edges[(edges[:, 0] >= own.start) & (edges[:, 0] < own.stop)]
     return (
         np.concatenate([np.zeros_like(heads[:n_whole]), heads[own]]),
         np.concatenate([np.zeros_like(mlps[:n_whole]), mlps[own]]),
+        edges + np.array([n_whole - start, 0, 0, 0, 0, 0], dtype=np.int32),
     )

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..cache import Cache
-from ..errors import ModelChangedError, NotCopiedError
+from ..errors import NotCopiedError
 from ..graph.edges import Array, Edges
 from ..graph.measures import measure_named, weigh
 from ..graph.modes import Modes, modes_of
 from ..graph.order import Order, best_first
-from ..graph.ranked import RankedGraph
 from ..graph.ranking import rank_randomly
 from ..graph.refining import PASSES, Refined
-from ..model.text.prompts import Origin
-from . import criteria, metrics
+from . import criteria
 from .adaptive_sweep import rounds
 from .display import html_table
-from .replay import ReplayModel, check_same, warn_of_another_model
-from .sweep import Sweep, TopToken, compare, top_tokens
+from .explained import Explained
+from .replay import check_same, warn_of_another_model
+from .sweep import Sweep, compare
+from .switching_off import effects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from ..explorer.widget import Explorer
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..model.model import Model
     from ..model.request_estimates import Estimate
     from ..paths import AnyPath
+    from .effects import By, Effects
     from .jobs import Job
 
 KEPT_SWEEPS = 32
@@ -45,7 +46,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True, repr=False, eq=False, kw_only=True)
-class STrace(RankedGraph):
+class STrace(Explained):
     """A ranked computation graph, and the model to evaluate its subgraphs with.
 
     Two traces are equal only if they are the same object. A trace whose model is at hand cannot be pickled or copied:
@@ -73,23 +74,13 @@ class STrace(RankedGraph):
         How it was refined.
     saved_view : dict
         The Explorer's state in the file from which the trace was loaded; empty for other traces.
-    model_state : int or None
-        What the model was like when it was traced: its weights and adapters.
     sweeps : Cache from Modes to Sweep
         The standard sweeps that were computed, or that a file had.
     """
 
-    model: Model
-    prompt: str
-    token_ids: Array
-    tokens: list[str]
-    importance: str
-    full_logits: Array
     probing: Probing | None = None
     refined: Refined | None = None
-    origin: Origin = field(default_factory=Origin)
     saved_view: Mapping[str, Any] = field(default_factory=dict)
-    model_state: int | None = None
     sweeps: Cache[Modes, Sweep] = field(default_factory=partial(Cache, KEPT_SWEEPS), init=False)
 
     def _repr_html_(self) -> str:
@@ -117,22 +108,12 @@ class STrace(RankedGraph):
             "strace_widgets.load_trace(path), and give it a model with trace.with_model(model)."
         )
 
-    @cached_property
-    def top(self) -> list[TopToken]:
-        """The full model's most probable next tokens."""
-        return top_tokens(np.exp(metrics.log_probabilities(self.full_logits)), self.model.decode)
-
     @property
     def options(self) -> dict[str, Any]:
         """What `strace_widgets.trace` was given besides the measure, where that is not the default."""
         if self.refined and not self.refined.start:
             return self.refined.refinements[0].options()
         return self.probing.options(self.importance) if self.probing else {}
-
-    @property
-    def entropy(self) -> float:
-        """The full model's uncertainty, in nats."""
-        return float(metrics.entropy(metrics.log_probabilities(self.full_logits)))
 
     def evaluate(
         self,
@@ -148,7 +129,7 @@ class STrace(RankedGraph):
         ----------
         sizes : floats in (0, 1]
         toggles : dict, or list of dict, optional
-            Components switched on or off at every size: ``{"21.4": "off", "18.mlp": "on"}``; or one such dict a size.
+            What is switched on or off at every size, as for `mask`: ``{"21.4": "off"}``; or one such dict a size.
         next_token : str or int, optional
             The token that truly came next, as text or id: the sweep then has its ``loss`` and ``rank``.
         **modes
@@ -179,7 +160,7 @@ class STrace(RankedGraph):
         saved = self.sweeps.get(chosen) if self.replayed and not any(switched) and next_token is None else None
         if saved is not None and np.isin(kept, saved.n_edges).all():
             return saved.rows(np.searchsorted(saved.n_edges, kept).tolist())
-        logits = self._traced_model().evaluate(self.token_ids, self.ranks, kept, switched, chosen)
+        logits = self.traced_model().evaluate(self.token_ids, self.ranks, kept, switched, chosen)
         each_size = switched * (len(sizes) // len(switched))
         counted = [
             self.mask(size, each).n_kept if each else n for size, each, n in zip(sizes, each_size, kept, strict=True)
@@ -232,7 +213,7 @@ class STrace(RankedGraph):
             As for `evaluate`.
         """
         kept = np.append(self.kept(sizes), -1)  # -1: the whole model
-        return self._traced_model().evaluate(self.token_ids, self.ranks, kept, None, modes_of(**modes), states=True)
+        return self.traced_model().evaluate(self.token_ids, self.ranks, kept, None, modes_of(**modes), states=True)
 
     def evaluate_mask(self, mask: Edges, **modes: Any) -> Sweep:
         """Run one subgraph that is given edge by edge; return a sweep of one row, whose size is the share kept.
@@ -244,7 +225,7 @@ class STrace(RankedGraph):
             As for `evaluate`.
         """
         ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
-        logits = self._traced_model().evaluate(self.token_ids, ranks, np.array([1]), None, modes_of(**modes))
+        logits = self.traced_model().evaluate(self.token_ids, ranks, np.array([1]), None, modes_of(**modes))
         kept = np.array([mask.n_kept])
         return compare(self.full_logits, logits, [mask.n_kept / self.n_edges], kept, kept, self.model.decode)
 
@@ -276,10 +257,37 @@ class STrace(RankedGraph):
             *_, self.sweeps[chosen] = rounds(self, chosen)
         return self.sweeps[chosen]
 
-    @property
-    def replayed(self) -> bool:
-        """Whether this trace was loaded from a file and has no model."""
-        return isinstance(self.model, ReplayModel)
+    def effects(
+        self,
+        s: float = 1.0,
+        by: By = "head",
+        *,
+        progress: bool = True,
+        callback: Callable[[Effects], Any] | None = None,
+        **modes: Any,
+    ) -> Effects:
+        """Return how the prediction changes when each component alone is switched off; kept in files and pages, too.
+
+        Parameters
+        ----------
+        s : float in (0, 1]
+            The size of the subgraph in which they are switched off: 1 is the whole model.
+        by : {"head", "mlp", "component", "layer"}
+            What is switched off at a time: each head, each MLP, either, or each whole layer.
+        progress, callback : bool, and callable
+            Whether to show a bar; and what is called with what is known after each batch. It may raise, and the next
+            call goes on from there.
+        **modes
+            As for `evaluate`.
+
+        Raises
+        ------
+        ValueError
+            When the size is not in (0, 1], nothing of that name can be switched off, or not under these modes.
+        NoModelError
+            When a loaded trace does not have them.
+        """
+        return effects(self, s, by, modes_of(**modes), progress=progress, callback=callback)
 
     def with_model(self, model: Model) -> STrace:
         """Return a trace that was loaded from a file with a model, so that everything can be asked of it again.
@@ -295,15 +303,6 @@ class STrace(RankedGraph):
         """
         check_same(self.model, self.graph, self.token_ids, self.ranks, self.full_logits, model)
         return replace(self, model=model, model_state=model.state())
-
-    def _traced_model(self) -> Model:
-        """Return the model, if it is still what was traced."""
-        if self.model_state is not None and self.model_state != self.model.state():
-            raise ModelChangedError(
-                f"{self.model.name} is no longer what was traced: its weights were trained, or an adapter was "
-                "switched, merged or disabled. Put it back as it was, or trace it again."
-            )
-        return self.model
 
     def smallest(
         self, *, top1: bool = False, total_variation: float | None = None, nucleus: float | None = None

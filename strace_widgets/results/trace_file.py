@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zipfile
 from base64 import b64decode
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -24,18 +24,21 @@ from ..graph.toggles import parse
 from ..json_files import decode, decode_file, encode
 from ..paths import AnyPath, expanded, reading, writing
 from . import edge_coding, metrics, upgrade
+from .effects import ARRAYS
 from .members import Members, write
 from .npy import packed
 from .replay import ReplayModel
 from .strace import STrace
 from .sweep import FIGURES, Sweep, TopToken
-from .trace_manifest import GraphEntry, Manifest, Member, ModelEntry, ShownGraph, SweepEntry
+from .switching_off import nothing_known
+from .trace_manifest import EffectsEntry, GraphEntry, Manifest, Member, ModelEntry, ShownGraph, SweepEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from ..model.model import Model
+    from .effects import Effects, Kept
 
 FORMAT, VERSION = "strace", 3
 WHOLE_ARRAYS = 2
@@ -108,7 +111,16 @@ def _arrays(trace: STrace) -> dict[str, bytes]:
         }
         for name, column in columns.items():
             members[f"sweeps/{number}/{name}.npy"] = packed(column.astype(COLUMNS.get(name, column.dtype)))
+    for number, effects in enumerate(_effects(trace).values()):
+        itself = np.array([effects.subgraph_total_variation, effects.subgraph_logit_difference])
+        for name, values in {**{name: getattr(effects, name) for name in ARRAYS}, "subgraph": itself}.items():
+            members[f"effects/{number}/{name}.npy"] = packed(values)
     return members
+
+
+def _effects(trace: STrace) -> dict[Kept, Effects]:
+    """Return what is known of the effects of components in this trace: those under other orders stay behind."""
+    return {kept: found for kept, found in trace.effect_maps.items() if kept.order in (None, trace.order)}
 
 
 def _manifest(trace: STrace, members: dict[str, Member], ranks_sha256: str) -> Manifest:
@@ -125,6 +137,7 @@ def _manifest(trace: STrace, members: dict[str, Member], ranks_sha256: str) -> M
         vocabulary_size=len(trace.full_logits),
         texts={i: trace.model.decode(i) for i in sorted(named)},
         sweeps=[SweepEntry(asdict(modes), len(sweep)) for modes, sweep in trace.sweeps.items()],
+        effects=tuple(EffectsEntry(kept.by, kept.n_edges, asdict(kept.modes)) for kept in _effects(trace)),
         members=members,
         ranks_sha256=ranks_sha256,
         probing=trace.probing,
@@ -215,6 +228,8 @@ class _Reader(Members):
         )
         for number, sweep in enumerate(manifest.sweeps):
             trace.sweeps[modes_of(**sweep.modes)] = self._sweep(f"sweeps/{number}", sweep.n_sizes, trace)
+        for number, entry in enumerate(manifest.effects):
+            self._keep_effects(f"effects/{number}", entry, trace)
         return trace
 
     def _no_other_members(self) -> None:
@@ -310,6 +325,24 @@ class _Reader(Members):
             full_probabilities=np.exp(metrics.log_probabilities(trace.full_logits)).astype(np.float32),
         )
 
+    def _keep_effects(self, folder: str, entry: EffectsEntry, trace: STrace) -> None:
+        if entry.n_edges > trace.n_edges:
+            raise self.wrong("manifest.json", f"has effects in {entry.n_edges:,} of {trace.n_edges:,} edges")
+        kept, effects = nothing_known(trace, entry.by, entry.n_edges, modes_of(**entry.modes))
+        shape = effects.known.shape
+        far, change = (self.array(f"{folder}/{name}.npy", np.float64, *shape) for name in ARRAYS[:2])
+        itself, difference = self.array(f"{folder}/subgraph.npy", np.float64, 2).tolist()
+        if (far < 0).any() or (far > 1).any():  # NaN is what is not known, or overflows
+            raise self.wrong(f"{folder}/total_variation.npy", "holds distances that are not from 0 to 1")
+        trace.effect_maps[kept] = replace(
+            effects,
+            total_variation=far,
+            logit_change=change,
+            known=self.array(f"{folder}/known.npy", np.bool_, *shape),
+            subgraph_total_variation=itself,
+            subgraph_logit_difference=difference,
+        )
+
     def _view(self, graph: Graph) -> dict[str, Any]:
         """Return the saved state of the Explorer, which has to be about this trace."""
         content = self.checked("view.json", LARGEST_JSON)
@@ -325,5 +358,5 @@ class _Reader(Members):
             floats = [each for each in view["view_state"]["arrays"].values() if each["dtype"] == "float32"]
             if any(np.isnan(np.frombuffer(b64decode(each["data"]), np.float32)).any() for each in floats):
                 raise self.wrong("view.json", "shows figures that are no numbers")
-            view["toggles"] = parse(view["toggles"], graph.n_layers, graph.n_heads).plain()
+            view["toggles"] = parse(view["toggles"], *graph[:3]).plain()
         return view

@@ -11,6 +11,8 @@ from ..graph.ranked import LEVELS
 from ..graph.refining import Refined
 from ..json_files import Header
 from ..model.text.prompts import Origin
+from .effects import Whole
+from .explained import KEPT_EFFECTS
 from .strace import KEPT_SWEEPS
 
 LARGEST_VOCABULARY = 1 << 21
@@ -42,6 +44,14 @@ class SweepEntry(msgspec.Struct):
     n_sizes: Annotated[int, msgspec.Meta(ge=1, le=LEVELS)]
 
 
+class EffectsEntry(msgspec.Struct):
+    """Saved effects of components."""
+
+    by: Whole
+    n_edges: Annotated[int, msgspec.Meta(ge=0)]
+    modes: dict[str, bool | str]
+
+
 class Member(msgspec.Struct):
     """A file in the archive, as it was written."""
 
@@ -64,6 +74,7 @@ class Manifest(Header):
     probing: Probing | None = None
     refined: Refined | None = None
     origin: Origin = Origin()
+    effects: Annotated[tuple[EffectsEntry, ...], msgspec.Meta(max_length=KEPT_EFFECTS)] = ()
     ranks_sha256: str = ""
     """Of ranks that are not in the file, since they follow from the weights."""
     precision: Literal["float32", "float16"] = "float32"

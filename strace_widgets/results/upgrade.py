@@ -19,12 +19,16 @@ def view(saved: dict[str, Any]) -> dict[str, Any]:
     bundle = saved["bundle"]
     arrays = bundle["arrays"] | {"nucleus": _fractions(bundle["arrays"]["nucleus"])}
     arrays["count_n_edges"] = arrays["level_n_edges"]
+    kinds = {"graph_part": "int32", "graph_link": "int32", "graph_weight": "float32"}
+    arrays |= {name: {"dtype": dtype, "shape": [0], "data": ""} for name, dtype in kinds.items()}
     return {name: value for name, value in saved.items() if name != "bundle"} | {
         "view_state": bundle | {"version": 2, "arrays": arrays},
         "evaluation": saved["evaluation"] and _evaluation(saved["evaluation"]),
         "evaluations": [_evaluation(each) for each in saved["evaluations"]],
         "refused": [],
         "jumps": [],
+        "shade": "share",
+        "effects": None,
         "history": history(saved["history"]),
     }
 

@@ -73,6 +73,7 @@ export const patience: Record<Kind, number> = {
   hello: greetingPatience,
   evaluate: 30_000,
   levels: 30_000,
+  effects: 30_000,
   trace: 180_000,
   compare: 180_000,
   refine: 180_000,

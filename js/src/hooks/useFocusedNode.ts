@@ -8,6 +8,8 @@ import type { Shown } from "./useShown";
 
 export interface FocusedNode {
   node: Node;
+  /** The key of the node under the pointer, or null. */
+  pointed: string | null;
   /** The cell that takes the focus when the grid is entered. */
   current: Place;
   focus(place: Place): void;
@@ -23,5 +25,5 @@ export function useFocusedNode(viewState: ViewState, { trace, toggles }: Shown):
     point(null); // the keys lead, until the pointer moves on
   };
   const component = pointed ? parseKey(pointed) : componentAt(current, viewState.n_heads);
-  return { node: nodeAt(viewState, trace, toggles, component), current, focus, point };
+  return { node: nodeAt(viewState, trace, toggles, component), current, focus, pointed, point };
 }

@@ -1,10 +1,11 @@
 // What a model's traits amount to on screen; the Explorer and its single views read the same.
 import { useMemo } from "preact/hooks";
+import { decodeEffects, type Effects } from "../logic/effects";
 import { read, type Reading } from "../logic/reading";
 import { sameToggles } from "../logic/toggles";
 import { tokenShares, traceAt, type Trace } from "../logic/trace";
 import type { ExplorerModel } from "../protocol/model";
-import type { Curve, Evaluation, Toggles, ViewState } from "../protocol/types";
+import type { Curve, Evaluation, Shade, Toggles, ViewState } from "../protocol/types";
 import { useKernel, type Kernel } from "./kernel";
 import { useSize, useTrait, type SizeHandle } from "./store";
 
@@ -13,6 +14,10 @@ export interface Shown {
   toggles: Toggles;
   evaluation: Evaluation | null;
   curves: Curve[];
+  /** What the cells of heads and MLPs are shaded by. */
+  shade: Shade;
+  /** What each of them does, where that was asked for. */
+  effects: Effects | null;
   kernel: Kernel;
   live: boolean;
   /** Whether toggles can be tried: a kernel answers, or some of their results are known. */
@@ -33,6 +38,9 @@ export function useShown(model: ExplorerModel, viewState: ViewState): Shown {
   const toggles = useTrait(model, "toggles");
   const evaluation = useTrait(model, "evaluation");
   const curves = useTrait(model, "curves");
+  const shade = useTrait(model, "shade");
+  const effectMap = useTrait(model, "effects");
+  const effects = useMemo(() => decodeEffects(effectMap), [effectMap]);
   const known = useTrait(model, "evaluations");
   const refusals = useTrait(model, "refused");
   const kernel = useKernel(model);
@@ -44,5 +52,5 @@ export function useShown(model: ExplorerModel, viewState: ViewState): Shown {
   const shares = useMemo(() => tokenShares(viewState, trace), [viewState, trace]);
   const underToggles = Object.keys(toggles).length > 0 && evaluation !== null && Object.keys(evaluation.toggles).length > 0;
   const toggled = underToggles ? evaluation : null;
-  return { size, toggles, evaluation, curves, kernel, live, toggleable, known, refused: refusal?.reason ?? null, reading, trace, shares, toggled };
+  return { size, toggles, evaluation, curves, shade, effects, kernel, live, toggleable, known, refused: refusal?.reason ?? null, reading, trace, shares, toggled };
 }

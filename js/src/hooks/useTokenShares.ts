@@ -22,6 +22,15 @@ export function useTokenShares<E extends HTMLElement>(viewState: ViewState, shar
     drawn.current = present;
   }, [present]);
 
+  // Of a long prompt only some lines are in sight: the explained token's is.
+  useLayoutEffect(() => {
+    const token = list.current?.children[viewState.position];
+    if (!list.current || !token) return;
+    const [box, of] = [token.getBoundingClientRect(), list.current.getBoundingClientRect()];
+    if (box.bottom > of.bottom) list.current.scrollTop += box.bottom - of.bottom;
+    else if (box.top < of.top) list.current.scrollTop += box.top - of.top;
+  }, [viewState]);
+
   useLayoutEffect(() => {
     [...(list.current?.children ?? [])].forEach((token, index) => {
       const title = tokenTitle(settled.viewState, settled.shares, index);

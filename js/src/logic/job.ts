@@ -16,6 +16,9 @@ export const stageName = ({ stage }: Job): string => stages[stage] ?? stage;
 /** Whether the levels are on their way, a few at a time, while all else can go on. */
 export const comingLevels = ({ state, kind }: Status): boolean => state === "running" && kind === "levels";
 
+/** Whether heads and MLPs are being switched off, a batch at a time: that too is no reason to wait. */
+export const comingEffects = ({ state, kind }: Status): boolean => state === "running" && kind === "effects";
+
 /** "7 s", "2 min 05 s", "1 h 04 min". */
 export function formatWait(seconds: number): string {
   const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), Math.floor(seconds % 60)];

@@ -11,6 +11,12 @@ const ramps: Record<Theme, readonly string[]> = {
   dark: ramp(["#1e2731", "#1d3d5f", "#245f9b", "#3f8bdb", "#83bdf7", "#dcedff"]),
 };
 
+/** What is lost, in the same steps. */
+const losses: Record<Theme, readonly string[]> = {
+  light: ramp(["#eef2f6", "#f8dcc6", "#efab78", "#d77431", "#a64d10", "#5e2803"]),
+  dark: ramp(["#1e2731", "#4b311f", "#8a4e22", "#cf722f", "#ffa668", "#ffe4d0"]),
+};
+
 function ramp(colours: string[]): string[] {
   const interpolate = interpolateRgbBasis(colours);
   return Array.from({ length: shades }, (_, index) => rgb(interpolate(index / (shades - 1))).formatHex());
@@ -26,10 +32,24 @@ export const shade = (theme: Theme, share: number): string => ramps[theme][shade
 export const shadeIndex = (share: number): number =>
   share <= 0 ? 0 : Math.round(faintest + Math.min(1, share) * (shades - 1 - faintest));
 
-/** The whole ramp, for a legend. */
-export const rampGradient = (theme: Theme): string => `linear-gradient(to right, ${ramps[theme].join()})`;
+/** The shade of an amount from 0 to 1, of which a trace is nothing that has to stand out. */
+export const amountIndex = (part: number): number => Math.round(Math.max(0, Math.min(1, part)) * (shades - 1));
 
-export const shadeAt = (theme: Theme, index: number): string => ramps[theme][index];
+/** The shade of a part from -1 to 1: of what is lost behind those of amounts. */
+export const signedIndex = (part: number): number => (part < 0 ? shades + amountIndex(-part) : amountIndex(part));
+
+/** The shade of what is not known. */
+export const unknownShade = 255;
+
+/** The whole ramp, for a legend; signed, from the deepest loss to the deepest gain. */
+export const rampGradient = (theme: Theme, signed = false): string =>
+  `linear-gradient(to right, ${[...(signed ? [...losses[theme]].reverse() : []), ...ramps[theme]].join()})`;
+
+/** Empty for what is not known. */
+export const shadeAt = (theme: Theme, index: number): string => {
+  if (index === unknownShade) return "";
+  return index < shades ? ramps[theme][index] : losses[theme][index - shades];
+};
 
 /** The ramp as red, green, blue and alpha bytes. */
 export const rampBytes = (theme: Theme): Uint8ClampedArray =>
@@ -62,4 +82,11 @@ export function formatChange(change: number): string {
   const digits = Math.abs(change).toFixed(3);
   if (Number(digits) === 0) return "0";
   return (change > 0 ? "+" : minus) + digits;
+}
+
+/** "+1.04", "−2.36" in nats; "0.00" where nothing shows. */
+export function formatSigned(change: number): string {
+  if (!Number.isFinite(change)) return change < 0 ? `${minus}∞` : "+∞";
+  const digits = Math.abs(change).toFixed(2);
+  return Number(digits) === 0 ? digits : (change > 0 ? "+" : minus) + digits;
 }

@@ -1,12 +1,16 @@
 // A session as a file: everything a person did, none of the model. Python writes and reads the same one.
-import { defaults, version, type History, type SessionFile, type Settings, type Step, type Toggles, type TopToken, type Tried, type ViewState } from "../protocol/types";
+import { defaults, version, type EffectMap, type EncodedArray, type ExplorerState, type History, type SessionFile, type Settings, type Shade, type Step, type Toggles, type TopToken, type Tried, type ViewState } from "../protocol/types";
+import { decodeArray } from "../protocol/decode";
 import { upgradeHistory } from "../protocol/upgrade";
 import { settingsOf } from "./settings";
-import { parseKey } from "./toggles";
+import { shadeNames } from "./shading";
+import { parseName } from "./toggles";
 
 const format = "strace-session";
 
-export const sessionFile = (viewState: ViewState, n_edges: number, toggles: Toggles, history: History): SessionFile => ({
+type Kept = Pick<ExplorerState, "history" | "shade" | "effects">;
+
+export const sessionFile = (viewState: ViewState, n_edges: number, toggles: Toggles, { history, shade, effects }: Kept): SessionFile => ({
   format,
   version,
   model: viewState.model,
@@ -14,7 +18,20 @@ export const sessionFile = (viewState: ViewState, n_edges: number, toggles: Togg
   n_edges,
   toggles,
   history,
+  shade,
+  ...(effects && { effects: inText(effects) }),
 });
+
+/** The same with its bytes as base64 text. */
+function inText(effects: EffectMap): EffectMap {
+  const { known, total_variation, logit_change } = effects;
+  return { ...effects, known: asText(known), total_variation: asText(total_variation), logit_change: asText(logit_change) };
+}
+
+function asText(array: EncodedArray): EncodedArray {
+  const bytes = new Uint8Array(decodeArray(array).buffer);
+  return { ...array, data: btoa(String.fromCharCode(...bytes)) };
+}
 
 /** "strace The Eiffel Tower is.json", without what file systems refuse. */
 export function fileName({ settings }: Step): string {
@@ -42,7 +59,8 @@ export function parseSession(text: string, viewState: ViewState): SessionFile {
   if (!isStep(content, viewState)) throw new Error(`This session is damaged: its ${damage(content, viewState)}.`);
   if (!isHistory(history, viewState)) throw new Error("This session is damaged: its history does not hold what a history holds.");
   const { settings, n_edges, toggles } = content;
-  return { format, version, model: viewState.model, settings: settingsOf(settings), n_edges, toggles, history };
+  const shade = isText(content.shade) && Object.keys(shadeNames).includes(content.shade) ? (content.shade as Shade) : defaults.shade;
+  return { format, version, model: viewState.model, settings: settingsOf(settings), n_edges, toggles, history, shade };
 }
 
 /** A history of version 1; null where it is damaged. */
@@ -93,8 +111,8 @@ const isEdges = (value: unknown): value is number => isWhole(value) && value >= 
 const isToggles = (value: unknown, { n_layers, n_heads }: ViewState): value is Toggles =>
   isObject(value) &&
   Object.entries(value).every(([key, state]) => {
-    const { layer, head } = parseKey(key);
-    return /^\d+\.(\d+|mlp)$/.test(key) && layer < n_layers && (head === "mlp" || head < n_heads) && (state === "on" || state === "off");
+    const named = parseName(key); // its tokens are those of another prompt, perhaps
+    return named !== null && named.layer < n_layers && !(typeof named.part === "number" && named.part >= n_heads) && (state === "on" || state === "off");
   });
 
 const isStep = (value: unknown, viewState: ViewState): value is Step =>

@@ -1,5 +1,5 @@
 // What a trace is computed from, and how its choices are called.
-import type { Refined, Settings } from "../protocol/types";
+import type { MeasureChoice, Refined, Settings } from "../protocol/types";
 
 export const settingsOf = ({ prompt, importance, masks, position, special_tokens, refined }: Settings): Settings => ({
   prompt,
@@ -53,6 +53,13 @@ export function measureName({ importance, refined }: Pick<Settings, "importance"
   if (!refined) return importance;
   const passes = refined.refinements.map(({ passes, masks }) => (masks === "all" ? passes : `${passes} under ${masks}`));
   return `${importance} (${[refined.start, `${passes.join(" + ")} passes`].filter(Boolean).join(", ")})`;
+}
+
+/** The measures by what they have in common, in the order in which they are offered. */
+export function measureGroups(measures: readonly MeasureChoice[]): [group: string, measures: MeasureChoice[]][] {
+  const groups = new Map<string, MeasureChoice[]>();
+  for (const measure of measures) groups.set(measure.group, [...(groups.get(measure.group) ?? []), measure]);
+  return [...groups];
 }
 
 /** The choices, with the present one among them even when Python offers it no more. */

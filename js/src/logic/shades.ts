@@ -3,19 +3,10 @@ import type { ViewState } from "../protocol/types";
 import { shadeIndex } from "./scales";
 import { stripCells, type Trace } from "./trace";
 
-const shadeOf = (count: number, total: number): number => shadeIndex(total > 0 ? count / total : 0);
-
-/** [L, H + 1] in the order of the grid: the last layer first, each with its heads and then its MLP. */
-export function nodeShades({ arrays, n_layers, n_heads }: ViewState, trace: Trace): Uint8Array {
-  const shades = new Uint8Array(n_layers * (n_heads + 1));
-  let place = 0;
-  for (let layer = n_layers - 1; layer >= 0; layer -= 1) {
-    for (let head = 0; head < n_heads; head += 1) {
-      shades[place++] = shadeOf(trace.headEdges[layer * n_heads + head], arrays.head_total[layer]);
-    }
-    shades[place++] = shadeOf(trace.mlpEdges[layer], arrays.mlp_total[layer]);
-  }
-  return shades;
+/** From the order of the arrays, [L, H + 1], to that of the grid: the last layer first. */
+export function inPageOrder<Value>(values: ArrayLike<Value>, { n_layers, n_heads }: ViewState): Value[] {
+  const width = n_heads + 1;
+  return Array.from(values, (_, place) => values[(n_layers - 1 - Math.floor(place / width)) * width + (place % width)]);
 }
 
 /** [L, count] of the strip's cells from `first` on, the last layer first. */

@@ -26,6 +26,16 @@ export function tokenNames(tokens: readonly string[]): string[] {
   return tokens.map((token) => ((counts.get(look(token)) ?? 0) > 1 ? spelt(token, true) : visibleToken(token)));
 }
 
+/** The same with its place, counted from 0, behind each name that stands more than once: "of₂". */
+export function placedNames(tokens: readonly string[]): string[] {
+  const names = tokenNames(tokens);
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return names.map((name, place) => ((counts.get(name) ?? 0) > 1 ? name + subscript(place) : name));
+}
+
+const subscript = (place: number): string => String(place).replace(/\d/g, (digit) => String.fromCodePoint(0x2080 + Number(digit)));
+
 /** The same without the spaces at their ends, where these tell no two apart. */
 export function spacelessNames(tokens: readonly string[]): string[] {
   const names = tokenNames(tokens);

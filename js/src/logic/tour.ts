@@ -9,6 +9,10 @@ export interface TourStep {
   replay?: string;
 }
 
+const curve =
+  "An edge carries what one position hands on to the next: a head from token to token, an MLP, or the stream itself. Drag the line to keep fewer or more of them. " +
+  "The curve is the total variation (TV): the share of probability that stands at the wrong tokens, 0 for the model's own prediction.";
+
 export const tour: readonly TourStep[] = [
   {
     part: ".sw-prompt",
@@ -19,8 +23,8 @@ export const tour: readonly TourStep[] = [
   {
     part: ".sw-curve",
     title: "The curve is a slider",
-    text: "Drag the line: fewer edges of the model to the left, more to the right. The curve is the error that is left; Refine, above it, looks for a lower one.",
-    replay: "Drag the line: fewer edges of the model to the left, more to the right. The curve is the error that is left.",
+    text: `${curve} Refine, above it, looks for a lower one.`,
+    replay: curve,
   },
   {
     part: ".sw-next",

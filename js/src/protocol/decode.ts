@@ -17,5 +17,6 @@ export function decodeViewState(encoded: EncodedViewState | null): ViewState | n
   if (!encoded?.arrays) return null;
   const decoded = Object.entries(encoded.arrays).map(([name, array]) => [name, decodeArray(array)]);
   const arrays = Object.fromEntries(decoded) as Arrays;
-  return { ...encoded, arrays: { ...arrays, count_n_edges: arrays.count_n_edges ?? arrays.level_n_edges } };
+  const noGraph = { graph_part: new Int32Array(), graph_link: new Int32Array(), graph_weight: new Float32Array() };
+  return { ...encoded, arrays: { ...noGraph, ...arrays, count_n_edges: arrays.count_n_edges ?? arrays.level_n_edges } };
 }

@@ -84,6 +84,11 @@ export interface Questions {
    */
   levels: Nothing;
   /**
+   * Switches off each head and MLP, one at a time, a batch after the other, where that is not known: `effects` is written anew after each.
+   * Answered when it was taken up; another prompt ends it.
+   */
+  effects: Nothing;
+  /**
    * Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the present size and toggles
    * where the graph is the same: under another measure or mode. Where only the measure is another, `curves` keeps what still holds, and the
    * former measure's takes the new one's place; else it is emptied. What the session has kept is not computed again.
@@ -105,8 +110,8 @@ export interface Questions {
   /** Answered at once, also while the model runs. */
   node: NodeQuestion;
   /**
-   * The `trace`, the `compare`, the `levels` and the `why` under way end at their next step, and a `refine` with the best that it has seen;
-   * no job on a server is waited for any longer.
+   * The `trace`, the `compare`, the `levels`, the `effects` and the `why` under way end at their next step, and a `refine` with the best
+   * that it has seen; no job on a server is waited for any longer.
    */
   cancel: Nothing;
   /** The programs for the present state. */
@@ -118,6 +123,7 @@ export interface Answers {
   hello: Nothing;
   evaluate: Nothing;
   levels: Nothing;
+  effects: Nothing;
   trace: Nothing;
   compare: Nothing;
   refine: Nothing;

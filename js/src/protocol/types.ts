@@ -1,12 +1,16 @@
 // What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
 // `python js/generate_protocol.py`: change it there.
 
+import type { Jump } from "./jumps";
+export type * from "./jumps";
+
 export const version = 2;
 
 export type Toggle = "on" | "off";
 export type Toggles = Readonly<Record<string, Toggle>>;
 export type Criterion = "top1" | "top5" | "tv" | "nucleus60";
 export type Dtype = "int32" | "float32" | "uint8";
+export type Shade = "share" | "effect" | "logit" | "weight" | "entry";
 
 /** One refinement. */
 export interface Refinement {
@@ -132,6 +136,10 @@ export interface SessionFile extends Step {
   model: string;
   /** What was tried. */
   history: History;
+  /** What the cells of heads and MLPs are shaded by. */
+  shade?: Shade;
+  /** What was known of each head and MLP, with arrays as base64 text. */
+  effects?: EffectMap;
 }
 
 /** A job on a server that is waited for. */
@@ -153,17 +161,27 @@ export interface Status {
   /** 0..1 while a trace is computed anew or refined. */
   progress: number;
   /** The request that the message is about; without one, the evaluation, or while it works any other. */
-  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels" | "why";
+  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels" | "effects" | "why";
   /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
   detail?: string;
   /** While a job on a server is waited for. */
   job?: Job;
 }
 
+/** What a list of importance measures says of one. */
+export interface MeasureChoice {
+  /** Of `MEASURES`. */
+  name: string;
+  /** What it has in common with those beside it. */
+  group: string;
+  /** Its meaning in a few words. */
+  label: string;
+}
+
 /** What a person can change to. */
 export interface Choices {
   /** The importance measures. */
-  importance: string[];
+  importance: MeasureChoice[];
   /** The masks modes. */
   masks: string[];
 }
@@ -178,42 +196,12 @@ export interface Curve {
   n_edges: number[];
   /** The error at each. */
   total_variation: number[];
-  /** In nats; null where it is infinite. Not of `refining`, nor in old files. */
+  /** In nats, null for infinite; not of `refining`, nor in old files. */
   kl?: (number | null)[];
   /** From so many edges on the top token is the full model's; old files have none. */
   lasting_top1?: number | null;
   /** How, where the measure is `refined`. */
   refined?: Refined;
-}
-
-/** An edge of the trace, and what its entering does to the error. */
-export interface EnteringEdge {
-  /** Which of a layer's edges it is. */
-  kind: "attention" | "attention_residual" | "mlp" | "mlp_residual";
-  /** Its layer. */
-  layer: number;
-  /** Its head, of an attention edge. */
-  head: number | null;
-  /** The token from which it comes. */
-  source: number;
-  /** The token to which it leads. */
-  target: number;
-  /** In the trace of n edges where below n. */
-  rank: number;
-  /** Total variation without it. */
-  before: number;
-  /** Total variation with it. */
-  after: number;
-}
-
-/** Why the error changes between two sizes, as far as single edges make it. */
-export interface Jump {
-  /** The two sizes. */
-  n_edges: number[];
-  /** The error at both. */
-  total_variation: number[];
-  /** That make at least 5 % of the change each, at most four, the largest first. */
-  edges: EnteringEdge[];
 }
 
 /** From where on a criterion holds at every larger level. */
@@ -234,7 +222,7 @@ export interface EncodedArray {
   data: DataView | ArrayBuffer | Uint8Array | string;
 }
 
-/** Numbers of K levels, of edges at N sizes, J in the strip of C cells; V tokens, L layers, S strongest edges. */
+/** Numbers of K levels, edges at N sizes, J in the strip of C cells, G to be drawn; V tokens, S strongest edges. */
 export interface Arrays {
   /** int32 [K]: the sizes, ascending; the last is E. */
   level_n_edges: Int32Array;
@@ -272,6 +260,13 @@ export interface Arrays {
   strip_shares: Uint8Array;
   /** uint8 [N, T]: the same for each token, over all layers. */
   token_shares: Uint8Array;
+  /**
+   * float32 [L, H + 1]: sum of the weights, signs aside, of the edges of each head and then of the MLP into the explained token. Old files
+   * have none.
+   */
+  weight_into_last?: Float32Array;
+  /** int32 [L, H + 1]: the smallest size at which the trace has an edge of it. Old files have none. */
+  entry_n_edges?: Int32Array;
   /** int32 [L, H + 1, S]: tokens from which the strongest edges come, by weight, of each head and then of the MLP; -1 pads. */
   strongest_source: Int32Array;
   /** int32 [L, H + 1, S]: tokens to which they lead. */
@@ -280,6 +275,15 @@ export interface Arrays {
   strongest_weight: Float32Array;
   /** int32 [L, H + 1, S]: in the trace of n edges where below n. */
   strongest_rank: Int32Array;
+  /**
+   * int32 [G]: of the first G edges of the order, one after another: layer · (H + 3) + part, where part H is the residual edge past the
+   * attention, H + 1 the MLP, H + 2 the residual edge past it. Old files have none.
+   */
+  graph_part: Int32Array;
+  /** int32 [G]: target token · T + source token. */
+  graph_link: Int32Array;
+  /** float32 [G]: their weights. */
+  graph_weight: Float32Array;
 }
 
 export type EncodedArrays = { [name in keyof Arrays]: EncodedArray };
@@ -306,6 +310,8 @@ export interface EncodedViewState extends Settings {
   n_heads: number;
   /** T. */
   n_tokens: number;
+  /** Whether attention and MLP enter one node; old files do not say. */
+  parallel?: boolean;
   /** E. */
   n_edges: number;
   /** How many neighbouring tokens share a cell of the strip: 1 but for long prompts on large models. */
@@ -327,6 +333,20 @@ export interface EncodedViewState extends Settings {
 /** The same with its bytes decoded. */
 export interface ViewState extends Omit<EncodedViewState, "arrays"> {
   arrays: Arrays;
+}
+
+/** What switching off each head and each MLP, one at a time, does to the whole model's prediction. */
+export interface EffectMap {
+  /** The full model's most probable next token. */
+  answer: string;
+  /** The one after it. */
+  rival: string;
+  /** Uint8 [L, H + 1], 1 where it was run: of each head and then of the MLP. */
+  known: EncodedArray;
+  /** Float32 [L, H + 1], from the full model's prediction; NaN where unknown, or where it overflows. */
+  total_variation: EncodedArray;
+  /** Float32 [L, H + 1], of the answer's logit less its rival's, in nats; NaN in the same places. */
+  logit_change: EncodedArray;
 }
 
 /** The traits that are kept the same on both sides. */
@@ -351,6 +371,10 @@ export interface ExplorerState {
   curves: Curve[];
   /** What was asked of the curve's jumps. */
   jumps: Jump[];
+  /** What the cells of heads and MLPs are shaded by. */
+  shade: Shade;
+  /** What each head and MLP does, as far as it was asked for; it comes batch by batch. */
+  effects: EffectMap | null;
   /** What was tried; Python stores it, saves it and hands it back. */
   history: History;
   /** Whether a model stands behind the widget: not in an exported page, nor where a file is replayed. */
@@ -369,6 +393,8 @@ export const defaults: ExplorerState = {
   choices: { importance: [], masks: [] },
   curves: [],
   jumps: [],
+  shade: "share",
+  effects: null,
   history: { version: 2, steps: [], at: -1, tried: [] },
   live: false,
 };

@@ -12,6 +12,7 @@ import { measureName, settingsOf } from "../logic/settings";
 import type { Step } from "../protocol/types";
 import { ErrorBar } from "./ErrorBar";
 import { FootLine } from "./FootLine";
+import { GraphView } from "./GraphView";
 import { HistoryBar } from "./HistoryBar";
 import { LayerView } from "./LayerView";
 import { MeasuredCurve } from "./MeasuredCurve";
@@ -70,7 +71,7 @@ export function Card(props: ViewProps) {
           <HistoryBar history={history} present={present} live={live} toggleable={toggleable} onMove={move} onGo={go} />
           <SessionBar
             {...views}
-            onSave={() => sessionFile(viewState, size.nEdges, toggles, model.get("history"))}
+            onSave={() => sessionFile(viewState, size.nEdges, toggles, { history: model.get("history"), shade: model.get("shade"), effects: model.get("effects") })}
             onLoad={load}
           />
           <TourButton tour={tour} />
@@ -84,22 +85,27 @@ export function Card(props: ViewProps) {
   );
 }
 
-/** The prediction and its tokens beside the layers. With few layers the grid leaves room for the node below it. */
+/** The graph over the prediction and its tokens beside the layers. With few layers the grid leaves room for the node below it. */
 function Columns(props: ViewProps) {
   const focused = useFocusedNode(props.viewState, props.shown);
   const fewLayers = props.viewState.n_layers <= 8;
   const detail = <NodeDetail {...props} node={focused.node} />;
   return (
-    <div class="sw-columns">
-      <div class="sw-column">
-        <NextToken {...props} />
-        <TokenView {...props} />
-        {!fewLayers && detail}
+    <>
+      <div class="sw-column sw-graph-part">
+        <GraphView {...props} focused={focused} />
       </div>
-      <div class="sw-column">
-        <LayerView {...props} focused={focused} />
-        {fewLayers && detail}
+      <div class="sw-columns">
+        <div class="sw-column">
+          <NextToken {...props} />
+          <TokenView {...props} />
+          {!fewLayers && detail}
+        </div>
+        <div class="sw-column">
+          <LayerView {...props} focused={focused} />
+          {fewLayers && detail}
+        </div>
       </div>
-    </div>
+    </>
   );
 }

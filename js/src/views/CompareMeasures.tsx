@@ -15,9 +15,10 @@ const baselines = ["inverse", "random"];
 export function CompareMeasures({ viewState, choices, curves, conversation }: Props) {
   const waiting = conversation.asking !== null;
   const drawn = useMemo(() => curves.map(({ name }) => name), [curves]);
-  const names = [...choices.importance.filter((name) => name !== viewState.importance), ...baselines];
+  const measures = choices.importance.map(({ name }) => name);
+  const names = [...measures.filter((name) => name !== viewState.importance), ...baselines];
   const draw = (wanted: string[]) => void conversation.request("compare", { names: names.filter((name) => wanted.includes(name)) });
-  const counterpart = curves.some(({ kind }) => kind === "measure") ? undefined : counterpartOf(viewState.importance, choices.importance);
+  const counterpart = curves.some(({ kind }) => kind === "measure") ? undefined : counterpartOf(viewState.importance, measures);
   return (
     <>
       {counterpart && (

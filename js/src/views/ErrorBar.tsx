@@ -4,7 +4,7 @@ import type { Status } from "../protocol/types";
 import type { ViewProps } from "./props";
 
 /** What did not happen; all that is on screen stays as it was. */
-const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", levels: "No further levels.", trace: "Not traced.", compare: "Not drawn.", refine: "Not refined.", why: "Not looked into.", code: "No code." };
+const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", levels: "No further levels.", effects: "Not switched off.", trace: "Not traced.", compare: "Not drawn.", refine: "Not refined.", why: "Not looked into.", code: "No code." };
 
 type Props = Pick<ViewProps, "status" | "conversation"> & Partial<Pick<ViewProps, "shown">>;
 
@@ -48,6 +48,7 @@ export function ErrorBar({ status, conversation, shown: view }: Props) {
   );
 }
 
-function failureOf({ kind = "evaluate", message, detail }: Status, ask: (kind: "evaluate" | "levels") => void): Failure {
-  return { kind, sentence: message, detail, again: kind === "evaluate" || kind === "levels" ? () => ask(kind) : undefined };
+function failureOf({ kind = "evaluate", message, detail }: Status, ask: (kind: "evaluate" | "levels" | "effects") => void): Failure {
+  const again = kind === "evaluate" || kind === "levels" || kind === "effects";
+  return { kind, sentence: message, detail, again: again ? () => ask(kind) : undefined };
 }

@@ -25,8 +25,8 @@ export function HistoryBar({ history, present, live, toggleable, onMove, onGo }:
       <Tool id="redo" label="Redo" hint="Redo (Shift+Ctrl+Z)" enabled={canMove(1)} onUse={() => onMove(history.at + 1)}>
         ↷
       </Tool>
-      <Tool id="reset" label="Reset" hint="Back to the first size, without toggles" enabled={canReset} onUse={() => first && onGo(first)}>
-        Reset
+      <Tool id="reset" label="Start over" hint="Back to the first size, without toggles" enabled={canReset} onUse={() => first && onGo(first)}>
+        Start over
       </Tool>
     </div>
   );

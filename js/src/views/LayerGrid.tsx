@@ -1,7 +1,7 @@
 import { range } from "d3-array";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { gridEvents } from "../hooks/gridEvents";
-import { useCells } from "../hooks/useCells";
+import { useCells, type Cells } from "../hooks/useCells";
 import type { FocusedNode } from "../hooks/useFocusedNode";
 import { useToggling } from "../hooks/useToggling";
 import { layerState } from "../logic/toggles";
@@ -12,10 +12,11 @@ import type { ViewProps } from "./props";
 
 interface Props extends Pick<ViewProps, "model" | "viewState" | "shown" | "theme"> {
   focused: FocusedNode;
+  cells: Cells;
 }
 
 /** A row for each layer, the last one on top; one of them may be open. */
-export function LayerGrid({ model, viewState, shown, theme, focused }: Props) {
+export function LayerGrid({ model, viewState, shown, theme, focused, cells }: Props) {
   const { trace, toggles, toggleable, size } = shown;
   const { n_layers: layers, n_heads: heads } = viewState;
   const grid = useRef<HTMLDivElement>(null);
@@ -24,7 +25,7 @@ export function LayerGrid({ model, viewState, shown, theme, focused }: Props) {
   const { toggleNode, toggleLayer } = useToggling(model, toggles, toggleable, heads);
   const onLayer = (layer: number) => setOpen(open === layer ? null : layer);
   const { current } = focused;
-  useCells(grid, viewState, trace, toggles, theme, size.moving);
+  useCells(grid, viewState, trace, toggles, theme, size.moving, cells);
   return (
     <div
       ref={grid}
@@ -50,6 +51,7 @@ export function LayerGrid({ model, viewState, shown, theme, focused }: Props) {
               nodes={layerNodes(viewState, trace, toggles, layer)}
               state={layerState(toggles, layer, heads)}
               theme={theme}
+              shading={cells.shading}
               live={toggleable}
               onToggleNode={toggleNode}
               onToggleLayer={(state) => toggleLayer(layer, state)}

@@ -1,45 +1,74 @@
 import { range } from "d3-array";
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import type { FocusedNode } from "../hooks/useFocusedNode";
-import { formatShare, rampGradient, type Theme } from "../logic/scales";
-import { layerNodes, nodeShare, type Trace } from "../logic/trace";
+import { useSettled } from "../hooks/useSettled";
+import { markNames, nodeIndex, nodeMarks, nodeShares } from "../logic/effects";
+import { placeOf } from "../logic/grid";
+import { rampGradient, type Theme } from "../logic/scales";
+import { shadeNames, shadingOf, type Shading } from "../logic/shading";
+import { parseKey } from "../logic/toggles";
 import type { ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
+import { EffectScatter } from "./EffectScatter";
 import { LayerGrid } from "./LayerGrid";
 import type { ViewProps } from "./props";
+import { EffectsKnown, ShadeChoice } from "./ShadeChoice";
 
 interface Props extends ViewProps {
   focused: FocusedNode;
 }
 
+/** How many heads and MLPs are marked anew in every frame. */
+const together = 400;
+
 /** Layers × nodes, last layer on top, so that reading up goes towards the prediction. */
 export function LayerView(props: Props) {
   const { viewState, theme, focused } = props;
-  const { trace, toggleable } = props.shown;
-  const data = useMemo(() => ({ viewState, trace }), [viewState, trace]);
+  const { trace, toggleable, shade, effects } = props.shown;
+  const section = useRef<HTMLElement>(null);
+  // Only shares change with the size.
+  const shading = useMemo(() => shadingOf(shade, viewState, trace, effects), [shade, viewState, shade === "share" ? trace : null, effects]);
+  // Few marks and points go along with the size; many follow when it rests, so that a drag stays smooth.
+  const rested = useSettled(trace);
+  const followed = viewState.n_layers * (viewState.n_heads + 1) <= together ? trace : rested;
+  const size = followed.nEdges / viewState.n_edges;
+  const shares = useMemo(() => nodeShares(viewState, followed), [viewState, followed]);
+  const marks = useMemo(() => nodeMarks(shares, effects, size), [shares, effects, size]);
+  const [picked, setPicked] = useState<ReadonlySet<string> | null>(null);
+  const data = useMemo(() => ({ viewState, shading }), [viewState, shading]);
+  const cells = { shading, marks, picked: effects ? picked : null, pointed: focused.pointed };
+  const go = (key: string) => {
+    const { layer, column } = placeOf(parseKey(key), viewState.n_heads);
+    section.current?.querySelector<HTMLElement>(`[data-place="${layer}.${column}"]`)?.focus({ focusVisible: true });
+  };
   return (
-    <section role="group" class="sw-layers" aria-label="Layers">
+    <section ref={section} role="group" class="sw-layers" aria-label="Layers">
       <AsTable
         title={
-          <h3 class="sw-title">
-            Layers <span class="sw-note">share of each head and MLP in the trace</span>
-          </h3>
+          <div class="sw-title sw-layers-title">
+            <h3 class="sw-title">Layers</h3>
+            <ShadeChoice {...props} effects={effects} />
+          </div>
         }
         of="Layers"
         data={data}
         text={tableText}
       />
-      <div class="sw-grid-scroll" style={gridSpacing(viewState)} onPointerLeave={() => focused.point(null)}>
+      <EffectsKnown {...props} effects={effects} />
+      <div class="sw-grid-scroll" style={gridSpacing(viewState)} data-picking={cells.picked !== null} onPointerLeave={() => focused.point(null)}>
         <GridHead heads={viewState.n_heads} />
-        <LayerGrid {...props} />
+        <LayerGrid {...props} cells={cells} />
       </div>
-      <GridLegend theme={theme} toggleable={toggleable} />
+      <GridLegend theme={theme} shading={shading} marked={effects !== null} toggleable={toggleable} />
+      {effects && (
+        <EffectScatter viewState={viewState} effects={effects} shares={shares} marks={marks} size={size} focused={focused} picked={picked} onPick={setPicked} onGo={go} />
+      )}
     </section>
   );
 }
 
 /** Rows share the height of the other column; beyond so many they scroll. */
-const mostRows = 36;
+const mostRows = 50;
 const rowHeight = (layers: number): number => Math.min(36, Math.max(14, Math.floor(550 / layers) - 2));
 
 /** What the style sheet needs to know of the grid. */
@@ -63,11 +92,15 @@ function GridHead({ heads }: { heads: number }) {
   );
 }
 
-/** What shades and colours mean, and what a click does. */
-function GridLegend({ theme, toggleable }: { theme: Theme; toggleable: boolean }) {
+/** What shades, marks and colours mean, and what a click does. */
+function GridLegend({ theme, shading, marked, toggleable }: { theme: Theme; shading: Shading; marked: boolean; toggleable: boolean }) {
+  const { from, to, signed, unit } = shading.legend;
   return (
-    <p class="sw-legend sw-grid-legend">
-      <span>none <i class="sw-ramp" style={{ background: rampGradient(theme) }} /> all</span>
+    <p class="sw-legend sw-grid-legend" data-testid="grid-legend">
+      <span>
+        {unit}: {from} <i class="sw-ramp" style={{ background: rampGradient(theme, signed) }} /> {to}
+      </span>
+      {marked && (["vital", "idle"] as const).map((mark) => <span key={mark}><i class="sw-mark" data-mark={mark} /> {markNames[mark]}</span>)}
       <span><i class="sw-swatch" data-state="off" /> off</span>
       <span><i class="sw-swatch" data-state="on" /> on</span>
       {toggleable && <span class="sw-hint">click: auto → off → on</span>}
@@ -75,13 +108,14 @@ function GridLegend({ theme, toggleable }: { theme: Theme; toggleable: boolean }
   );
 }
 
-function tableText({ viewState, trace }: { viewState: ViewState; trace: Trace }): TableText {
+function tableText({ viewState, shading }: { viewState: ViewState; shading: Shading }): TableText {
+  const { n_layers: layers, n_heads: heads } = viewState;
   return {
-    caption: "Share of each head's and MLP's edges in the trace, last layer first",
-    head: ["layer", ...range(viewState.n_heads).map((head) => `head ${head}`), "MLP"],
-    rows: range(viewState.n_layers - 1, -1, -1).map((layer) => [
+    caption: `Heads and MLPs, last layer first: ${shadeNames[shading.shade]}`,
+    head: ["layer", ...range(heads).map((head) => `head ${head}`), "MLP"],
+    rows: range(layers - 1, -1, -1).map((layer) => [
       String(layer),
-      ...layerNodes(viewState, trace, {}, layer).map((node) => formatShare(nodeShare(node))),
+      ...range(heads + 1).map((part) => shading.figure(nodeIndex({ layer, head: part === heads ? "mlp" : part }, heads))),
     ]),
   };
 }

@@ -57,7 +57,7 @@ export function NextToken({ shown: { reading } }: Pick<ViewProps, "shown">) {
 }
 
 function othersTitle(leader: TopToken | null, others: TopToken[]): string {
-  if (!leader) return "The subgraph is flat: no token above 0.001";
+  if (!leader) return "No token leads: none is above 0.001";
   return others.includes(leader) ? "The subgraph says instead" : "Other tokens of the subgraph";
 }
 

@@ -1,8 +1,9 @@
 import { useMemo } from "preact/hooks";
 import { useDetails } from "../hooks/useDetails";
+import { nodeIndex, type Effects } from "../logic/effects";
 import { leading } from "../logic/levels";
-import { formatCount, formatShare, formatSize } from "../logic/scales";
-import { tokenNames } from "../logic/tokenText";
+import { formatCount, formatDistance, formatShare, formatSigned, formatSize } from "../logic/scales";
+import { placedNames, visibleToken } from "../logic/tokenText";
 import { componentName, parseKey } from "../logic/toggles";
 import { isKept, strongestEdges, type Node } from "../logic/trace";
 import type { ViewProps } from "./props";
@@ -15,12 +16,12 @@ const namedSources = 4;
 
 /** The node under the pointer or the focus: where its weight comes from, and its strongest edges. */
 export function NodeDetail({ model, viewState, shown, node }: Props) {
-  const { live, size } = shown;
+  const { live, size, effects } = shown;
   const { known, error } = useDetails(model, viewState, node.key, live);
   const edges = known?.edges ?? strongestEdges(viewState, node.key);
   const heaviest = Math.max(...edges.map((edge) => edge.weight), Number.MIN_VALUE);
   const isMlp = parseKey(node.key).head === "mlp";
-  const names = useMemo(() => tokenNames(viewState.tokens), [viewState]);
+  const names = useMemo(() => placedNames(viewState.tokens), [viewState]);
   const visible = (token: number) => <bdi>{names[token]}</bdi>;
   return (
     <section role="group" class="sw-detail" aria-label="Node" data-testid="node-detail" data-node-key={node.key} data-detailed={known !== null}>
@@ -30,6 +31,7 @@ export function NodeDetail({ model, viewState, shown, node }: Props) {
           {edges.length < node.total && ` · ${edges.length} strongest of ${formatCount(node.total)}`}
         </span>
       </h3>
+      {effects && <p class="sw-note sw-node-effect" data-testid="node-effect">{describeEffect(effects, nodeIndex(parseKey(node.key), viewState.n_heads))}</p>}
       {error && <p class="sw-loss" role="status" data-testid="node-error">Its details are missing: {error}</p>}
       {live && <Sources names={names} shares={known?.shares ?? null} />}
       <div class="sw-edges" tabIndex={0} role="group" aria-label={`Strongest edges of ${componentName(node.key)}`}>
@@ -81,6 +83,18 @@ function Sources({ names, shares }: { names: string[]; shares: number[] | null }
         </>
       )}
     </div>
+  );
+}
+
+/** What the whole model loses without it. */
+function describeEffect({ answer, rival, known, totalVariation, logitChange }: Effects, index: number) {
+  if (!known[index]) return "not switched off yet";
+  if (Number.isNaN(totalVariation[index])) return "off: the whole model overflows";
+  return (
+    <>
+      off in the whole model: TV <b>{formatDistance(totalVariation[index])}</b> · logit of <bdi>{visibleToken(answer)}</bdi> over <bdi>{visibleToken(rival)}</bdi>{" "}
+      <b>{formatSigned(logitChange[index])}</b>
+    </>
   );
 }
 

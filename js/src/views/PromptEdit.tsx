@@ -34,6 +34,11 @@ export function PromptEdit({ prompt, waiting, onApply, onCancel }: Props) {
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={pressKey}
       />
+      {text === "" && (
+        <span class="sw-note" role="status">
+          A prompt has at least one token.
+        </span>
+      )}
       <button type="button" class="sw-button" disabled={waiting || text === ""} onClick={apply}>
         Trace
       </button>

@@ -21,6 +21,8 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
   /** While this view waits for another trace. */
   const busy = tracing || conversation.asking === "refine";
   const [editing, setEditing] = useState(false);
+  /** The token that was asked to be explained. */
+  const [asked, setAsked] = useState<number | null>(null);
   useEffect(() => setEditing(false), [viewState.prompt]); // it was traced at a second try
   const editButton = useRef<HTMLButtonElement>(null);
   const settings = settingsOf(viewState);
@@ -31,7 +33,12 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
   const traceText = async (prompt: string) => {
     if (prompt === viewState.prompt || (await traceAnew({ ...settings, prompt, position: lastPosition }))) finishEdit();
   };
-  const explain = (position: number) => position !== viewState.position && traceAnew({ ...settings, position });
+  const explain = async (position: number) => {
+    if (position === viewState.position) return;
+    setAsked(position);
+    await traceAnew({ ...settings, position });
+    setAsked(null);
+  };
   return (
     <header class="sw-prompt">
       {editing && live ? (
@@ -39,7 +46,7 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
       ) : (
         <div class="sw-prompt-text">
           {live ? (
-            <TokenButtons viewState={viewState} shares={shares} disabled={busy} onExplain={explain} />
+            <TokenButtons viewState={viewState} shares={shares} disabled={busy} asked={asked} onExplain={explain} />
           ) : (
             <TokenList viewState={viewState} shares={shares} />
           )}
@@ -83,11 +90,13 @@ interface TokenButtonsProps {
   viewState: ViewState;
   shares: number[];
   disabled: boolean;
+  /** The token whose prediction is being computed. */
+  asked: number | null;
   onExplain(position: number): void;
 }
 
 /** The tokens as buttons with one tab stop: each explains the prediction after it. */
-function TokenButtons({ viewState, shares, disabled, onExplain }: TokenButtonsProps) {
+function TokenButtons({ viewState, shares, disabled, asked, onExplain }: TokenButtonsProps) {
   const [focused, setFocused] = useState<number | null>(null);
   const list = useTokenShares<HTMLDivElement>(viewState, shares);
   const last = viewState.all_tokens.length - 1;
@@ -113,7 +122,8 @@ function TokenButtons({ viewState, shares, disabled, onExplain }: TokenButtonsPr
         <button
           key={index}
           type="button"
-          class={tokenClass(viewState, index)}
+          class={index === asked ? `${tokenClass(viewState, index)} sw-token-asked` : tokenClass(viewState, index)}
+          aria-busy={index === asked || undefined}
           data-testid={`token-${index}`}
           aria-pressed={index === viewState.position}
           aria-disabled={disabled || undefined}
@@ -122,7 +132,7 @@ function TokenButtons({ viewState, shares, disabled, onExplain }: TokenButtonsPr
           {token(viewState, name, index)}
         </button>
       )),
-    [viewState, disabled, stop],
+    [viewState, disabled, asked, stop],
   );
   return (
     <div

@@ -1,6 +1,6 @@
 import { useRef, useState } from "preact/hooks";
-import { comingLevels, stageName } from "../logic/job";
-import { byMeasure, maskedName, maskName, measureName, settingsOf, withPresent } from "../logic/settings";
+import { comingEffects, comingLevels, stageName } from "../logic/job";
+import { byMeasure, maskedName, maskName, measureGroups, measureName, settingsOf, withPresent } from "../logic/settings";
 import type { Choices, Settings, Status, ViewState } from "../protocol/types";
 import { RefineChoice } from "./RefineChoice";
 
@@ -33,7 +33,7 @@ export function SettingsBar({ viewState, choices, status, live, doing, onSetting
     );
   }
   const working = doing !== null || stage !== "";
-  const busy = working && !(doing === null && comingLevels(status)); // levels are no reason to wait for them
+  const busy = working && !(doing === null && (comingLevels(status) || comingEffects(status))); // no reason to wait for them
   const shownStage = stage || doing || "tracing";
   const change = (changed: Settings) => !busy && onSettings(changed);
   const cancel = () => {
@@ -48,7 +48,8 @@ export function SettingsBar({ viewState, choices, status, live, doing, onSetting
           id="importance"
           word="importance"
           label="Importance measure"
-          options={choices.importance}
+          options={choices.importance.map(({ name }) => name)}
+          groups={measureGroups(choices.importance)}
           present={viewState.importance}
           title={viewState.refined && measureName(viewState)}
           onChoose={(importance) => change(byMeasure(settings, importance))}
@@ -107,13 +108,15 @@ interface ChoiceProps {
   word: string;
   label: string;
   options: string[];
+  /** The same, with what they mean, in groups. */
+  groups?: ReturnType<typeof measureGroups>;
   present: string;
   title?: string;
   name?(option: string): string;
   onChoose(option: string): void;
 }
 
-function Choice({ id, word, label, options, present, title, name = (option) => option, onChoose }: ChoiceProps) {
+function Choice({ id, word, label, options, groups, present, title, name = (option) => option, onChoose }: ChoiceProps) {
   const choose = (select: HTMLSelectElement) => {
     const chosen = select.value;
     select.value = present; // until the trace is there, it is what it was
@@ -123,10 +126,19 @@ function Choice({ id, word, label, options, present, title, name = (option) => o
     <label class="sw-choice" title={title}>
       {word}
       <select data-testid={id} aria-label={label} value={present} onChange={(event) => choose(event.currentTarget)}>
-        {withPresent(options, present).map((option) => (
+        {withPresent(options, present).filter((option) => !groups || !options.includes(option)).map((option) => (
           <option key={option} value={option}>
             {name(option)}
           </option>
+        ))}
+        {groups?.map(([group, measures]) => (
+          <optgroup key={group} label={group}>
+            {measures.map((measure) => (
+              <option key={measure.name} value={measure.name}>
+                {measure.name}: {measure.label}
+              </option>
+            ))}
+          </optgroup>
         ))}
       </select>
     </label>

@@ -1,6 +1,7 @@
 // The Explorer's views one by one: each a card of its own over the same model.
 import { useFocusedNode } from "../hooks/useFocusedNode";
 import { ErrorBar } from "./ErrorBar";
+import { GraphView } from "./GraphView";
 import { LayerView } from "./LayerView";
 import { MeasuredCurve } from "./MeasuredCurve";
 import { NextToken } from "./NextToken";
@@ -61,6 +62,16 @@ function Layers(props: ViewProps) {
   );
 }
 
+function Graph(props: ViewProps) {
+  const focused = useFocusedNode(props.viewState, props.shown);
+  return (
+    <div class="sw-column">
+      <GraphView {...props} focused={focused} />
+      {focused.pointed && <NodeDetail {...props} node={focused.node} />}
+    </div>
+  );
+}
+
 function Tokens(props: ViewProps) {
   return (
     <>
@@ -72,7 +83,7 @@ function Tokens(props: ViewProps) {
   );
 }
 
-const parts = { SizeSlider, CurveView, FormingView, TopKView, LayerView: Layers, TokenView: Tokens };
+const parts = { SizeSlider, CurveView, FormingView, TopKView, LayerView: Layers, TokenView: Tokens, GraphView: Graph };
 export type ViewName = keyof typeof parts;
 
 /** What one view's card holds. */

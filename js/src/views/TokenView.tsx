@@ -41,6 +41,11 @@ export function TokenView({ viewState, shown: { trace }, theme }: ViewProps) {
         text={tableText}
       />
       <div ref={ref} class="sw-strip-box">
+        <p class="sw-strip-layers" aria-hidden="true" style={{ height: `${layers * strip.cellHeight}px` }}>
+          <span>{layers - 1}</span>
+          <span>layer</span>
+          <span>0</span>
+        </p>
         <TokenStrip viewState={viewState} trace={trace} theme={theme} strip={strip} first={first} pointed={pointed} onPoint={setPointed} />
         {labels}
       </div>

@@ -1,8 +1,8 @@
 // What the browser does beside drawing: files, the clipboard, the full screen.
 
 /** Offers a text as a download: works without a network and under a policy that allows no request. */
-export function download(text: string, name: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+export function download(text: string, name: string, type = "application/json"): void {
+  const address = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement("a");
   link.href = address;
   link.download = name;

@@ -142,11 +142,17 @@ def at_hand() -> list[str]:
     return [hub_id for hub_id, model in SHIPPED.items() if (_folder(model) / LAYOUT).exists() or is_installed(model)]
 
 
-def described(source: str) -> dict[str, str]:
-    """Return a line about the weights in an unpacked folder, for `Model.describe`; none about any other source."""
+def unpacked_in(source: str) -> Shipped | None:
+    """Return the model that a folder was made of; None for any other source."""
     folder = Path(source)
     found = next((model for model in SHIPPED.values() if model.name == folder.name), None)
-    if found is None or not (folder / LAYOUT).exists():
+    return found if found and (folder / LAYOUT).exists() else None
+
+
+def described(source: str) -> dict[str, str]:
+    """Return a line about the weights in an unpacked folder, for `Model.describe`; none about any other source."""
+    found = unpacked_in(source)
+    if found is None:
         return {}
     return {"weights": f"{found.hub_id}, {found.weights}, from the package {found.package}; {found.terms}"}
 
