@@ -15,11 +15,12 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
-from strace_widgets.explorer import contract, questions
+from strace_widgets.explorer import contract, jumps_contract, questions
 
 ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
 QUESTIONS = ROOT / "js/src/protocol/questions.ts"
+JUMPS = ROOT / "js/src/protocol/jumps.ts"
 PAGE = ROOT / "docs/explorer-state.md"
 AGAIN = "python js/generate_protocol.py"
 WIDTH = 140
@@ -67,13 +68,15 @@ class Field(NamedTuple):
         return self.notes[-1]
 
 
-MODULES = (contract, questions)
+MODULES = (jumps_contract, contract, questions)
 CLASSES: dict[str, Any] = {
     name: value for module in MODULES for name, value in vars(module).items() if is_typeddict(value)
 }
 ALIASES: dict[str, Any] = {
     name: value for name, value in vars(contract).items() if get_origin(value) in (Literal, dict, list)
 }
+OWN_FILES = {*PYTHON_S_OWN, *(name for name in CLASSES if name in vars(jumps_contract))}
+"""What is not in ``types.ts``."""
 BASES = {
     node.name: [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in CLASSES]
     for module in MODULES
@@ -115,7 +118,8 @@ def typescript(hint: Any, *, aliased: bool = True) -> str:
     if origin is dict:
         return f"Readonly<Record<{', '.join(map(typescript, arguments))}>>"
     if origin is list:
-        return f"{typescript(arguments[0])}[]"
+        element = typescript(arguments[0])
+        return f"({element})[]" if "|" in element else f"{element}[]"
     return SCALARS.get(hint) or ON_THE_WIRE.get(hint.__name__, hint.__name__)
 
 
@@ -170,12 +174,18 @@ def types() -> str:
     return "\n".join(
         [
             HEADING,
+            'import type { Jump } from "./jumps";\nexport type * from "./jumps";\n',
             f"export const version = {contract.VERSION};\n",
             aliases,
-            *(interface(name) for name in CLASSES if name in vars(contract) and name not in PYTHON_S_OWN),
+            *(interface(name) for name in CLASSES if name in vars(contract) and name not in OWN_FILES),
             f"{comment(ABOUT_DEFAULTS)}\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
         ]
     )
+
+
+def jumps() -> str:
+    """Return the whole of ``jumps.ts``."""
+    return "\n".join([HEADING, *(interface(name) for name in CLASSES if name in vars(jumps_contract))])
 
 
 def messages() -> str:
@@ -201,7 +211,10 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 def named(hint: Any) -> str:
     """Return a type for a table, in which "|" would end a cell."""
     plain = {wire: name for name, wire in ON_THE_WIRE.items()}
-    return " or ".join(f"`{plain.get(each, each)}`" for each in typescript(hint).split(" | "))
+    text = typescript(hint)
+    listed = "list of " if text.endswith(")[]") else ""
+    kinds = text.removeprefix("(").removesuffix(")[]").split(" | ") if listed else text.split(" | ")
+    return listed + " or ".join(f"`{plain.get(each, each)}`" for each in kinds)
 
 
 def fields_table(name: str) -> str:
@@ -245,7 +258,7 @@ def page(text: str) -> str:
 
 def made() -> dict[Path, str]:
     """Return the files as they should be."""
-    return {TYPES: types(), QUESTIONS: messages(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
+    return {TYPES: types(), JUMPS: jumps(), QUESTIONS: messages(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
 
 
 def stale() -> list[Path]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from browser_steps import by_pointer_and_keyboard, move_over, picture, size_of, use
-from live_page import Recording, axe, mount, open_page, record
+from browser_steps import by_pointer_and_keyboard, move_over, picture, size_of, use, wait_answered
+from live_page import Recording, axe, mount, mount_live, new_page, open_page, record
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
 from strace_widgets.explorer.session import Session
+from strace_widgets.results.jumps import JumpSearch
 from strace_widgets.results.sweep import Sweep
 
 pytestmark = pytest.mark.browser
@@ -182,3 +185,118 @@ def test_on_a_phone_all_of_it_has_room(phone: Locator) -> None:
     assert all(first[1] <= second[0] for first, second in pairwise(labels))
     assert axe(phone.page) == []
     picture(phone, "curve-phone")
+
+
+@by_pointer_and_keyboard
+def test_the_film_runs_to_the_whole_model_and_the_views_follow(
+    curve: Locator, sweep: Sweep, trace: sw.STrace, means: Any
+) -> None:
+    slider, play, n_edges = curve.get_by_test_id("slider"), curve.get_by_test_id("play"), trace.n_edges
+    slider.press("End")
+    curve.get_by_test_id("speed").select_option("4")
+    whole = curve.locator("[data-component]").evaluate_all("cells => cells.map(cell => cell.ariaLabel)")
+    if means == "pointer":
+        play.click()
+    else:
+        slider.press("Space")
+    curve.page.wait_for_function(
+        """([from, to]) => { const now = Number(document.querySelector("[data-testid=edges]").dataset.edges);
+                            return from < now && now < to; }""",
+        arg=[begins(sweep), n_edges],
+    )
+    if means == "pointer":
+        curve.locator(".sw-next").click()  # anything pauses it
+    else:
+        curve.page.keyboard.press("Space")
+    paused = size_of(curve)
+    expect(play).to_have_text("Play")
+    assert begins(sweep) < paused < n_edges
+    labels = curve.locator("[data-component]").evaluate_all("cells => cells.map(cell => cell.ariaLabel)")
+    assert labels != whole
+    assert curve.page.evaluate("mounted[0].model.saved.at(-1)[0]") == paused
+    use(play, means)
+    expect(curve.get_by_test_id("edges")).to_have_attribute("data-edges", str(n_edges))
+    expect(play).to_have_text("Play")
+
+
+def test_a_page_without_a_kernel_plays_in_steps_where_motion_is_reduced(
+    browser: Browser, trace: sw.STrace, sweep: Sweep, tmp_path: Any
+) -> None:
+    page = new_page(browser, reduced_motion="reduce")
+    page.goto(trace.to_html(tmp_path / "page.html").as_uri())
+    card = page.get_by_test_id("strace-explorer")
+    card.get_by_test_id("speed").select_option("4")
+    page.evaluate(
+        """() => { window.seen = []; const edges = document.querySelector("[data-testid=edges]");
+             const see = () => seen.push(Number(edges.dataset.edges));
+             new MutationObserver(see).observe(edges, { attributes: true }); }"""
+    )
+    card.get_by_test_id("play").click()
+    expect(card.get_by_test_id("edges")).to_have_attribute("data-edges", str(trace.n_edges))
+    assert page.evaluate("seen") == [int(n) for n in sweep.n_edges if n >= begins(sweep)]
+    page.close()
+
+
+@pytest.fixture
+def asked(page: Page, trace: sw.STrace, sweep: Sweep) -> Iterator[tuple[sw.Explorer, Locator]]:
+    """Python's own Explorer on the real trace, whose levels are all there."""
+    del sweep
+    explorer = sw.Explorer(trace, loop=asyncio.get_running_loop())
+    card = mount_live(page, explorer)
+    wait_answered(card)
+    yield explorer, card
+    explorer.close()
+
+
+@by_pointer_and_keyboard
+def test_a_jump_is_asked_of_and_its_edges_are_listed(
+    asked: tuple[sw.Explorer, Locator], means: Any, page: Page, tmp_path: Any
+) -> None:
+    explorer, card = asked
+    slider, why = card.get_by_test_id("slider"), card.get_by_test_id("why")
+    if means == "pointer":
+        card.get_by_test_id("jump").last.click()
+    else:
+        slider.press("End")
+        slider.press("w")
+    expect(why.locator("li").first).to_be_visible()
+    (jump,) = explorer.jumps
+    assert why.locator("li").count() == len(jump["edges"]) <= 4
+    edge = jump["edges"][0]
+    part = f"head {edge['head']}" if edge["kind"] == "attention" else ""
+    expect(why.locator("li").first).to_contain_text(f"layer {edge['layer']} {part}".strip())
+    expect(why.locator("li").first).to_contain_text(f"TV {edge['before']:.3f} → {edge['after']:.3f}")
+    wait_answered(card)
+    use(why.locator("li button").first, means)
+    assert size_of(card) == edge["rank"] + 1
+    wait_answered(card)
+    assert explorer.total_variation == pytest.approx(edge["after"], abs=1e-4)
+    assert axe(page) == []
+    picture(card, f"curve-why-{means}")
+    if means == "pointer":
+        return
+    kept = new_page(page.context.browser)
+    kept.goto(explorer.to_html(tmp_path / "page.html").as_uri())
+    expect(kept.get_by_test_id("jumps").locator("button")).to_have_count(1)
+    kept.get_by_test_id("slider").press("w")
+    expect(kept.get_by_test_id("why").locator("li")).to_have_count(len(jump["edges"]))
+    kept.close()
+
+
+def test_looking_into_a_jump_is_cancelled(asked: tuple[sw.Explorer, Locator], monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer, card = asked
+    honest, held = JumpSearch.step, threading.Event()
+
+    def step(search: JumpSearch) -> None:
+        if search.known:
+            held.wait(20)
+        honest(search)
+
+    monkeypatch.setattr(JumpSearch, "step", step)
+    card.get_by_test_id("jumps").locator("button").first.click()
+    expect(card.locator(".sw-stage")).to_contain_text("looking into the jump: 2 sizes so far")
+    card.get_by_test_id("cancel").click()
+    held.set()
+    expect(card.get_by_test_id("outcome")).to_contain_text("Cancelled")
+    expect(card.get_by_test_id("why")).to_have_text("Not known.")
+    assert explorer.jumps == []

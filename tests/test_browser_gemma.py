@@ -67,7 +67,7 @@ def test_the_whole_model_says_france(page: Page, card: Locator) -> None:
 
 
 def test_dragging_the_size_changes_the_prediction(page: Page, card: Locator) -> None:
-    box = card.locator("svg").first.bounding_box()
+    box = card.locator(".sw-curve svg").first.bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * 0.95, middle)

@@ -46,7 +46,7 @@ def test_the_card_is_whole_before_the_first_level(opened: Locator, explorer: sw.
     expect(slider).to_be_disabled()
     expect(opened.locator(".sw-curve-head")).to_contain_text("on their way")
     assert size_of(opened) == trace.n_edges
-    box = opened.locator("svg").first.bounding_box()
+    box = opened.locator(".sw-curve svg").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     assert size_of(opened) == trace.n_edges  # nothing is known of smaller ones yet
@@ -60,7 +60,7 @@ def test_levels_are_dragged_over_while_more_come(
     gate.let_through()
     expect_levels(opened, FIRST)
     picture(opened, "levels-first")
-    box = opened.locator("svg").first.bounding_box()
+    box = opened.locator(".sw-curve svg").bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * 0.9, middle)

@@ -116,7 +116,7 @@ def test_axe_finds_nothing_in_what_is_opened(page: Page, live: Locator, theme: s
     live.get_by_test_id("measure-cosine").check()
     check("measures")
     live.get_by_test_id("draw-measures").click()
-    expect(live.get_by_test_id("other-curves").locator("path")).to_have_count(
+    expect(live.get_by_test_id("other-curves").locator(".sw-other-line")).to_have_count(
         2
     )  # the one that was switched from stayed
     live.get_by_test_id("code").click()

@@ -28,7 +28,7 @@ def other(live: Locator, explorer: sw.Explorer) -> str:
     """The measure that is drawn over the present one at one click."""
     wait_answered(live)
     live.get_by_test_id("counterpart").click()
-    expect(live.get_by_test_id("other-curves").locator("path")).to_have_count(1)
+    expect(live.get_by_test_id("other-curves").locator(".sw-other-line")).to_have_count(1)
     expect(live.get_by_test_id("counterpart")).to_have_count(0)
     wait_answered(live)
     return str(explorer.curves[0]["name"])
@@ -97,7 +97,7 @@ def test_a_measure_that_is_refused_leaves_everything_as_it_was(
     live.get_by_test_id("dismiss").click()
     monkeypatch.undo()
     live.get_by_test_id("counterpart").click()
-    expect(live.get_by_test_id("other-curves").locator("path")).to_have_count(1)
+    expect(live.get_by_test_id("other-curves").locator(".sw-other-line")).to_have_count(1)
 
 
 @pytest.mark.parametrize("look", ["light", "dark", "forced"])
@@ -106,7 +106,7 @@ def test_both_lines_are_named_and_the_one_pointed_at_stands_out(
 ) -> None:
     page.emulate_media(forced_colors="active" if look == "forced" else "none")
     page.evaluate("look => { document.body.dataset.theme = look === 'dark' ? 'dark' : 'light' }", look)
-    line, button = live.get_by_test_id("other-curves").locator("path"), live.get_by_test_id(f"switch-{other}")
+    line, button = live.get_by_test_id("other-curves").locator(".sw-other-line"), live.get_by_test_id(f"switch-{other}")
     width = "line => parseFloat(getComputedStyle(line).strokeWidth)"
     own = live.locator("path.sw-line")
     quiet = line.evaluate(width)

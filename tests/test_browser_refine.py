@@ -145,8 +145,8 @@ def test_it_is_seen_in_every_look(page: Page, live: Locator, explorer: sw.Explor
     assert axe(page) == []
     best = {"name": "refining", "kind": "refining", "n_edges": [60, 120, explorer.trace.n_edges]}
     explorer.curves = [best | {"total_variation": [0.4, 0.2, 0]}]
-    line = live.get_by_test_id("other-curves").locator("path")
-    expect(live.get_by_test_id("other-curves").locator("circle")).to_have_count(3)  # what was computed
+    line = live.get_by_test_id("other-curves").locator(".sw-other-line")
+    expect(live.get_by_test_id("other-curves").locator(".sw-mark")).to_have_count(3)  # what was computed
     assert line.evaluate("line => getComputedStyle(line).strokeDasharray") != "none"
     expect(live.get_by_test_id("curve-legend")).to_contain_text("best so far")
     expect(live.get_by_test_id("curve-legend").get_by_role("button")).to_have_count(0)  # it is not there to switch to

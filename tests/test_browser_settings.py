@@ -276,7 +276,7 @@ def test_other_curves_are_drawn_and_taken_away(page: Page, live: Locator, explor
     for name in names[1:]:
         use(live.get_by_test_id(f"measure-{name}"), means, "Space")
     use(draw, means)
-    expect(live.get_by_test_id("other-curves").locator("path")).to_have_count(1)
+    expect(live.get_by_test_id("other-curves").locator(".sw-other-line")).to_have_count(1)
     assert [curve["name"] for curve in explorer.curves] == ["l2"]
     use(menu, means)
     page.keyboard.press("Escape")

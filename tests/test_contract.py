@@ -142,7 +142,7 @@ def test_the_types_and_the_tables_are_those_of_the_contract() -> None:
 def test_every_type_of_the_contract_is_in_the_documentation() -> None:
     page = (ROOT / "docs/explorer-state.md").read_text(encoding="utf-8")
     tables = set(re.findall(r"<!-- contract: (\w+) -->", page)) | {"messages"}
-    inside_messages = {"Nothing", "TraceQuestion", "CompareQuestion", "RefineQuestion", "NodeQuestion"}
+    inside_messages = {"Nothing", "TraceQuestion", "CompareQuestion", "RefineQuestion", "WhyQuestion", "NodeQuestion"}
     types = {name for name, value in {**vars(contract), **vars(questions)}.items() if is_typeddict(value)}
     assert types - inside_messages <= tables | {"Evaluation"}  # which has no field of its own
 

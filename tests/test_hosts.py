@@ -104,7 +104,7 @@ def drag_switch_reevaluate(page: Page, explorer: Locator, *, to: float = 0.95) -
     explorer.wait_for(timeout=60_000)
     explorer.scroll_into_view_if_needed()
     wait_exact(explorer)
-    box = explorer.locator("svg").first.bounding_box()
+    box = explorer.locator(".sw-curve svg").first.bounding_box()
     assert box is not None
     start = explorer.get_by_test_id("edges").get_attribute("data-edges")
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)

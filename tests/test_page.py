@@ -196,7 +196,7 @@ def test_a_lesson_of_texts_and_traces(
     ]
     assert page.locator(".text td").all_inner_texts() == ["0.1", "little"]
 
-    box = cards.last.locator("svg").first.bounding_box()
+    box = cards.last.locator(".sw-curve svg").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2)
     moved = cards.last.get_by_test_id("edges").get_attribute("data-edges")

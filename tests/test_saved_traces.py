@@ -142,7 +142,7 @@ def test_other_measures_are_replayed_and_say_that_they_need_a_kernel(
     explorer.curves = explorer.session.compare(["l2", "inverse"])
     replay = sw.load_trace(explorer.save(tmp_path / "x.strace")).explore()
     card = mount_live(page, replay)
-    expect(card.get_by_test_id("other-curves").locator("path")).to_have_count(2)
+    expect(card.get_by_test_id("other-curves").locator(".sw-other-line")).to_have_count(2)
     expect(card.get_by_test_id("curve-legend")).to_contain_text("inverse trace")
     button = card.get_by_test_id("switch-l2")
     expect(button).to_have_attribute("aria-disabled", "true")

@@ -253,7 +253,7 @@ describe("other curves", () => {
     const curve = { kind: "measure" as const, n_edges: [1, viewState.n_edges], total_variation: [1, 0] };
     write(model, { curves: [{ ...curve, name: "l2" }, { ...curve, name: "random", kind: "baseline" }] });
     expect(get("other-curves").textContent).toBe("l2random order");
-    expect([...get("curve-legend").children].map(({ textContent }) => textContent)).toEqual(["l1TV 0.938top-1 returns at 0.205", "l2TV 1.000", "random orderTV 1.000"]);
+    expect([...get("curve-legend").children].map(({ textContent }) => textContent)).toEqual(["l1TV 0.938area 0.213top-1 returns at 0.205", "l2TV 1.000area 0.511", "random orderTV 1.000area 0.511"]);
     click(find('[aria-label="Curve as table"]'));
     const row = (place: string) => [...find(`.sw-table ${place}`).children].slice(-2).map((cell) => cell.textContent);
     expect(row("thead tr")).toEqual(["TV l2", "TV random order"]);
@@ -299,7 +299,7 @@ describe("other curves", () => {
   it("read the error of every line at the present size, and say which is interpolated", () => {
     const { model, get } = show({ n_edges: 3, curves: [l2] });
     const numbers = () => get("curve-legend").lastElementChild?.textContent;
-    expect(numbers()).toBe(`l2TV ≈ 0.500top-1 returns at ${(9 / viewState.n_edges).toFixed(3)}`);
+    expect(numbers()).toBe(`l2TV ≈ 0.500area 0.556top-1 returns at ${(9 / viewState.n_edges).toFixed(3)}`);
     write(model, { n_edges: 9 });
     expect(numbers()).toContain("l2TV 0.000");
   });

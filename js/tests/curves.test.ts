@@ -1,5 +1,6 @@
+import { lab } from "d3-color";
 import { describe, expect, it } from "vitest";
-import { counterpartOf, curveAt, errorAt, labelSpan, placeCurves, type DrawnCurve } from "../src/logic/curves";
+import { areaUnder, byArea, counterpartOf, curveAt, curveStyle, errorAt, labelSpan, marked, placeCurves, type DrawnCurve } from "../src/logic/curves";
 import type { Curve } from "../src/protocol/types";
 
 const curve = (name: string, total_variation: number[]): Curve => ({ name, kind: "measure", n_edges: [1, 10, 100], total_variation });
@@ -15,6 +16,40 @@ describe("curveAt", () => {
     const refining: Curve = { ...curve("refining", [0.5, 0.25, 0]), kind: "refining", n_edges: [10, 20, 100] };
     expect([9, 10, 20].map((size) => errorAt(refining, size))).toEqual(["–", "0.500", "0.250"]);
   });
+});
+
+it("reads another error where a curve has it, infinite where it says so", () => {
+  const l2: Curve = { ...curve("l2", [1, 0.5, 0]), kl: [null, 4, 0] };
+  expect([1, 10, 100].map((size) => curveAt(l2, size, "kl"))).toEqual([Infinity, 4, 0]);
+  expect(curveAt(l2, Math.sqrt(1000), "kl")).toBeCloseTo(2);
+});
+
+describe("the area over s", () => {
+  it("is that under straight lines, from an error of 1 at no edge", () => {
+    expect(areaUnder(curve("l2", [1, 1, 1]))).toBeCloseTo(1);
+    expect(areaUnder(curve("l2", [1, 0, 0]))).toBeCloseTo(0.01 + 0.045); // to 1 edge, and from 1 to 10 of 100
+  });
+
+  it("orders curves, the best first", () => {
+    expect(byArea([curve("random", [1, 1, 0]), curve("l2", [1, 0.2, 0]), curve("l1", [1, 0.4, 0])])).toEqual([1, 2, 0]);
+  });
+});
+
+it("tells eight curves apart by colour, dashes and mark, in both themes", () => {
+  for (const theme of ["light", "dark"] as const) {
+    const styles = [0, 1, 2, 3, 4, 5, 6, 7].map((index) => curveStyle(theme, index));
+    expect(new Set(styles.map(({ colour }) => colour)).size).toBe(6);
+    expect(new Set(styles.map(({ dash }) => dash)).size).toBe(8);
+    expect(new Set(styles.map(({ mark }) => mark)).size).toBe(8);
+    const page = lab({ light: "#ffffff", dark: "#12161b" }[theme]).l;
+    for (const { colour } of styles) expect(Math.abs(lab(colour).l - page)).toBeGreaterThan(30);
+  }
+});
+
+it("marks the computed points that keep their distance", () => {
+  const points: [number, number][] = [0, 10, 70, 75, 150, 151].map((x) => [x, 1]);
+  expect(marked(points).map(([x]) => x)).toEqual([0, 70, 150]);
+  expect(marked(points, 0)).toEqual(points);
 });
 
 describe("counterpartOf", () => {
@@ -50,9 +85,8 @@ describe("placeCurves", () => {
     );
   });
 
-  it("gives each line a dash and its label a height of its own, at the line", () => {
+  it("gives each label a height of its own, at its line", () => {
     const placed = placeCurves([curve("l2", [1, 0.5, 0]), curve("random", [1, 1, 0]), curve("inverse", [0, 0.5, 1])].map((each) => drawn(each)), 200, 100);
-    expect(new Set(placed.map(({ dash }) => dash)).size).toBe(3);
     expect(new Set(placed.map(({ labelY }) => labelY)).size).toBe(3);
     expect(placed.map(({ name }) => name)).toEqual(["l2", "random order", "inverse trace"]);
     const [l2] = placed;

@@ -59,9 +59,9 @@ describe("refining", () => {
   it("draws the best so far at the sizes that were computed, which is nothing to switch to", () => {
     const { get, seek, find } = show({ curves: [best], n_edges: 9 });
     const legend = get("curve-legend");
-    expect(get("other-curves").querySelectorAll("circle")).toHaveLength(3);
+    expect(get("other-curves").querySelectorAll(".sw-mark")).toHaveLength(3);
     expect(get("other-curves").textContent).toBe("best so far");
-    expect(legend.lastElementChild?.textContent).toBe("best so farTV 0.200");
+    expect(legend.lastElementChild?.textContent).toBe("best so farTV 0.200area 0.188");
     expect(legend.querySelector("button")).toBeNull();
     expect(seek("counterpart")?.textContent).toBe("vs l2");
     click(find('[aria-label="Curve as table"]'));

@@ -1,7 +1,7 @@
 // The curve as it is drawn and used: folded, on other axes, while levels arrive, and with the prediction forming under it.
 import { act } from "preact/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { EncodedViewState } from "../src/protocol/types";
+import type { Curve, EncodedViewState } from "../src/protocol/types";
 import { encode, makeState } from "./fixture";
 import { choose, clear, click, press, show, write, type View } from "./render";
 
@@ -141,5 +141,38 @@ describe("the prediction forming", () => {
     expect(view.el.querySelectorAll(".sw-band")).toHaveLength(0);
     expect(view.seek("forming-legend")).toBeNull();
     expect(view.find(".sw-curve-head").textContent).toContain("on their way");
+  });
+});
+
+describe("other curves", () => {
+  const names = ["random", "l2", "cosine", "inverse", "projection", "norm"];
+  /** From bad to good. */
+  const curves = names.map((name, index): Curve => ({ name, kind: index % 3 === 0 ? "baseline" : "measure", n_edges: [1, 5000, 10_000], total_variation: [1, 0.9 - index / 10, 0] }));
+  const labels = ({ el }: View) => [...el.querySelectorAll(".sw-other-label")].map((label) => label.textContent);
+  const listed = ({ get }: View) => [...get("curve-legend").children].map((entry) => entry.querySelector(".sw-curve-name")!.textContent);
+
+  it("are listed by the area under them, with four of them named on their lines", () => {
+    const view = show({ ...folded(), curves });
+    expect(listed(view)).toEqual(["l1", "norm", "projection", "inverse trace", "cosine", "l2", "random order"]);
+    expect(new Set(labels(view))).toEqual(new Set(["norm", "projection", "inverse trace", "cosine"]));
+    act(() => void view.get("switch-l2").dispatchEvent(new MouseEvent("pointerenter")));
+    expect(new Set(labels(view))).toEqual(new Set(["l2", "norm", "projection", "inverse trace"]));
+  });
+
+  it("keep their places when two change theirs, so that the way back is where the way was", () => {
+    const view = show({ ...folded(), curves });
+    const place = listed(view).indexOf("l2");
+    const { view_state } = state([1, 100, 2000, 5000, 10_000], [1, 0.99, 0.97, 0.1, 0]);
+    write(view.model, { view_state: { ...view_state, importance: "l2" }, curves: curves.map((curve) => (curve.name === "l2" ? { ...curve, name: "l1", total_variation: [1, 0.1, 0] } : curve)) });
+    expect(listed(view)[place]).toBe("l1");
+  });
+
+  it("are drawn by KL where they have it", () => {
+    const [first, second, ...others] = curves;
+    const view = show({ ...folded(), curves: [first, { ...second, kl: [null, 2, 0] }, ...others] });
+    choose(view.get<HTMLSelectElement>("quantity"), "kl");
+    expect(labels(view)).toEqual(["l2"]);
+    expect(view.el.querySelectorAll(".sw-other-line")).toHaveLength(1);
+    expect(listed(view)).toHaveLength(7);
   });
 });

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
+from .jumps_contract import EnteringEdge, Jump  # noqa: F401, TC001 - they are part of this one, and read as it runs
+
 VERSION: Final = 2
 """Of a view state and a history. Version 1 is read too: see `strace_widgets.results.upgrade`."""
 
@@ -155,7 +157,7 @@ class Status(TypedDict):
     progress: Annotated[float, "0..1 while a trace is computed anew or refined"]
     kind: NotRequired[
         Annotated[
-            Literal["evaluate", "trace", "compare", "refine", "levels", "effects"],
+            Literal["evaluate", "trace", "compare", "refine", "levels", "effects", "why"],
             "the request that the message is about; without one, the evaluation, or while it works any other",
         ]
     ]
@@ -190,6 +192,7 @@ class Curve(TypedDict):
     ]
     n_edges: Annotated[list[int], "its sizes, ascending"]
     total_variation: Annotated[list[float], "the error at each"]
+    kl: NotRequired[Annotated[list[float | None], "in nats, null for infinite; not of `refining`, nor in old files"]]
     lasting_top1: NotRequired[
         Annotated[int | None, "from so many edges on the top token is the full model's; old files have none"]
     ]
@@ -347,6 +350,7 @@ class ExplorerState(TypedDict):
     status: Annotated[Status, "Python", "what it is doing"]
     choices: Annotated[Choices, "Python", "what a person can change to"]
     curves: Annotated[list[Curve], "Python", "other curves, once computed"]
+    jumps: Annotated[list[Jump], "Python", "what was asked of the curve's jumps"]
     shade: Annotated[Shade, "both", "what the cells of heads and MLPs are shaded by"]
     effects: Annotated[
         EffectMap | None, "Python", "what each head and MLP does, as far as it was asked for; it comes batch by batch"
@@ -369,6 +373,7 @@ DEFAULTS: ExplorerState = {
     "status": {"state": "ready", "message": "", "progress": 0},
     "choices": {"importance": [], "masks": []},
     "curves": [],
+    "jumps": [],
     "shade": "share",
     "effects": None,
     "history": {"version": 2, "steps": [], "at": -1, "tried": []},

@@ -32,6 +32,12 @@ class RefineQuestion(TypedDict):
     passes: Annotated[float, "the budget, in forward passes of the prompt"]
 
 
+class WhyQuestion(TypedDict):
+    """A jump of the curve."""
+
+    n_edges: Annotated[list[int], "the two sizes between which it lies, the smaller first"]
+
+
 class NodeQuestion(TypedDict):
     """A head or an MLP."""
 
@@ -112,12 +118,18 @@ MESSAGES = {
         "as after `trace`, at the size and with the toggles that then are. Where nothing better was found, `status` "
         "says so. Sizes and toggles are evaluated in between",
     ),
+    "why": Message(
+        WhyQuestion,
+        Nothing,
+        "Looks for the few edges whose entering makes a jump, by subgraphs of sizes in between, a round after the "
+        "other, and writes them into `jumps`. What the session knows is not looked for again",
+    ),
     "node": Message(NodeQuestion, NodeDetails, "Answered at once, also while the model runs"),
     "cancel": Message(
         Nothing,
         Nothing,
-        "The `trace`, the `compare`, the `levels` and the `effects` under way end at their next step, and a `refine` "
-        "with the best that it has seen; no job on a server is waited for any longer",
+        "The `trace`, the `compare`, the `levels`, the `effects` and the `why` under way end at their next step, and a "
+        "`refine` with the best that it has seen; no job on a server is waited for any longer",
     ),
     "code": Message(Nothing, Programs, "The programs for the present state"),
 }

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..results.sweep import Sweep
     from . import contract
     from .contract import Choices, Curve, Evaluation, MeasureChoice, ViewState
+    from .jumps_contract import Jump
     from .questions import NodeDetails
     from .requests import Progress
 
@@ -129,8 +130,8 @@ class Session:
 
     trace: STrace
     masks: str = "all"
-    # The trace may explain an earlier token of the whole prompt.
-    _whole: ReadPrompt | None = None
+    _whole: ReadPrompt | None = None  # the trace may explain an earlier token of it
+    jumps: list[Jump] = field(default_factory=list, repr=False)  # what was found: see `strace_widgets.explorer.why`
     _found: Sweep | None = field(default=None, repr=False)  # the levels that there are before all are
     evaluations: Cache[Subgraph, Evaluation] = field(default_factory=lambda: Cache(EVALUATIONS), repr=False)
     sessions: Cache[Settings, Session] = field(
@@ -359,6 +360,7 @@ def curve(name: str, sweep: Sweep) -> Curve:
         "kind": "baseline" if name in BASELINES else "measure",
         "n_edges": sweep.n_edges.tolist(),
         "total_variation": np.round(sweep.total_variation, 5).tolist(),
+        "kl": [round(kl, 5) if np.isfinite(kl) else None for kl in sweep.kl.tolist()],
         "lasting_top1": _lasting_top1(sweep),
     }
 
@@ -384,7 +386,6 @@ def curves_after(curves: list[Curve], before: Session, after: Session) -> list[C
 
 
 def _lasting_top1(sweep: Sweep) -> int | None:
-    """Return from how many edges on the top token is the full model's."""
     return criteria.necessary_edges(sweep, criteria.top(1))
 
 

@@ -27,6 +27,7 @@ from .session import Session, choices, curves_after, settings_of
 from .still import Still
 from .streaming import EFFECTS, LEVELS, Stream
 from .view_state import effect_map, with_graph
+from .why import Why
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,10 +43,10 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
 READY: dict[str, Any] = START["status"]
-RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "history", "shade")
+RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "jumps", "history", "shade")
 
 
-class Explorer(Leaving, Still):
+class Explorer(Leaving, Why, Still):
     """The widget on one session.
 
     Parameters
@@ -99,6 +100,7 @@ class Explorer(Leaving, Still):
     live = traitlets.Bool(START["live"]).tag(sync=True)
     choices = traitlets.Dict(default_value=START["choices"]).tag(sync=True)
     curves: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    jumps: traitlets.List[Any] = traitlets.List().tag(sync=True)
     shade = traitlets.Enum(get_args(Shade), START["shade"]).tag(sync=True)
     effects = traitlets.Dict(default_value=START["effects"], allow_none=True).tag(sync=True)
     history = traitlets.Dict(default_value=START["history"]).tag(sync=True)
@@ -112,7 +114,7 @@ class Explorer(Leaving, Still):
         **kwargs: Any,
     ) -> None:
         saved = trace.saved_view
-        self.session = Session(trace, saved["view_state"]["masks"] if saved else "all")
+        self.session = Session(trace, saved["view_state"]["masks"] if saved else "all", jumps=saved.get("jumps", []))
         self.views: set[Widget] = set()
         self.closes_with_views = False
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
@@ -314,15 +316,14 @@ class Explorer(Leaving, Still):
                 "code": lambda _: self.code() | {"note": self.session.code_note()},
                 "cancel": lambda _: self._cancel(),
             },
-            later={"trace": self._trace, "compare": self._other_curves, "refine": self._refine},
+            later={"trace": self._trace, "compare": self._other_curves, "refine": self._refine, "why": self._why},
         )
 
     def _cancel(self) -> None:
-        # An evaluation or a step of refining on this machine is done in a moment: its result is shown.
-        self._requests.stop_waiting("evaluate", "refine")
+        self._requests.stop_waiting("evaluate", "refine")  # on this machine they are done in a moment, and shown
         if self._refining:
             self._refining.stopped = True
-        self._requests.cancel("trace", "compare", "levels", "effects", *([] if self._refining else ["refine"]))
+        self._requests.cancel("trace", "compare", "levels", "effects", "why", *([] if self._refining else ["refine"]))
 
     def _go_on(self, stream: Stream) -> None:
         self.status = READY
@@ -387,7 +388,7 @@ class Explorer(Leaving, Still):
             if anew:
                 self._effects.status = None  # whoever wants to know them of this trace asks again
                 self.set_trait("view_state", view_state)
-                self.curves = curves
+                self.curves, self.jumps = curves, session.jumps
                 self.set_trait("evaluation", None)
             self.set_trait("toggles", toggles)
             self.n_edges = n_edges

@@ -26,6 +26,7 @@ def view(saved: dict[str, Any]) -> dict[str, Any]:
         "evaluation": saved["evaluation"] and _evaluation(saved["evaluation"]),
         "evaluations": [_evaluation(each) for each in saved["evaluations"]],
         "refused": [],
+        "jumps": [],
         "shade": "share",
         "effects": None,
         "history": history(saved["history"]),

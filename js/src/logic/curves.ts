@@ -1,26 +1,57 @@
 // Other curves on the same axes: what they read at a size, and where their labels go.
-import { cross, pairs } from "d3-array";
+import { cross, pairs, range, sum } from "d3-array";
+import { schemeDark2, schemeSet2 } from "d3-scale-chromatic";
 import type { Curve } from "../protocol/types";
 import type { Point } from "./lines";
-import { formatDistance } from "./scales";
+import type { Quantity } from "./quantities";
+import { formatDistance, type Theme } from "./scales";
 
 const names: Record<string, string> = { random: "random order", inverse: "inverse trace", refining: "best so far" };
 
 /** A baseline, or what refining has found, in words; a measure by its name. */
 export const curveName = (name: string): string => names[name] ?? name;
 
-/** Dashes that tell lines apart without colour. */
+/** Dashes that tell lines apart without colour, and marks for them: `d` around the origin. */
 export const dashes = ["7 3", "2 3", "9 3 2 3", "4 2", "12 4", "7 3 2 3 2 3", "1 4", "14 3 4 3"];
+export const marks = ["M0-4 3.5 2.5H-3.5Z", "M-3-3H3V3H-3Z", "M0-4 4 0 0 4-4 0Z", "M0 4 3.5-2.5H-3.5Z", "M-3 0A3 3 0 1 0 3 0A3 3 0 1 0-3 0", "M-3-3 3 3M3-3-3 3", "M0-4V4M-4 0H4", "M-4-2H4V2H-4Z"];
+/** Dark on a light page, light on a dark one, the same hues in the same order: without the yellow, and the grey that baselines have. */
+const hues = [2, 0, 3, 4, 6, 1];
+const colours: Record<Theme, readonly string[]> = { light: schemeDark2, dark: schemeSet2 };
+
+/** How a curve is told from the others: by colour, dashes and mark. */
+export const curveStyle = (theme: Theme, index: number) => ({ colour: colours[theme][hues[index % hues.length]], dash: dashes[index % dashes.length], mark: marks[index % marks.length] });
+
+type Error = NonNullable<Quantity["ofCurve"]>;
 
 /** The error at a size, on a straight line in log(edges) between two computed ones; NaN before the first of them. */
-export function curveAt({ n_edges, total_variation }: Curve, nEdges: number): number {
+export function curveAt(curve: Curve, nEdges: number, error: Error = "total_variation"): number {
+  const { n_edges } = curve;
+  const values = (curve[error] ?? []).map((value) => value ?? Infinity);
   const upper = n_edges.findIndex((size) => size >= nEdges);
-  if (upper === -1) return total_variation[total_variation.length - 1];
-  if (n_edges[upper] === nEdges) return total_variation[upper];
+  if (upper === -1) return values[values.length - 1];
+  if (n_edges[upper] === nEdges) return values[upper];
   if (upper === 0) return NaN;
   const mix = Math.log(nEdges / n_edges[upper - 1]) / Math.log(n_edges[upper] / n_edges[upper - 1]);
-  return total_variation[upper - 1] * (1 - mix) + total_variation[upper] * mix;
+  return values[upper - 1] * (1 - mix) + values[upper] * mix;
 }
+
+/** The area over s under TV, from 1 at s = 0: one number for the error at all sizes. */
+export function areaUnder({ n_edges, total_variation }: { n_edges: ArrayLike<number>; total_variation: ArrayLike<number> }): number {
+  const points = Array.from(n_edges, (size, level): Point => [size / n_edges[n_edges.length - 1], total_variation[level]]);
+  return sum(pairs([[0, 1] as Point, ...points]), ([[from, before], [to, after]]) => ((to - from) * (before + after)) / 2);
+}
+
+/** The computed points that carry a mark: as many as keep some distance. */
+export function marked(points: readonly Point[], apart = 70): Point[] {
+  let last = -Infinity;
+  return points.filter(([x]) => x - last >= apart && ((last = x), true));
+}
+
+/** The places of curves, that of the smallest area first. */
+export const byArea = (curves: readonly Curve[]): number[] => {
+  const areas = curves.map(areaUnder);
+  return range(curves.length).sort((first, second) => areas[first] - areas[second]);
+};
 
 /** Where an error is not known. */
 export const unknown = "–";
@@ -41,7 +72,6 @@ export interface PlacedCurve {
   name: string;
   kind: Curve["kind"];
   points: Point[];
-  dash: string;
   labelX: number;
   labelY: number;
   anchor: "start" | "end";
@@ -76,7 +106,6 @@ export function placeCurves(curves: readonly DrawnCurve[], width: number, height
       name: curveName(name),
       kind,
       points,
-      dash: dashes[index % dashes.length],
       labelX: x + towards * labelGap,
       labelY: y + lift,
       anchor: towards === 1 ? "start" : "end",

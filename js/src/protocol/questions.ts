@@ -27,6 +27,12 @@ export interface RefineQuestion {
   passes: number;
 }
 
+/** A jump of the curve. */
+export interface WhyQuestion {
+  /** The two sizes between which it lies, the smaller first. */
+  n_edges: number[];
+}
+
 /** A head or an MLP. */
 export interface NodeQuestion {
   /** `21.4` or `21.mlp`. */
@@ -96,11 +102,16 @@ export interface Questions {
    * that then are. Where nothing better was found, `status` says so. Sizes and toggles are evaluated in between.
    */
   refine: RefineQuestion;
+  /**
+   * Looks for the few edges whose entering makes a jump, by subgraphs of sizes in between, a round after the other, and writes them into
+   * `jumps`. What the session knows is not looked for again.
+   */
+  why: WhyQuestion;
   /** Answered at once, also while the model runs. */
   node: NodeQuestion;
   /**
-   * The `trace`, the `compare`, the `levels` and the `effects` under way end at their next step, and a `refine` with the best that it has
-   * seen; no job on a server is waited for any longer.
+   * The `trace`, the `compare`, the `levels`, the `effects` and the `why` under way end at their next step, and a `refine` with the best
+   * that it has seen; no job on a server is waited for any longer.
    */
   cancel: Nothing;
   /** The programs for the present state. */
@@ -116,6 +127,7 @@ export interface Answers {
   trace: Nothing;
   compare: Nothing;
   refine: Nothing;
+  why: Nothing;
   node: NodeDetails;
   cancel: Nothing;
   code: Programs;

@@ -1,6 +1,9 @@
 // What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
 // `python js/generate_protocol.py`: change it there.
 
+import type { Jump } from "./jumps";
+export type * from "./jumps";
+
 export const version = 2;
 
 export type Toggle = "on" | "off";
@@ -158,7 +161,7 @@ export interface Status {
   /** 0..1 while a trace is computed anew or refined. */
   progress: number;
   /** The request that the message is about; without one, the evaluation, or while it works any other. */
-  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels" | "effects";
+  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels" | "effects" | "why";
   /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
   detail?: string;
   /** While a job on a server is waited for. */
@@ -193,6 +196,8 @@ export interface Curve {
   n_edges: number[];
   /** The error at each. */
   total_variation: number[];
+  /** In nats, null for infinite; not of `refining`, nor in old files. */
+  kl?: (number | null)[];
   /** From so many edges on the top token is the full model's; old files have none. */
   lasting_top1?: number | null;
   /** How, where the measure is `refined`. */
@@ -364,6 +369,8 @@ export interface ExplorerState {
   choices: Choices;
   /** Other curves, once computed. */
   curves: Curve[];
+  /** What was asked of the curve's jumps. */
+  jumps: Jump[];
   /** What the cells of heads and MLPs are shaded by. */
   shade: Shade;
   /** What each head and MLP does, as far as it was asked for; it comes batch by batch. */
@@ -385,6 +392,7 @@ export const defaults: ExplorerState = {
   status: { state: "ready", message: "", progress: 0 },
   choices: { importance: [], masks: [] },
   curves: [],
+  jumps: [],
   shade: "share",
   effects: null,
   history: { version: 2, steps: [], at: -1, tried: [] },

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
-import { curveName, dashes, errorAt, unknown } from "../logic/curves";
-import { formatDistance, formatSize } from "../logic/scales";
+import { useMemo } from "preact/hooks";
+import { areaUnder, curveName, curveStyle, errorAt, unknown } from "../logic/curves";
+import { formatDistance, formatSize, type Theme } from "../logic/scales";
 import { measureName } from "../logic/settings";
 import type { Curve, ViewState } from "../protocol/types";
 
@@ -10,26 +11,35 @@ interface Props {
   /** The error of the trace that is shown. */
   own: { totalVariation: number; exact: boolean };
   curves: readonly Curve[];
+  /** Their places, in the order in which they are listed. */
+  order: readonly number[];
+  theme: Theme;
   onMeasure?(curve: Curve): void;
   onEmphasise(index: number | null): void;
 }
 
 /** The lines of the plot with their numbers at the present size. A measure's name shows everything by it. */
-export function CurveLegend({ viewState, nEdges, own, curves, onMeasure, onEmphasise }: Props) {
+export function CurveLegend({ viewState, nEdges, own, curves, order, theme, onMeasure, onEmphasise }: Props) {
   const returns = viewState.landmarks.find(({ key }) => key === "top1")?.n_edges;
   // One width for all names: after a change of measure, the way back is still under the pointer.
+  const [ownArea, areas] = useMemo(() => {
+    const { level_n_edges: n_edges, total_variation } = viewState.arrays;
+    return [areaUnder({ n_edges, total_variation }), curves.map(areaUnder)];
+  }, [viewState, curves]);
   const longest = Math.max(...[viewState.importance, ...curves.map(({ name }) => curveName(name))].map(({ length }) => length));
   return (
     <ul class="sw-curves" aria-label="Curves" data-testid="curve-legend" style={{ "--name": `${longest}ch` }}>
       <li>
         <span class="sw-curve-name" aria-current="true" title={viewState.refined && measureName(viewState)}>
-          <Sample class="sw-line" />
+          <svg width="26" height="10" aria-hidden="true">
+            <line class="sw-line" x2="26" y1="5" y2="5" />
+          </svg>
           {viewState.importance}
         </span>
-        <Numbers error={formatDistance(own.totalVariation)} exact={own.exact} returns={returns} allEdges={viewState.n_edges} />
+        <Numbers error={formatDistance(own.totalVariation)} exact={own.exact} area={ownArea} returns={returns} allEdges={viewState.n_edges} />
       </li>
       {/* By place: after a change the former measure is where the focus and the pointer are, and leads back. */}
-      {curves.map((curve, index) => (
+      {order.map((index) => ({ index, curve: curves[index] })).map(({ index, curve }) => (
         <li key={index}>
           {curve.kind === "measure" ? (
             <button
@@ -45,16 +55,17 @@ export function CurveLegend({ viewState, nEdges, own, curves, onMeasure, onEmpha
               onFocus={(event) => event.currentTarget.matches(":focus-visible") && onEmphasise(index)}
               onBlur={() => onEmphasise(null)}
             >
-              <CurveName curve={curve} index={index} />
+              <CurveName curve={curve} index={index} theme={theme} />
             </button>
           ) : (
             <span class="sw-curve-name">
-              <CurveName curve={curve} index={index} />
+              <CurveName curve={curve} index={index} theme={theme} />
             </span>
           )}
           <Numbers
             error={errorAt(curve, nEdges)}
             exact={curve.n_edges.includes(nEdges)}
+            area={areas[index]}
             returns={curve.lasting_top1}
             allEdges={viewState.n_edges}
           />
@@ -64,31 +75,28 @@ export function CurveLegend({ viewState, nEdges, own, curves, onMeasure, onEmpha
   );
 }
 
-function CurveName({ curve: { name, kind }, index }: { curve: Curve; index: number }) {
+function CurveName({ curve: { name, kind }, index, theme }: { curve: Curve; index: number; theme: Theme }) {
+  const { colour, dash, mark } = curveStyle(theme, index);
   return (
     <>
-      <Sample class="sw-other" kind={kind} dash={dashes[index % dashes.length]} />
+      <svg class="sw-other" data-kind={kind} style={{ "--curve": colour }} width="26" height="10" aria-hidden="true">
+        <line x2="26" y1="5" y2="5" stroke-dasharray={dash} />
+        <path class="sw-mark" d={mark} transform="translate(13,5)" />
+      </svg>
       {curveName(name)}
     </>
-  );
-}
-
-function Sample({ class: line, kind, dash }: { class: string; kind?: Curve["kind"]; dash?: string }) {
-  return (
-    <svg width="24" height="8" aria-hidden="true">
-      <line class={line} data-kind={kind} x2="24" y1="4" y2="4" stroke-dasharray={dash} />
-    </svg>
   );
 }
 
 interface NumbersProps {
   error: string;
   exact: boolean;
+  area: number;
   returns: number | null | undefined;
   allEdges: number;
 }
 
-function Numbers({ error, exact, returns, allEdges }: NumbersProps): ComponentChildren {
+function Numbers({ error, exact, area, returns, allEdges }: NumbersProps): ComponentChildren {
   const between = !exact && error !== unknown;
   return (
     <span class="sw-curve-numbers">
@@ -96,6 +104,7 @@ function Numbers({ error, exact, returns, allEdges }: NumbersProps): ComponentCh
         TV {between ? "≈ " : ""}
         {error}
       </span>
+      <span title="Area over s under the error: one number for all sizes, smaller is better">area {area.toFixed(3)}</span>
       {returns != null && <span title="From this size on the full model's top token leads">top-1 returns at {formatSize(returns / allEdges)}</span>}
     </span>
   );

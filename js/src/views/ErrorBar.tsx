@@ -4,7 +4,7 @@ import type { Status } from "../protocol/types";
 import type { ViewProps } from "./props";
 
 /** What did not happen; all that is on screen stays as it was. */
-const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", levels: "No further levels.", effects: "Not switched off.", trace: "Not traced.", compare: "Not drawn.", refine: "Not refined.", code: "No code." };
+const leads: Partial<Record<Kind, string>> = { evaluate: "Not evaluated.", levels: "No further levels.", effects: "Not switched off.", trace: "Not traced.", compare: "Not drawn.", refine: "Not refined.", why: "Not looked into.", code: "No code." };
 
 type Props = Pick<ViewProps, "status" | "conversation"> & Partial<Pick<ViewProps, "shown">>;
 

@@ -9,12 +9,14 @@ export function MeasuredCurve({ forming, ...props }: ViewProps & { forming?: boo
   const { model, viewState, shown, status, conversation } = props;
   const { curves, live } = shown;
   const choices = useTrait(model, "choices");
+  const known = useTrait(model, "jumps");
   const { measure } = travel(model, conversation, live);
   return (
     <SizeCurve
       {...props}
       forming={forming}
       curves={curves}
+      why={{ known, asking: conversation.asking === "why", ask: live ? (n_edges) => void conversation.request("why", { n_edges }) : undefined }}
       onMeasure={live ? ({ name, refined }) => measure(name, refined) : undefined}
       tools={live && (
         <>

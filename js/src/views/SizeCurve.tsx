@@ -1,25 +1,29 @@
 import type { ComponentChildren } from "preact";
 import { useMemo, useState } from "preact/hooks";
+import { usePlay } from "../hooks/usePlay";
 import { usePlot, type Look } from "../hooks/usePlot";
 import { useSizeDrag } from "../hooks/useSizeDrag";
 import { useWidth } from "../hooks/useWidth";
-import { curveName, errorAt } from "../logic/curves";
+import { byArea, curveName, errorAt } from "../logic/curves";
+import { knownOf, nearestStep, stepsOf, type Step } from "../logic/jumps";
 import { formingHeight } from "../logic/forming";
 import { haveLevels, locate, valueAt } from "../logic/levels";
 import { heightOf, plotHeight, plotMargin, type Plot } from "../logic/plot";
 import { quantities, type Quantity } from "../logic/quantities";
 import { formatCount, formatDistance, formatSize } from "../logic/scales";
-import type { Curve, Evaluation, ViewState } from "../protocol/types";
+import type { Curve, Evaluation, Jump, ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
 import { CurveChoices } from "./CurveChoices";
 import { CurveLegend } from "./CurveLegend";
 import { CurvePicture, Fold, SizeAxis } from "./CurvePicture";
 import { FormingLegend, FormingPicture, formingCells, formingColumns, useForming, type FormingBands } from "./Forming";
+import { JumpList, JumpMarks, type JumpsProps } from "./Jumps";
 import { OtherCurves } from "./OtherCurves";
+import { PlayControls } from "./PlayControls";
 import type { ViewProps } from "./props";
 import { SizeSlider } from "./SizeSlider";
 
-interface Props extends Pick<ViewProps, "viewState" | "shown"> {
+interface Props extends Pick<ViewProps, "viewState" | "shown" | "theme"> {
   /** Whether the curve of error is drawn, and the prediction forming. */
   curve?: boolean;
   forming?: boolean;
@@ -27,15 +31,18 @@ interface Props extends Pick<ViewProps, "viewState" | "shown"> {
   curves: readonly Curve[];
   /** Shows everything by another measure; without a kernel that is not possible. */
   onMeasure?(curve: Curve): void;
+  /** What is known of its jumps, and how to ask of another, where there is a kernel. */
+  why?: { known: readonly Jump[]; asking: boolean; ask?(nEdges: Step["n_edges"]): void };
   /** What stands above the plot, beside the choices. */
   tools?: ComponentChildren;
 }
 
+const nothing: NonNullable<Props["why"]> = { known: [], asking: false };
 const awaited = "the first levels are on their way";
 const titles = { curve: "Error against size", forming: "The prediction forming" };
 
 /** Error against size, and the prediction forming under it: the picture is the slider. */
-export function SizeCurve({ viewState, shown, curve = true, forming = false, curves, onMeasure, tools }: Props) {
+export function SizeCurve({ viewState, shown, theme, curve = true, forming = false, curves, why = nothing, onMeasure, tools }: Props) {
   const { size, toggled } = shown;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
   const [look, setLook] = useState<Look>({ quantity: quantities[0], spacing: "log", whole: false });
@@ -45,10 +52,16 @@ export function SizeCurve({ viewState, shown, curve = true, forming = false, cur
     const left = (ref.current?.getBoundingClientRect().left ?? 0) + plotMargin.left;
     return Math.round(plot.scale.invert(clientX - left));
   }, known);
+  const play = usePlay(ref, viewState, size, plot);
+  const jumps = useJumps(viewState, plot.axis.start, why);
   const bands = useForming(viewState, plot);
   const [band, setBand] = useState<number | null>(null);
   const [emphasised, setEmphasised] = useState<number | null>(null);
   const data = useMemo(() => ({ viewState, curves, curve, forming: forming ? bands : null }), [viewState, curves, curve, forming, bands]);
+
+  // After a switch between two measures that are drawn each is where the other was: the way back is under the pointer.
+  const names = [viewState.importance, ...curves.map(({ name }) => name)].sort().join();
+  const order = useMemo(() => byArea(curves), [names]);
 
   const numberAt = numbersAt(viewState, shown);
   const totalVariation = numberAt("total_variation");
@@ -57,21 +70,23 @@ export function SizeCurve({ viewState, shown, curve = true, forming = false, cur
     `total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${shown.reading.state}`;
   const own = { totalVariation, exact: shown.reading.state === "exact" && !toggled };
   const legend = curves.length > 0 && (
-    <CurveLegend viewState={viewState} nEdges={size.nEdges} own={own} curves={curves} onMeasure={onMeasure} onEmphasise={setEmphasised} />
+    <CurveLegend viewState={viewState} nEdges={size.nEdges} own={own} curves={curves} order={order} theme={theme} onMeasure={onMeasure} onEmphasise={setEmphasised} />
   );
   const picture = { viewState, plot, curve, forming: forming ? bands : null, band, onBand: setBand };
 
   return (
     <>
       <CurveChoices title={curve ? titles.curve : titles.forming} note={known ? "drag the line" : awaited} look={look} quantity={curve} foldable={plot.foldable} onLook={setLook}>
+        <PlayControls play={play} enabled={known} />
         {tools}
       </CurveChoices>
       {/* Over the plot: what comes and goes under it moves none of these from under the pointer. */}
       {legend}
       <div ref={ref} class="sw-curve" {...drag}>
-        <SizeSlider viewState={viewState} size={size} valueText={valueText} keys={plot.foldable ? { f: () => setLook({ ...look, whole: !look.whole }) } : {}} />
+        <SizeSlider viewState={viewState} size={size} valueText={valueText} keys={{ " ": play.toggle, w: () => jumps.onOpen(nearestStep(jumps.steps, size.nEdges) ?? null), ...(plot.foldable && { f: () => setLook({ ...look, whole: !look.whole }) }) }} />
         <SizePicture {...picture} outerWidth={outerWidth} onUnfold={() => setLook({ ...look, whole: true })}>
-          {curve && curves.length > 0 && <OtherCurves curves={curves} plot={plot} emphasised={emphasised} />}
+          {curve && curves.length > 0 && <OtherCurves curves={curves} order={order} plot={plot} theme={theme} emphasised={emphasised} />}
+          {curve && <JumpMarks {...jumps} viewState={viewState} plot={plot} />}
           <Handle x={plot.scale(size.nEdges)} y={curve ? heightOf(numberAt(look.quantity.key), plot.most) : null} bottom={heights(curve, forming).bottom} />
           {/* Above the knob, which it may lie on. */}
           {curve && toggled && <ToggledMark viewState={viewState} plot={plot} toggled={toggled} />}
@@ -83,8 +98,22 @@ export function SizeCurve({ viewState, shown, curve = true, forming = false, cur
         data={data}
         text={tableText}
       />
+      {curve && jumps.steps.length > 0 && <JumpList {...jumps} viewState={viewState} size={size} asking={why.asking} />}
     </>
   );
+}
+
+/** The jumps that can be asked of, or were, and the one whose reason is shown. */
+function useJumps(viewState: ViewState, start: number, { known, asking, ask }: NonNullable<Props["why"]>): JumpsProps {
+  const all = useMemo(() => stepsOf(viewState, start), [viewState, start]);
+  const steps = useMemo(() => all.filter((step) => ask || knownOf(known, step)), [all, known, ask !== undefined]);
+  const [opened, setOpened] = useState<Step | null>(null);
+  const open = steps.find((step) => step.n_edges[0] === opened?.n_edges[0] && step.n_edges[1] === opened.n_edges[1]) ?? null;
+  const onOpen = (step: Step | null) => {
+    setOpened(step);
+    if (step && !asking && !knownOf(known, step)) ask?.(step.n_edges);
+  };
+  return { steps, known, open, onOpen };
 }
 
 /** An error at the present size: an exact one may lie off the line between two levels, one with toggles does not belong to it. */
