@@ -10,7 +10,7 @@ LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tscon
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test test-remote lint types docs js-test python-test benchmark benchmark-remote protocol readme screenshot clean
+.PHONY: help demo test test-remote lint types docs js-test python-test benchmark benchmark-remote protocol readme pictures clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
@@ -22,7 +22,7 @@ help:
 	@echo "make benchmark         every step against a plain forward pass, 10 to 1,024 tokens (hours); frames while dragging; prompts a minute"
 	@echo "make protocol          write what strace_widgets/explorer/contract.py says in TypeScript and in the documentation"
 	@echo "make readme            write the tables of families and versions into the README"
-	@echo "make screenshot        take the README's picture in a real JupyterLab"
+	@echo "make pictures          take the README's pictures and its film, in Chromium"
 	@echo "make clean             remove what the other targets made"
 
 .venv/bin/python:
@@ -133,9 +133,8 @@ readme: .venv/dev-installed
 	$(BIN)/python tests/family_table.py
 	$(BIN)/python tests/test_versions.py
 
-screenshot: .venv/dev-installed $(BUNDLE)
-	$(BIN)/python -m pytest -q tests/test_jupyterlab.py
-	cp build/screenshots/jupyterlab-head-off.png docs/explorer.png
+pictures: .venv/dev-installed $(BUNDLE)
+	$(BIN)/python benchmarks/pictures.py
 
 clean:
 	rm -rf .venv build dist demo.html js/node_modules js/lab/node_modules js/lab/lib $(dir $(BUNDLE)) $(dir $(LABEXTENSION))
