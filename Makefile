@@ -10,7 +10,7 @@ LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tscon
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test test-remote lint types docs js-test python-test benchmark benchmark-remote protocol readme pictures clean
+.PHONY: help demo test test-remote lint types docs js-test python-test benchmark benchmark-remote protocol tables pictures clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
@@ -21,7 +21,7 @@ help:
 	@echo "make docs              build the pages of docs/ and the API into build/site"
 	@echo "make benchmark         every step against a plain forward pass, 10 to 1,024 tokens (hours); frames while dragging; prompts a minute"
 	@echo "make protocol          write what strace_widgets/explorer/contract.py says in TypeScript and in the documentation"
-	@echo "make readme            write the tables of families and versions into the README"
+	@echo "make tables            write the tables of families and versions into the docs"
 	@echo "make pictures          take the README's pictures and its film, in Chromium"
 	@echo "make clean             remove what the other targets made"
 
@@ -129,7 +129,7 @@ protocol: .venv/dev-installed
 	$(BIN)/python js/generate_protocol.py
 	$(BIN)/python tests/test_contract.py
 
-readme: .venv/dev-installed
+tables: .venv/dev-installed
 	$(BIN)/python tests/family_table.py
 	$(BIN)/python tests/test_versions.py
 

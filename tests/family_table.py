@@ -1,4 +1,4 @@
-"""What the README says of families: written by ``make readme`` from the lists that the tests go through."""
+"""What docs/models.md says of families: written by ``make tables`` from the lists that the tests go through."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from families import ALL, Family, class_name
 from refused_families import ALL_REFUSED, NOT_BUILT
 from wrapped_families import ALL_WRAPPED
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "models.md"
 
 
 def classes(families: list[Family]) -> set[str]:
@@ -22,7 +22,7 @@ SUPPORTED_CLASSES = classes(ALL + ALL_WRAPPED) - REFUSED_CLASSES
 
 
 def table() -> str:
-    """The README's tables of families, supported and refused, and their counts."""
+    """The page's tables of families, supported and refused, and their counts."""
     supported: dict[str, list[str]] = defaultdict(list)
     for family in ALL + ALL_WRAPPED:
         supported[family.kind].append(family.note or family.name)
@@ -48,7 +48,7 @@ def table() -> str:
 
 
 def with_table(readme: str) -> str:
-    """The README with its tables of families as they should be."""
+    """The page with its tables of families as they should be."""
     before, opening, rest = readme.partition("<!-- families -->\n")
     _, closing, after = rest.partition("<!-- /families -->")
     assert opening
@@ -57,4 +57,4 @@ def with_table(readme: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

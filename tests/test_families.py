@@ -86,7 +86,7 @@ def test_family(family: families.Family) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", ["Llama", "Olmo2", "GPTNeoX"])
 def test_half_precision(name: str, dtype: torch.dtype) -> None:
-    """Weights are accumulated in float32; what is lost is the model's own rounding, stated in the README."""
+    """Weights are accumulated in float32; what is lost is the model's own rounding, stated in docs/models.md."""
     options = next(family.options for family in families.FAMILIES if family.name == name)
     exact = sw.trace(sw.load_model(families.build(name, options)), PROMPT)
     model = sw.load_model(families.build(name, options).to(dtype))
@@ -116,9 +116,9 @@ def test_a_norm_with_large_weights_is_found_in_half_precision(name: str, dtype: 
 
 
 def test_readme_lists_exactly_the_tested_families() -> None:
-    """To refresh the tables: ``make readme``."""
-    readme = family_table.README.read_text(encoding="utf-8")
-    assert family_table.with_table(readme) == readme
+    """To refresh the tables: ``make tables``."""
+    page = family_table.PAGE.read_text(encoding="utf-8")
+    assert family_table.with_table(page) == page
 
 
 def test_every_decoder_of_transformers_is_supported_or_refused() -> None:

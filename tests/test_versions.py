@@ -1,4 +1,4 @@
-"""The ranges of pyproject.toml are those that were tested, and the README shows them: see `versions.py`."""
+"""The ranges of pyproject.toml are those that were tested, and a page shows them: see `versions.py`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def test_readme_shows_the_ranges_and_what_was_tested() -> None:
-    """To refresh the table: ``make test-versions``, or ``make readme`` where only a sentence is new."""
-    readme = versions.README.read_text(encoding="utf-8")
-    assert versions.with_table(readme) == readme
+    """To refresh the table: ``make test-versions``, or ``make tables`` where only a sentence is new."""
+    page = versions.PAGE.read_text(encoding="utf-8")
+    assert versions.with_table(page) == page
 
 
 def test_the_lower_end_of_every_range_was_tested() -> None:
@@ -61,4 +61,4 @@ def test_an_nnsight_that_does_not_get_on_with_transformers_is_named_with_the_ran
 
 
 if __name__ == "__main__":
-    versions.README.write_text(versions.with_table(versions.README.read_text(encoding="utf-8")), encoding="utf-8")
+    versions.PAGE.write_text(versions.with_table(versions.PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,7 +1,8 @@
 """The environments people have: both ends of the ranges in pyproject.toml, one between, and the tests run in them.
 
 ``make test-versions`` builds them under build/versions (gigabytes, half an hour), and writes into tests/versions.json
-what was installed where the tests passed. README.md shows it; tests/test_versions.py holds the three together.
+what was installed where the tests passed. docs/installation.md shows it; tests/test_versions.py holds the three
+together.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parent.parent
-README, RECORD, BUILD = ROOT / "README.md", ROOT / "tests" / "versions.json", ROOT / "build" / "versions"
+PAGE, RECORD, BUILD = ROOT / "docs" / "installation.md", ROOT / "tests" / "versions.json", ROOT / "build" / "versions"
 TOLD = (
     *("torch", "transformers", "nnsight", "numpy", "numba", "anywidget", "ipywidgets", "jupyterlab", "altair"),
     *("vl-convert-python", "pandas", "pyarrow"),
@@ -121,7 +122,7 @@ def run_tests(environment: Environment, python: Path) -> None:
 
 
 def table() -> str:
-    """Return the README's table: each range, and the versions that the tests passed with."""
+    """Return the page's table: each range, and the versions that the tests passed with."""
     record: dict[str, dict[str, Any]] = json.loads(RECORD.read_text(encoding="utf-8"))
     told = {name: wish for name, wish in ranges().items() if name in ("python", *TOLD)}
     order = ("python", *TOLD)
@@ -134,7 +135,7 @@ def table() -> str:
 
 
 def with_table(readme: str) -> str:
-    """Return the README with its table of versions as it should be."""
+    """Return the page with its table of versions as it should be."""
     before, opening, rest = readme.partition("<!-- versions -->\n")
     _, closing, after = rest.partition("<!-- /versions -->")
     return f"{before}{opening}{table()}\n{closing}{after}"
@@ -151,7 +152,7 @@ def main(names: list[str]) -> None:
         run_tests(environment, python)
         record = json.loads(RECORD.read_text(encoding="utf-8")) | {environment.name: installed(python)}
         RECORD.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
