@@ -226,6 +226,15 @@ def test_a_sweep_draws_with_its_own_title(tiny_trace: sw.STrace) -> None:
     assert "differs" in picture
 
 
+def test_effects_draw_each_head_and_mlp(tiny_trace: sw.STrace) -> None:
+    for by, columns in (("component", 5), ("head", 4), ("mlp", 1)):
+        found = tiny_trace.effects(by=by, progress=False)
+        for value in ("total_variation", "logit_change"):
+            spec = charts.effects(found, value).to_dict()
+            assert len(spec["data"]["values"]) == 3 * columns
+            assert found.answer.token in svg(charts.effects(found, value)).replace("&lt;", "<").replace("&gt;", ">")
+
+
 def test_two_traces_share_edges_and_draw(tiny: Any, tiny_trace: sw.STrace) -> None:
     other = sw.trace(tiny, "w5 w17 w3 w88 w41 w9")
     pair = sw.compare(tiny_trace, other, [0.05, 0.3, 1])
