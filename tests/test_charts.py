@@ -231,7 +231,8 @@ def test_effects_draw_each_head_and_mlp(tiny_trace: sw.STrace) -> None:
         found = tiny_trace.effects(by=by, progress=False)
         for value in ("total_variation", "logit_change"):
             spec = charts.effects(found, value).to_dict()
-            assert len(spec["data"]["values"]) == 3 * columns
+            (rows,) = spec["datasets"].values()
+            assert len(rows) == 3 * columns
             assert found.answer.token in svg(charts.effects(found, value)).replace("&lt;", "<").replace("&gt;", ">")
 
 
