@@ -84,7 +84,7 @@ def test_charts_have_no_ground_of_their_own_and_room_for_wider_letters(study: An
 
 def test_phases_stand_at_the_measured_bend_alone(study: Any) -> None:
     table = findings.error_by_size(study)
-    assert "construction" not in svg(charts.error_by_size(table))
+    assert ">construction<" not in svg(charts.error_by_size(table))
     spec = charts.error_by_size(table, findings.phases(study)).to_dict()
     named = [layer for layer in spec["layer"] if layer["mark"].get("text") in {"construction", "refinement"}]
     (bend,) = findings.phases(study).query("subgraph == 'trace' and importance == 'l1'")["size"]
