@@ -196,7 +196,7 @@ def test_switches_by_keys(page: Driven) -> None:
     scrolled = run(page, "() => Math.round(scrollY)")
     press(page, "Space")
     until(page, TOGGLE, key, is_="off")
-    assert run(page, "() => Math.round(scrollY)") == scrolled
+    assert abs(run(page, "() => Math.round(scrollY)") - scrolled) < 100  # not by a page
     assert run(page, FOCUSED) == moved
     press(page, "Enter")
     until(page, TOGGLE, key, is_="on")

@@ -88,7 +88,7 @@ def test_phases_stand_at_the_measured_bend_alone(study: Any) -> None:
     spec = charts.error_by_size(table, findings.phases(study)).to_dict()
     named = [layer for layer in spec["layer"] if layer["mark"].get("text") in {"construction", "refinement"}]
     (bend,) = findings.phases(study).query("subgraph == 'trace' and importance == 'l1'")["size"]
-    assert [layer["data"]["values"] for layer in named] == [[{"size": bend}]] * 2
+    assert [spec["datasets"][layer["data"]["name"]] for layer in named] == [[{"size": bend}]] * 2
 
 
 def test_a_correlation_below_the_usual_domain_is_not_cut_off(study: Any) -> None:

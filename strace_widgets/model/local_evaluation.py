@@ -54,7 +54,7 @@ def evaluate(model: Any, architecture: dict[str, Any], *masks: Any) -> Any:
     """Return what `strace_widgets.interventions.masked.evaluate` does; ``masks`` are its other arguments, all given."""
     token_ids, ranks, kept, toggles, modes, states, half, means = masks
     module, of_tokens = model._module, token_masks(ranks, kept, toggles, modes)
-    # Edges that lead nowhere are in no mask. Where no others lack, they may as well be there: it is the model to the bit.
+    # Edges that lead nowhere are in no mask. Where no others lack they may as well be there: the model, to the bit.
     if all(
         mask is None or (mask | (kind == NOT_IN_GRAPH)).all() for mask, kind in zip(of_tokens, ranks[1:], strict=True)
     ):
