@@ -10,7 +10,7 @@ LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tscon
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test test-remote lint types docs js-test python-test benchmark benchmark-remote protocol tables pictures clean
+.PHONY: help demo test test-remote lint types docs js-test python-test benchmark benchmark-remote protocol tables pictures notebooks clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
@@ -22,6 +22,7 @@ help:
 	@echo "make benchmark         every step against a plain forward pass, 10 to 1,024 tokens (hours); frames while dragging; prompts a minute"
 	@echo "make protocol          write what strace_widgets/explorer/contract.py says in TypeScript and in the documentation"
 	@echo "make tables            write the tables of families and versions into the docs"
+	@echo "make notebooks         run the demo notebooks and keep what they show as pictures"
 	@echo "make pictures          take the README's pictures and its film, in Chromium"
 	@echo "make clean             remove what the other targets made"
 
@@ -135,6 +136,9 @@ tables: .venv/dev-installed
 
 pictures: .venv/dev-installed $(BUNDLE)
 	$(BIN)/python benchmarks/pictures.py
+
+notebooks: .venv/dev-installed $(BUNDLE)
+	$(BIN)/python benchmarks/notebooks.py
 
 clean:
 	rm -rf .venv build dist demo.html js/node_modules js/lab/node_modules js/lab/lib $(dir $(BUNDLE)) $(dir $(LABEXTENSION))

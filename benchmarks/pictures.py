@@ -48,11 +48,8 @@ def main() -> None:
         )
         for theme, name in (("light", "explorer"), ("dark", "explorer-dark")):
             page = opened(browser, file, color_scheme=theme)
-            card = page.get_by_test_id("strace-explorer").bounding_box()
-            below = page.locator(".sw-columns").bounding_box()
-            assert card is not None
-            assert below is not None
-            upper = {**card, "height": below["y"] - card["y"]}
+            left, top, width, _ = box(page, "[data-testid=strace-explorer]")
+            upper = {"x": left, "y": top, "width": width, "height": box(page, ".sw-columns")[1] - top}
             page.screenshot(path=DOCS / f"{name}.png", clip=upper, full_page=True)
         film([opened(browser, file) for _ in range(2)], DOCS / "explorer.gif")
         browser.close()
@@ -64,6 +61,14 @@ def opened(browser: Browser, file: Path, **options: Any) -> Page:
     page.get_by_test_id("strace-explorer").wait_for()
     page.wait_for_timeout(500)
     return page
+
+
+def box(page: Page, selector: str) -> list[float]:
+    """Return where an element lies: its left, its top, its width and its height, in pixels."""
+    found: list[float] = page.locator(selector).first.evaluate(
+        "element => { const box = element.getBoundingClientRect(); return [box.x, box.y, box.width, box.height]; }"
+    )
+    return found
 
 
 def film(pages: list[Page], path: Path) -> None:
@@ -97,7 +102,8 @@ def film(pages: list[Page], path: Path) -> None:
 def move(page: Page, value: float) -> None:
     """Set the slider as a hand would."""
     page.get_by_test_id("slider").evaluate(
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', { bubbles: true })); }", value
+        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', { bubbles: true })); }",
+        value,
     )
     page.wait_for_timeout(60)
 

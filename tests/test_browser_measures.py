@@ -54,6 +54,7 @@ def test_one_click_switches_and_the_same_place_switches_back(
     traced: list[Any] = []
     monkeypatch.setattr(sessions, "trace_prompt", lambda *asked: traced.append(asked))
     there = live.get_by_test_id(f"switch-{other}")
+    there.scroll_into_view_if_needed()
     box = there.bounding_box()
     assert box is not None
     use(there, means)

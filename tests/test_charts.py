@@ -84,7 +84,7 @@ def test_charts_have_no_ground_of_their_own_and_room_for_wider_letters(study: An
 
 def test_phases_stand_at_the_measured_bend_alone(study: Any) -> None:
     table = findings.error_by_size(study)
-    assert "construction" not in svg(charts.error_by_size(table))
+    assert ">construction<" not in svg(charts.error_by_size(table))
     spec = charts.error_by_size(table, findings.phases(study)).to_dict()
     named = [layer for layer in spec["layer"] if layer["mark"].get("text") in {"construction", "refinement"}]
     (bend,) = findings.phases(study).query("subgraph == 'trace' and importance == 'l1'")["size"]
@@ -224,6 +224,16 @@ def test_a_sweep_draws_with_its_own_title(tiny_trace: sw.STrace) -> None:
     picture = svg(charts.reconstruction(tiny_trace.sweep(), title="Error & size"))
     assert "Error &amp; size" in picture
     assert "differs" in picture
+
+
+def test_effects_draw_each_head_and_mlp(tiny_trace: sw.STrace) -> None:
+    for by, columns in (("component", 5), ("head", 4), ("mlp", 1)):
+        found = tiny_trace.effects(by=by, progress=False)
+        for value in ("total_variation", "logit_change"):
+            spec = charts.effects(found, value).to_dict()
+            (rows,) = spec["datasets"].values()
+            assert len(rows) == 3 * columns
+            assert found.answer.token in svg(charts.effects(found, value)).replace("&lt;", "<").replace("&gt;", ">")
 
 
 def test_two_traces_share_edges_and_draw(tiny: Any, tiny_trace: sw.STrace) -> None:

@@ -106,6 +106,7 @@ def test_dragging_with_the_pointer_changes_the_head_without_the_kernel(page: Pag
     explorer.scroll_into_view_if_needed()
     before = shown(explorer)
     plot = explorer.locator(".sw-curve svg").first
+    plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] / 2

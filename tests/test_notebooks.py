@@ -41,10 +41,17 @@ def test_notebook_runs(path: Path, tmp_path: Path) -> None:
 
 
 @each_notebook
-def test_notebook_is_stored_without_outputs(path: Path) -> None:
+def test_notebook_is_stored_with_light_pictures(path: Path) -> None:
+    """Previews show them; to refresh them: ``make notebooks``."""
     notebook = nbformat.read(path, as_version=4)
     assert notebook.metadata.kernelspec.name == "python3"
-    assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
+    assert path.stat().st_size < 800_000
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert "image/png" in kinds
+    assert kinds <= {"text/plain", "text/html", "image/png"}
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert all(cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
 
 
 @each_notebook
@@ -56,5 +63,7 @@ def test_notebook_is_numbered_asks_a_question_and_sets_an_exercise(path: Path) -
         assert any("## Exercise" in cell.source and SOLUTION.search(cell.source) for cell in others)
 
 
-def test_there_are_notebooks() -> None:
+def test_there_are_notebooks_and_a_list_of_them() -> None:
     assert NOTEBOOKS
+    listed = re.findall(r"\((\d\d_\w+\.ipynb)\)", (ROOT / "demo_notebooks" / "README.md").read_text(encoding="utf-8"))
+    assert listed == [path.name for path in NOTEBOOKS]

@@ -39,6 +39,11 @@ def elements(text: str) -> set[tuple[str, tuple[str, ...]]]:
         ("It costs $5 and $6.", "It costs $5 and $6."),
         ("`$x$`", "<code>$x$</code>"),
         (r"$\frac$", r"<code>\frac</code>"),
+        (
+            "::: answer Which head?\n**23.4**\n:::",
+            "<details><summary>Which head?</summary>\n<p><strong>23.4</strong></p>",
+        ),
+        ("::: answer <b>x</b>\nx\n:::", "<summary>&lt;b&gt;x&lt;/b&gt;</summary>"),
     ],
 )
 def test_formulas(markdown: str, holds: str) -> None:

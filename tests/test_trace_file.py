@@ -191,8 +191,8 @@ def test_files_of_version_2_say_the_same(tiny: Any, tmp_path: Path, name: str) -
     newer = sw.load_trace(loaded.save(tmp_path / "x.strace"))
     assert_same_edges(newer, loaded)
     view = loaded.saved_view
-    now = {"view_state": with_graph(view["view_state"], loaded), "shade": "share", "effects": None}
-    now |= {"groups": [], "note": "", "jumps": []}
+    now = {"view_state": with_graph(view["view_state"], loaded), "shade": "share", "effects": None, "jumps": []}
+    now |= {"groups": [], "note": ""}
     assert newer.saved_view == view | now
     np.testing.assert_array_equal(newer.sweep().total_variation, loaded.sweep().total_variation)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .components import component_use, composition, use_inequality
 from .curves import error_by_size, geometry, nucleus_sizes, reconstruction, savings, shallow_statistics
+from .heads import effects, head_map
 from .measures import measure_comparison
 from .pairs import comparison
 from .prompts import agreement, extremes, groups, uncertainty
@@ -21,6 +22,7 @@ __all__ = [
     "comparison",
     "component_use",
     "composition",
+    "effects",
     "error_by_size",
     "extremes",
     "faithfulness",
@@ -28,6 +30,7 @@ __all__ = [
     "generation",
     "geometry",
     "groups",
+    "head_map",
     "measure_comparison",
     "nucleus_sizes",
     "reconstruction",

@@ -27,6 +27,9 @@ LOOKS = frozenset(
 )  # fmt: skip
 """The attributes that they may have: none that leads elsewhere, or that a script could stand in."""
 
+FOLDED = "answer"
+"""The name of what unfolds."""
+
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
 
 
@@ -36,7 +39,8 @@ def page_text(markdown: str) -> str:
     Parameters
     ----------
     markdown : str
-        CommonMark with tables, and formulas of LaTeX between dollar signs.
+        CommonMark with tables, formulas of LaTeX between dollar signs, and answers that unfold: from a line
+        ``::: answer What is seen before`` to a line ``:::``.
 
     Raises
     ------
@@ -45,13 +49,23 @@ def page_text(markdown: str) -> str:
     """
     try:
         from markdown_it import MarkdownIt  # noqa: PLC0415 - a page without texts does without
-        from mdit_py_plugins.dollarmath import dollarmath_plugin  # noqa: PLC0415 - the same
+        from mdit_py_plugins.container import container_plugin  # noqa: PLC0415 - the same
+        from mdit_py_plugins.dollarmath import dollarmath_plugin  # noqa: PLC0415
     except ImportError as reason:
         needed = "markdown-it-py mdit-py-plugins latex2mathml"
         raise MissingPackageError(f"Texts on a page need other packages: pip install {needed}.") from reason
     reader = MarkdownIt("js-default", {"html": False}).disable("image")
     reader.use(dollarmath_plugin, allow_space=False, allow_digits=False, allow_labels=False, renderer=_formula)
+    reader.use(container_plugin, name=FOLDED, render=_folded)
     return f'<section class="text">\n{reader.render(markdown)}</section>'
+
+
+def _folded(_: Any, tokens: Any, index: int, *__: Any) -> str:
+    """Return the beginning or the end of what unfolds, as the browser itself does it."""
+    if tokens[index].nesting < 0:
+        return "</details>\n"
+    title = tokens[index].info.strip().removeprefix(FOLDED).strip() or "Answer"
+    return f"<details><summary>{html.escape(title)}</summary>\n"
 
 
 def _formula(latex: str, how: dict[str, Any]) -> str:

@@ -54,11 +54,12 @@ def evaluate(model: Any, architecture: dict[str, Any], *masks: Any) -> Any:
     """Return what `strace_widgets.interventions.masked.evaluate` does; ``masks`` are its other arguments, all given."""
     token_ids, ranks, kept, toggles, modes, states, half, means = masks
     module, of_tokens = model._module, token_masks(ranks, kept, toggles, modes)
-    # Edges that lead nowhere are in no mask, and may as well be there: a layer that lacks no other runs as the model's.
-    whole: Any = [
-        None if mask is None else (mask | (kind == NOT_IN_GRAPH)).all(0).all(-1).tolist()
-        for mask, kind in zip(of_tokens, ranks[1:], strict=True)
-    ]
+    # Edges that lead nowhere are in no mask. Where no others lack, they may as well be there: it is the model to the bit.
+    if all(
+        mask is None or (mask | (kind == NOT_IN_GRAPH)).all() for mask, kind in zip(of_tokens, ranks[1:], strict=True)
+    ):
+        of_tokens = [None if mask is None else mask | True for mask in of_tokens]
+    whole: Any = [None if mask is None else mask.all(0).all(-1).tolist() for mask in of_tokens]
     layers = []
     for index, layer in enumerate(find(module, architecture["layers"])):
         keep = [
