@@ -12,15 +12,14 @@ import re
 import sys
 import textwrap
 from pathlib import Path
-from types import NoneType, UnionType
+from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
-from strace_widgets.explorer import contract, jumps_contract, questions
+from strace_widgets.explorer import contract, groups_contract, jumps_contract, questions, refined_contract
 
 ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
 QUESTIONS = ROOT / "js/src/protocol/questions.ts"
-JUMPS = ROOT / "js/src/protocol/jumps.ts"
 PAGE = ROOT / "docs/explorer-state.md"
 AGAIN = "python js/generate_protocol.py"
 WIDTH = 140
@@ -68,15 +67,17 @@ class Field(NamedTuple):
         return self.notes[-1]
 
 
-MODULES = (jumps_contract, contract, questions)
+PARTS = {"groups": groups_contract, "jumps": jumps_contract, "refined": refined_contract}
+"""Parts of the contract, by the file that each becomes."""
+MODULES = (*PARTS.values(), contract, questions)
 CLASSES: dict[str, Any] = {
     name: value for module in MODULES for name, value in vars(module).items() if is_typeddict(value)
 }
 ALIASES: dict[str, Any] = {
     name: value for name, value in vars(contract).items() if get_origin(value) in (Literal, dict, list)
 }
-OWN_FILES = {*PYTHON_S_OWN, *(name for name in CLASSES if name in vars(jumps_contract))}
-"""What is not in ``types.ts``."""
+ELSEWHERE = {name for part in PARTS.values() for name in vars(part)} - {"Annotated", "Literal", "TypedDict"}
+"""What is in the files of the parts."""
 BASES = {
     node.name: [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in CLASSES]
     for module in MODULES
@@ -167,25 +168,35 @@ def literal(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
+def aliases(names: list[str]) -> str:
+    """Return the names of short types as TypeScript."""
+    return "".join(f"export type {name} = {typescript(ALIASES[name], aliased=False)};\n" for name in names)
+
+
 def types() -> str:
     """Return the whole of ``types.ts``."""
-    aliases = "".join(f"export type {name} = {typescript(value, aliased=False)};\n" for name, value in ALIASES.items())
     defaults = "".join(f"  {name}: {literal(value)},\n" for name, value in contract.DEFAULTS.items())
+    own = [name for name in CLASSES if name in vars(contract) and name not in {*PYTHON_S_OWN, *ELSEWHERE}]
     return "\n".join(
         [
             HEADING,
-            'import type { Jump } from "./jumps";\nexport type * from "./jumps";\n',
+            "".join(f'export type * from "./{name}";\n' for name in PARTS)
+            + 'import type { Group } from "./groups";\nimport type { Jump } from "./jumps";\n'
+            + 'import type { Refined } from "./refined";\n',
             f"export const version = {contract.VERSION};\n",
-            aliases,
-            *(interface(name) for name in CLASSES if name in vars(contract) and name not in OWN_FILES),
+            aliases([name for name in ALIASES if name not in ELSEWHERE]),
+            *(interface(name) for name in own),
             f"{comment(ABOUT_DEFAULTS)}\nexport const defaults: ExplorerState = {{\n{defaults}}};\n",
         ]
     )
 
 
-def jumps() -> str:
-    """Return the whole of ``jumps.ts``."""
-    return "\n".join([HEADING, *(interface(name) for name in CLASSES if name in vars(jumps_contract))])
+def part(module: ModuleType) -> str:
+    """Return the whole of a part's file."""
+    short = aliases([name for name in ALIASES if name in vars(module)])
+    return "\n".join(
+        [HEADING, *([short] if short else []), *(interface(name) for name in CLASSES if name in vars(module))]
+    )
 
 
 def messages() -> str:
@@ -258,7 +269,8 @@ def page(text: str) -> str:
 
 def made() -> dict[Path, str]:
     """Return the files as they should be."""
-    return {TYPES: types(), JUMPS: jumps(), QUESTIONS: messages(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
+    parts = {TYPES.with_name(f"{name}.ts"): part(module) for name, module in PARTS.items()}
+    return {TYPES: types(), **parts, QUESTIONS: messages(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
 
 
 def stale() -> list[Path]:

@@ -180,7 +180,7 @@ describe("the scatter", () => {
 });
 
 it("a session file has the shade and what is known, in text; of another shade it makes nothing", () => {
-  const file = sessionFile(viewState, 10, {}, { history: state.history, shade: "logit", effects: makeEffects() });
+  const file = sessionFile(viewState, 10, {}, { history: state.history, shade: "logit", effects: makeEffects(), groups: [], note: "" });
   const text = JSON.stringify(file);
   expect(parseSession(text, viewState).shade).toBe("logit");
   expect(decodeEffects(JSON.parse(text).effects)).toEqual(effects);

@@ -10,7 +10,7 @@ const encoded = makeState().view_state as EncodedViewState;
 const viewState = decodeViewState(encoded) as ViewState;
 const step = { settings: settingsOf(viewState), n_edges: 5, toggles: { "1.0": "off", "2.mlp": "on" } } as const;
 const history = addTried(push(defaults.history, step), step, makeEvaluation(encoded, step), viewState.n_edges, viewState.n_heads);
-const file = sessionFile(viewState, 5, step.toggles, { history, shade: "share", effects: null });
+const file = sessionFile(viewState, 5, step.toggles, { history, shade: "share", effects: null, groups: [{ name: "name movers", colour: "red", members: ["1.0", "2.mlp"] }], note: "why?" });
 const parse = (changes: object) => () => parseSession(JSON.stringify({ ...file, ...changes }), viewState);
 
 describe("parseSession", () => {
@@ -18,6 +18,10 @@ describe("parseSession", () => {
     expect(parse({})()).toEqual(file);
     expect(parse({ version: 1, history: {} })().history).toEqual(defaults.history);
     expect(parse({ history: undefined, extra: 1 })()).toEqual({ ...file, history: defaults.history });
+  });
+
+  it("reads files without groups and a note", () => {
+    expect(parse({ groups: undefined, note: undefined })()).toMatchObject({ groups: [], note: "" });
   });
 
   it("reads toggles of positions and edges, of any prompt", () => {
@@ -53,6 +57,16 @@ describe("parseSession", () => {
     [{ history: { ...history, steps: [{}] } }, "history"],
     [{ history: { ...history, tried: [{ ...history.tried[0], top: null }] } }, "history"],
     [{ history: [] }, "history"],
+    [{ groups: {} }, "groups"],
+    [{ groups: [{ name: "", colour: "red", members: [] }] }, "groups"],
+    [{ groups: [{ name: "a\nb", colour: "red", members: [] }] }, "groups"],
+    [{ groups: [{ name: "a", colour: "pink", members: [] }] }, "groups"],
+    [{ groups: [{ name: "a", colour: "red", members: ["3.0"] }] }, "groups"],
+    [{ groups: [{ name: "a", colour: "red", members: ["0.0@1"] }] }, "groups"],
+    [{ groups: [{ ...file.groups![0] }, { ...file.groups![0] }] }, "groups"],
+    [{ groups: [null] }, "groups"],
+    [{ note: 3 }, "note"],
+    [{ note: "x".repeat(2001) }, "note"],
   ])("refuses %j", (changes, sentence) => {
     expect(parse(changes)).toThrow(sentence);
   });

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
-from .jumps_contract import EnteringEdge, Jump  # noqa: F401, TC001 - they are part of this one, and read as it runs
+# They are part of this one, and read as it runs.
+from .groups_contract import Colour, Group  # noqa: F401, TC001
+from .jumps_contract import EnteringEdge, Jump  # noqa: F401, TC001
+from .refined_contract import Refined, Refinement  # noqa: F401, TC001
 
 VERSION: Final = 2
 """Of a view state and a history. Version 1 is read too: see `strace_widgets.results.upgrade`."""
@@ -23,23 +26,6 @@ Dtype = Literal["int32", "float32", "uint8"]
 Shade = Literal["share", "effect", "logit", "weight", "entry"]
 """What the cells of heads and MLPs are shaded by: their share of edges in the trace, total variation or the change of
 logit once they are switched off, their weight into the explained token, the size at which they enter."""
-
-
-class Refinement(TypedDict):
-    """One refinement."""
-
-    passes: Annotated[float, "its budget, in forward passes"]
-    masks: Annotated[str, "which edges the subgraphs that it looked at might lose"]
-    attention: Annotated[str, "where their attention came from"]
-    ablation: Annotated[str, "what their dropped edges carried"]
-    gradients: Annotated[bool, "whether gradients were used"]
-
-
-class Refined(TypedDict):
-    """How a trace was refined."""
-
-    start: Annotated[str, "the measure whose weights it began with; empty for the measure `refined`"]
-    refinements: Annotated[list[Refinement], "one after the other"]
 
 
 class Settings(TypedDict):
@@ -135,6 +121,8 @@ class SessionFile(Step):
     history: Annotated[History, "what was tried"]
     shade: NotRequired[Annotated[Shade, "what the cells of heads and MLPs are shaded by"]]
     effects: NotRequired[Annotated[EffectMap, "what was known of each head and MLP, with arrays as base64 text"]]
+    groups: NotRequired[Annotated[list[Group], "the heads and MLPs that have a name. Old files have none"]]
+    note: NotRequired[Annotated[str, "what was noted. Old files have none"]]
 
 
 class Job(TypedDict):
@@ -355,6 +343,10 @@ class ExplorerState(TypedDict):
     effects: Annotated[
         EffectMap | None, "Python", "what each head and MLP does, as far as it was asked for; it comes batch by batch"
     ]
+    groups: Annotated[
+        list[Group], "both", "heads and MLPs that have a name; from Python also a dict from names to members"
+    ]
+    note: Annotated[str, "both", "what a person notes of the trace, 2,000 characters at most; data and never HTML"]
     history: Annotated[History, "the browser", "what was tried; Python stores it, saves it and hands it back"]
     live: Annotated[
         bool,
@@ -376,6 +368,8 @@ DEFAULTS: ExplorerState = {
     "jumps": [],
     "shade": "share",
     "effects": None,
+    "groups": [],
+    "note": "",
     "history": {"version": 2, "steps": [], "at": -1, "tried": []},
     "live": False,
 }

@@ -1,4 +1,4 @@
-"""What an Explorer leaves behind: files of the trace and of the session, programs, a page."""
+"""What an Explorer leaves behind: files of the trace and of the session, which it goes on with, programs, a page."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Leaving:
     history: Any
     shade: Any
     effects: Any
+    groups: Any
+    note: Any
 
     @property
     def trace(self) -> STrace:
@@ -33,6 +35,12 @@ class Leaving:
 
     def complete_levels(self) -> None:
         """Run the levels that are not there yet."""
+        raise NotImplementedError
+
+    def _show_session(
+        self, session: Session, n_edges: int | None, toggles: dict[str, str] | None, history: dict[str, Any] | None
+    ) -> None:
+        """Replace the session."""
         raise NotImplementedError
 
     def save(self, path: AnyPath) -> Path:
@@ -64,8 +72,29 @@ class Leaving:
             history=self.history,
             shade=self.shade,
             effects=self.effects,
+            groups=self.groups,
+            note=self.note,
         )
         return session_file.write(path, saved)
+
+    def load_session(self, path: AnyPath) -> None:
+        """Go on with a session that was saved; nothing changes when the file cannot be read.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        SessionFileError
+            When it is no session file, or of another version or model.
+        """
+        saved = session_file.read(path, self.trace.model.name)
+        groups = session_file.groups_of(saved, self.trace)
+        session = self.session.with_settings(saved.settings)
+        session_file.keep_effects(saved, session.trace)
+        self.shade, self.groups, self.note = saved.shade, groups, saved.note
+        self._show_session(session, saved.n_edges, saved.toggles, saved.history)
 
     def code(self) -> dict[str, str]:
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""

@@ -5,7 +5,7 @@ The browser's Save button writes the same file.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -15,7 +15,9 @@ from ..json_files import Header, decode_file, encode
 from ..paths import read_file, write_file
 from ..results import upgrade
 from ..results.switching_off import nothing_known
+from . import groups
 from .contract import VERSION, Shade
+from .groups import LONGEST_NOTE
 from .session import Settings
 from .view_state import effects_of
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..paths import AnyPath
     from ..results.strace import STrace
+    from .groups_contract import Group
 
 FORMAT = "strace-session"
 
@@ -44,6 +47,10 @@ class SavedSession(Header, kw_only=True):
         What the cells of heads and MLPs are shaded by.
     effects : dict, optional
         What is known of each head and MLP: see `strace_widgets.explorer.contract.EffectMap`.
+    groups : list of dict
+        The heads and MLPs that have a name: see `strace_widgets.explorer.contract.Group`.
+    note : str
+        What was noted.
     """
 
     format: str = FORMAT
@@ -55,6 +62,22 @@ class SavedSession(Header, kw_only=True):
     history: dict[str, Any]
     shade: Shade = "share"
     effects: dict[str, Any] | None = None
+    groups: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    note: Annotated[str, msgspec.Meta(max_length=LONGEST_NOTE)] = ""
+
+
+def groups_of(saved: SavedSession, trace: STrace) -> list[Group]:
+    """Return the groups of a session file.
+
+    Raises
+    ------
+    SessionFileError
+        When they are none of this model.
+    """
+    try:
+        return groups.parsed(saved.groups, trace)
+    except ValueError as reason:
+        raise SessionFileError(f"The session file has groups that cannot be shown: {reason}") from reason
 
 
 def keep_effects(saved: SavedSession, trace: STrace) -> None:

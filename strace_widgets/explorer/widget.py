@@ -16,9 +16,9 @@ import traitlets
 from ..errors import CancelledError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
-from . import session_file
 from .closing import bundled
 from .contract import DEFAULTS, DERIVED_DEFAULTS, Shade
+from .groups import Naming
 from .leaving import Leaving
 from .messages import Messages, detail, sentence
 from .refining import Refining, without_refining
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
 READY: dict[str, Any] = START["status"]
-RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "jumps", "history", "shade")
+RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "jumps", "history", "shade", "groups", "note")
 
 
-class Explorer(Leaving, Why, Still):
+class Explorer(Leaving, Why, Naming, Still):
     """The widget on one session.
 
     Parameters
@@ -73,6 +73,10 @@ class Explorer(Leaving, Why, Still):
         Exact results that are known ahead, and what has none, with the reason.
     shade, effects : str, and dict or None
         What the cells of heads and MLPs are shaded by; and what each does, as far as it was asked for.
+    groups : list of dict
+        Heads and MLPs that have a name. It can be set as ``{"name movers": ["9.6", "9.9"]}``; then colours are given.
+    note : str
+        What a person notes of the trace.
     total_variation : float
         Its TV.
     status : dict
@@ -164,24 +168,6 @@ class Explorer(Leaving, Why, Still):
 
     def _shown(self) -> tuple[str, Explorer]:
         return "Explorer", self
-
-    def load_session(self, path: AnyPath) -> None:
-        """Go on with a session that was saved; nothing changes when the file cannot be read.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Raises
-        ------
-        SessionFileError
-            When it is no session file, or of another version or model.
-        """
-        saved = session_file.read(path, self.trace.model.name)
-        session = self.session.with_settings(saved.settings)
-        session_file.keep_effects(saved, session.trace)
-        self.shade = saved.shade
-        self._show_session(session, saved.n_edges, saved.toggles, saved.history)
 
     def complete_levels(self) -> None:
         """Run the levels that are not there yet now, rather than while one looks: an exported page has no model."""

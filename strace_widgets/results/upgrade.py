@@ -29,6 +29,8 @@ def view(saved: dict[str, Any]) -> dict[str, Any]:
         "jumps": [],
         "shade": "share",
         "effects": None,
+        "groups": [],
+        "note": "",
         "history": history(saved["history"]),
     }
 

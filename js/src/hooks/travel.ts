@@ -50,7 +50,8 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
       if (present && isReachable(step, present, live, toggleable)) void jump(step, at);
     },
     load: (session) => {
-      const { settings, n_edges, toggles, history, shade = "share" } = session;
+      const { settings, n_edges, toggles, history, shade = "share", groups = [], note = "" } = session;
+      const kept = { history, shade, groups, note };
       const present = presentStep(model);
       const allEdges = model.get("view_state")?.n_edges ?? 0;
       if (!present || !isReachable(session, present, live, toggleable)) {
@@ -58,11 +59,11 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
         throw new Error(`This session needs a ${needs}: it holds toggles or belongs to another trace.`);
       }
       if (!sameSettings(settings, present.settings)) {
-        void ask(settings, { n_edges, toggles }).then((there) => there && writeTraits(model, { history, shade }));
+        void ask(settings, { n_edges, toggles }).then((there) => there && writeTraits(model, kept));
       } else if (n_edges > allEdges) {
         throw new Error(`This session has ${formatCount(n_edges)} edges, but its trace here has ${formatCount(allEdges)}.`);
       } else {
-        writeTraits(model, { n_edges, toggles, history, shade });
+        writeTraits(model, { n_edges, toggles, ...kept });
       }
     },
   };

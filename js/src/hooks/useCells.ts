@@ -8,6 +8,7 @@ import { inPageOrder } from "../logic/shades";
 import type { Shading } from "../logic/shading";
 import { nodeAt, nodeLabel, type Trace } from "../logic/trace";
 import type { Toggles, ViewState } from "../protocol/types";
+import type { Naming } from "./useNaming";
 
 export interface Cells {
   shading: Shading;
@@ -15,6 +16,8 @@ export interface Cells {
   marks: Mark[];
   /** The components that were picked out elsewhere, or null. */
   picked: ReadonlySet<string> | null;
+  /** The groups of each component. */
+  groups: Naming["byMember"];
   /** The one that is pointed at elsewhere. */
   pointed: string | null;
 }
@@ -61,12 +64,13 @@ export function useCells(grid: RefObject<HTMLElement | null>, viewState: ViewSta
     cells.current.forEach((cell, index) => {
       const component = componentAt(placeAt(index, viewState.n_layers, viewState.n_heads), viewState.n_heads);
       const mark = marks[index];
-      const words = [nodeLabel(nodeAt(viewState, trace, toggles, component)), now.shading.describe(nodeIndex(component, viewState.n_heads)), mark && markNames[mark]];
+      const names = now.groups.get(cell.dataset.component ?? "")?.map(({ name }) => name);
+      const words = [nodeLabel(nodeAt(viewState, trace, toggles, component)), now.shading.describe(nodeIndex(component, viewState.n_heads)), mark && markNames[mark], names && `in ${names.join(", ")}`];
       const label = words.filter(Boolean).join(", ");
       set(cell, "aria-label", label);
       set(cell, "title", label);
     });
-  }, [viewState, trace, toggles, moving, now.shading, marks]);
+  }, [viewState, trace, toggles, moving, now.shading, now.groups, marks]);
 }
 
 function set(cell: HTMLElement, name: string, value: string | null): void {

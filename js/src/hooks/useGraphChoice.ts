@@ -30,7 +30,7 @@ const none: number[] = [];
 const same = (one: Pointed | null, other: Pointed | null): boolean =>
   one?.arc === other?.arc && one?.spot.layer === other?.spot.layer && one?.spot.token === other?.spot.token;
 
-export function useGraphChoice(scene: Scene, viewState: ViewState, nEdges: number, focused: FocusedNode): GraphChoice {
+export function useGraphChoice(scene: Scene, viewState: ViewState, nEdges: number, focused: FocusedNode, lit: ReadonlySet<string> | null): GraphChoice {
   const { edges } = scene;
   const [pointed, setPointed] = useState<Pointed | null>(null);
   const [asked, choose] = useState<Pointed | null>(null);
@@ -42,9 +42,10 @@ export function useGraphChoice(scene: Scene, viewState: ViewState, nEdges: numbe
   const about = pointed ?? (fresh && asked ? asked : null);
   const key = about ? null : focused.pointed;
   const standing = useMemo(() => {
+    if (lit) return ofComponents(scene, [...lit], nEdges);
     if (about) return listOf(edges, about).filter((edge) => isKeptIn(scene, edge, nEdges));
-    return key ? ofComponent(scene, key, nEdges) : none;
-  }, [scene, about, key, nEdges]);
+    return key ? ofComponents(scene, [key], nEdges) : none;
+  }, [scene, about, key, lit, nEdges]);
   return {
     pointed,
     point: (next) => setPointed((now) => (same(now, next) ? now : next)),
@@ -66,12 +67,12 @@ export function useGraphChoice(scene: Scene, viewState: ViewState, nEdges: numbe
 const listOf = (edges: Scene["edges"], { spot, arc }: Pointed): number[] =>
   arc ? [...arc.edges].sort((first, second) => edges.weight[second] - edges.weight[first]) : edgesInto(edges, spot);
 
-/** The edges of a head or an MLP in the trace. */
-function ofComponent(scene: Scene, key: string, nEdges: number): number[] {
+/** The edges of heads and MLPs in the trace. */
+function ofComponents(scene: Scene, keys: readonly string[], nEdges: number): number[] {
   const { edges, heads } = scene;
-  const { layer, head } = parseKey(key);
-  const part = head === "mlp" ? heads + 1 : head;
+  const parts = heads + 3;
+  const asked = new Set(keys.map(parseKey).map(({ layer, head }) => layer * parts + (head === "mlp" ? heads + 1 : head)));
   const found: number[] = [];
-  for (let edge = 0; edge < edges.count; edge += 1) if (edges.layer[edge] === layer && edges.part[edge] === part && isKeptIn(scene, edge, nEdges)) found.push(edge);
+  for (let edge = 0; edge < edges.count; edge += 1) if (asked.has(edges.layer[edge] * parts + edges.part[edge]) && isKeptIn(scene, edge, nEdges)) found.push(edge);
   return found;
 }

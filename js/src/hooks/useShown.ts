@@ -7,6 +7,7 @@ import { tokenShares, traceAt, type Trace } from "../logic/trace";
 import type { ExplorerModel } from "../protocol/model";
 import type { Curve, Evaluation, Shade, Toggles, ViewState } from "../protocol/types";
 import { useKernel, type Kernel } from "./kernel";
+import { useNaming, type Naming } from "./useNaming";
 import { useSize, useTrait, type SizeHandle } from "./store";
 
 export interface Shown {
@@ -18,6 +19,8 @@ export interface Shown {
   shade: Shade;
   /** What each of them does, where that was asked for. */
   effects: Effects | null;
+  /** What a person named and noted. */
+  naming: Naming;
   kernel: Kernel;
   live: boolean;
   /** Whether toggles can be tried: a kernel answers, or some of their results are known. */
@@ -41,6 +44,7 @@ export function useShown(model: ExplorerModel, viewState: ViewState): Shown {
   const shade = useTrait(model, "shade");
   const effectMap = useTrait(model, "effects");
   const effects = useMemo(() => decodeEffects(effectMap), [effectMap]);
+  const naming = useNaming(model);
   const known = useTrait(model, "evaluations");
   const refusals = useTrait(model, "refused");
   const kernel = useKernel(model);
@@ -52,5 +56,5 @@ export function useShown(model: ExplorerModel, viewState: ViewState): Shown {
   const shares = useMemo(() => tokenShares(viewState, trace), [viewState, trace]);
   const underToggles = Object.keys(toggles).length > 0 && evaluation !== null && Object.keys(evaluation.toggles).length > 0;
   const toggled = underToggles ? evaluation : null;
-  return { size, toggles, evaluation, curves, shade, effects, kernel, live, toggleable, known, refused: refusal?.reason ?? null, reading, trace, shares, toggled };
+  return { size, toggles, evaluation, curves, shade, effects, naming, kernel, live, toggleable, known, refused: refusal?.reason ?? null, reading, trace, shares, toggled };
 }

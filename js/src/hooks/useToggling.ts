@@ -1,5 +1,5 @@
 import { useRef } from "preact/hooks";
-import { cycle, layerKeys, setToggles, type ToggleState } from "../logic/toggles";
+import { cycle, setToggles, type ToggleState } from "../logic/toggles";
 import type { ExplorerModel } from "../protocol/model";
 import type { Toggles } from "../protocol/types";
 import { writeToggles } from "./store";
@@ -7,12 +7,12 @@ import { writeToggles } from "./store";
 export interface Toggling {
   /** A head or an MLP to its next state. */
   toggleNode(key: string): void;
-  /** All nodes of a layer to one state. */
-  toggleLayer(layer: number, state: ToggleState): void;
+  /** Several of them to one state: a layer, or a group. */
+  toggleNodes(keys: readonly string[], state: ToggleState): void;
 }
 
 /** Writes toggles to the model; where none can be tried, nothing happens. */
-export function useToggling(model: ExplorerModel, toggles: Toggles, toggleable: boolean, heads: number): Toggling {
+export function useToggling(model: ExplorerModel, toggles: Toggles, toggleable: boolean): Toggling {
   // Toggles may come faster than they are drawn: each starts from what the one before it left.
   const latest = useRef(toggles);
   latest.current = toggles;
@@ -23,6 +23,6 @@ export function useToggling(model: ExplorerModel, toggles: Toggles, toggleable: 
   };
   return {
     toggleNode: (key) => write(cycle(latest.current, key)),
-    toggleLayer: (layer, state) => write(setToggles(latest.current, layerKeys(layer, heads), state)),
+    toggleNodes: (keys, state) => write(setToggles(latest.current, keys, state)),
   };
 }

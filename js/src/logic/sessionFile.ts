@@ -2,15 +2,16 @@
 import { defaults, version, type EffectMap, type EncodedArray, type ExplorerState, type History, type SessionFile, type Settings, type Shade, type Step, type Toggles, type TopToken, type Tried, type ViewState } from "../protocol/types";
 import { decodeArray } from "../protocol/decode";
 import { upgradeHistory } from "../protocol/upgrade";
+import { isGroups, longestNote } from "./groups";
 import { settingsOf } from "./settings";
 import { shadeNames } from "./shading";
 import { parseName } from "./toggles";
 
 const format = "strace-session";
 
-type Kept = Pick<ExplorerState, "history" | "shade" | "effects">;
+type Kept = Pick<ExplorerState, "history" | "shade" | "effects" | "groups" | "note">;
 
-export const sessionFile = (viewState: ViewState, n_edges: number, toggles: Toggles, { history, shade, effects }: Kept): SessionFile => ({
+export const sessionFile = (viewState: ViewState, n_edges: number, toggles: Toggles, { history, shade, effects, groups, note }: Kept): SessionFile => ({
   format,
   version,
   model: viewState.model,
@@ -19,6 +20,8 @@ export const sessionFile = (viewState: ViewState, n_edges: number, toggles: Togg
   toggles,
   history,
   shade,
+  groups,
+  note,
   ...(effects && { effects: inText(effects) }),
 });
 
@@ -58,9 +61,12 @@ export function parseSession(text: string, viewState: ViewState): SessionFile {
   const history = content.version === 1 ? upgraded(content.history ?? {}) : (content.history ?? defaults.history);
   if (!isStep(content, viewState)) throw new Error(`This session is damaged: its ${damage(content, viewState)}.`);
   if (!isHistory(history, viewState)) throw new Error("This session is damaged: its history does not hold what a history holds.");
+  const { groups = [], note = "" } = content;
+  if (!isGroups(groups, viewState)) throw new Error("This session is damaged: its groups do not hold a name, a colour and heads or MLPs of this model.");
+  if (!isText(note) || note.length > longestNote) throw new Error(`This session is damaged: its note is no text of at most ${longestNote} characters.`);
   const { settings, n_edges, toggles } = content;
   const shade = isText(content.shade) && Object.keys(shadeNames).includes(content.shade) ? (content.shade as Shade) : defaults.shade;
-  return { format, version, model: viewState.model, settings: settingsOf(settings), n_edges, toggles, history, shade };
+  return { format, version, model: viewState.model, settings: settingsOf(settings), n_edges, toggles, history, shade, groups, note };
 }
 
 /** A history of version 1; null where it is damaged. */

@@ -1,8 +1,12 @@
 // What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
 // `python js/generate_protocol.py`: change it there.
 
-import type { Jump } from "./jumps";
+export type * from "./groups";
 export type * from "./jumps";
+export type * from "./refined";
+import type { Group } from "./groups";
+import type { Jump } from "./jumps";
+import type { Refined } from "./refined";
 
 export const version = 2;
 
@@ -11,28 +15,6 @@ export type Toggles = Readonly<Record<string, Toggle>>;
 export type Criterion = "top1" | "top5" | "tv" | "nucleus60";
 export type Dtype = "int32" | "float32" | "uint8";
 export type Shade = "share" | "effect" | "logit" | "weight" | "entry";
-
-/** One refinement. */
-export interface Refinement {
-  /** Its budget, in forward passes. */
-  passes: number;
-  /** Which edges the subgraphs that it looked at might lose. */
-  masks: string;
-  /** Where their attention came from. */
-  attention: string;
-  /** What their dropped edges carried. */
-  ablation: string;
-  /** Whether gradients were used. */
-  gradients: boolean;
-}
-
-/** How a trace was refined. */
-export interface Refined {
-  /** The measure whose weights it began with; empty for the measure `refined`. */
-  start: string;
-  /** One after the other. */
-  refinements: Refinement[];
-}
 
 /** What a trace was computed from. */
 export interface Settings {
@@ -140,6 +122,10 @@ export interface SessionFile extends Step {
   shade?: Shade;
   /** What was known of each head and MLP, with arrays as base64 text. */
   effects?: EffectMap;
+  /** The heads and MLPs that have a name. Old files have none. */
+  groups?: Group[];
+  /** What was noted. Old files have none. */
+  note?: string;
 }
 
 /** A job on a server that is waited for. */
@@ -375,6 +361,10 @@ export interface ExplorerState {
   shade: Shade;
   /** What each head and MLP does, as far as it was asked for; it comes batch by batch. */
   effects: EffectMap | null;
+  /** Heads and MLPs that have a name; from Python also a dict from names to members. */
+  groups: Group[];
+  /** What a person notes of the trace, 2,000 characters at most; data and never HTML. */
+  note: string;
   /** What was tried; Python stores it, saves it and hands it back. */
   history: History;
   /** Whether a model stands behind the widget: not in an exported page, nor where a file is replayed. */
@@ -395,6 +385,8 @@ export const defaults: ExplorerState = {
   jumps: [],
   shade: "share",
   effects: null,
+  groups: [],
+  note: "",
   history: { version: 2, steps: [], at: -1, tried: [] },
   live: false,
 };

@@ -71,7 +71,7 @@ export function Card(props: ViewProps) {
           <HistoryBar history={history} present={present} live={live} toggleable={toggleable} onMove={move} onGo={go} />
           <SessionBar
             {...views}
-            onSave={() => sessionFile(viewState, size.nEdges, toggles, { history: model.get("history"), shade: model.get("shade"), effects: model.get("effects") })}
+            onSave={() => sessionFile(viewState, size.nEdges, toggles, kept(model))}
             onLoad={load}
           />
           <TourButton tour={tour} />
@@ -84,6 +84,15 @@ export function Card(props: ViewProps) {
     </div>
   );
 }
+
+/** What a session file has besides the present state. */
+const kept = (model: ViewProps["model"]) => ({
+  history: model.get("history"),
+  shade: model.get("shade"),
+  effects: model.get("effects"),
+  groups: model.get("groups"),
+  note: model.get("note"),
+});
 
 /** The graph over the prediction and its tokens beside the layers. With few layers the grid leaves room for the node below it. */
 function Columns(props: ViewProps) {

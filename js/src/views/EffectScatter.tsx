@@ -20,6 +20,8 @@ interface Props {
   focused: FocusedNode;
   picked: ReadonlySet<string> | null;
   onPick(keys: ReadonlySet<string> | null): void;
+  /** Makes a group of components; null where there is no room for one. */
+  onName: ((keys: Iterable<string>) => void) | null;
   /** Goes to a component's cell. */
   onGo(key: string): void;
 }
@@ -29,7 +31,7 @@ const kinds = ["vital", "idle", null] as const;
 
 /** Share against effect: what is small but vital, and what is kept but idle. Pointing and picking are the grid's as well. */
 export function EffectScatter(props: Props) {
-  const { viewState, effects, shares, marks, size, focused, picked, onPick, onGo } = props;
+  const { viewState, effects, shares, marks, size, focused, picked, onPick, onName, onGo } = props;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(480);
   const width = Math.max(80, outerWidth - margin.left - margin.right);
   const order = useMemo(() => byStrength(effects), [effects]);
@@ -68,7 +70,7 @@ export function EffectScatter(props: Props) {
       <div ref={ref} class="sw-scatter-plot" data-testid="scatter-plot" {...keys} {...brush.handlers}>
         {picture}
       </div>
-      <Groups points={points} picked={picked} onPick={onPick} />
+      <Marked points={points} picked={picked} onPick={onPick} onName={onName} />
     </section>
   );
 }
@@ -187,7 +189,7 @@ function Named({ point: { x, y }, text, frame }: { point: Point; text: string; f
 }
 
 /** Both groups as buttons, which find their members in the grid. */
-function Groups({ points, picked, onPick }: Pick<Props, "picked" | "onPick"> & { points: Point[] }) {
+function Marked({ points, picked, onPick, onName }: Pick<Props, "picked" | "onPick" | "onName"> & { points: Point[] }) {
   return (
     <div class="sw-groups">
       {(["vital", "idle"] as const).map((mark) => {
@@ -199,6 +201,11 @@ function Groups({ points, picked, onPick }: Pick<Props, "picked" | "onPick"> & {
           </button>
         );
       })}
+      {picked && picked.size > 0 && onName && (
+        <button type="button" class="sw-button" data-testid="name-picked" title="Make a group of them, and give that a name" onClick={() => onName(picked)}>
+          Name these {picked.size}
+        </button>
+      )}
       {picked && <button type="button" class="sw-quiet" data-testid="unpick" onClick={() => onPick(null)}>Show all</button>}
       <span class="sw-note sw-hint">drag a box: its cells stand out above</span>
     </div>

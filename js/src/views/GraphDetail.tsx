@@ -20,7 +20,7 @@ export function GraphDetail({ model, viewState, shown: { size, toggles, toggleab
   const { edges } = scene;
   const { spot, arc } = choice.chosen;
   const heads = viewState.n_heads;
-  const { toggleNode } = useToggling(model, toggles, toggleable, heads);
+  const { toggleNode } = useToggling(model, toggles, toggleable);
   const listed = choice.listed.slice(0, most);
   const heaviest = Math.max(...listed.map((edge) => edges.weight[edge]), Number.MIN_VALUE);
   const more = choice.listed.length - listed.length;

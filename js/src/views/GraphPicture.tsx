@@ -28,7 +28,7 @@ export function GraphPicture(props: Props) {
   const { model, viewState, shown, theme, scene, choice } = props;
   const { size, toggles, toggleable } = shown;
   const { layout } = scene;
-  const { toggleNode } = useToggling(model, toggles, toggleable, viewState.n_heads);
+  const { toggleNode } = useToggling(model, toggles, toggleable);
   const toggle = ({ layer, token }: Spot) => layer >= 0 && toggleNode(positionKey(layer, token));
   const canvas = useGraphCanvas(scene, theme, size.nEdges, size.moving, choice.edges);
   const axes = useMemo(() => <Axes layout={layout} names={tokenNames(viewState.tokens)} />, [layout, viewState]);

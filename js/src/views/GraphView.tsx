@@ -41,7 +41,7 @@ function Graph(props: Props & { edges: GraphEdges }) {
   const layout = useMemo(() => graphLayout(viewState, room, first), [viewState, room, first]);
   const scene = useMemo(() => graphScene(viewState, edges, layout, shown.toggles), [viewState, edges, layout, shown.toggles]);
   const names = useMemo(() => placedNames(viewState.tokens), [viewState]);
-  const choice = useGraphChoice(scene, viewState, size.nEdges, focused);
+  const choice = useGraphChoice(scene, viewState, size.nEdges, focused, shown.naming.lit);
   const drawn = edgesUpTo(scene, size.nEdges);
   const data = useMemo(() => ({ viewState, scene, names, drawn, kept: size.nEdges }), [viewState, scene, names, drawn, size.nEdges]);
   const top = topToken(reading);

@@ -4,7 +4,7 @@ import { gridEvents } from "../hooks/gridEvents";
 import { useCells, type Cells } from "../hooks/useCells";
 import type { FocusedNode } from "../hooks/useFocusedNode";
 import { useToggling } from "../hooks/useToggling";
-import { layerState } from "../logic/toggles";
+import { layerKeys, layerState } from "../logic/toggles";
 import { layerNodes, layerShares } from "../logic/trace";
 import { LayerRow } from "./LayerRow";
 import { OpenLayer } from "./OpenLayer";
@@ -22,7 +22,7 @@ export function LayerGrid({ model, viewState, shown, theme, focused, cells }: Pr
   const grid = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState<number | null>(null);
   const shares = useMemo(() => layerShares(viewState, trace), [viewState, trace]);
-  const { toggleNode, toggleLayer } = useToggling(model, toggles, toggleable, heads);
+  const { toggleNode, toggleNodes } = useToggling(model, toggles, toggleable);
   const onLayer = (layer: number) => setOpen(open === layer ? null : layer);
   const { current } = focused;
   useCells(grid, viewState, trace, toggles, theme, size.moving, cells);
@@ -44,6 +44,7 @@ export function LayerGrid({ model, viewState, shown, theme, focused, cells }: Pr
           currentColumn={current.layer === layer ? current.column : null}
           open={open === layer}
           live={toggleable}
+          groups={cells.groups}
         >
           {open === layer && (
             <OpenLayer
@@ -54,7 +55,7 @@ export function LayerGrid({ model, viewState, shown, theme, focused, cells }: Pr
               shading={cells.shading}
               live={toggleable}
               onToggleNode={toggleNode}
-              onToggleLayer={(state) => toggleLayer(layer, state)}
+              onToggleLayer={(state) => toggleNodes(layerKeys(layer, heads), state)}
             />
           )}
         </LayerRow>

@@ -1,8 +1,10 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
+import type { Naming } from "../hooks/useNaming";
 import { formatShare } from "../logic/scales";
 import { layerKeys, toggleState } from "../logic/toggles";
 import type { Toggles } from "../protocol/types";
+import { GroupMark } from "./GroupMark";
 
 interface Props {
   layer: number;
@@ -13,11 +15,13 @@ interface Props {
   currentColumn: number | null;
   open: boolean;
   live: boolean;
+  /** The groups of each component. */
+  groups: Naming["byMember"];
   children: ComponentChildren;
 }
 
 /** One layer of the grid: its number, a cell for each node, and the layer's own share. */
-export function LayerRow({ layer, heads, toggles, share, currentColumn, open, live, children }: Props) {
+export function LayerRow({ layer, heads, toggles, share, currentColumn, open, live, groups, children }: Props) {
   // The same elements again cost nothing; `useCells` gives them shades and labels.
   const cells = useMemo(
     () =>
@@ -31,9 +35,11 @@ export function LayerRow({ layer, heads, toggles, share, currentColumn, open, li
           data-place={`${layer}.${index + 1}`}
           tabIndex={currentColumn === index + 1 ? 0 : -1}
           aria-disabled={!live || undefined}
-        />
+        >
+          {groups.has(key) && <span class="sw-cell-group"><GroupMark colour={groups.get(key)![0].colour} /></span>}
+        </div>
       )),
-    [layer, heads, toggles, currentColumn, live],
+    [layer, heads, toggles, currentColumn, live, groups],
   );
   return (
     <>

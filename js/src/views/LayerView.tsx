@@ -10,6 +10,7 @@ import { parseKey } from "../logic/toggles";
 import type { ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
 import { EffectScatter } from "./EffectScatter";
+import { Groups } from "./Groups";
 import { LayerGrid } from "./LayerGrid";
 import type { ViewProps } from "./props";
 import { EffectsKnown, ShadeChoice } from "./ShadeChoice";
@@ -24,7 +25,7 @@ const together = 400;
 /** Layers × nodes, last layer on top, so that reading up goes towards the prediction. */
 export function LayerView(props: Props) {
   const { viewState, theme, focused } = props;
-  const { trace, toggleable, shade, effects } = props.shown;
+  const { trace, toggleable, shade, effects, naming } = props.shown;
   const section = useRef<HTMLElement>(null);
   // Only shares change with the size.
   const shading = useMemo(() => shadingOf(shade, viewState, trace, effects), [shade, viewState, shade === "share" ? trace : null, effects]);
@@ -36,7 +37,8 @@ export function LayerView(props: Props) {
   const marks = useMemo(() => nodeMarks(shares, effects, size), [shares, effects, size]);
   const [picked, setPicked] = useState<ReadonlySet<string> | null>(null);
   const data = useMemo(() => ({ viewState, shading }), [viewState, shading]);
-  const cells = { shading, marks, picked: effects ? picked : null, pointed: focused.pointed };
+  const chosen = effects ? picked : null;
+  const cells = { shading, marks, picked: naming.lit ?? chosen, groups: naming.byMember, pointed: focused.pointed };
   const go = (key: string) => {
     const { layer, column } = placeOf(parseKey(key), viewState.n_heads);
     section.current?.querySelector<HTMLElement>(`[data-place="${layer}.${column}"]`)?.focus({ focusVisible: true });
@@ -60,8 +62,9 @@ export function LayerView(props: Props) {
         <LayerGrid {...props} cells={cells} />
       </div>
       <GridLegend theme={theme} shading={shading} marked={effects !== null} toggleable={toggleable} />
+      <Groups {...props} picked={chosen} />
       {effects && (
-        <EffectScatter viewState={viewState} effects={effects} shares={shares} marks={marks} size={size} focused={focused} picked={picked} onPick={setPicked} onGo={go} />
+        <EffectScatter viewState={viewState} effects={effects} shares={shares} marks={marks} size={size} focused={focused} picked={picked} onPick={setPicked} onName={naming.room ? naming.name : null} onGo={go} />
       )}
     </section>
   );

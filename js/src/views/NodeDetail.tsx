@@ -6,6 +6,7 @@ import { formatCount, formatDistance, formatShare, formatSigned, formatSize } fr
 import { placedNames, visibleToken } from "../logic/tokenText";
 import { componentName, parseKey } from "../logic/toggles";
 import { isKept, strongestEdges, type Node } from "../logic/trace";
+import { NodeGroups } from "./NodeGroups";
 import type { ViewProps } from "./props";
 
 interface Props extends ViewProps {
@@ -16,7 +17,7 @@ const namedSources = 4;
 
 /** The node under the pointer or the focus: where its weight comes from, and its strongest edges. */
 export function NodeDetail({ model, viewState, shown, node }: Props) {
-  const { live, size, effects } = shown;
+  const { live, size, effects, naming } = shown;
   const { known, error } = useDetails(model, viewState, node.key, live);
   const edges = known?.edges ?? strongestEdges(viewState, node.key);
   const heaviest = Math.max(...edges.map((edge) => edge.weight), Number.MIN_VALUE);
@@ -33,6 +34,7 @@ export function NodeDetail({ model, viewState, shown, node }: Props) {
       </h3>
       {effects && <p class="sw-note sw-node-effect" data-testid="node-effect">{describeEffect(effects, nodeIndex(parseKey(node.key), viewState.n_heads))}</p>}
       {error && <p class="sw-loss" role="status" data-testid="node-error">Its details are missing: {error}</p>}
+      <NodeGroups naming={naming} member={node.key} />
       {live && <Sources names={names} shares={known?.shares ?? null} />}
       <div class="sw-edges" tabIndex={0} role="group" aria-label={`Strongest edges of ${componentName(node.key)}`}>
         <ul data-state={node.state}>

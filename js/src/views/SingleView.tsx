@@ -2,6 +2,7 @@
 import { useFocusedNode } from "../hooks/useFocusedNode";
 import { ErrorBar } from "./ErrorBar";
 import { GraphView } from "./GraphView";
+import { Groups } from "./Groups";
 import { LayerView } from "./LayerView";
 import { MeasuredCurve } from "./MeasuredCurve";
 import { NextToken } from "./NextToken";
@@ -68,6 +69,7 @@ function Graph(props: ViewProps) {
     <div class="sw-column">
       <GraphView {...props} focused={focused} />
       {focused.pointed && <NodeDetail {...props} node={focused.node} />}
+      <Groups {...props} />
     </div>
   );
 }
