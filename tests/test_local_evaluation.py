@@ -68,7 +68,7 @@ def test_both_ways_agree_on_random_models_sizes_toggles_and_modes(case: Any, cas
 def test_an_evaluation_goes_by_hooks_once_they_are_proved(monkeypatch: pytest.MonkeyPatch) -> None:
     by_hooks = []
     evaluate = local_evaluation.evaluate
-    monkeypatch.setattr(local_evaluation, "evaluate", lambda *args: by_hooks.append(1) or evaluate(*args))
+    monkeypatch.setattr(local_evaluation, "evaluate", lambda *args, **how: by_hooks.append(1) or evaluate(*args, **how))
     trace = sw.trace(sw.load_model(tiny_models.tiny()), PROMPT)
     trace.evaluate([0.5])
     trace.evaluate([0.5], {"1.2": "off"}, attention="frozen")
