@@ -61,13 +61,15 @@ def evaluate(model: Any, architecture: dict[str, Any], *masks: Any, reuse: Reuse
     """
     token_ids, ranks, kept, toggles, modes, states, half, means = masks
     module, of_tokens = model._module, token_masks(ranks, kept, toggles, modes)
-    modules = find(module, architecture["layers"])[: architecture["n_layers"]]
+    modules = list(find(module, architecture["layers"]))
     run = begin(reuse, module, of_tokens, masks, len(modules))
     # Edges that lead nowhere are in no mask, and may as well be there: a layer that lacks no other runs as the model's.
     whole: Any = [
         None if mask is None else (mask | (kind == NOT_IN_GRAPH)).all(0).all(-1).tolist()
         for mask, kind in zip(of_tokens, ranks[1:], strict=True)
     ]
+    if not all(kind is None or all(kind) for kind in whole):  # then none of it is the model's to the bit
+        whole[1] = of_tokens[1].all(0).all(-1).tolist()  # and MLPs whose edge leads nowhere need not run
     layers = []
     for index in range(run.start if run else 0, len(modules)):
         keep = [

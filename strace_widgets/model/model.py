@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")
 
-
 UNFINISHED = 4
 """Of how many requests that failed half-way the answers so far are kept."""
 
@@ -87,8 +86,7 @@ class Model(Reader):
     options: dict[str, Any] = field(default_factory=dict)
     # One pass at a time: a trace rewires the model while it runs, and a widget evaluates on a thread of its own.
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    # What a sweep that was cut off had already got, by request.
-    _unfinished: Cache[bytes, list[Any]] = field(default_factory=partial(Cache, UNFINISHED))
+    _unfinished: Cache[bytes, list[Any]] = field(default_factory=partial(Cache, UNFINISHED))  # of sweeps cut off
     _reuse: Reuse = field(default_factory=Reuse)
 
     def __repr__(self) -> str:
