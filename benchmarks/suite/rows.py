@@ -37,6 +37,10 @@ MOST_TOKENS = 512
 """Up to how many tokens there are gradients within the memory of a usual machine."""
 
 
+MANY = 500
+"""Traces of a short prompt, one after the other, which are to take no more memory than a few."""
+
+
 @dataclass(eq=False)
 class Case:
     """A prompt on a model, and what rows have made for one another.
@@ -178,6 +182,11 @@ def sweep_found(_: Case, trace: sw.STrace) -> dict[str, Any]:
     return {"n_rows": n_sizes, "note": f"{n_sizes} sizes"}
 
 
+def many(case: Case) -> None:
+    for _ in range(MANY):
+        trace(case).evaluate([SIZE])
+
+
 def sweep(case: Case) -> sw.STrace:
     return case.anew("swept")
 
@@ -250,6 +259,7 @@ ROWS = {
     "reading": Row(read, before=lambda case: case.written),
     "memory of a trace": Row(trace, memory=True),
     "memory of a standard sweep": Row(sweep, memory=True),
+    f"memory of {MANY} traces": Row(many, memory=True, most_tokens=10),
     "memory of the first paint": Row(first_paint, found=first_paint_found, memory=True),
     "memory of saving": Row(save, memory=True),
     "memory of reading": Row(read, before=lambda case: case.written, memory=True),

@@ -14,8 +14,12 @@ def answer(by_layer: list[Any], logits: Any, half: bool) -> Any:  # noqa: FBT001
 
 
 def stack(by_layer: list[Any]) -> Any:
-    """Return a list of one tensor a layer as one tensor, with zeros at the ends of those that are smaller."""
-    if len({(tensor.shape, tensor.device) for tensor in by_layer}) == 1:
+    """Return a list of one tensor a layer as one tensor, with zeros at the ends of those that are smaller.
+
+    Layers may lie on several devices: it is on the first's.
+    """
+    by_layer = [tensor.to(by_layer[0].device) for tensor in by_layer]
+    if all(tensor.shape == by_layer[0].shape for tensor in by_layer):
         return torch.stack(by_layer)
     size = [max(sizes) for sizes in zip(*(tensor.shape for tensor in by_layer), strict=True)]
     stacked = by_layer[0].new_zeros(len(by_layer), *size)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelChangedError
 from ..interventions.access import find
+from .running import parts_of
 
 if TYPE_CHECKING:
     from .architecture import Architecture
@@ -51,15 +52,38 @@ def state_of(module: Any) -> int:
 
     Weights that are elsewhere until they run, frozen ones, and what is changed through ``.data`` are not seen.
     """
-    adapters = tuple(
+    parts = parts_of(module)
+    # Frozen weights are not trained, and some adapters change them while they run, and back.
+    trained = [weight for weight in _tensors(parts, "_parameters") if weight.requires_grad and not weight.is_meta]
+    versions = (weight._version for weight in trained if not weight.is_inference())
+    return hash((*_adapters(parts), *versions))
+
+
+def weights_of(module: Any) -> int | None:
+    """Return a number that changes when any weight or buffer at hand does, or another is put in its place, or adapters.
+
+    What is changed through ``.data`` is not seen where it stays. None where weights do not tell (inference tensors).
+    """
+    parts = parts_of(module)
+    weights = [*_tensors(parts, "_parameters"), *_tensors(parts, "_buffers")]
+    if any(weight.is_inference() for weight in weights):
+        return None
+    return hash((*_adapters(parts), *((weight.data_ptr(), weight._version) for weight in weights)))
+
+
+def _tensors(parts: list[Any], kind: str) -> list[Any]:
+    """Return the tensors of modules: ``parameters()`` or ``buffers()``, without their nested generators."""
+    return [tensor for part in parts for tensor in part.__dict__[kind].values() if tensor is not None]
+
+
+def _adapters(parts: list[Any]) -> list[tuple[str, bool, str]]:
+    """Return which adapters are in use."""
+    return [
         (
             str(getattr(part, "active_adapters", "")),
             bool(part.disable_adapters),
             str(getattr(part, "merged_adapters", "")),
         )
-        for part in module.modules()
+        for part in parts
         if isinstance(getattr(part, "disable_adapters", None), bool)
-    )
-    # Frozen weights are not trained, and some adapters change them while they run, and back.
-    trained = [weight for weight in module.parameters() if weight.requires_grad and not weight.is_meta]
-    return hash((*adapters, *(weight._version for weight in trained if not weight.is_inference())))
+    ]

@@ -2,7 +2,8 @@
 
 What a mask does stands in `strace_widgets.interventions.masked` alone. Here a pass only leaves out what cannot matter:
 the MLP of positions whose MLP edge is dropped, the projections and the attention of rows that keep no attention edge of
-a layer, and all but one of the positions at which a module is given zeros.
+a layer, all but one of the positions at which a module is given zeros, and the layers below the first that runs
+otherwise than before (`strace_widgets.model.reuse`).
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ from ..interventions.masked import (
 )
 from ..interventions.packing import packed
 from .placement import token_device
+from .reuse import begin
 from .running import ATTENTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from .reuse import Reuse
 
 MASKED = "strace_masked"
 """The name by which transformers knows `attend`."""
@@ -50,29 +54,40 @@ WORTH = 0.8
 # A pass.
 
 
-def evaluate(model: Any, architecture: dict[str, Any], *masks: Any) -> Any:
-    """Return what `strace_widgets.interventions.masked.evaluate` does; ``masks`` are its other arguments, all given."""
+def evaluate(model: Any, architecture: dict[str, Any], *masks: Any, reuse: Reuse | None = None) -> Any:
+    """Return what `strace_widgets.interventions.masked.evaluate` does; ``masks`` are its other arguments, all given.
+
+    ``reuse`` has what earlier runs of the same model left.
+    """
     token_ids, ranks, kept, toggles, modes, states, half, means = masks
     module, of_tokens = model._module, token_masks(ranks, kept, toggles, modes)
-    # Edges that lead nowhere are in no mask. Where no others lack they may as well be there: the model, to the bit.
-    if all(
-        mask is None or (mask | (kind == NOT_IN_GRAPH)).all() for mask, kind in zip(of_tokens, ranks[1:], strict=True)
-    ):
-        of_tokens = [None if mask is None else mask | True for mask in of_tokens]
-    whole: Any = [None if mask is None else mask.all(0).all(-1).tolist() for mask in of_tokens]
+    modules = list(find(module, architecture["layers"]))
+    run = begin(reuse, module, of_tokens, masks, len(modules))
+    # Edges that lead nowhere are in no mask, and may as well be there: a layer that lacks no other runs as the model's.
+    whole: Any = [
+        None if mask is None else (mask | (kind == NOT_IN_GRAPH)).all(0).all(-1).tolist()
+        for mask, kind in zip(of_tokens, ranks[1:], strict=True)
+    ]
+    if not all(kind is None or all(kind) for kind in whole):  # then none of it is the model's to the bit
+        whole[1] = of_tokens[1].all(0).all(-1).tolist()  # and MLPs whose edge leads nowhere need not run
     layers = []
-    for index, layer in enumerate(find(module, architecture["layers"])):
+    for index in range(run.start if run else 0, len(modules)):
         keep = [
             None if mask is None or all_kept[index] else mask[:, index]
             for mask, all_kept in zip(of_tokens, whole, strict=True)
         ]
         heads_kept = _attention_masks(ranks, kept, toggles, modes, index)
-        layers.append(Layer(layer, architecture, heads_kept, keep, modes["frozen"], means_of_layer(means, index)))
+        of_layer = modules[index], architecture, heads_kept, keep, modes["frozen"], means_of_layer(means, index)
+        layers.append(Layer(*of_layer))
     found: list[Any] = []
     with masked_run(layers), ExitStack() as hooks:
         if states:
             hooks.callback(_last_hidden(module, architecture, found).remove)
+        for undo in run.hooked(modules, len(kept), architecture["layer_in_tuple"]) if run else ():
+            hooks.callback(undo)
         output = module(batch_of(token_ids, len(kept)).to(token_device(module)), **architecture["keywords"])
+    if run:
+        run.done()
     last = found[-1] if states else predicted(output)[:, -1]
     return packed(last.float(), half)
 

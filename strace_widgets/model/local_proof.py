@@ -18,6 +18,8 @@ from ..interventions.access import find
 from .discovery.matrices import width_taken
 from .local_evaluation import evaluate
 from .placement import BroughtWhenRun
+from .reuse import Reuse
+from .running import parts_of
 from .tensors import unpacked
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def may_agree(wrapped: Any, architecture: Architecture) -> bool:
 
 
 def proved(model: Runner, run: Callable[[Call], Any]) -> bool:
-    """Tell whether both ways give the same hidden states, of each row, and neither fails.
+    """Tell whether both ways give the same hidden states and logits, of each row, and neither fails.
 
     Parameters
     ----------
@@ -65,10 +67,11 @@ def proved(model: Runner, run: Callable[[Call], Any]) -> bool:
     run : callable
         Runs a call on the machine at hand.
     """
-    close = CLOSE.get(model.dtype, 3e-2)
+    close, by_hooks = CLOSE.get(model.dtype, 3e-2), partial(evaluate, reuse=Reuse())
     try:
         for call in compared(model):
-            truth, found = (unpacked(run(each)) for each in (call, call._replace(function=evaluate)))
+            answers = (unpacked(run(each)) for each in (call, call._replace(function=by_hooks)))
+            truth, found = (np.where(np.isneginf(each), 0, each) for each in answers)  # which suppresses a token
             gaps, sizes = (np.linalg.norm(each.astype(np.float64), axis=1) for each in (found - truth, truth))
             if not (gaps < close * sizes).all():  # neither where a row is nothing, or no number
                 return False
@@ -78,9 +81,10 @@ def proved(model: Runner, run: Callable[[Call], Any]) -> bool:
 
 
 def compared(model: Runner) -> list[Call]:
-    """Return two calls by nnsight whose rows are the model, and subgraphs that all say something.
+    """Return calls by nnsight whose rows are the model, and subgraphs that all say something.
 
-    The first has toggles; in the second, attention is frozen and dropped edges carry means, which are random.
+    The first has toggles; in the second, attention is frozen and dropped edges carry means, which are random; others
+    differ in a layer half-way up, so that the last can begin there.
     """
     a = model.architecture
     graph, random = Graph(a.n_layers, a.n_heads, len(PROMPT), a.parallel), np.random.default_rng(0)
@@ -101,7 +105,10 @@ def compared(model: Runner) -> list[Call]:
     ]
     switched = model.sweeps(PROMPT, ranks, sizes, toggles, states=True)
     frozen = model.sweeps(PROMPT, ranks, sizes[1:3], modes=Modes(attention="frozen"), states=True)
-    return [*switched, *(call._replace(args=partial(_with_means, call, _means(model, random))) for call in frozen)]
+    averaged = [call._replace(args=partial(_with_means, call, _means(model, random))) for call in frozen]
+    off = parse({f"{a.n_layers // 2}.mlp": "off"}, a.n_layers, a.n_heads)
+    in_turns = [call for each in (toggles[0], off) for call in model.sweeps(PROMPT, ranks, sizes[1:2], each)]
+    return [*switched, *averaged, *in_turns]
 
 
 def _means(model: Runner, random: np.random.Generator) -> list[Any]:
@@ -131,7 +138,7 @@ def _with_means(call: Call, means: list[Any]) -> tuple[Any, ...]:
 
 def untouched(module: Any) -> bool:
     """Tell whether a module runs as its classes say: what others have hooked into it may count on all positions."""
-    for part in module.modules():
+    for part in parts_of(module):
         for hook in (*part._forward_hooks.values(), *part._forward_pre_hooks.values()):
             if not getattr(hook, "__module__", "").startswith("transformers."):  # its own note what is asked for
                 return False

@@ -25,6 +25,7 @@ from . import request_estimates as estimates
 from .calls import Call, Server
 from .changes import check_in_place, modules_read, state_of
 from .discovery.matrices import rows_of, width_taken
+from .reuse import Reuse
 from .running import running
 from .shipped import models as shipped
 from .tensors import as_row, coarsened, digest, toggle_rows, unpacked, with_others_kept
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")
-
 
 UNFINISHED = 4
 """Of how many requests that failed half-way the answers so far are kept."""
@@ -86,8 +86,8 @@ class Model(Reader):
     options: dict[str, Any] = field(default_factory=dict)
     # One pass at a time: a trace rewires the model while it runs, and a widget evaluates on a thread of its own.
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    # What a sweep that was cut off had already got, by request.
-    _unfinished: Cache[bytes, list[Any]] = field(default_factory=partial(Cache, UNFINISHED))
+    _unfinished: Cache[bytes, list[Any]] = field(default_factory=partial(Cache, UNFINISHED))  # of sweeps cut off
+    _reuse: Reuse = field(default_factory=Reuse)
 
     def __repr__(self) -> str:
         a = self.architecture
@@ -366,7 +366,7 @@ class Model(Reader):
             return self._trace(call, remote="local")
         with self._lock:  # proved once, whoever asks first
             if call.function is masked.evaluate and self._by_hooks and local_proof.untouched(self.nnsight._module):
-                call = call._replace(function=local_evaluation.evaluate)
+                call = call._replace(function=partial(local_evaluation.evaluate, reuse=self._reuse))
         return self._trace(call)
 
     @cached_property

@@ -26,7 +26,7 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
     implementation : str
         Which attention function of transformers' is used.
     """
-    parts = _parts(module)  # before every run, so they are walked through once
+    parts = parts_of(module)  # before every run, so they are walked through once
     training = [part for part in parts if part.training]
     configs = {id(config): config for part in parts if hasattr(config := _config(part), ATTENTION)}
     attention = [(config, getattr(config, ATTENTION)) for config in configs.values()]
@@ -48,7 +48,7 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
             setattr(config, ATTENTION, given)
 
 
-def _parts(module: Any) -> list[Any]:
+def parts_of(module: Any) -> list[Any]:
     """Return all modules inside a module, itself included: ``modules()``, without its nested generators."""
     found, waiting = {}, [module]
     while waiting:
