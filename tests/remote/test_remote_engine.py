@@ -34,8 +34,9 @@ CLOSE = 1e-5
 
 def same_trace(there: sw.STrace, here: sw.STrace, *, ties: float = 0.0) -> None:
     """Check weights, and ranks: a sandbox rounds otherwise, so that edges of weights a rounding apart may swap."""
+    close = 3 * CLOSE if ties else CLOSE  # gradients add up more numbers, in orders that differ
     for theirs, ours in zip(there.weights, here.weights, strict=True):
-        assert np.abs(theirs - ours).max() <= CLOSE * max(1, np.abs(ours).max())  # the shares of l1 are below 1
+        assert np.abs(theirs - ours).max() <= close * max(1, np.abs(ours).max())  # the shares of l1 are below 1
     assert np.abs(there.full_logits - here.full_logits).max() <= CLOSE * max(1, np.abs(here.full_logits).max())
     order = [
         np.concatenate([kind.ravel() for kind in trace.ranks]).argsort()[: here.n_edges] for trace in (there, here)
