@@ -84,19 +84,19 @@ def test_the_best_so_far_falls_and_takes_the_place_of_the_trace(
     card, explorer = real
     before, size = explorer.trace, size_of(card)
     watch(card)
-    card.get_by_test_id("passes").select_option("30")
+    card.get_by_test_id("passes").select_option("100")
     use(card.get_by_test_id("refine"), means)
     expect(card.get_by_test_id("other-curves").locator("path[data-kind=refining]")).to_be_visible()
     picture(card, f"refining-{means}")
     expect_refined(card)
     expect_falling(card, 2)
-    fallen = re.compile(r"refining: step \d of \d+, area 0\.\d{3} → 0\.\d{3}")
+    fallen = re.compile(r"refining: step \d+ of \d+, area 0\.\d{3} → 0\.\d{3}")
     assert any(fallen.fullmatch(stage) for stage in seen(card)["stages"])
     assert size_of(card) == size
-    truth = before.refine(30, progress=False)
+    truth = before.refine(100, progress=False)
     assert explorer.trace.ranks.attention.tolist() == truth.ranks.attention.tolist()
     assert truth.sweep().area("s") < before.sweep().area("s")
-    expect(card.get_by_test_id("announcement")).to_contain_text("importance refined (l1, 30 passes)")
+    expect(card.get_by_test_id("announcement")).to_contain_text("importance refined (l1, 100 passes)")
     expect(card.get_by_test_id("refine")).to_have_text("Refine further")
     assert axe(page) == []
     picture(card, f"refined-{means}")
@@ -108,7 +108,7 @@ def test_the_best_so_far_falls_and_takes_the_place_of_the_trace(
     card.get_by_test_id("redo").click()
     expect_refined(card)
     assert explorer.trace.refined is not None
-    assert [each.passes for each in explorer.trace.refined.refinements] == [30]
+    assert [each.passes for each in explorer.trace.refined.refinements] == [100]
 
 
 def test_sizes_and_toggles_go_on_while_it_refines_and_cancel_keeps_the_best(real: tuple[Locator, sw.Explorer]) -> None:

@@ -45,7 +45,7 @@ def test_notebook_is_stored_with_light_pictures(path: Path) -> None:
     """Previews show them; to refresh them: ``make notebooks``."""
     notebook = nbformat.read(path, as_version=4)
     assert notebook.metadata.kernelspec.name == "python3"
-    assert path.stat().st_size < 800_000
+    assert path.stat().st_size < 900_000
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert "image/png" in kinds

@@ -98,7 +98,7 @@ READERS: dict[str, Reader] = {
             sw.errors.MissingFileError,
         ),
     ),
-    "explorer.widget.Explorer.load_session:path": (
+    "explorer.leaving.Leaving.load_session:path": (
         lambda given, path: given.explored(lambda it: it.save_session(path)),
         lambda given, path: given.explored(lambda it: it.load_session(path)),
         sw.errors.MissingFileError,
