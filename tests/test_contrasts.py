@@ -167,6 +167,18 @@ def test_a_server_patches_in_one_request(remote_tiny: Any, ndif: Any, tiny: Any)
         np.testing.assert_allclose(found.faithfulness, expected.faithfulness, atol=1e-4)
 
 
+def test_effects_and_submitted_sweeps_patch_from_the_counterfactual_too(
+    asked: sw.STrace, remote_tiny: Any, tiny: Any
+) -> None:
+    found = asked.effects(0.5, "mlp", ablation="patch", progress=False)
+    each = [asked.evaluate([0.5], {name: "off"}, ablation="patch").total_variation[0] for name in found.components]
+    np.testing.assert_allclose(found.total_variation, each, atol=1e-5)
+    there, here = (sw.trace(model, PROMPT, counterfactual=OTHER) for model in (remote_tiny, tiny))
+    submitted = there.submit([0.3, 1.0], ablation="patch").result()
+    expected = here.evaluate([0.3, 1.0], ablation="patch")
+    np.testing.assert_allclose(submitted.total_variation, expected.total_variation, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

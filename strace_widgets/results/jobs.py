@@ -224,7 +224,7 @@ def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Mod
     kept = trace.kept(sizes).tolist()
     counted = [trace.mask(size, toggles).n_kept for size in sizes] if toggles else kept
     # The first row is the whole model, so that the answer can be compared without the trace.
-    calls = trace.model.sweeps(trace.token_ids, trace.ranks, np.array([-1, *kept]), toggles, modes)
+    calls = trace.model.sweeps(trace.rows(modes), trace.ranks, np.array([-1, *kept]), toggles, modes)
     work = Work(
         kind="sweep",
         token_ids=trace.token_ids.tolist(),

@@ -128,7 +128,7 @@ def _logits(trace: Explained, n_edges: int, toggles: Sequence[Toggles], modes: M
     if n_edges == trace.n_edges:
         modes = replace(modes, residual="kept")  # in the whole graph they are: nothing has to be taken away
     try:
-        return model.evaluate(trace.token_ids, trace.ranks, n_kept, toggles, modes)
+        return model.evaluate(trace.rows(modes), trace.ranks, n_kept, toggles, modes)
     except NonFiniteError:
         if len(toggles) == 1:
             if not toggles[0]:
