@@ -24,26 +24,6 @@ class Means:
     mlp_residual: Tensor
 
 
-@torch.no_grad()
-def layer_means(model: nn.Module, token_ids: list[int]) -> list[Means]:
-    """Return the means over a text, layer by layer; a head's is that of W_O^h v, which is linear in v."""
-    parts = take_apart(model)
-    x, angles = embed(parts, token_ids)
-
-    def two_rows(vectors: Tensor) -> Tensor:
-        return torch.stack([vectors[..., 0, :], sum(vectors[..., 1:, :].unbind(-2)) / (len(x) - 1)], dim=-2)
-
-    means = []
-    for block in parts.blocks:
-        normed = block.before_attention(x)
-        _, given = attention_pieces(parts, block, normed, angles)
-        middle = x + block.after_attention(true_attention(block, normed, angles))
-        mlp = block.after_mlp(block.mlp(block.before_mlp(x if parts.parallel else middle)))
-        means.append(Means(*map(two_rows, (given, x, mlp, middle))))
-        x = middle + mlp
-    return means
-
-
 @dataclass(frozen=True)
 class Run:
     """What a layer's edges carry in a run without masks: probabilities (H, T, T), W_O v (H, T, D), and three (T, D)."""
@@ -69,6 +49,19 @@ def layer_runs(model: nn.Module, token_ids: list[int]) -> list[Run]:
         runs.append(Run(probabilities, given, x, mlp, middle))
         x = middle + mlp
     return runs
+
+
+def layer_means(model: nn.Module, token_ids: list[int]) -> list[Means]:
+    """Return the means over a text, layer by layer; a head's is that of W_O^h v, which is linear in v."""
+
+    def two_rows(vectors: Tensor) -> Tensor:
+        rest = vectors[..., 1:, :].unbind(-2)
+        return torch.stack([vectors[..., 0, :], sum(rest) / len(rest)], dim=-2)
+
+    return [
+        Means(*map(two_rows, (run.given, run.attention_residual, run.mlp, run.mlp_residual)))
+        for run in layer_runs(model, token_ids)
+    ]
 
 
 @torch.no_grad()

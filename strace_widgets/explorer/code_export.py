@@ -17,6 +17,7 @@ from .code_options import loaded_as
 
 if TYPE_CHECKING:
     from ..model.model import Model
+    from ..model.shipped.models import Shipped
     from ..results.strace import STrace
 
 WIDTH = 100
@@ -170,12 +171,17 @@ def _loaded(model: Model) -> str:
         return "model = sw.load_model(my_model)  # the model that you hold"
     options = loaded_as(model)
     needed = "import torch\n\n" if options.needs_torch else ""
-    from ..model.shipped import models  # noqa: PLC0415 - a saved trace is shown without what reads models
-
-    shipped = models.unpacked_in(model.source)
+    shipped, default = _unpacked(model)
     name = repr(shipped.hub_id if shipped else model.source)
     given = f"{name}{_where(model)}{options.arguments()}"
-    return f"{needed}model = sw.load_model({'' if given == repr(models.DEFAULT.hub_id) else given})"
+    return f"{needed}model = sw.load_model({'' if given == repr(default.hub_id) else given})"
+
+
+def _unpacked(model: Model) -> tuple[Shipped | None, Shipped]:
+    """Return the shipped model that a model was unpacked from, if it was, and the default one."""
+    from ..model.shipped import models  # noqa: PLC0415 - a saved trace is shown without what reads models
+
+    return models.unpacked_in(model.source), models.DEFAULT
 
 
 def _loaded_by_nnsight(model: Model) -> str:
@@ -195,9 +201,7 @@ model = TransformersModel({model.source!r}, task="text-generation"{revision})
 """
     settings = {"dtype": "torch.float32", "attn_implementation": "'eager'"} | options.values
     how = "".join(f", {name}={value}" for name, value in settings.items() if name != "tokenizer")
-    from ..model.shipped import models  # noqa: PLC0415 - the same
-
-    unpacked = models.unpacked_in(model.source)
+    unpacked, _ = _unpacked(model)
     about = f"# Unpacked here by strace_widgets: {unpacked.hub_id}, {unpacked.weights}.\n" if unpacked else ""
     lines = f"""from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -1,10 +1,11 @@
-"""A small table, as the last line of a cell shows it."""
+"""A small table, as the last line of a cell shows it; and what makes data frames."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..errors import MissingPackageError
 from ..token_text import names as visible_names
 
 if TYPE_CHECKING:
@@ -36,3 +37,18 @@ def html_table(title: str, columns: Mapping[str, Sequence[str]], texts: Collecti
     )
     caption = f'<caption style="text-align:left;white-space:normal">{escape(title)}</caption>'
     return f"<table>{caption}<thead><tr>{header}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def pandas() -> Any:
+    """Return pandas, which not everyone who holds a result has.
+
+    Raises
+    ------
+    MissingPackageError
+        When it is not installed.
+    """
+    try:
+        import pandas as pd  # noqa: PLC0415 - an optional package
+    except ImportError as reason:
+        raise MissingPackageError("A data frame needs pandas: pip install 'strace_widgets[study]'.") from reason
+    return pd

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..errors import MissingPackageError
-from .display import html_table
+from .display import html_table, pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,10 +112,7 @@ class Effects:
         MissingPackageError
             When pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 - an optional package
-        except ImportError as reason:
-            raise MissingPackageError("A data frame needs pandas: pip install 'strace_widgets[study]'.") from reason
+        pd = pandas()
         parts = [name.partition(".") for name in self.components]
         heads = [int(part) if part.isdecimal() else None for _, _, part in parts]
         return pd.DataFrame(

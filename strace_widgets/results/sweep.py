@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import MissingPackageError
 from . import metrics
-from .display import html_table
+from .display import html_table, pandas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,10 +169,7 @@ class Sweep:
         MissingPackageError
             When pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 - an optional package
-        except ImportError as reason:
-            raise MissingPackageError("A data frame needs pandas: pip install 'strace_widgets[study]'.") from reason
+        pd = pandas()
         per_size = {"size": self.sizes}
         for name in (*FIGURES, "loss", "rank", "figure"):
             if getattr(self, name) is not None:
