@@ -72,6 +72,12 @@ def test_family(family: families.Family) -> None:
         for number, modes in enumerate(both_ways.MODES):
             assert both_ways.largest_gap(model, trace, sizes, None, modes, states=number % 2 == 1) <= 1e-5
 
+    # Read by the model's own end, the stream after the last layer is its prediction.
+    lens, swept = trace.lens(0.5), trace.evaluate([0.5])
+    for row, probabilities in ((lens.full, swept.full_probabilities), (lens.subgraph, swept.probabilities[0])):
+        assert row[-1][0].probability == pytest.approx(probabilities.max(), abs=1e-4)
+    assert (lens.heads is None) == (lens.refusal is not None)
+
     components = {
         f"{layer}.{part}": "off" for layer in range(graph.n_layers) for part in (*range(graph.n_heads), "mlp")
     }

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SIZE = 0.3
 """s at which components are toggled and masks are made."""
 
+BETWEEN = 0.7
+"""The size of a subgraph that is evaluated before each that is measured: the same one again would cost little."""
+
 SMALL = (0.01, 0.001)
 """The sizes of small subgraphs, whose evaluation could cost less."""
 
@@ -177,6 +180,11 @@ def evaluation(case: Case, size: float, toggles: dict[str, str] | None = None) -
     return case.trace.evaluate([size], toggles)
 
 
+def another(case: Case) -> None:
+    """Evaluate another subgraph, so that nothing of the next one is known already."""
+    evaluation(case, BETWEEN)
+
+
 def sweep_found(_: Case, trace: sw.STrace) -> dict[str, Any]:
     n_sizes = len(trace.sweep().sizes)
     return {"n_rows": n_sizes, "note": f"{n_sizes} sizes"}
@@ -248,12 +256,9 @@ ROWS = {
         f"trace by {name}": Row(partial(trace, importance=name), found=counted, most_tokens=MOST_TOKENS)
         for name in PASSES_COUNTED
     },
-    **{
-        f"evaluation at s = {size}": Row(partial(evaluation, size=size), before=lambda case: case.trace)
-        for size in (SIZE, *SMALL)
-    },
+    **{f"evaluation at s = {size}": Row(partial(evaluation, size=size), before=another) for size in (SIZE, *SMALL)},
     "toggle": Row(toggle, before=lambda case: evaluation(case, SIZE)),
-    "standard sweep": Row(sweep, before=lambda case: case.trace, found=sweep_found),
+    "standard sweep": Row(sweep, before=another, found=sweep_found),
     "first paint": Row(first_paint, found=first_paint_found),
     "saving": Row(save, before=lambda case: case.swept, found=saved_found),
     "reading": Row(read, before=lambda case: case.written),

@@ -117,8 +117,10 @@ def mask_block(
     return heads, attention, mlp
 
 
-def mask_heads(heads: Any, keep: Any, frozen: bool = False, mean: Any = None) -> None:  # noqa: FBT001, FBT002
+def mask_heads(heads: Any, keep: Any, frozen: bool = False, mean: Any = None) -> tuple[Any, Any]:  # noqa: FBT001, FBT002
     """Let each head sum its values without the edges that are dropped; probabilities are not renormalised.
+
+    Returns what is left of the probabilities (B, H, T, T), and what the heads then say (B, H, T, d).
 
     Where dropped edges carry a mean, that is of the values. As in the last row they carry, by ``"patch"``, what they
     carry there, values and probabilities; by ``"patch values"`` its values with their own row's probabilities.
@@ -140,6 +142,7 @@ def mask_heads(heads: Any, keep: Any, frozen: bool = False, mean: Any = None) ->
         values = at_positions(mean, value[:, 0]).repeat_interleave(shared, dim=0)
         output = output + (probabilities - kept) @ values
     heads.replace(output)
+    return kept, output
 
 
 def mask_residual(attention: Any, keep: Any, mean: Any = None) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..cache import Cache
 from ..errors import NotCopiedError
-from ..graph.edges import Array, Edges
 from ..graph.measures import measure_named, weigh
 from ..graph.modes import Modes, modes_of
 from ..graph.order import Order, best_first
@@ -19,7 +18,7 @@ from ..graph.ranking import rank_randomly
 from ..graph.refining import PASSES, Refined
 from . import criteria
 from .adaptive_sweep import rounds
-from .explained import Explained
+from .opened import Opened
 from .replay import check_same, warn_of_another_model
 from .sweep import Sweep, compare
 from .switching_off import effects
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..explorer.widget import Explorer
+    from ..graph.edges import Array
     from ..graph.measures import Probing
     from ..graph.toggles import Toggles
     from ..model.model import Model
@@ -42,7 +42,7 @@ KEPT_SWEEPS = 32
 
 
 @dataclass(frozen=True, repr=False, eq=False, kw_only=True)
-class STrace(Explained):
+class STrace(Opened):
     """A ranked computation graph, and the model to evaluate its subgraphs with.
 
     Two traces are equal only if they are the same object. A trace whose model is at hand cannot be pickled or copied:
@@ -192,34 +192,6 @@ class STrace(Explained):
 
         n_sizes = len(self.standard_sizes() if sizes is None else list(sizes))
         return of_sweep(self.model.sizes, len(self.token_ids), n_sizes, mean=modes_of(**modes).ablation == "mean")
-
-    def hidden_states(self, sizes: Iterable[float], **modes: Any) -> Array:
-        """Return what the unembedding reads in the subgraphs of K sizes, then in the full model: (K + 1, M) float32.
-
-        Parameters
-        ----------
-        sizes : floats in (0, 1]
-        **modes
-            As for `evaluate`.
-        """
-        kept = np.append(self.kept(sizes), -1)  # -1: the whole model
-        chosen = modes_of(**modes)
-        return self.traced_model().evaluate(self.rows(chosen), self.ranks, kept, None, chosen, states=True)
-
-    def evaluate_mask(self, mask: Edges, **modes: Any) -> Sweep:
-        """Run one subgraph that is given edge by edge; return a sweep of one row, whose size is the share kept.
-
-        Parameters
-        ----------
-        mask : Edges of bool
-        **modes
-            As for `evaluate`.
-        """
-        ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
-        chosen = modes_of(**modes)
-        logits = self.traced_model().evaluate(self.rows(chosen), ranks, np.array([1]), None, chosen)
-        kept = np.array([mask.n_kept])
-        return compare(self.full_logits, logits, [mask.n_kept / self.n_edges], kept, kept, self.model.decode)
 
     def random(self, seed: int = 0, *, like_authors: bool = False) -> STrace:
         """Return the same prompt with a random connected order instead: the baseline to compare with.

@@ -1,0 +1,219 @@
+"""What the stream predicts after each layer, and what each head and MLP writes to the prediction itself.
+
+The first is the logit lens (nostalgebraist 2020, "interpreting GPT: the logit lens"): the last token's stream after a
+layer, read by the model's own end. The second is direct logit attribution (Elhage et al. 2021, "A Mathematical
+Framework for Transformer Circuits"): what a component adds to the last token's stream, read by the final norm, held
+fixed at its true input, and by the unembedding.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+from .access import find, linearised, predicted, through_norm
+from .block import walk
+from .edge_vectors import heads_to_stream
+from .masked import (
+    attention_mask,
+    batch_of,
+    dropped,
+    mask_heads,
+    mask_mlp,
+    mask_residual,
+    means_of_layer,
+    token_masks,
+)
+from .packing import packed
+
+
+class Written(NamedTuple):
+    """What a layer does to the last token's stream, row by row.
+
+    Attributes
+    ----------
+    heads, mlp : (B, H, M) and (B, M) tensors
+        What they add to it.
+    passes : two (B, 1) tensors
+        Whether what was there before the attention, and before the MLP, goes on past it.
+    pattern : (B, H, T, T) tensor
+        The attention probabilities of the edges that are kept.
+    after : (B, M) tensor
+    """
+
+    heads: Any
+    mlp: Any
+    passes: tuple[Any, Any]
+    pattern: Any
+    after: Any
+
+
+def look(
+    model: Any,
+    architecture: dict[str, Any],
+    token_ids: Any,
+    ranks: tuple[Any, ...],
+    kept: Any,
+    toggles: tuple[Any, ...],
+    modes: dict[str, bool],
+    half: bool,  # noqa: FBT001
+    means: Any,
+    asked: dict[str, Any],
+    **run: Any,
+) -> Any:
+    """Run one batched forward pass, each row under its own mask, and return what it is made of at the last position.
+
+    Parameters
+    ----------
+    model, architecture, token_ids, ranks, kept, toggles, modes, half, means, **run
+        As for `strace_widgets.interventions.masked.evaluate`.
+    asked : dict
+        ``layer``: whose attention is returned, or None. ``tokens``: two lists of token ids, those asked for and those
+        that they are set against. ``n_top``: how many tokens of each prediction. ``direct``: whether to say what
+        components write directly.
+
+    Returns
+    -------
+    top, top_logits : (B, L + 1, n_top) tensors
+        Token ids and log probabilities: of the embeddings, then of the stream after each layer.
+    log_probabilities : (B, L + 1, N) tensor
+        Of the tokens asked about, in the order of ``asked``.
+    direct : (B, L, H), (B, L) and (B,) tensors, or None
+        What each head, each MLP and the embeddings write directly, in logits: to the mean of the first tokens less that
+        of the others.
+    pattern : (B, H, T, T) tensor, as `packed`, or None
+        The probabilities of the attention edges kept in ``layer``.
+    promoted, promoted_logits : (B, H, n_top) tensors, or None
+        The tokens to which each head of ``layer`` writes most.
+    """
+    result: Any = None
+    keywords = {name: 0 if "logits_to_keep" in name else value for name, value in architecture["keywords"].items()}
+    with model.trace(batch_of(token_ids, len(kept)), **keywords, **run):
+        layers, of_tokens = find(model, architecture["layers"]), token_masks(ranks, kept, toggles, modes)
+        streams, written, pattern = [], [], None
+        for index in range(architecture["n_layers"]):
+            if index == 0:
+                streams.append(layers[0].input[:, -1])
+            attention = attention_mask(ranks, kept, toggles, modes, layers[index], index)
+            keep = [attention, *[mask if mask is None else mask[:, index] for mask in of_tokens]]
+            layer = looked_block(layers[index], architecture, keep, modes["frozen"], means_of_layer(means, index))
+            if index == asked["layer"]:
+                pattern = packed(layer.pattern.float(), half)
+            streams.append(layer.after)
+            written.append(layer._replace(pattern=None))
+        end = streams[-1]
+        logits = read_by_the_end(model, architecture, torch.stack([each.to(end) for each in streams], dim=1))
+        tokens = asked["tokens"][0] + asked["tokens"][1]
+        chances = torch.log_softmax(logits.float(), dim=-1)
+        best = chances.topk(asked["n_top"])
+        direct, promoted = None, None
+        if asked["direct"]:
+            reader = Direct(model, architecture, end, asked["tokens"])
+            direct = reader.of_all(written, streams[0])
+            if asked["layer"] is not None:
+                promoted = reader.promoted(written[asked["layer"]], asked["n_top"])
+        result = [best.indices, best.values, chances[..., tokens], direct, pattern, promoted].save()  # type: ignore[attr-defined]
+    return result
+
+
+def looked_block(layer: Any, architecture: dict[str, Any], keep: Any, frozen: bool, means: Any) -> Written:  # noqa: FBT001
+    """Run one block under its masks as `strace_widgets.interventions.masked.mask_block` does; return what it writes."""
+    steps = walk(layer, architecture)
+    pattern, said = mask_heads(next(steps), keep[0], frozen, means and means[0])
+    n_rows = len(said)
+    by_head = []
+    for row in range(n_rows):
+        to_stream = heads_to_stream(layer, architecture, row)
+        of_row = torch.einsum("hd,mhd->hm", said[row, :, -1].float(), to_stream.weights)
+        by_head.append(of_row * (to_stream.row[-1] if torch.is_tensor(to_stream.row) else 1))
+    attention = next(steps)
+    stays = [torch.ones(n_rows, 1, device=said.device)] * 2
+    if keep[1] is not None:
+        mask_residual(attention, keep[1], means and means[1])
+        stays[0] = keep[1][:, -1:].to(stays[0])
+    mlp = next(steps)
+    residual, keep_residual = mlp.residual, None if architecture["parallel"] else keep[3]
+    mask_mlp(mlp, keep[2], keep_residual, means and means[2:])
+    added = mlp.added
+    if keep_residual is not None:
+        added = added + dropped(residual, keep_residual, means and means[3])
+        stays[1] = keep_residual[:, -1:].to(stays[1])
+    return Written(torch.stack(by_head), added[:, -1].float(), (stays[0], stays[1]), pattern, mlp.node()[:, -1])
+
+
+def read_by_the_end(model: Any, architecture: dict[str, Any], streams: Any) -> Any:
+    """Return the logits (B, N, V) of streams (B, N, M): the model's own end reads them in place of its tokens."""
+    if architecture["final_norm"] is not None:
+        find(model, architecture["final_norm"]["path"]).input = streams
+    else:
+        last, in_tuple = (
+            find(model, architecture["layers"])[architecture["n_layers"] - 1],
+            architecture["layer_in_tuple"],
+        )
+        last.output = (streams, *last.output[1:]) if in_tuple else streams
+    return predicted(model.output)
+
+
+class Direct:
+    """How much a vector in the last token's stream adds to the logit asked for.
+
+    Parameters
+    ----------
+    model, architecture
+    end : (B, M) tensor
+        The stream after the last layer, at which the final norm is held fixed.
+    tokens : two lists of token ids
+    """
+
+    def __init__(self, model: Any, architecture: dict[str, Any], end: Any, tokens: list[list[int]]) -> None:
+        self.head, self.norm = find(model, architecture["head"]), None
+        self.parallel, self.end = architecture["parallel"], end
+        self.scales = architecture["attention_residual_scale"], architecture["mlp_residual_scale"]
+        described = architecture["final_norm"]
+        if described is not None:
+            module = find(model, described["path"])
+            self.norm = [linearised(module, described, row[None]) for row in end]
+        directions = [self.rows(ids).mean(0) for ids in tokens]
+        self.direction = directions[0] - directions[1]
+
+    def rows(self, ids: list[int]) -> Any:
+        """Return rows (N, M) of the unembedding."""
+        weight = getattr(self.head, "weight", None)
+        if weight is not None and not weight.is_meta and weight.is_floating_point() and weight.ndim == 2:  # noqa: PLR2004
+            return weight[ids].float()
+        width = self.end.shape[-1]  # a server's sandbox has no weights: the module is asked
+        units = torch.eye(width, dtype=self.end.dtype, device=self.end.device)
+        zero = self.head(torch.zeros_like(units[:1]))[:, ids]
+        return (self.head(units)[:, ids] - zero).T.float()
+
+    def normed(self, vectors: Any) -> Any:
+        """Pass vectors (B, ..., M) through the final norm."""
+        if self.norm is None:
+            return vectors
+        return torch.stack([through_norm(row, norm) for row, norm in zip(vectors, self.norm, strict=True)])
+
+    def of_all(self, written: list[Written], embeddings: Any) -> list[Any]:
+        """Return what heads (B, L, H), MLPs (B, L) and the embeddings (B, M) add, where residual edges carry it on."""
+        reaches = torch.ones_like(written[-1].passes[1]).to(self.end.device)
+        heads, mlps = [], []
+        for layer in reversed(written):
+            past_attention, past_mlp = (stay.to(self.end.device) for stay in layer.passes)
+            mlps.append(self.to_logit(layer.mlp[:, None]) * reaches)
+            if not self.parallel:  # there what the heads write passes by the MLP
+                reaches = reaches * past_mlp * self.scales[1]
+            heads.append(self.to_logit(layer.heads) * reaches)
+            reaches = reaches * past_attention * self.scales[0]
+        first_written = self.to_logit(embeddings.float()[:, None]) * reaches
+        return [torch.stack(heads[::-1], dim=1), torch.cat(mlps[::-1], dim=1), first_written[:, 0]]
+
+    def to_logit(self, vectors: Any) -> Any:
+        """Return how much vectors (B, ..., M) add to the logit."""
+        return self.normed(vectors.to(self.end.device)) @ self.direction
+
+    def promoted(self, layer: Written, n_top: int) -> list[Any]:
+        """Return the tokens (B, H, n_top) to which each head of a layer writes most, and how much, in logits."""
+        vectors = self.normed(layer.heads.to(self.end.device))
+        nothing = self.head(torch.zeros_like(vectors[:1, :1]).to(self.end.dtype))
+        best = (self.head(vectors.to(self.end.dtype)) - nothing).float().topk(n_top)
+        return [best.indices, best.values]
