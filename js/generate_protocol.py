@@ -15,7 +15,14 @@ from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
-from strace_widgets.explorer import contract, groups_contract, jumps_contract, questions, refined_contract
+from strace_widgets.explorer import (
+    contract,
+    groups_contract,
+    inside_contract,
+    jumps_contract,
+    questions,
+    refined_contract,
+)
 
 ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
@@ -67,8 +74,15 @@ class Field(NamedTuple):
         return self.notes[-1]
 
 
-PARTS = {"groups": groups_contract, "jumps": jumps_contract, "refined": refined_contract}
+PARTS = {
+    "groups": groups_contract,
+    "inside": inside_contract,
+    "jumps": jumps_contract,
+    "refined": refined_contract,
+}
 """Parts of the contract, by the file that each becomes."""
+READ = {"Group": "groups", "Inside": "inside", "Jump": "jumps", "Refined": "refined"}
+"""What the state has of them."""
 MODULES = (*PARTS.values(), contract, questions)
 CLASSES: dict[str, Any] = {
     name: value for module in MODULES for name, value in vars(module).items() if is_typeddict(value)
@@ -181,8 +195,7 @@ def types() -> str:
         [
             HEADING,
             "".join(f'export type * from "./{name}";\n' for name in PARTS)
-            + 'import type { Group } from "./groups";\nimport type { Jump } from "./jumps";\n'
-            + 'import type { Refined } from "./refined";\n',
+            + "".join(f'import type {{ {name} }} from "./{file}";\n' for name, file in READ.items()),
             f"export const version = {contract.VERSION};\n",
             aliases([name for name in ALIASES if name not in ELSEWHERE]),
             *(interface(name) for name in own),

@@ -143,6 +143,7 @@ def test_every_type_of_the_contract_is_in_the_documentation() -> None:
     page = (ROOT / "docs/explorer-state.md").read_text(encoding="utf-8")
     tables = set(re.findall(r"<!-- contract: (\w+) -->", page)) | {"messages"}
     inside_messages = {"Nothing", "TraceQuestion", "CompareQuestion", "RefineQuestion", "WhyQuestion", "NodeQuestion"}
+    inside_messages |= {"InsideQuestion"}
     types = {name for name, value in {**vars(contract), **vars(questions)}.items() if is_typeddict(value)}
     assert types - inside_messages <= tables | {"Evaluation"}  # which has no field of its own
 

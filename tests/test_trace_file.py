@@ -192,7 +192,7 @@ def test_files_of_version_2_say_the_same(tiny: Any, tmp_path: Path, name: str) -
     assert_same_edges(newer, loaded)
     view = loaded.saved_view
     now = {"view_state": with_graph(view["view_state"], loaded), "shade": "share", "effects": None, "jumps": []}
-    now |= {"groups": [], "note": ""}
+    now |= {"inside": None, "groups": [], "note": ""}
     assert newer.saved_view == view | now
     np.testing.assert_array_equal(newer.sweep().total_variation, loaded.sweep().total_variation)
 

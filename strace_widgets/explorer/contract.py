@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_args, 
 
 # They are part of this one, and read as it runs.
 from .groups_contract import Colour, Group  # noqa: F401, TC001
+from .inside_contract import HeadInside, Inside, LayerPrediction, Predicted, Promoted  # noqa: F401, TC001
 from .jumps_contract import EnteringEdge, Jump  # noqa: F401, TC001
 from .refined_contract import Refined, Refinement  # noqa: F401, TC001
 
@@ -145,7 +146,7 @@ class Status(TypedDict):
     progress: Annotated[float, "0..1 while a trace is computed anew or refined"]
     kind: NotRequired[
         Annotated[
-            Literal["evaluate", "trace", "compare", "refine", "levels", "effects", "why"],
+            Literal["evaluate", "trace", "compare", "refine", "levels", "effects", "why", "inside"],
             "the request that the message is about; without one, the evaluation, or while it works any other",
         ]
     ]
@@ -339,6 +340,7 @@ class ExplorerState(TypedDict):
     choices: Annotated[Choices, "Python", "what a person can change to"]
     curves: Annotated[list[Curve], "Python", "other curves, once computed"]
     jumps: Annotated[list[Jump], "Python", "what was asked of the curve's jumps"]
+    inside: Annotated[Inside | None, "Python", "what was last seen inside a subgraph of the trace"]
     shade: Annotated[Shade, "both", "what the cells of heads and MLPs are shaded by"]
     effects: Annotated[
         EffectMap | None, "Python", "what each head and MLP does, as far as it was asked for; it comes batch by batch"
@@ -366,6 +368,7 @@ DEFAULTS: ExplorerState = {
     "choices": {"importance": [], "masks": []},
     "curves": [],
     "jumps": [],
+    "inside": None,
     "shade": "share",
     "effects": None,
     "groups": [],

@@ -38,6 +38,12 @@ class WhyQuestion(TypedDict):
     n_edges: Annotated[list[int], "the two sizes between which it lies, the smaller first"]
 
 
+class InsideQuestion(TypedDict):
+    """What to look at inside the present subgraph."""
+
+    node: Annotated[str, "a head, `21.4`, whose attention is told; anything else: none"]
+
+
 class NodeQuestion(TypedDict):
     """A head or an MLP."""
 
@@ -124,12 +130,18 @@ MESSAGES = {
         "Looks for the few edges whose entering makes a jump, by subgraphs of sizes in between, a round after the "
         "other, and writes them into `jumps`. What the session knows is not looked for again",
     ),
+    "inside": Message(
+        InsideQuestion,
+        Nothing,
+        "Runs the present subgraph beside the full model once, and writes into `inside` what the stream predicts after "
+        "each layer, what each component writes, and what a head attends to",
+    ),
     "node": Message(NodeQuestion, NodeDetails, "Answered at once, also while the model runs"),
     "cancel": Message(
         Nothing,
         Nothing,
-        "The `trace`, the `compare`, the `levels`, the `effects` and the `why` under way end at their next step, and a "
-        "`refine` with the best that it has seen; no job on a server is waited for any longer",
+        "The `trace`, `compare`, `levels`, `effects`, `why` and `inside` under way end at their next step, a `refine` "
+        "with the best that it has seen; no job on a server is waited for any longer",
     ),
     "code": Message(Nothing, Programs, "The programs for the present state"),
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CancelledError
 from ..graph.modes import Modes
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..results.strace import STrace
     from .contract import Curve
+    from .messages import Show, Work
     from .requests import Progress
     from .session import Session
 
@@ -148,3 +149,50 @@ def _so_far(best: STrace) -> Curve:
         "n_edges": [*best.kept(sizes_looked_at(len(best.tokens))).tolist(), best.n_edges],
         "total_variation": [*(round(error, 5) for error in far), 0.0],
     }
+
+
+class Refines:
+    """The part of `strace_widgets.explorer.widget.Explorer` that refines."""
+
+    session: Session
+    curves: Any
+    n_edges: int
+    toggles: Any
+    _refining: Refining | None = None
+
+    def _rest(self, **about: Any) -> None:
+        """Say that a request has ended."""
+        raise NotImplementedError
+
+    def _show_session(
+        self, session: Session, n_edges: int | None, toggles: dict[str, str] | None, history: dict[str, Any] | None
+    ) -> None:
+        """Replace the session."""
+        raise NotImplementedError
+
+    def _refine(self, content: dict[str, Any], progress: Progress) -> Show:
+        self._refining = Refining(self.session, content["passes"])
+        return self._refined(self._refining, progress)
+
+    def _refined(self, refining: Refining, progress: Progress) -> Show:
+        """Take a step of refining; what shows it returns the next one."""
+        refining.step(progress)
+
+        def show() -> Work | None:
+            same = refining.session is self.session  # no other trace came in between
+            if same and not refining.ended:
+                self.curves = refining.drawn(self.curves)
+                return partial(self._refined, refining)
+            self._end_refining()
+            self._rest(message=refining.outcome)
+            if shown := refining.found if same else self.session:
+                self._show_session(shown, self.n_edges, self.toggles, None)
+            if refining.failure:
+                raise refining.failure
+            return None
+
+        return show
+
+    def _end_refining(self) -> None:
+        self._refining = None
+        self.curves = without_refining(self.curves)

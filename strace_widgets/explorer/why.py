@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import traitlets
+
 from ..results.jumps import JumpSearch
 
 if TYPE_CHECKING:
@@ -14,11 +16,11 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-class Why:
+class Why(traitlets.HasTraits):
     """The part of `strace_widgets.explorer.widget.Explorer` that looks into jumps; a session keeps what was found."""
 
     session: Session
-    jumps: Any
+    jumps: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def _rest(self, **about: Any) -> None:
         """Say that a request has ended."""

@@ -19,9 +19,10 @@ from ..results.replay import NO_MODEL
 from .closing import bundled
 from .contract import DEFAULTS, DERIVED_DEFAULTS, Shade
 from .groups import Naming
+from .inside import LooksInside
 from .leaving import Leaving
 from .messages import Messages, detail, sentence
-from .refining import Refining, without_refining
+from .refining import Refines
 from .requests import RequestRunner, SupersededError
 from .session import Session, choices, curves_after, settings_of
 from .still import Still
@@ -37,16 +38,28 @@ if TYPE_CHECKING:
     from ..paths import AnyPath
     from ..results.strace import STrace
     from .contract import Evaluation
-    from .messages import Show, Work
+    from .messages import Show
     from .requests import Progress
 
 STATIC = Path(__file__).parent / "static"
 START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
 READY: dict[str, Any] = START["status"]
-RESTORED = ("toggles", "evaluation", "evaluations", "refused", "curves", "jumps", "history", "shade", "groups", "note")
+RESTORED = (
+    "toggles",
+    "evaluation",
+    "evaluations",
+    "refused",
+    "curves",
+    "jumps",
+    "inside",
+    "history",
+    "shade",
+    "groups",
+    "note",
+)
 
 
-class Explorer(Leaving, Why, Naming, Still):
+class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
     """The widget on one session.
 
     Parameters
@@ -104,7 +117,6 @@ class Explorer(Leaving, Why, Naming, Still):
     live = traitlets.Bool(START["live"]).tag(sync=True)
     choices = traitlets.Dict(default_value=START["choices"]).tag(sync=True)
     curves: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    jumps: traitlets.List[Any] = traitlets.List().tag(sync=True)
     shade = traitlets.Enum(get_args(Shade), START["shade"]).tag(sync=True)
     effects = traitlets.Dict(default_value=START["effects"], allow_none=True).tag(sync=True)
     history = traitlets.Dict(default_value=START["history"]).tag(sync=True)
@@ -125,7 +137,6 @@ class Explorer(Leaving, Why, Naming, Still):
         about = self._requests, lambda: self.session, self._rest_unless_failed, self._tell
         self._levels = Stream(LEVELS, self._show_levels, *about)
         self._effects = Stream(EFFECTS, self._show_effects, *about)
-        self._refining: Refining | None = None
         self._messages = self._answered_messages()
         start = saved.get("n_edges") or self.session.start_size()
         self._opened = None if saved.get("n_edges") else start
@@ -302,14 +313,22 @@ class Explorer(Leaving, Why, Naming, Still):
                 "code": lambda _: self.code() | {"note": self.session.code_note()},
                 "cancel": lambda _: self._cancel(),
             },
-            later={"trace": self._trace, "compare": self._other_curves, "refine": self._refine, "why": self._why},
+            later={
+                "trace": self._trace,
+                "compare": self._other_curves,
+                "refine": self._refine,
+                "why": self._why,
+                "inside": self._look_inside,
+            },
         )
 
     def _cancel(self) -> None:
         self._requests.stop_waiting("evaluate", "refine")  # on this machine they are done in a moment, and shown
         if self._refining:
             self._refining.stopped = True
-        self._requests.cancel("trace", "compare", "levels", "effects", "why", *([] if self._refining else ["refine"]))
+        self._requests.cancel(
+            "trace", "compare", "levels", "effects", "why", "inside", *([] if self._refining else ["refine"])
+        )
 
     def _go_on(self, stream: Stream) -> None:
         self.status = READY
@@ -318,33 +337,6 @@ class Explorer(Leaving, Why, Naming, Still):
     def _trace(self, content: dict[str, Any], progress: Progress) -> Show:
         session = self.session.with_settings(settings_of(content["settings"]), progress)
         return lambda: self._show_session(session, content.get("n_edges"), content.get("toggles"), None)
-
-    def _refine(self, content: dict[str, Any], progress: Progress) -> Show:
-        self._refining = Refining(self.session, content["passes"])
-        return self._refined(self._refining, progress)
-
-    def _refined(self, refining: Refining, progress: Progress) -> Show:
-        """Take a step of refining; what shows it returns the next one."""
-        refining.step(progress)
-
-        def show() -> Work | None:
-            same = refining.session is self.session  # no other trace came in between
-            if same and not refining.ended:
-                self.curves = refining.drawn(self.curves)
-                return partial(self._refined, refining)
-            self._end_refining()
-            self._rest(message=refining.outcome)
-            if shown := refining.found if same else self.session:
-                self._show_session(shown, self.n_edges, self.toggles, None)
-            if refining.failure:
-                raise refining.failure
-            return None
-
-        return show
-
-    def _end_refining(self) -> None:
-        self._refining = None
-        self.curves = without_refining(self.curves)
 
     def _other_curves(self, content: dict[str, Any], progress: Progress) -> Show:
         session = self.session
@@ -374,7 +366,7 @@ class Explorer(Leaving, Why, Naming, Still):
             if anew:
                 self._effects.status = None  # whoever wants to know them of this trace asks again
                 self.set_trait("view_state", view_state)
-                self.curves, self.jumps = curves, session.jumps
+                self.curves, self.jumps, self.inside = curves, session.jumps, None
                 self.set_trait("evaluation", None)
             self.set_trait("toggles", toggles)
             self.n_edges = n_edges

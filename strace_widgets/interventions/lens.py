@@ -8,7 +8,7 @@ fixed at its true input, and by the unembedding.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -26,6 +26,9 @@ from .masked import (
     token_masks,
 )
 from .packing import packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Written(NamedTuple):
@@ -88,33 +91,35 @@ def look(
         The tokens to which each head of ``layer`` writes most.
     """
     result: Any = None
+    # Every position is needed where `read_by_the_end` puts a layer in the place of each.
     keywords = {name: 0 if "logits_to_keep" in name else value for name, value in architecture["keywords"].items()}
     with model.trace(batch_of(token_ids, len(kept)), **keywords, **run):
-        layers, of_tokens = find(model, architecture["layers"]), token_masks(ranks, kept, toggles, modes)
-        streams, written, pattern = [], [], None
-        for index in range(architecture["n_layers"]):
-            if index == 0:
-                streams.append(layers[0].input[:, -1])
-            attention = attention_mask(ranks, kept, toggles, modes, layers[index], index)
-            keep = [attention, *[mask if mask is None else mask[:, index] for mask in of_tokens]]
-            layer = looked_block(layers[index], architecture, keep, modes["frozen"], means_of_layer(means, index))
+        layers, pattern = find(model, architecture["layers"]), None
+        streams, written = [layers[0].input[:, -1]], []
+        for index, layer in enumerate(looked_blocks(layers, architecture, ranks, kept, toggles, modes, means)):
             if index == asked["layer"]:
                 pattern = packed(layer.pattern.float(), half)
             streams.append(layer.after)
-            written.append(layer._replace(pattern=None))
+            written.append(layer._replace(pattern=None))  # large, and one layer's is asked for
         end = streams[-1]
         logits = read_by_the_end(model, architecture, torch.stack([each.to(end) for each in streams], dim=1))
         tokens = asked["tokens"][0] + asked["tokens"][1]
         chances = torch.log_softmax(logits.float(), dim=-1)
         best = chances.topk(asked["n_top"])
-        direct, promoted = None, None
-        if asked["direct"]:
-            reader = Direct(model, architecture, end, asked["tokens"])
-            direct = reader.of_all(written, streams[0])
-            if asked["layer"] is not None:
-                promoted = reader.promoted(written[asked["layer"]], asked["n_top"])
-        result = [best.indices, best.values, chances[..., tokens], direct, pattern, promoted].save()  # type: ignore[attr-defined]
+        direct = written_directly(model, architecture, streams, written, asked)
+        result = [best.indices, best.values, chances[..., tokens], direct[0], pattern, direct[1]].save()  # type: ignore[attr-defined]
     return result
+
+
+def looked_blocks(
+    layers: Any, architecture: dict[str, Any], ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool], means: Any
+) -> Iterator[Written]:
+    """Run the blocks one after another, each row under its own mask, and yield what each writes."""
+    of_tokens = token_masks(ranks, kept, toggles, modes)
+    for index in range(architecture["n_layers"]):
+        attention = attention_mask(ranks, kept, toggles, modes, layers[index], index)
+        keep = [attention, *[mask if mask is None else mask[:, index] for mask in of_tokens]]
+        yield looked_block(layers[index], architecture, keep, modes["frozen"], means_of_layer(means, index))
 
 
 def looked_block(layer: Any, architecture: dict[str, Any], keep: Any, frozen: bool, means: Any) -> Written:  # noqa: FBT001
@@ -153,6 +158,17 @@ def read_by_the_end(model: Any, architecture: dict[str, Any], streams: Any) -> A
         )
         last.output = (streams, *last.output[1:]) if in_tuple else streams
     return predicted(model.output)
+
+
+def written_directly(
+    model: Any, architecture: dict[str, Any], streams: list[Any], written: list[Written], asked: dict[str, Any]
+) -> tuple[Any, Any]:
+    """Return what components write directly, and the tokens to which a layer's heads write; None where not asked."""
+    if not asked["direct"]:
+        return None, None
+    reader, layer = Direct(model, architecture, streams[-1], asked["tokens"]), asked["layer"]
+    promoted = None if layer is None else reader.promoted(written[layer], asked["n_top"])
+    return reader.of_all(written, streams[0]), promoted
 
 
 class Direct:

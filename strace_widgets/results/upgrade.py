@@ -27,6 +27,7 @@ def view(saved: dict[str, Any]) -> dict[str, Any]:
         "evaluations": [_evaluation(each) for each in saved["evaluations"]],
         "refused": [],
         "jumps": [],
+        "inside": None,
         "shade": "share",
         "effects": None,
         "groups": [],

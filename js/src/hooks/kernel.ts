@@ -11,7 +11,7 @@ export type Kernel = "awaited" | "live" | "silent" | "none";
 const greetingPatience = 4000; // ms
 const requestPatience = 2000; // ms
 /** What only Python sends: each is a sign of life. */
-const signs = ["msg:custom", "change:view_state", "change:evaluation", "change:status", "change:curves", "change:jumps"] as const;
+const signs = ["msg:custom", "change:view_state", "change:evaluation", "change:status", "change:curves", "change:jumps", "change:inside"] as const;
 /** What a view writes for Python to answer. */
 const requests = ["change:n_edges", "change:toggles"] as const;
 
@@ -78,6 +78,7 @@ export const patience: Record<Kind, number> = {
   compare: 180_000,
   refine: 180_000,
   why: 180_000,
+  inside: 180_000,
   code: 30_000,
   node: 10_000,
   cancel: 30_000,

@@ -33,6 +33,12 @@ export interface WhyQuestion {
   n_edges: number[];
 }
 
+/** What to look at inside the present subgraph. */
+export interface InsideQuestion {
+  /** A head, `21.4`, whose attention is told; anything else: none. */
+  node: string;
+}
+
 /** A head or an MLP. */
 export interface NodeQuestion {
   /** `21.4` or `21.mlp`. */
@@ -107,11 +113,16 @@ export interface Questions {
    * `jumps`. What the session knows is not looked for again.
    */
   why: WhyQuestion;
+  /**
+   * Runs the present subgraph beside the full model once, and writes into `inside` what the stream predicts after each layer, what each
+   * component writes, and what a head attends to.
+   */
+  inside: InsideQuestion;
   /** Answered at once, also while the model runs. */
   node: NodeQuestion;
   /**
-   * The `trace`, the `compare`, the `levels`, the `effects` and the `why` under way end at their next step, and a `refine` with the best
-   * that it has seen; no job on a server is waited for any longer.
+   * The `trace`, `compare`, `levels`, `effects`, `why` and `inside` under way end at their next step, a `refine` with the best that it has
+   * seen; no job on a server is waited for any longer.
    */
   cancel: Nothing;
   /** The programs for the present state. */
@@ -128,6 +139,7 @@ export interface Answers {
   compare: Nothing;
   refine: Nothing;
   why: Nothing;
+  inside: Nothing;
   node: NodeDetails;
   cancel: Nothing;
   code: Programs;

@@ -2,9 +2,11 @@
 // `python js/generate_protocol.py`: change it there.
 
 export type * from "./groups";
+export type * from "./inside";
 export type * from "./jumps";
 export type * from "./refined";
 import type { Group } from "./groups";
+import type { Inside } from "./inside";
 import type { Jump } from "./jumps";
 import type { Refined } from "./refined";
 
@@ -147,7 +149,7 @@ export interface Status {
   /** 0..1 while a trace is computed anew or refined. */
   progress: number;
   /** The request that the message is about; without one, the evaluation, or while it works any other. */
-  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels" | "effects" | "why";
+  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels" | "effects" | "why" | "inside";
   /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
   detail?: string;
   /** While a job on a server is waited for. */
@@ -357,6 +359,8 @@ export interface ExplorerState {
   curves: Curve[];
   /** What was asked of the curve's jumps. */
   jumps: Jump[];
+  /** What was last seen inside a subgraph of the trace. */
+  inside: Inside | null;
   /** What the cells of heads and MLPs are shaded by. */
   shade: Shade;
   /** What each head and MLP does, as far as it was asked for; it comes batch by batch. */
@@ -383,6 +387,7 @@ export const defaults: ExplorerState = {
   choices: { importance: [], masks: [] },
   curves: [],
   jumps: [],
+  inside: null,
   shade: "share",
   effects: null,
   groups: [],

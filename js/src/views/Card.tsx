@@ -14,6 +14,7 @@ import { ErrorBar } from "./ErrorBar";
 import { FootLine } from "./FootLine";
 import { GraphView } from "./GraphView";
 import { HistoryBar } from "./HistoryBar";
+import { LayerLens } from "./Inside";
 import { LayerView } from "./LayerView";
 import { MeasuredCurve } from "./MeasuredCurve";
 import { NextToken } from "./NextToken";
@@ -113,6 +114,7 @@ function Columns(props: ViewProps) {
         <div class="sw-column">
           <LayerView {...props} focused={focused} />
           {fewLayers && detail}
+          <LayerLens {...props} />
         </div>
       </div>
     </>

@@ -6,6 +6,7 @@ import { formatCount, formatDistance, formatShare, formatSigned, formatSize } fr
 import { placedNames, visibleToken } from "../logic/tokenText";
 import { componentName, parseKey } from "../logic/toggles";
 import { isKept, strongestEdges, type Node } from "../logic/trace";
+import { NodeInside } from "./Inside";
 import { NodeGroups } from "./NodeGroups";
 import type { ViewProps } from "./props";
 
@@ -16,7 +17,8 @@ interface Props extends ViewProps {
 const namedSources = 4;
 
 /** The node under the pointer or the focus: where its weight comes from, and its strongest edges. */
-export function NodeDetail({ model, viewState, shown, node }: Props) {
+export function NodeDetail({ node, ...props }: Props) {
+  const { model, viewState, shown } = props;
   const { live, size, effects, naming } = shown;
   const { known, error } = useDetails(model, viewState, node.key, live);
   const edges = known?.edges ?? strongestEdges(viewState, node.key);
@@ -54,6 +56,7 @@ export function NodeDetail({ model, viewState, shown, node }: Props) {
           })}
         </ul>
       </div>
+      <NodeInside {...props} node={node} />
     </section>
   );
 }
