@@ -88,7 +88,10 @@ class Addition:
         output = first(before, in_tuple)
         value = (added if scale == 1 else added / scale).view_as(output).to(output.dtype)
         module.output = (value, *before[1:]) if in_tuple else value
-        self.added, self.handle, self.known = added, (added, 1), None
+        # As the block adds it up, rounded: what is left of a stream that was taken away is then taken away, too.
+        if scale != 1:
+            added = value.view_as(added) * scale
+        self.added, self.handle, self.known = added, (added if scale == 1 else value, scale), None
 
 
 def walk(layer: Any, architecture: dict[str, Any]) -> Iterator[Any]:

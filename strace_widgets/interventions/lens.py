@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from .access import find, linearised, predicted, through_norm
+from .access import find, first, linearised, predicted, through_norm
 from .block import walk
 from .edge_vectors import heads_to_stream
 from .masked import (
@@ -148,16 +148,21 @@ def looked_block(layer: Any, architecture: dict[str, Any], keep: Any, frozen: bo
 
 
 def read_by_the_end(model: Any, architecture: dict[str, Any], streams: Any) -> Any:
-    """Return the logits (B, N, V) of streams (B, N, M): the model's own end reads them in place of its tokens."""
-    if architecture["final_norm"] is not None:
-        find(model, architecture["final_norm"]["path"]).input = streams
+    """Return the logits (B, N, V) of streams (B, N, M): the model's own end reads them in the place of its tokens.
+
+    Some models go by the number of tokens there: as many streams come in a row, and more rows where there are more.
+    """
+    n_rows, n_streams, width = streams.shape
+    norm = None if architecture["final_norm"] is None else find(model, architecture["final_norm"]["path"])
+    last, in_tuple = find(model, architecture["layers"])[architecture["n_layers"] - 1], architecture["layer_in_tuple"]
+    n_tokens = (norm.input if norm else first(last.output, in_tuple)).shape[1]
+    missing = -n_streams % n_tokens
+    given = torch.cat([streams, streams[:, -1:].expand(-1, missing, -1)], dim=1).reshape(-1, n_tokens, width)
+    if norm:
+        norm.input = given
     else:
-        last, in_tuple = (
-            find(model, architecture["layers"])[architecture["n_layers"] - 1],
-            architecture["layer_in_tuple"],
-        )
-        last.output = (streams, *last.output[1:]) if in_tuple else streams
-    return predicted(model.output)
+        last.output = (given, *last.output[1:]) if in_tuple else given
+    return predicted(model.output).reshape(n_rows, n_streams + missing, -1)[:, :n_streams]
 
 
 def written_directly(

@@ -237,6 +237,7 @@ class Layer:
         scale, in_tuple = self.architecture[f"{sublayer}_scale"], self.architecture[f"{sublayer}_write_in_tuple"]
         like = first(output, in_tuple)
         value = (step.added if scale == 1 else step.added / scale).view_as(like).to(like.dtype)
+        step.added = step.added if scale == 1 else value.view_as(step.added) * scale  # as the block adds it up
         return (value, *output[1:]) if in_tuple else value
 
 

@@ -21,7 +21,7 @@ from .closeness import equal
 from .first_pass import FirstPass, first_pass
 from .matrices import arithmetic, holds_matrix, how_read
 from .norms import describe_norm, find_final_norm
-from .sums import sums
+from .sums import as_stated, sums
 from .watching import Call, Watched, outer, watch
 
 
@@ -48,7 +48,7 @@ def inspect_model(wrapped: Any, module: Any) -> Architecture:
     watched, final = watch(module, layers_path, len(layers), seen.keywords)
     check_watched(module, attention_path, watched, final)
     found = [describe_layer(layer, attention_path, f"layer {index} of {name}") for index, layer in enumerate(watched)]
-    first = found[0]
+    first = as_stated(found[0], layers[0])
     for index, other in enumerate(_read_alike(found)):
         different = sorted(key for key in first if first[key] != other[key] and not key.endswith("_scale"))
         if different:

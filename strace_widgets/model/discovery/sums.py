@@ -13,6 +13,9 @@ from .watching import Call, Watched
 INDEPENDENT = 1e-3
 """The smallest singular value at which directions count as several: of one direction twice it is a rounding error."""
 
+STATED = 1e-5
+"""How near a number has to be to a factor that was fitted, to be that."""
+
 
 def sums(layer: Watched, calls: list[Call], start: int) -> dict[str, Any] | None:
     """Return what adds up to the stream; a sum that holds to the last bit is the block's own, so it goes first."""
@@ -21,6 +24,20 @@ def sums(layer: Watched, calls: list[Call], start: int) -> dict[str, Any] | None
         or _sequential(layer, calls, start, _fit)
         or _parallel(layer, calls, start)
     )
+
+
+def as_stated(found: dict[str, Any], layer: Any) -> dict[str, Any]:
+    """Return what adds up with each factor as the layer itself has it, where one of its numbers is that factor.
+
+    A fit knows it to six digits. The block's own, to the last bit, lets a stream that is taken away leave nothing: what
+    rounding leaves is small, and norms blow it up.
+    """
+    numbers = [value for part in layer.modules() for value in vars(part).values() if isinstance(value, float)]
+    scales = {name: value for name, value in found.items() if name.endswith("_scale") and value != 1}
+    stated = {
+        name: min(numbers, key=lambda number: abs(number - value), default=value) for name, value in scales.items()
+    }
+    return found | {name: stated[name] for name, value in scales.items() if abs(stated[name] / value - 1) < STATED}
 
 
 def _sequential(layer: Watched, calls: list[Call], start: int, fit: Any) -> dict[str, Any] | None:
