@@ -105,8 +105,9 @@ def test_cpr_and_cmd_are_what_paper_and_pencil_say(asked: sw.STrace) -> None:
 
 
 def test_a_size_that_suffices_for_the_target(asked: sw.STrace) -> None:
-    size = asked.smallest(logit_difference=0.9)
-    assert asked.evaluate([size]).faithfulness[0] >= 0.9 - 1e-6
+    for ablation in ("zero", "patch"):
+        size = asked.smallest(logit_difference=0.9, ablation=ablation)
+        assert asked.evaluate([size], ablation=ablation).faithfulness[0] >= 0.9 - 1e-6
     with pytest.raises(ValueError, match="target"):
         sw.trace(asked.model, PROMPT).smallest(logit_difference=0.9)
 

@@ -11,6 +11,7 @@ import torch
 from conftest import PROMPT
 
 import strace_widgets as sw
+from strace_widgets import charts
 from strace_widgets.results.lens import FULL, SUBGRAPH
 
 JOHN_AND_MARY = "When John and Mary went to the store, John gave a drink to"
@@ -82,6 +83,15 @@ def test_a_head_is_what_it_attends_to_and_writes(smollm2: Any) -> None:
     assert head.direct[FULL] > 0.5
     assert " Mary" in repr(head)
     assert "subgraph" in head._repr_html_()
+
+
+def test_what_a_head_attends_to_is_drawn(tiny_trace: sw.STrace) -> None:
+    drawn = (charts.attention(tiny_trace.head("1.0", s)).to_dict() for s in (1.0, 0.5))
+    whole, part = ([row for rows in chart["datasets"].values() for row in rows] for chart in drawn)
+    panels = [{row["in"] for row in rows} for rows in (whole, part)]
+    assert panels == [{"full model"}, {"full model", "subgraph, s = 0.5"}]
+    cells = [row for row in part if row["in"] != "full model"]
+    assert len(cells) == int(tiny_trace.mask(0.5).attention[1, 0].sum())
 
 
 def test_a_toggle_and_a_server_change_what_they_should(tiny: Any) -> None:

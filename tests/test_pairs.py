@@ -10,6 +10,7 @@ import pytest
 
 import strace_widgets as sw
 from strace_widgets import charts, findings
+from strace_widgets.errors import FindingError
 from strace_widgets.model.text.contrasts import Contrast
 from strace_widgets.results import metrics
 from strace_widgets.studies.pairs import pair_tasks, shipped_pairs, token_roles
@@ -93,3 +94,24 @@ def test_a_study_of_pairs_scores_each_task(tiny: Any, tmp_path: Path) -> None:
     plain = sw.study(tiny, ["w1 w2 w3"], tmp_path / "plain", sizes=sizes, progress=False)
     with pytest.raises(sw.errors.FindingError, match="No prompt of the study has a target"):
         findings.faithfulness(plain)
+
+
+def test_edges_are_shared_from_role_to_role(tiny: Any) -> None:
+    """Against a loop over all edges, on prompts in which a role stands at different positions."""
+    prompts = (([5, 17, 3, 88], ["a", "b", "b", "end"]), ([9, 5, 41, 17, 2], ["x", "a", "a", "b", "end"]))
+    traces, roles = [sw.trace(tiny, ids) for ids, _ in prompts], [each for _, each in prompts]
+    table, size = findings.shared_roles(traces, roles, 0.3), 0.3
+    expected: dict[tuple[str, str, str], int] = {}
+    for trace, names in zip(traces, roles, strict=True):
+        mask, found = trace.mask(size), set()
+        for layer, head, target, source in np.argwhere(mask.attention):
+            found.add((f"{layer}.{head}", names[source], names[target]))
+        for layer, target in np.argwhere(mask.mlp):
+            found.add((f"{layer}.mlp", names[target], names[target]))
+        for each in found:
+            expected[each] = expected.get(each, 0) + 1
+    assert {tuple(row[:3]): row[3] for row in table.itertuples(index=False)} == expected
+    assert set(table["share"]) == {0.5, 1.0}
+    assert table["n_prompts"].is_monotonic_decreasing
+    with pytest.raises(FindingError, match="3 roles for a prompt of 4 tokens"):
+        findings.shared_roles(traces[:1], [["a", "b", "c"]], size)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .components import component_use, composition, use_inequality
 from .curves import error_by_size, geometry, nucleus_sizes, reconstruction, savings, shallow_statistics
-from .heads import effects, head_map
+from .heads import attention, effects, head_map
 from .measures import measure_comparison
 from .pairs import comparison
 from .prompts import agreement, extremes, groups, uncertainty
@@ -19,6 +19,7 @@ from .tokens import generated_text, generation, transfer
 
 __all__ = [
     "agreement",
+    "attention",
     "comparison",
     "component_use",
     "composition",

@@ -1,4 +1,4 @@
-"""Maps of a model's heads: layers by heads, a shade each."""
+"""Maps of a model's heads: layers by heads, a shade each; and what one head attends to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
+from ..token_text import names
 from .style import GAP, ORANGE_TO_BLUE, PALE_TO_DEEP, styled
 
 if TYPE_CHECKING:
     from ..graph.edges import Array
     from ..results.effects import Effects
+    from ..results.lens import HeadView
 
 MEANINGS = {
     "total_variation": "total variation when off",
@@ -30,8 +32,8 @@ def effects(found: Effects, value: str = "total_variation") -> Any:
         The change of logit is orange where the component speaks for the answer, and blue where against it.
     """
     values = getattr(found, value)
-    names = {"component": [*map(str, range(values.shape[-1] - 1)), "MLP"], "mlp": ["MLP"], "layer": ["layer"]}
-    columns = names.get(found.by, [str(head) for head in range(values.shape[-1])])
+    columns_of = {"component": [*map(str, range(values.shape[-1] - 1)), "MLP"], "mlp": ["MLP"], "layer": ["layer"]}
+    columns = columns_of.get(found.by, [str(head) for head in range(values.shape[-1])])
     title = f"Without one {found.by}: {found.answer.token!r} at {found.answer.probability:.2f} with all of them"
     return head_map(values.reshape(len(values), -1), title, MEANINGS[value], columns=columns)
 
@@ -75,3 +77,38 @@ def head_map(values: Array, title: str, meaning: str = "", *, columns: list[str]
         .properties(width=max(220, min(720, 24 * len(values))), height=20 * len(columns))
     )
     return styled(drawn, title)
+
+
+def attention(view: HeadView) -> Any:
+    """Return a chart of what a head attends to, in the full model and in the subgraph; dropped edges are missing.
+
+    Parameters
+    ----------
+    view : HeadView
+        Of `strace_widgets.STrace.head`.
+    """
+    tokens = [f"{name} {place}" for place, name in enumerate(names(view.tokens))]
+    panels = ("full model", f"subgraph, s = {view.size:.3g}")
+    shown = panels if view.size < 1 else panels[:1]
+    rows = [
+        {"in": panel, "target": tokens[target], "source": tokens[source], "p": round(float(pattern[target, source]), 4)}
+        for panel, pattern in zip(shown, view.attention, strict=False)
+        for target, source in np.argwhere(pattern > 0)
+    ]
+    axis = {"ticks": False, "domain": False, "labelLimit": 90, "labelExpr": "split(datum.label, ' ')[0]"}
+    side = max(120, min(320, 16 * len(tokens)))
+    drawn = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_rect()
+        .encode(
+            x=alt.X("source:N").sort(tokens).scale(domain=tokens).axis(labelAngle=-60, **axis).title("is attended to"),
+            y=alt.Y("target:N").sort(tokens).scale(domain=tokens).axis(**axis).title("attends"),
+            color=alt.Color("p:Q", legend=alt.Legend(orient="bottom", gradientLength=160))
+            .scale(domain=[0, 1], range=list(PALE_TO_DEEP))
+            .title("probability"),
+            column=alt.Column("in:N").sort(list(shown)).title(None).header(labelFontSize=11),
+            tooltip=["target:N", "source:N", alt.Tooltip("p:Q", format=".3f")],
+        )
+        .properties(width=side, height=side)
+    )
+    return styled(drawn, f"Head {view.name}: who attends to whom")

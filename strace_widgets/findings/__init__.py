@@ -14,6 +14,7 @@ from .faithfulness import faithfulness
 from .geometry import geometry
 from .prompts import extremes, shallow_statistics, uncertainty, uncertainty_correlation
 from .reconstruction import error_by_size, nucleus_sizes, phases
+from .roles import shared_roles
 from .savings import savings
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "savings",
     "shallow_statistics",
     "shared_components",
+    "shared_roles",
     "uncertainty",
     "uncertainty_correlation",
     "use_inequality",

@@ -14,6 +14,9 @@ from .access import predicted
 from .edge_vectors import LayerVectors, layer_vectors, score_factored, score_vectors
 from .packing import answer, packed, stack
 
+AT_ONCE = 1 << 22
+"""How many numbers the vectors of all heads may have to be made at once, which takes less time than one by one."""
+
 
 def capture(
     model: Any,
@@ -65,7 +68,10 @@ def score_layer(layer: LayerVectors, score: str, n_heads: int) -> tuple[Any, ...
     """Return a score of every edge of a layer: (H, T, T), and three (T,)."""
     node = layer.attention_node
     if score in {"l1", "l2"}:  # all heads at once: memory is what this takes
-        lengths = torch.stack([score_vectors(score, layer.heads(h), node) for h in range(n_heads)])
+        if n_heads * node.numel() <= AT_ONCE:
+            lengths = score_vectors(score, layer.heads(None), node)
+        else:
+            lengths = torch.stack([score_vectors(score, layer.heads(h), node) for h in range(n_heads)])
         attention = (layer.factors * lengths[:, None]).abs_()
     else:
         attention = torch.stack([score_factored(score, layer.factors[h], layer.heads(h), node) for h in range(n_heads)])

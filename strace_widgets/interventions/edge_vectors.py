@@ -22,7 +22,8 @@ class LayerVectors(NamedTuple):
     factors : (H, T, T) tensor
         A[h, t, s] r[t].
     heads : callable
-        From a head to its u[s], (T, M): head h carries ``factors[h, t, s] * heads(h)[s]`` from s to t.
+        From a head to its u[s], (T, M): head h carries ``factors[h, t, s] * heads(h)[s]`` from s to t. From None to
+        those of all heads, (H, T, M).
     attention_residual, mlp, mlp_residual : (T, M) tensors
     attention_node, mlp_node : (T, M) tensors
         In a parallel block both are its one node.
@@ -33,7 +34,7 @@ class LayerVectors(NamedTuple):
     """
 
     factors: Any
-    heads: Callable[[int], Any]
+    heads: Callable[[int | None], Any]
     attention_residual: Any
     mlp: Any
     mlp_residual: Any
@@ -80,7 +81,7 @@ def layer_vectors(
         return through_norm(vectors, final) if final is not None and into_output else vectors.float()
 
     def of_row(row: int) -> LayerVectors:
-        def head(number: int) -> Any:
+        def head(number: int | None) -> Any:
             return read(head_vectors(values[row], to_stream[row], number), parallel)
 
         return LayerVectors(
@@ -152,9 +153,14 @@ def heads_to_stream(layer: Any, architecture: dict[str, Any], number: int = 0) -
     return HeadsToStream(weight.reshape(weight.shape[0], architecture["n_heads"], -1), row, constant)
 
 
-def head_vectors(value: Any, to_stream: HeadsToStream, head: int) -> Any:
-    """Return u[s] (T, M) of one head: one at a time bounds the memory. Values are (key-value heads, T, d)."""
+def head_vectors(value: Any, to_stream: HeadsToStream, head: int | None) -> Any:
+    """Return u[s] (T, M) of one head: one at a time bounds the memory. Values are (key-value heads, T, d).
+
+    None stands for all of them, (H, T, M), which takes less time where they are small.
+    """
     weights = to_stream.weights
+    if head is None:
+        return value.float().repeat_interleave(weights.shape[1] // value.shape[0], dim=0) @ weights.permute(1, 2, 0)
     return value[head // (weights.shape[1] // value.shape[0])].float() @ weights[:, head].T
 
 

@@ -275,6 +275,7 @@ class STrace(Opened):
         total_variation: float | None = None,
         nucleus: float | None = None,
         logit_difference: float | None = None,
+        **modes: Any,
     ) -> float:
         """Return the necessary computation: the smallest s from which on every criterion given holds.
 
@@ -291,6 +292,8 @@ class STrace(Opened):
             The nucleus of this share of the probability is the full model's, in order: 0.6 for 60 %.
         logit_difference : float
             This share of the target's figure is there: see `Sweep.faithfulness`.
+        **modes
+            As for `evaluate`.
 
         Raises
         ------
@@ -300,7 +303,8 @@ class STrace(Opened):
         must_hold = criteria.chosen(
             top1=top1, total_variation=total_variation, nucleus=nucleus, logit_difference=logit_difference
         )
-        return criteria.smallest(self.sweep(), must_hold, self.n_edges, None if self.replayed else self.evaluate)
+        evaluate = None if self.replayed else partial(self.evaluate, **modes)
+        return criteria.smallest(self.sweep(**modes), must_hold, self.n_edges, evaluate)
 
     def refine(
         self, passes: float = PASSES, *, gradients: bool | None = None, progress: bool = True, **modes: Any
