@@ -15,7 +15,14 @@ from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
-from strace_widgets.explorer import contract, groups_contract, jumps_contract, questions, refined_contract
+from strace_widgets.explorer import (
+    contract,
+    groups_contract,
+    jumps_contract,
+    questions,
+    refined_contract,
+    targets_contract,
+)
 
 ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
@@ -67,7 +74,7 @@ class Field(NamedTuple):
         return self.notes[-1]
 
 
-PARTS = {"groups": groups_contract, "jumps": jumps_contract, "refined": refined_contract}
+PARTS = {"groups": groups_contract, "jumps": jumps_contract, "refined": refined_contract, "targets": targets_contract}
 """Parts of the contract, by the file that each becomes."""
 MODULES = (*PARTS.values(), contract, questions)
 CLASSES: dict[str, Any] = {
@@ -182,7 +189,8 @@ def types() -> str:
             HEADING,
             "".join(f'export type * from "./{name}";\n' for name in PARTS)
             + 'import type { Group } from "./groups";\nimport type { Jump } from "./jumps";\n'
-            + 'import type { Refined } from "./refined";\n',
+            + 'import type { Refined } from "./refined";\n'
+            + 'import type { Asked, Faithful, Question } from "./targets";\n',
             f"export const version = {contract.VERSION};\n",
             aliases([name for name in ALIASES if name not in ELSEWHERE]),
             *(interface(name) for name in own),

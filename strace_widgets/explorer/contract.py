@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_args, 
 from .groups_contract import Colour, Group  # noqa: F401, TC001
 from .jumps_contract import EnteringEdge, Jump  # noqa: F401, TC001
 from .refined_contract import Refined, Refinement  # noqa: F401, TC001
+from .targets_contract import Ablation, Asked, AskedToken, Faithful, Question  # noqa: F401
 
 VERSION: Final = 2
 """Of a view state and a history. Version 1 is read too: see `strace_widgets.results.upgrade`."""
@@ -28,7 +29,7 @@ Shade = Literal["share", "effect", "logit", "weight", "entry"]
 logit once they are switched off, their weight into the explained token, the size at which they enter."""
 
 
-class Settings(TypedDict):
+class Settings(Asked):
     """What a trace was computed from."""
 
     prompt: Annotated[str, "the whole prompt"]
@@ -72,7 +73,7 @@ class Result(TypedDict):
     ]
 
 
-class Prediction(Result):
+class Prediction(Result, Faithful):
     """What a subgraph predicts, against the full model."""
 
     kl: Annotated[float | None, "Kullback-Leibler divergence from the full model, in nats; null where it is infinite"]
@@ -168,6 +169,7 @@ class Choices(TypedDict):
 
     importance: Annotated[list[MeasureChoice], "the importance measures"]
     masks: Annotated[list[str], "the masks modes"]
+    ablation: NotRequired[Annotated[list[str], "what dropped edges may carry. Old files have none"]]
 
 
 class Curve(TypedDict):
@@ -181,6 +183,7 @@ class Curve(TypedDict):
     n_edges: Annotated[list[int], "its sizes, ascending"]
     total_variation: Annotated[list[float], "the error at each"]
     kl: NotRequired[Annotated[list[float | None], "in nats, null for infinite; not of `refining`, nor in old files"]]
+    faithfulness: NotRequired[Annotated[list[float], "of the target's figure, where one is asked for"]]
     lasting_top1: NotRequired[
         Annotated[int | None, "from so many edges on the top token is the full model's; old files have none"]
     ]
@@ -213,6 +216,7 @@ class Arrays(TypedDict):
     entropy: Annotated[EncodedArray, "float32 [K]", "in nats"]
     top1: Annotated[EncodedArray, "uint8 [K]", "1 where the top token is the full model's"]
     nucleus: Annotated[EncodedArray, "float32 [K]", "recovered nucleus, as a fraction; 0 for none"]
+    faithfulness: NotRequired[Annotated[EncodedArray, "float32 [K]", "of the target's figure, where it has one"]]
     probabilities: Annotated[EncodedArray, "float32 [K, V]", "of each vocabulary token at each level"]
     full_probabilities: Annotated[EncodedArray, "float32 [V]", "in the full model"]
     count_n_edges: Annotated[
@@ -286,6 +290,7 @@ class ViewState(Settings):
     all_tokens: Annotated[list[str], "the whole prompt's"]
     prompt_note: NotRequired[Annotated[str, "which chat template wrote it, and what was added; may be empty"]]
     prompt_warning: NotRequired[Annotated[str, "what is probably not meant, as two start tokens; may be empty"]]
+    question: NotRequired[Annotated[Question, "what is asked beyond the whole distribution; absent where nothing is"]]
     n_layers: Annotated[int, "L"]
     n_heads: Annotated[int, "H"]
     n_tokens: Annotated[int, "T"]
@@ -363,7 +368,7 @@ DEFAULTS: ExplorerState = {
     "evaluations": [],
     "refused": [],
     "status": {"state": "ready", "message": "", "progress": 0},
-    "choices": {"importance": [], "masks": []},
+    "choices": {"importance": [], "masks": [], "ablation": []},
     "curves": [],
     "jumps": [],
     "shade": "share",

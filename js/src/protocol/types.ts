@@ -4,9 +4,11 @@
 export type * from "./groups";
 export type * from "./jumps";
 export type * from "./refined";
+export type * from "./targets";
 import type { Group } from "./groups";
 import type { Jump } from "./jumps";
 import type { Refined } from "./refined";
+import type { Asked, Faithful, Question } from "./targets";
 
 export const version = 2;
 
@@ -17,7 +19,7 @@ export type Dtype = "int32" | "float32" | "uint8";
 export type Shade = "share" | "effect" | "logit" | "weight" | "entry";
 
 /** What a trace was computed from. */
-export interface Settings {
+export interface Settings extends Asked {
   /** The whole prompt. */
   prompt: string;
   /** The importance measure. */
@@ -63,7 +65,7 @@ export interface Result {
 }
 
 /** What a subgraph predicts, against the full model. */
-export interface Prediction extends Result {
+export interface Prediction extends Result, Faithful {
   /** Kullback-Leibler divergence from the full model, in nats; null where it is infinite. */
   kl: number | null;
   /** Of the subgraph's prediction, in nats. */
@@ -170,6 +172,8 @@ export interface Choices {
   importance: MeasureChoice[];
   /** The masks modes. */
   masks: string[];
+  /** What dropped edges may carry. Old files have none. */
+  ablation?: string[];
 }
 
 /** Another error curve on the same axes. */
@@ -184,6 +188,8 @@ export interface Curve {
   total_variation: number[];
   /** In nats, null for infinite; not of `refining`, nor in old files. */
   kl?: (number | null)[];
+  /** Of the target's figure, where one is asked for. */
+  faithfulness?: number[];
   /** From so many edges on the top token is the full model's; old files have none. */
   lasting_top1?: number | null;
   /** How, where the measure is `refined`. */
@@ -222,6 +228,8 @@ export interface Arrays {
   top1: Uint8Array;
   /** float32 [K]: recovered nucleus, as a fraction; 0 for none. */
   nucleus: Float32Array;
+  /** float32 [K]: of the target's figure, where it has one. */
+  faithfulness?: Float32Array;
   /** float32 [K, V]: of each vocabulary token at each level. */
   probabilities: Float32Array;
   /** float32 [V]: in the full model. */
@@ -290,6 +298,8 @@ export interface EncodedViewState extends Settings {
   prompt_note?: string;
   /** What is probably not meant, as two start tokens; may be empty. */
   prompt_warning?: string;
+  /** What is asked beyond the whole distribution; absent where nothing is. */
+  question?: Question;
   /** L. */
   n_layers: number;
   /** H. */
@@ -380,7 +390,7 @@ export const defaults: ExplorerState = {
   evaluations: [],
   refused: [],
   status: { state: "ready", message: "", progress: 0 },
-  choices: { importance: [], masks: [] },
+  choices: { importance: [], masks: [], ablation: [] },
   curves: [],
   jumps: [],
   shade: "share",
