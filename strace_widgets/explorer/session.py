@@ -27,7 +27,7 @@ from . import targets
 from . import view_state as view
 from .code_export import note, programs
 from .curves import curve, lasting_top1, unasked
-from .settings import Settings
+from .settings import ABLATIONS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -384,4 +384,4 @@ def choices() -> Choices:
         for name, measure in MEASURES.items()
         if name != "random"
     ]
-    return {"importance": measures, "masks": list(CHOICES["masks"]), "ablation": list(targets.ABLATIONS)}
+    return {"importance": measures, "masks": list(CHOICES["masks"]), "ablation": list(ABLATIONS)}

@@ -9,12 +9,14 @@ import msgspec
 
 from ..graph.modes import CHOICES, Modes
 from ..graph.refining import PASSES, Refined, Refinement
-from .targets import ABLATIONS
 
 if TYPE_CHECKING:
     from . import contract
 
 QUESTION = ("target", "foil", "counterfactual")
+
+ABLATIONS = ("zero", "patch", "patch values")
+"""What dropped edges may carry in the Explorer; the last two need a counterfactual."""
 
 
 @dataclass(frozen=True)

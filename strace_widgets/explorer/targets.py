@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .targets_contract import AskedToken, Question
 
-ABLATIONS = ("zero", "patch", "patch values")
-"""What dropped edges may carry in the Explorer; the last two need a counterfactual."""
-
 
 def contrast_of(model: Model, whole: ReadPrompt, settings: Settings) -> Contrast:
     """Return the question of settings about the tokens of a whole prompt up to their position.

@@ -165,7 +165,8 @@ def _counterfactual(
     else:
         ids = model.encode(counterfactual)
     if len(ids) != len(token_ids):
-        at = next((place for place, (a, b) in enumerate(zip(token_ids, ids, strict=False)) if a != b), None)
+        pairs = enumerate(zip(token_ids, ids, strict=False))
+        at = next((place for place, (a, b) in pairs if a != b), min(len(ids), len(token_ids)))
         raise PromptError(
             f"The counterfactual has {len(ids)} tokens and the prompt {len(token_ids)}; dropped edges can carry what "
             f"they carry there only if these are as many.\n  prompt:         {_marked(model, token_ids, at)}\n"
@@ -176,7 +177,7 @@ def _counterfactual(
     return tuple(int(token) for token in ids)
 
 
-def _marked(model: Reader, token_ids: Array, at: int | None) -> str:
+def _marked(model: Reader, token_ids: Array, at: int) -> str:
     """Return the tokens side by side, with the first that differs in angle brackets."""
     shown = [repr(model.decode(int(token))) for token in token_ids]
     return " ".join(f"→{text}←" if place == at else text for place, text in enumerate(shown))
