@@ -89,7 +89,7 @@ def test_two_tokens_become_target_and_foil_and_are_let_go(card: Locator, means: 
     expect(card.get_by_test_id("faithfulness")).to_contain_text("of the logit difference Mary \u2212 John")
     wait_settled(card)
     card.get_by_test_id("quantity").select_option("faithfulness")
-    expect(card.locator(".sw-curve-head")).to_contain_text(re.compile(r"CPR \d\.\d\d · CMD \d\.\d\d over log s"))
+    expect(card.locator(".sw-curve-head")).to_contain_text(re.compile(r"CPR \S+ · CMD \S+ over log s"))
     card.get_by_test_id("slider").press("End")
     wait_settled(card)
     assert share(card) == pytest.approx(1, abs=1e-3)

@@ -142,7 +142,7 @@ def view_state(
         "model": trace.model.name,
         # Without the user and password that an address may have.
         "server": urlsplit(trace.model.server.url).netloc.rpartition("@")[2] if trace.model.server else "",
-        **settings,
+        **settings,  # type: ignore[typeddict-item]  # it may lack what is asked
         "tokens": trace.tokens,
         "all_tokens": [trace.model.decode(int(i)) for i in whole.token_ids],
         "prompt_note": whole.origin.note,
