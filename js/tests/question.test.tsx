@@ -55,9 +55,9 @@ describe("a question", () => {
 
   it("has names, which say what its figure is", () => {
     expect(askedNames(question)).toEqual({ target: "Paris", foil: "Rome" });
-    expect(figureName(question)).toBe("the logit difference Paris − Rome");
+    expect(figureName(question)).toBe("Paris − Rome");
     expect(figureName({ ...question, foil: [] })).toBe("log p(Paris)");
-    expect(figureName({ ...question, foil: [{ id: 3, token: "Paris" }] })).toBe("the logit difference ·Paris − Paris");
+    expect(figureName({ ...question, foil: [{ id: 3, token: "Paris" }] })).toBe("·Paris − Paris");
     expect([0, 1, 2].map((id) => roleOf(question, id))).toEqual(["target", "foil", null]);
     expect([questionText(viewState), questionText({ ...viewState, question: undefined })]).toEqual(["target Paris, foil Rome", "no target"]);
     expect(paired(viewState)).toEqual({ names: ["The", "·cat", "·sat"], others: ["The", "·dog", "·sat"], differ: [false, true, false] });

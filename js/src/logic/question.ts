@@ -26,10 +26,10 @@ export function askedNames({ target, foil }: Question): Record<Role, string> {
   return { target: names.slice(0, target.length).join(", "), foil: names.slice(target.length).join(", ") };
 }
 
-/** "the logit difference Mary − John", "log p(Mary)". */
+/** "Mary − John", which is a difference of logits, or "log p(Mary)". */
 export function figureName(question: Question): string {
   const { target, foil } = askedNames(question);
-  return foil ? `the logit difference ${target} − ${foil}` : `log p(${target})`;
+  return foil ? `${target} − ${foil}` : `log p(${target})`;
 }
 
 /** What a screen reader is told of it. */

@@ -13,7 +13,7 @@ export function CurvePicture({ plot }: { plot: Plot }) {
           <line class="sw-grid-line" x2={width} />
           <text class="sw-axis" x={-8} y={4} text-anchor="end">
             {place === 0 && `${quantity.name} `}
-            {Number(value.toPrecision(2))}
+            {String(Number(value.toPrecision(2))).replace("-", "−")}
           </text>
         </g>
       ))}

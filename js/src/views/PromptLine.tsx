@@ -48,11 +48,14 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
         <PromptEdit prompt={viewState.prompt} counterfactual={otherText} waiting={busy} onApply={traceText} onCancel={finishEdit} />
       ) : (
         <div class="sw-prompt-text">
-          {live ? (
-            <TokenButtons viewState={viewState} shares={shares} disabled={busy} asked={asked} onExplain={explain} />
-          ) : (
-            <TokenList viewState={viewState} shares={shares} />
-          )}
+          <div class="sw-prompt-lines">
+            {live ? (
+              <TokenButtons viewState={viewState} shares={shares} disabled={busy} asked={asked} onExplain={explain} />
+            ) : (
+              <TokenList viewState={viewState} shares={shares} />
+            )}
+            {counterfactual.length > 0 && <PairNote viewState={viewState} />}
+          </div>
           {live && (
             <button ref={editButton} type="button" class="sw-quiet" data-testid="prompt-edit" disabled={busy} onClick={() => setEditing(true)}>
               Edit
@@ -65,7 +68,6 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
           )}
         </div>
       )}
-      {counterfactual.length > 0 && !(editing && live) && <PairNote viewState={viewState} />}
       {viewState.prompt_note && <p class="sw-prompt-note" data-testid="prompt-note"><bdi>{viewState.prompt_note}</bdi></p>}
       {viewState.prompt_warning && <p class="sw-prompt-note sw-prompt-warning" role="status" data-testid="prompt-warning"><bdi>{viewState.prompt_warning}</bdi></p>}
       <SettingsBar
@@ -164,8 +166,8 @@ function PairNote({ viewState }: { viewState: ViewState }) {
   const { differ } = paired(viewState);
   const count = differ.filter(Boolean).length;
   return (
-    <p class="sw-prompt-note" data-testid="pair-note">
-      Below: the counterfactual, which differs in {count} of {differ.length} tokens<span class="sw-unseen">: <bdi>{viewState.question?.counterfactual_text}</bdi></span>
+    <p class="sw-note" data-testid="pair-note">
+      below each token: the counterfactual, which differs in {count} of {differ.length} tokens<span class="sw-unseen">: <bdi>{viewState.question?.counterfactual_text}</bdi></span>
     </p>
   );
 }

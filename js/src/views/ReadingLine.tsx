@@ -54,7 +54,7 @@ function Faithfulness({ question, share }: { question: Question; share: number |
   const ends = full === null || empty === null ? "" : `: ${formatSigned(full)} in the full model, ${formatSigned(empty)} without an edge`;
   return (
     <span class="sw-number" data-testid="faithfulness" data-share={share} title={`Faithfulness: (m − m(∅)) / (m(full) − m(∅)) of the figure m, in nats${ends}`}>
-      f = <b>{formatFaithfulness(share)}</b> of <bdi>{figureName(question)}</bdi>
+      f = <b>{formatFaithfulness(share)}</b> of {question.foil.length > 0 && <span class="sw-figure-kind">the logit difference </span>}<bdi>{figureName(question)}</bdi>
     </span>
   );
 }
