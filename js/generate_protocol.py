@@ -22,6 +22,8 @@ from strace_widgets.explorer import (
     jumps_contract,
     questions,
     refined_contract,
+    status_contract,
+    targets_contract,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -79,9 +81,18 @@ PARTS = {
     "inside": inside_contract,
     "jumps": jumps_contract,
     "refined": refined_contract,
+    "status": status_contract,
+    "targets": targets_contract,
 }
 """Parts of the contract, by the file that each becomes."""
-READ = {"Group": "groups", "Inside": "inside", "Jump": "jumps", "Refined": "refined"}
+READ = {
+    "Group": "groups",
+    "Inside": "inside",
+    "Jump": "jumps",
+    "Refined": "refined",
+    "Choices, Status": "status",
+    "Asked, Faithful, Question": "targets",
+}
 """What the state has of them."""
 MODULES = (*PARTS.values(), contract, questions)
 CLASSES: dict[str, Any] = {
@@ -90,7 +101,12 @@ CLASSES: dict[str, Any] = {
 ALIASES: dict[str, Any] = {
     name: value for name, value in vars(contract).items() if get_origin(value) in (Literal, dict, list)
 }
-ELSEWHERE = {name for part in PARTS.values() for name in vars(part)} - {"Annotated", "Literal", "TypedDict"}
+ELSEWHERE = {name for part in PARTS.values() for name in vars(part)} - {
+    "Annotated",
+    "Literal",
+    "NotRequired",
+    "TypedDict",
+}
 """What is in the files of the parts."""
 BASES = {
     node.name: [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in CLASSES]
@@ -195,7 +211,7 @@ def types() -> str:
         [
             HEADING,
             "".join(f'export type * from "./{name}";\n' for name in PARTS)
-            + "".join(f'import type {{ {name} }} from "./{file}";\n' for name, file in READ.items()),
+            + "".join(f'import type {{ {names} }} from "./{file}";\n' for names, file in READ.items()),
             f"export const version = {contract.VERSION};\n",
             aliases([name for name in ALIASES if name not in ELSEWHERE]),
             *(interface(name) for name in own),

@@ -20,8 +20,9 @@ from tiny_models import tiny
 
 import strace_widgets as sw
 from strace_widgets.explorer import contract, questions
+from strace_widgets.explorer.curves import curve
 from strace_widgets.explorer.html_page import encoded
-from strace_widgets.explorer.session import Session, curve
+from strace_widgets.explorer.session import Session
 from strace_widgets.explorer.view_state import DRAWN
 from strace_widgets.explorer.widget import Explorer
 from strace_widgets.graph.counts import component_counts
@@ -51,7 +52,8 @@ def numbers(array: dict[str, Any]) -> np.ndarray[Any, Any]:
 
 def present() -> dict[str, Any]:
     """Return a state of version 2 as it is saved, and what is in it, computed without the encoding."""
-    trace = sw.trace(sw.load_model(tiny(num_hidden_layers=2)), [5, 17, 3])
+    asked: dict[str, Any] = {"target": 11, "foil": 12, "counterfactual": [5, 20, 3]}
+    trace = sw.trace(sw.load_model(tiny(num_hidden_layers=2)), [5, 17, 3], **asked)
     session = Session(trace)
     sweep, n_edges = session.sweep(), session.start_size()
     state = contract.DEFAULTS | {

@@ -190,7 +190,7 @@ def test_effects_and_submitted_sweeps_patch_from_the_counterfactual_too(
         ({"foil": "w5"}, "give a target"),
         ({"target": []}, "no target in the list"),
         ({"target": 10_000}, "Token ids"),
-        ({"counterfactual": "w5 w17 w3"}, "→'w88'←|as many"),
+        ({"counterfactual": "w5 w17 w3"}, "→'w88'←"),
         ({"counterfactual": "w5 w17 w3 w88 w41 w2"}, "the prompt itself"),
         ({"counterfactual": {7: "w5"}}, "positions of the prompt go from 0 to 5"),
     ],

@@ -263,7 +263,7 @@ def test_programs_reproduce_a_refined_trace(tiny: Any, monkeypatch: pytest.Monke
     ):
         printed = io.StringIO()
         with redirect_stdout(printed):
-            exec(with_this_package(trace, trace.n_edges // 3, {}, "all"), {"my_model": None})  # noqa: S102
+            exec(with_this_package(trace, trace.n_edges // 3, {}, Modes()), {"my_model": None})  # noqa: S102
         expected = trace.evaluate([trace.n_edges // 3 / trace.n_edges]).total_variation[0]
         assert float(printed.getvalue().split()[1]) == pytest.approx(expected, abs=1e-5)
 

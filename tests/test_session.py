@@ -11,7 +11,8 @@ import pytest
 
 import strace_widgets as sw
 from strace_widgets.explorer import session as sessions
-from strace_widgets.explorer.session import BASELINES, KEPT, Session, curves_after
+from strace_widgets.explorer.curves import BASELINES
+from strace_widgets.explorer.session import KEPT, Session, curves_after
 from strace_widgets.explorer.view_state import DETAILED, STRIP_BYTES, STRONGEST, position_shares, view_state
 from strace_widgets.graph.edges import NOT_IN_GRAPH, Edges, Graph
 from strace_widgets.graph.order import Order

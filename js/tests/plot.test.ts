@@ -10,26 +10,27 @@ const viewState = decodeViewState(makeState().view_state) as ViewState;
 const [tv, kl] = quantities;
 const axis: Axis = { nEdges: viewState.n_edges, start: 1, spacing: "log" };
 const scale = sizeScale(axis, 300);
-const plot = { axis, scale, quantity: tv, most: 1 };
+const whole = { most: 1, least: 0 };
+const plot = { axis, scale, quantity: tv, ...whole };
 
 it("has the most at its top, nothing at its bottom, and on its edge what is beyond", () => {
-  expect([1, 0.5, 0, 2, Infinity].map((value) => heightOf(value, 1))).toEqual([0, plotHeight / 2, plotHeight, 0, 0]);
-  expect(heightOf(3, 12)).toBe(0.75 * plotHeight);
+  expect([1, 0.5, 0, 2, Infinity].map((value) => heightOf(value, whole))).toEqual([0, plotHeight / 2, plotHeight, 0, 0]);
+  expect(heightOf(3, { most: 12, least: 0 })).toBe(0.75 * plotHeight);
 });
 
 it("leads the curve through every computed size, whatever stands on its axes", () => {
   const { level_n_edges: levels, total_variation: errors, kl: divergences } = viewState.arrays;
   const { points } = curveOutline(viewState, plot);
-  expect(points).toEqual(Array.from(levels, (nEdges, level) => [scale(nEdges), heightOf(errors[level], 1)]));
+  expect(points).toEqual(Array.from(levels, (nEdges, level) => [scale(nEdges), heightOf(errors[level], whole)]));
   expect(points.at(-1)?.[0]).toBe(300);
   const linear: Axis = { ...axis, spacing: "linear" };
   const evenly = sizeScale(linear, 300);
   const most = mostOf(kl, viewState.arrays, 1);
   expect(most).toBe(Math.max(...divergences));
-  const fine = curveOutline(viewState, { axis: linear, scale: evenly, quantity: kl, most }).points;
+  const fine = curveOutline(viewState, { axis: linear, scale: evenly, quantity: kl, most, least: 0 }).points;
   expect(fine.length).toBeGreaterThan(2 * levels.length);
   for (const [level, nEdges] of levels.entries()) {
-    expect(fine.some(([x, y]) => Math.abs(x - evenly(nEdges)) + Math.abs(y - heightOf(divergences[level], most)) < 1e-6)).toBe(true);
+    expect(fine.some(([x, y]) => Math.abs(x - evenly(nEdges)) + Math.abs(y - heightOf(divergences[level], { most, least: 0 })) < 1e-6)).toBe(true);
   }
 });
 

@@ -95,7 +95,12 @@ def attention(view: HeadView) -> Any:
         for panel, pattern in zip(shown, view.attention, strict=False)
         for target, source in np.argwhere(pattern > 0)
     ]
-    axis: dict[str, Any] = {"ticks": False, "domain": False, "labelLimit": 90, "labelExpr": "split(datum.label, ' ')[0]"}
+    axis: dict[str, Any] = {
+        "ticks": False,
+        "domain": False,
+        "labelLimit": 90,
+        "labelExpr": "split(datum.label, ' ')[0]",
+    }
     side = max(120, min(320, 16 * len(tokens)))
     drawn = (
         alt.Chart(alt.InlineData(values=rows))

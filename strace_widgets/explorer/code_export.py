@@ -7,12 +7,15 @@ import inspect
 import pprint
 import re
 import zlib
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..graph.edges import size_of
+from ..graph.modes import Modes
 from ..model.load_options import OF_THE_HUB
+from . import code_question
 from .code_options import loaded_as
 
 if TYPE_CHECKING:
@@ -31,11 +34,11 @@ PARTS = (
 """What the walk through a block reads of an `Architecture`."""
 
 
-def programs(trace: STrace, n_edges: int, toggles: dict[str, str], masks: str) -> dict[str, str]:
+def programs(trace: STrace, n_edges: int, toggles: dict[str, str], modes: Modes) -> dict[str, str]:
     """Return ``{"strace_widgets": program, "nnsight": program}`` for the subgraph of a size and set of toggles."""
     return {
-        "strace_widgets": with_this_package(trace, n_edges, toggles, masks),
-        "nnsight": with_nnsight(trace, n_edges, toggles, masks),
+        "strace_widgets": with_this_package(trace, n_edges, toggles, modes),
+        "nnsight": with_nnsight(trace, n_edges, toggles, modes),
     }
 
 
@@ -49,16 +52,18 @@ def note(model: Model) -> str:
     return needed if model.source else "Define my_model first: the model that you hold."
 
 
-def with_this_package(trace: STrace, n_edges: int, toggles: dict[str, str], masks: str) -> str:
+def with_this_package(trace: STrace, n_edges: int, toggles: dict[str, str], modes: Modes) -> str:
     """Return the short program."""
-    modes = "" if masks == "all" else f", masks={masks!r}"
+    usual = asdict(Modes())
+    given = _arguments({name: value for name, value in asdict(modes).items() if value != usual[name]})
+    figure = 'print("f", sweep.faithfulness[0])\n' if trace.contrast.target else ""
     return f"""import strace_widgets as sw
 
 {_loaded(trace.model)}
 {_about(trace)}{_traced(trace)}
-sweep = trace.evaluate([{size_of(n_edges, trace.n_edges)!r}], toggles={toggles!r}{modes})
+sweep = trace.evaluate([{size_of(n_edges, trace.n_edges)!r}], toggles={toggles!r}{given})
 print("TV", sweep.total_variation[0])
-for token in sweep.top[0]:
+{figure}for token in sweep.top[0]:
     print(f"{{token.probability:.4f}} {{token.token!r}}")
 """
 
@@ -70,7 +75,8 @@ def _traced(trace: STrace) -> str:
     importance, options = (start, {}) if start else (trace.importance, trace.options)
     prompt = repr(trace.prompt) if _is_read_from_its_text(trace) else repr(trace.token_ids.tolist())
     words = "" if prompt == repr(trace.prompt) else f"  # {trace.prompt!r}"
-    lines = [f"trace = sw.trace(model, {prompt}, importance={importance!r}{_arguments(options)}){words}"]
+    asked = _arguments(code_question.arguments(trace))
+    lines = [f"trace = sw.trace(model, {prompt}, importance={importance!r}{_arguments(options)}{asked}){words}"]
     further = refined.refinements[0 if start else 1 :] if refined else ()
     lines += [f"trace = trace.refine({_arguments(each.options())[2:]})" for each in further]
     return "\n".join(lines)
@@ -87,7 +93,7 @@ def _arguments(options: dict[str, Any]) -> str:
     return "".join(f", {name}={value!r}" for name, value in options.items())
 
 
-def with_nnsight(trace: STrace, n_edges: int, toggles: dict[str, str], masks: str) -> str:
+def with_nnsight(trace: STrace, n_edges: int, toggles: dict[str, str], modes: Modes) -> str:
     """Return the long program: the mask bit by bit, and the very functions that run it here."""
     model, a = trace.model, trace.model.architecture
     mask = trace.mask(size_of(n_edges, trace.n_edges), toggles)
@@ -95,9 +101,10 @@ def with_nnsight(trace: STrace, n_edges: int, toggles: dict[str, str], masks: st
     packed = base64.b64encode(zlib.compress(bits.tobytes(), 9)).decode()
     lines = "\n".join(f'    "{packed[at : at + WIDTH]}"' for at in range(0, len(packed), WIDTH))
     parts = {key: value for key, value in a.plain().items() if key in PARTS}
-    attention = "kinds[0].view(L, 1, H, T, T)" if masks == "all" else "[None] * L"
+    kept = "kinds[0].view(L, 1, H, T, T)" if modes.masks == "all" else "[None] * L"
     run = "".join(f", {name}={value!r}" for name, value in a.keywords.items() if name == "use_cache") + _where(model)
     token = "model.tokenizer.decode([int(token)])" if model.source and model.tokenizer else "int(token)"
+    asked = code_question.Written(trace.contrast, modes, run, a.layers)
     return f"""# {mask.n_kept:,} of {trace.n_edges:,} edges of {trace.prompt!r}; 1 bit an edge below.
 {_about(trace)}from __future__ import annotations
 
@@ -120,23 +127,19 @@ packed = (
 bits = np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8))[: L * H * T * T + 3 * L * T]
 kinds = torch.from_numpy(bits).bool().split([L * H * T * T, L * T, L * T, L * T])
 # Which edges are kept: attention, attention residual, MLP, MLP residual.
-keep = [{attention}, *(kind.view(L, 1, T) for kind in kinds[1:])]
-
+keep = [{kept}, *(kind.view(L, 1, T) for kind in kinds[1:])]
+{asked.rows}
 
 {(chr(10) * 2).join(map(_source, _functions()))}
 
 with torch.no_grad():
-    with model.trace(token_ids{run}):
-        for index in range(L):
-            mask_block(model.{a.layers}[index], architecture, [kind[index] for kind in keep])
-        logits = predicted(model.output)[0, -1].float().save()
-
+{asked.masked_run("keep", "logits")}
     with model.trace(token_ids{run}):
         full = predicted(model.output)[0, -1].float().save()
-
+{asked.empty_run}
 p, q = full.softmax(-1), logits.softmax(-1)
 print("TV", (0.5 * (p - q).abs().sum()).item())
-for probability, token in zip(*q.topk(10)):
+{asked.figure}for probability, token in zip(*q.topk(10)):
     print(f"{{probability:.4f}} {{{token}!r}}")
 """
 

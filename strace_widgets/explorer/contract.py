@@ -14,6 +14,8 @@ from .groups_contract import Colour, Group  # noqa: F401, TC001
 from .inside_contract import HeadInside, Inside, LayerPrediction, Predicted, Promoted  # noqa: F401, TC001
 from .jumps_contract import EnteringEdge, Jump  # noqa: F401, TC001
 from .refined_contract import Refined, Refinement  # noqa: F401, TC001
+from .status_contract import Choices, Job, MeasureChoice, Status  # noqa: F401, TC001
+from .targets_contract import Ablation, Asked, AskedToken, Faithful, Question  # noqa: F401
 
 VERSION: Final = 2
 """Of a view state and a history. Version 1 is read too: see `strace_widgets.results.upgrade`."""
@@ -29,7 +31,7 @@ Shade = Literal["share", "effect", "logit", "weight", "entry"]
 logit once they are switched off, their weight into the explained token, the size at which they enter."""
 
 
-class Settings(TypedDict):
+class Settings(Asked):
     """What a trace was computed from."""
 
     prompt: Annotated[str, "the whole prompt"]
@@ -73,7 +75,7 @@ class Result(TypedDict):
     ]
 
 
-class Prediction(Result):
+class Prediction(Result, Faithful):
     """What a subgraph predicts, against the full model."""
 
     kl: Annotated[float | None, "Kullback-Leibler divergence from the full model, in nats; null where it is infinite"]
@@ -126,51 +128,6 @@ class SessionFile(Step):
     note: NotRequired[Annotated[str, "what was noted. Old files have none"]]
 
 
-class Job(TypedDict):
-    """A job on a server that is waited for."""
-
-    stage: Annotated[
-        str,
-        "`received`, `queued`, `provisioning`, `deploying`, `dispatched`, `running`, or `completed` while its answer "
-        "is fetched",
-    ]
-    since: Annotated[float, "when this stage began, in seconds since 1970 by the kernel's clock"]
-    description: Annotated[str, "the server's words, such as a place in the queue"]
-
-
-class Status(TypedDict):
-    """What Python is doing."""
-
-    state: Annotated[Literal["ready", "running", "error"], "whether it waits, works, or has failed"]
-    message: Annotated[str, "the step under way, what went wrong, what was given up, or what is missing in a replay"]
-    progress: Annotated[float, "0..1 while a trace is computed anew or refined"]
-    kind: NotRequired[
-        Annotated[
-            Literal["evaluate", "trace", "compare", "refine", "levels", "effects", "why", "inside"],
-            "the request that the message is about; without one, the evaluation, or while it works any other",
-        ]
-    ]
-    detail: NotRequired[
-        Annotated[str, "where a server failed: all that it said, perhaps nothing; asking again may then help"]
-    ]
-    job: NotRequired[Annotated[Job, "while a job on a server is waited for"]]
-
-
-class MeasureChoice(TypedDict):
-    """What a list of importance measures says of one."""
-
-    name: Annotated[str, "of `MEASURES`"]
-    group: Annotated[str, "what it has in common with those beside it"]
-    label: Annotated[str, "its meaning in a few words"]
-
-
-class Choices(TypedDict):
-    """What a person can change to."""
-
-    importance: Annotated[list[MeasureChoice], "the importance measures"]
-    masks: Annotated[list[str], "the masks modes"]
-
-
 class Curve(TypedDict):
     """Another error curve on the same axes."""
 
@@ -182,6 +139,7 @@ class Curve(TypedDict):
     n_edges: Annotated[list[int], "its sizes, ascending"]
     total_variation: Annotated[list[float], "the error at each"]
     kl: NotRequired[Annotated[list[float | None], "in nats, null for infinite; not of `refining`, nor in old files"]]
+    faithfulness: NotRequired[Annotated[list[float], "of the target's figure, where one is asked for"]]
     lasting_top1: NotRequired[
         Annotated[int | None, "from so many edges on the top token is the full model's; old files have none"]
     ]
@@ -214,6 +172,7 @@ class Arrays(TypedDict):
     entropy: Annotated[EncodedArray, "float32 [K]", "in nats"]
     top1: Annotated[EncodedArray, "uint8 [K]", "1 where the top token is the full model's"]
     nucleus: Annotated[EncodedArray, "float32 [K]", "recovered nucleus, as a fraction; 0 for none"]
+    faithfulness: NotRequired[Annotated[EncodedArray, "float32 [K]", "of the target's figure, where it has one"]]
     probabilities: Annotated[EncodedArray, "float32 [K, V]", "of each vocabulary token at each level"]
     full_probabilities: Annotated[EncodedArray, "float32 [V]", "in the full model"]
     count_n_edges: Annotated[
@@ -287,6 +246,7 @@ class ViewState(Settings):
     all_tokens: Annotated[list[str], "the whole prompt's"]
     prompt_note: NotRequired[Annotated[str, "which chat template wrote it, and what was added; may be empty"]]
     prompt_warning: NotRequired[Annotated[str, "what is probably not meant, as two start tokens; may be empty"]]
+    question: NotRequired[Annotated[Question, "what is asked beyond the whole distribution; absent where nothing is"]]
     n_layers: Annotated[int, "L"]
     n_heads: Annotated[int, "H"]
     n_tokens: Annotated[int, "T"]
@@ -365,7 +325,7 @@ DEFAULTS: ExplorerState = {
     "evaluations": [],
     "refused": [],
     "status": {"state": "ready", "message": "", "progress": 0},
-    "choices": {"importance": [], "masks": []},
+    "choices": {"importance": [], "masks": [], "ablation": []},
     "curves": [],
     "jumps": [],
     "inside": None,

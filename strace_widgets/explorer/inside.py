@@ -65,11 +65,13 @@ def look_inside(session: Session, n_edges: int, toggles: Mapping[str, str], node
     ToggleError
         When there is no such head.
     """
+    from ..results.lens import head_view, logit_lens  # noqa: PLC0415 - it runs the model, for which it needs torch
+
     trace, head = session.trace, None
-    how = size_of(n_edges, trace.n_edges), dict(toggles)
+    how = size_of(n_edges, trace.n_edges), dict(toggles), session.modes
     if node and not node.endswith("mlp"):
-        head = trace.head(node, *how, masks=session.masks)
-    lens = head.lens if head else trace.lens(*how, masks=session.masks)
+        head = head_view(trace, node, *how)
+    lens = head.lens if head else logit_lens(trace, *how)
     direct: list[float] = []
     if lens.heads is not None and lens.mlp is not None:
         direct = np.concatenate([lens.heads, lens.mlp[..., None]], axis=-1).round(DIGITS).ravel().tolist()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import TraitError
 
-from ..errors import CancelledError, RemoteError, StraceError
+from ..errors import CancelledError, PromptError, RemoteError, StraceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +90,8 @@ class Messages:
 def sentence(reason: Exception) -> str:
     """Return what a person reads of an error: a sentence of ours, or the last line, where nnsight puts the cause."""
     lines = str(reason).strip().splitlines()
-    if isinstance(reason, (StraceError, ValueError, TraitError)) and len(lines) < 2:  # noqa: PLR2004
+    ours = isinstance(reason, (StraceError, ValueError, TraitError)) and len(lines) < 2  # noqa: PLR2004
+    if ours or isinstance(reason, PromptError):  # which may show two prompts below each other
         return str(reason)
     return f"{lines[-1]} ({type(reason).__name__})" if lines else type(reason).__name__
 

@@ -18,6 +18,12 @@ class TraceQuestion(TypedDict):
     settings: Annotated[Settings, "what to compute it from"]
     n_edges: NotRequired[Annotated[int, "without it, the size from which on the top token returns"]]
     toggles: NotRequired[Annotated[Toggles, "without them, none"]]
+    counterfactual: NotRequired[
+        Annotated[str, "another prompt's text, in the place of the one in the settings; none where it is empty"]
+    ]
+    swap: NotRequired[
+        Annotated[bool, "the present prompt and its counterfactual in each other's place, whatever the settings say"]
+    ]
 
 
 class CompareQuestion(TypedDict):
@@ -110,8 +116,8 @@ MESSAGES = {
         Nothing,
         "Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the "
         "present size and toggles where the graph is the same: under another measure or mode. Where only the measure "
-        "is another, `curves` keeps what still holds, and the former measure's takes the new one's place; else it is "
-        "emptied. What the session has kept is not computed again",
+        "is another, `curves` keeps what still holds, and the former measure's takes the new one's place; with another "
+        "target, what does not answer it; else it is emptied. What the session has kept is not computed again",
     ),
     "compare": Message(
         CompareQuestion, Nothing, "Computes other measures and baselines, each at its own levels, into `curves`"

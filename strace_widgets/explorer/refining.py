@@ -7,7 +7,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CancelledError
-from ..graph.modes import Modes
 from ..graph.refining import Refined
 from ..results.refinement import area, as_refined, n_steps, passes_for, refinement, sizes_looked_at, steps_taken
 from .requests import CANCELLED
@@ -15,6 +14,7 @@ from .requests import CANCELLED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..graph.modes import Modes
     from ..results.strace import STrace
     from .contract import Curve
     from .messages import Show, Work
@@ -56,7 +56,7 @@ class Refining:
 
     @cached_property
     def _modes(self) -> Modes:
-        return Modes(masks=self.session.masks)
+        return self.session.modes
 
     @cached_property
     def _steps(self) -> Iterator[STrace]:
@@ -87,7 +87,7 @@ class Refining:
         if not self.stopped and self._look(progress):
             return
         if self.improved and self.best is not None:
-            self.found = self.session.on(self._result(self.best), self.session.masks, self.session.whole)
+            self.found = self.session.on(self._result(self.best), self.session.settings, self.session.whole)
         self.ended = True
 
     def _look(self, progress: Progress) -> bool:

@@ -18,7 +18,7 @@ from ..results.switching_off import nothing_known
 from . import groups
 from .contract import VERSION, Shade
 from .groups import LONGEST_NOTE
-from .session import Settings
+from .settings import Settings
 from .view_state import effects_of
 
 if TYPE_CHECKING:
@@ -88,11 +88,12 @@ def keep_effects(saved: SavedSession, trace: STrace) -> None:
     SessionFileError
         When the file says it of other heads, or says no such thing.
     """
-    kept, _ = nothing_known(trace, "component", trace.n_edges, Modes())
+    modes = Modes(ablation=saved.settings.ablation)
+    kept, _ = nothing_known(trace, "component", trace.n_edges, modes)
     if saved.effects is None or kept in trace.effect_maps:
         return
     try:
-        trace.effect_maps[kept] = effects_of(saved.effects, trace)
+        trace.effect_maps[kept] = effects_of(saved.effects, trace, modes)
     except (ValueError, KeyError, TypeError) as reason:
         raise SessionFileError(f"The session file has no effects of this trace: {reason}.") from reason
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..errors import NonFiniteError
@@ -19,6 +20,7 @@ from .view_state import effect_map, with_graph
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..graph.modes import Modes
     from ..results.sweep import Sweep
     from .contract import Evaluation, Refusal, Toggle, Toggles
 
@@ -101,7 +103,7 @@ def single_toggles(session: Session, n_edges: int) -> tuple[list[Evaluation], li
     found: dict[tuple[tuple[str, str], ...], Evaluation] = {}
     refused: list[Refusal] = []
     for toggles in tqdm(passes, desc=f"{len(changing)} toggled subgraphs", unit="pass", leave=False):
-        sweep, rows = _finite(trace, size, toggles, session.masks, refused)
+        sweep, rows = _finite(trace, size, toggles, session.modes, refused)
         for row, each in enumerate(rows):
             found[tuple(each.items())] = view.evaluation(cast("Sweep", sweep), trace, each, row)
     unchanged = session.evaluate(n_edges, {})
@@ -112,18 +114,18 @@ def single_toggles(session: Session, n_edges: int) -> tuple[list[Evaluation], li
 
 
 def _finite(
-    trace: STrace, size: float, toggles: list[Toggles], masks: str, refused: list[Refusal]
+    trace: STrace, size: float, toggles: list[Toggles], modes: Modes, refused: list[Refusal]
 ) -> tuple[Sweep | None, list[Toggles]]:
     """Return one sweep of subgraphs under toggles, and of which; those that overflow are told to ``refused``."""
     try:
-        return trace.evaluate([size] * len(toggles), toggles, masks=masks), toggles
+        return trace.evaluate([size] * len(toggles), toggles, **asdict(modes)), toggles
     except NonFiniteError as reason:
         if len(toggles) == 1:
             n_edges = edges_kept(size, trace.n_edges)
             refused.append({"n_edges": n_edges, "toggles": toggles[0], "reason": str(reason)})
             return None, []
-    rest = [each for one in toggles for each in _finite(trace, size, [one], masks, refused)[1]]
-    return (trace.evaluate([size] * len(rest), rest, masks=masks) if rest else None), rest
+    rest = [each for one in toggles for each in _finite(trace, size, [one], modes, refused)[1]]
+    return (trace.evaluate([size] * len(rest), rest, **asdict(modes)) if rest else None), rest
 
 
 def _changes(trace: STrace, size: float, toggles: Mapping[str, str]) -> bool:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CancelledError
-from ..graph.modes import Modes
 from ..results.switching_off import more_effects
 from .requests import CANCELLED, SupersededError
 
@@ -67,7 +66,7 @@ LEVELS = Course(
 EFFECTS = Course(
     kind="effects",
     complete=lambda session: bool(session.effects.known.all()),
-    more=lambda session: more_effects(session.trace, "component", session.trace.n_edges, Modes()),
+    more=lambda session: more_effects(session.trace, "component", session.trace.n_edges, session.effect_modes),
     said=_effects_said,
     given_up="Cancelled: what was switched off so far is kept.",
 )

@@ -15,14 +15,15 @@ import numpy as np
 from ..graph.counts import component_counts
 from ..graph.edges import NOT_IN_GRAPH, Array, Edges
 from ..graph.listing import listed
-from ..graph.modes import Modes
 from ..results import criteria
 from ..results.switching_off import nothing_known
+from . import targets
 from .contract import DTYPES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..graph.modes import Modes
     from ..model.text.prompts import ReadPrompt
     from ..results.effects import Effects
     from ..results.strace import STrace
@@ -61,9 +62,10 @@ FEWEST_LEVELS = 8
 
 
 def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int = 0) -> Evaluation:
-    """Return one row of a sweep as the views read it; ``top`` is the union of both top lists."""
+    """Return one row of a sweep as the views read it; ``top`` is the union of both top lists and what is asked for."""
     subgraph, full = sweep.probabilities[row], sweep.full_probabilities
-    ids = sorted({token.id for token in (*sweep.top[row], *trace.top)}, key=lambda i: (-float(subgraph[i]), i))
+    listed = {token.id for token in (*sweep.top[row], *trace.top)} | _asked(trace)
+    ids = sorted(listed, key=lambda i: (-float(subgraph[i]), i))
     return {
         "n_edges": int(sweep.n_edges[row]),
         "toggles": cast("Toggles", dict(toggles)),
@@ -82,7 +84,13 @@ def evaluation(sweep: Sweep, trace: STrace, toggles: Mapping[str, str], row: int
             }
             for i in ids
         ],
+        **targets.of_row(sweep, row),  # type: ignore[typeddict-item]
     }
+
+
+def _asked(trace: STrace) -> set[int]:
+    """Return the tokens that are asked for; those of a trace from a file may not be in its results."""
+    return set() if trace.replayed else {*trace.contrast.target, *trace.contrast.foil}
 
 
 class EdgeCounts(NamedTuple):
@@ -118,7 +126,7 @@ def view_state(
     sweep : Sweep
         The levels between which the views interpolate.
     settings : dict
-        ``prompt``, ``importance``, ``masks``, ``position`` and ``special_tokens``.
+        See `strace_widgets.explorer.contract.Settings`.
     whole : ReadPrompt
         The whole prompt; the trace explains its token at ``position`` and sees those before it.
     counts : EdgeCounts, optional
@@ -127,14 +135,14 @@ def view_state(
         Whether these are all levels.
     """
     tokens_per_cell, edges = counts or edge_counts(trace)
-    vocabulary = sorted({token.id for row in (*sweep.top, trace.top) for token in row})
+    vocabulary = sorted({token.id for row in (*sweep.top, trace.top) for token in row} | _asked(trace))
     arrays = {**_of_levels(sweep, vocabulary), **edges}
     return {
         "version": VERSION,
         "model": trace.model.name,
         # Without the user and password that an address may have.
         "server": urlsplit(trace.model.server.url).netloc.rpartition("@")[2] if trace.model.server else "",
-        **settings,
+        **settings,  # type: ignore[typeddict-item]  # it may lack what is asked
         "tokens": trace.tokens,
         "all_tokens": [trace.model.decode(int(i)) for i in whole.token_ids],
         "prompt_note": whole.origin.note,
@@ -155,7 +163,9 @@ def view_state(
 
 
 def _of_levels(sweep: Sweep, vocabulary: list[int]) -> dict[str, Array]:
+    found = targets.faithfulness(sweep)
     return {
+        **({} if found is None else {"faithfulness": found}),
         "level_n_edges": sweep.n_edges,
         "total_variation": sweep.total_variation,
         "kl": sweep.kl,
@@ -237,15 +247,15 @@ def effect_map(effects: Effects) -> EffectMap | None:
     }
 
 
-def effects_of(map_: Mapping[str, Any], trace: STrace) -> Effects:
-    """Return the effects of components from what a session file has of them.
+def effects_of(map_: Mapping[str, Any], trace: STrace, modes: Modes) -> Effects:
+    """Return the effects of components under some modes from what a session file has of them.
 
     Raises
     ------
     ValueError, KeyError, TypeError
         When they are no effects, or those of another number of layers or heads.
     """
-    _, nothing = nothing_known(trace, "component", trace.n_edges, Modes())
+    _, nothing = nothing_known(trace, "component", trace.n_edges, modes)
     known, far, change = (decoded(map_[name]) for name in ("known", "total_variation", "logit_change"))
     if {array.shape for array in (known, far, change)} != {nothing.known.shape}:
         raise ValueError(f"effects of other shapes than {nothing.known.shape}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,7 +31,7 @@ class Why(traitlets.HasTraits):
         session, (lower, upper) = self.session, content["n_edges"]
         if any(jump["n_edges"] == [lower, upper] for jump in session.jumps):
             return partial(self._show_jumps, session)
-        return self._look(session, JumpSearch(session.trace, lower, upper, {"masks": session.masks}), progress)
+        return self._look(session, JumpSearch(session.trace, lower, upper, asdict(session.modes)), progress)
 
     def _look(self, session: Session, search: JumpSearch, progress: Progress) -> Show:
         """Look at the next sizes; what shows that returns the next round."""

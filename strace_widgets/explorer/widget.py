@@ -24,7 +24,8 @@ from .leaving import Leaving
 from .messages import Messages, detail, sentence
 from .refining import Refines
 from .requests import RequestRunner, SupersededError
-from .session import Session, choices, curves_after, settings_of
+from .session import Session, choices, curves_after
+from .settings import settings_of
 from .still import Still
 from .streaming import EFFECTS, LEVELS, Stream
 from .view_state import effect_map, with_graph
@@ -130,7 +131,9 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         **kwargs: Any,
     ) -> None:
         saved = trace.saved_view
-        self.session = Session(trace, saved["view_state"]["masks"] if saved else "all", jumps=saved.get("jumps", []))
+        shown = saved.get("view_state", {})
+        modes = {name: shown[name] for name in ("masks", "ablation") if name in shown}
+        self.session = Session(trace, jumps=saved.get("jumps", []), **modes)
         self.views: set[Widget] = set()
         self.closes_with_views = False
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
@@ -335,7 +338,11 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         stream.go_on()
 
     def _trace(self, content: dict[str, Any], progress: Progress) -> Show:
-        session = self.session.with_settings(settings_of(content["settings"]), progress)
+        if content.get("swap"):
+            session = self.session.swapped(progress)
+        else:
+            settings = settings_of(content["settings"])
+            session = self.session.with_settings(settings, progress, content.get("counterfactual"))
         return lambda: self._show_session(session, content.get("n_edges"), content.get("toggles"), None)
 
     def _other_curves(self, content: dict[str, Any], progress: Progress) -> Show:

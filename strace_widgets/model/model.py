@@ -29,6 +29,7 @@ from .reuse import Reuse
 from .running import running
 from .shipped import models as shipped
 from .tensors import as_row, coarsened, digest, toggle_rows, unpacked, with_others_kept
+from .text.contrasts import Contrast, check_rows
 from .text.reader import Reader
 from .text.reference_text import N_TOKENS, reference_ids
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .architecture import Architecture
-    from .text.contrasts import Contrast
 
 
 # The functions travel to a server as source, since this package is not installed there.
@@ -274,9 +274,9 @@ class Model(Reader):
 
         Raises
         ------
-        RequestTooLargeError
+        PromptError, RequestTooLargeError
         """
-        modes = modes or Modes()
+        check_rows(token_ids, modes := modes or Modes())
         mean, patched = modes.ablation == "mean", int(modes.patched)
         self._check(estimates.of_sweep(self.sizes, token_ids.shape[-1], len(kept) + patched, mean=mean))
         flags = modes.flags()

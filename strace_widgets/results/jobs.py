@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
 from ..json_files import Header, decode_file, encode
 from ..model import finite
+from ..model.text.contrasts import Contrast, read_contrast
 from ..model.text.prompts import Origin, ReadPrompt
 from ..paths import read_file, write_file
 from ..remote.backend import collect, stage_of
@@ -21,10 +22,12 @@ from .run import from_scores, read_prompt
 from .sweep import Sweep, compare
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ..graph.toggles import Toggles
     from ..model.model import Model
+    from ..model.text.contrasts import Tokens
     from ..model.text.prompts import Prompt
     from ..paths import AnyPath
     from .strace import STrace
@@ -54,6 +57,8 @@ class Work:
         The edges of each size, before and after toggles.
     modes : dict
         Of a sweep: see `strace_widgets.graph.modes.Modes`.
+    contrast : Contrast
+        What is asked.
     """
 
     kind: Literal["trace", "sweep"]
@@ -69,6 +74,12 @@ class Work:
     constant: float = Probing.constant
     steps: int = Probing.steps
     origin: Origin = field(default_factory=Origin)
+    contrast: Contrast = field(default_factory=Contrast)
+
+    @property
+    def empty(self) -> bool:
+        """Whether a sweep has the subgraph without an edge, against which the target's figure is measured."""
+        return bool(self.contrast.target) and not modes_of(**self.modes).inverse
 
     @property
     def probing(self) -> Probing:
@@ -150,20 +161,25 @@ class Job:
         scores, logits = self.model.joined_scores(saved)
         ids = np.array(self.work.token_ids, dtype=np.int64)
         score = measure_named(self.work.importance).score
-        calls = self.model.captures(ids, score, self.work.probing)
+        calls = self.model.captures(ids, score, self.work.probing, self.work.contrast)
         finite.check_scores(self.model, scores, logits, calls[0], backward=calls[0].gradients)
         read = ReadPrompt(self.work.prompt, ids, self.work.origin)
-        return from_scores(self.model, read, self.work.importance, scores, logits, self.work.probing)
+        found = from_scores(self.model, read, self.work.importance, scores, logits, self.work.probing)
+        return replace(found, contrast=self.work.contrast)
 
     def _sweep(self, saved: list[Any]) -> Sweep:
         work = self.work
         logits = self.model.joined_logits(saved, modes_of(**work.modes))
         a = self.model.architecture
         n_edges = Graph(a.n_layers, a.n_heads, len(work.token_ids), a.parallel).n_edges
-        finite.check_logits(self.model, logits, np.array([-1, *work.kept]), n_edges)
-        return compare(
-            logits[0], logits[1:], work.sizes, np.array(work.kept), np.array(work.counted), self.model.decode
-        )
+        finite.check_logits(self.model, logits, np.array([-1, *work.kept, *[0] * work.empty]), n_edges)
+        full, of_sizes, contrast = logits[0], logits[1 : 1 + len(work.kept)], work.contrast
+        kept, counted = np.array(work.kept), np.array(work.counted)
+        found = compare(full, of_sizes, work.sizes, kept, counted, self.model.decode)
+        if not contrast.target:
+            return found
+        empty = float(contrast.of(logits[-1])) if work.empty else np.nan
+        return replace(found, figure=contrast.of(of_sizes), full_figure=float(contrast.of(full)), empty_figure=empty)
 
     def save(self, path: AnyPath) -> Path:
         """Write where the job is and what it was, as JSON, without a key; return the path. See `load_job`.
@@ -183,6 +199,9 @@ def submit(
     prompt: Prompt,
     importance: str = "l1",
     *,
+    target: Tokens | None = None,
+    foil: Tokens | None = None,
+    counterfactual: Prompt | Mapping[Any, str | int] | None = None,
     seed: int = 0,
     probes: int | None = None,
     constant: float | None = None,
@@ -194,7 +213,7 @@ def submit(
     ----------
     model : Model
         On a server.
-    prompt, importance, seed, probes, constant, steps
+    prompt, importance, target, foil, counterfactual, seed, probes, constant, steps
         As for `strace_widgets.trace`; a measure by name.
 
     Raises
@@ -213,9 +232,11 @@ def submit(
         )
     read = read_prompt(model, prompt)
     ids = read.token_ids
+    contrast = read_contrast(model, ids, target, foil, counterfactual)
     probing = probing_of(importance, probes, seed, constant, steps)
-    work = Work("trace", ids.tolist(), read.text, importance, **asdict(probing), origin=read.origin)
-    return Job([model.send(call) for call in model.captures(ids, measure.score, work.probing)], work, model)
+    how: dict[str, Any] = {**asdict(probing), "origin": read.origin, "contrast": contrast}
+    work = Work("trace", ids.tolist(), read.text, importance, **how)
+    return Job([model.send(call) for call in model.captures(ids, measure.score, work.probing, contrast)], work, model)
 
 
 def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Modes) -> Job:
@@ -223,8 +244,6 @@ def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Mod
     _server(trace.model)
     kept = trace.kept(sizes).tolist()
     counted = [trace.mask(size, toggles).n_kept for size in sizes] if toggles else kept
-    # The first row is the whole model, so that the answer can be compared without the trace.
-    calls = trace.model.sweeps(trace.rows(modes), trace.ranks, np.array([-1, *kept]), toggles, modes)
     work = Work(
         kind="sweep",
         token_ids=trace.token_ids.tolist(),
@@ -235,7 +254,12 @@ def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Mod
         kept=kept,
         counted=counted,
         modes=asdict(modes),
+        contrast=trace.contrast,
     )
+    # The first row is the whole model, so that the answer can be compared without the trace.
+    n_kept = np.array([-1, *kept, *[0] * work.empty])
+    each = [*[toggles] * (1 + len(kept)), *[trace.parsed(None)] * work.empty] if toggles else toggles
+    calls = trace.model.sweeps(trace.rows(modes), trace.ranks, n_kept, each, modes)
     return Job([trace.model.send(call) for call in calls], work, trace.model)
 
 

@@ -93,11 +93,14 @@ def trace(
     read = read_prompt(model, prompt)
     contrast = read_contrast(model, read.token_ids, target, foil, counterfactual)
     if importance == "refined":
-        return _asked(_refined(model, read, PASSES if passes is None else passes, modes_of(**modes)), contrast)
-    if isinstance(importance, str):
-        probing = probing_of(importance, probes, seed, constant, steps)
-        return _asked(_by_name(model, read, importance, probing, contrast), contrast)
-    return _asked(_by_function(model, read, importance), contrast)
+        found = _refined(model, read, PASSES if passes is None else passes, modes_of(**modes))
+    elif isinstance(importance, str):
+        found = _by_name(model, read, importance, probing_of(importance, probes, seed, constant, steps), contrast)
+    else:
+        found = _by_function(model, read, importance)
+    if read is not prompt:  # whoever has read it says so otherwise
+        _warn_of_another_answer(found, contrast)
+    return replace(found, contrast=contrast)
 
 
 def _by_name(model: Model, read: ReadPrompt, importance: str, probing: Probing, contrast: Contrast) -> STrace:
@@ -106,9 +109,9 @@ def _by_name(model: Model, read: ReadPrompt, importance: str, probing: Probing, 
     return rescored(found) if importance == "rescored" else found
 
 
-def _asked(trace: STrace, contrast: Contrast) -> STrace:
-    """Return a trace with its question; warn where the model answers with something else."""
-    if contrast.target and contrast.foil and contrast.of(trace.full_logits) < 0:
+def _warn_of_another_answer(trace: STrace, contrast: Contrast) -> None:
+    """Warn where the model answers with something else than what is asked for."""
+    if contrast.foil and contrast.of(trace.full_logits) < 0:
         names = [
             ", ".join(repr(trace.model.decode(token)) for token in each) for each in (contrast.target, contrast.foil)
         ]
@@ -117,7 +120,6 @@ def _asked(trace: STrace, contrast: Contrast) -> STrace:
             "trace explains a difference that is negative.",
             stacklevel=3,
         )
-    return replace(trace, contrast=contrast)
 
 
 def _by_function(model: Model, read: ReadPrompt, importance: Callable[[Captured], Edges]) -> STrace:

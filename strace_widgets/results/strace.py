@@ -120,14 +120,12 @@ class STrace(Opened):
 
         Raises
         ------
-        ValueError
-            When a size is not in (0, 1], there is none, or a mode has no such value.
+        ValueError, TypeError
+            When a size is not in (0, 1], there is none, or a mode has no such value or does not exist.
         ToggleError
             When a component does not exist.
         NoModelError
             When the trace was loaded from a file that does not have these results.
-        TypeError
-            When there is no mode of that name.
         """
         sizes = list(sizes)
         if not sizes:
@@ -190,8 +188,9 @@ class STrace(Opened):
         """
         from ..model.request_estimates import of_sweep  # noqa: PLC0415 - needs a model
 
-        n_sizes = len(self.standard_sizes() if sizes is None else list(sizes))
-        return of_sweep(self.model.sizes, len(self.token_ids), n_sizes, mean=modes_of(**modes).ablation == "mean")
+        asked, more = modes_of(**modes), bool(self.contrast.target)
+        n_rows = len(self.standard_sizes() if sizes is None else list(sizes)) + asked.patched + more
+        return of_sweep(self.model.sizes, len(self.token_ids), n_rows, mean=asked.ablation == "mean")
 
     def random(self, seed: int = 0, *, like_authors: bool = False) -> STrace:
         """Return the same prompt with a random connected order instead: the baseline to compare with.

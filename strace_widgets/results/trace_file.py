@@ -386,7 +386,9 @@ class _Reader(Members):
                 view = upgrade.view(view)
             shown = msgspec.convert(view["view_state"], ShownGraph)
             sizes = shown.n_layers, shown.n_heads, shown.n_tokens, shown.n_edges
-            answered = Modes(masks=shown.masks) in [modes_of(**sweep.modes) for sweep in self.manifest.sweeps]
+            answered = Modes(shown.masks, ablation=shown.ablation) in [
+                modes_of(**sweep.modes) for sweep in self.manifest.sweeps
+            ]
             if sizes != (*graph[:3], graph.n_edges) or not (answered and 1 <= view["n_edges"] <= graph.n_edges):
                 raise self.wrong("view.json", "shows another trace")
             floats = [each for each in view["view_state"]["arrays"].values() if each["dtype"] == "float32"]

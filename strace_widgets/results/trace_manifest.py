@@ -93,3 +93,4 @@ class ShownGraph(msgspec.Struct):
     n_tokens: int
     n_edges: int
     masks: str
+    ablation: str = "zero"

@@ -3,14 +3,17 @@ import { isReachable } from "../logic/history";
 import { formatCount } from "../logic/scales";
 import { byMeasure, sameSettings } from "../logic/settings";
 import type { ExplorerModel } from "../protocol/model";
+import type { TraceQuestion } from "../protocol/questions";
 import type { Refined, SessionFile, Settings, Step } from "../protocol/types";
 import { missing, type Conversation } from "./kernel";
 import { writeTraits } from "./store";
 import { presentStep } from "./useHistory";
 
 export interface Travel {
-  /** Another trace; true once it is there. */
-  trace(settings: Settings): Promise<boolean>;
+  /** Another trace; true once it is there. A counterfactual's text stands for the one in the settings. */
+  trace(settings: Settings, counterfactual?: string): Promise<boolean>;
+  /** The prompt and its counterfactual in each other's place. */
+  swap(): Promise<boolean>;
   /** The same by another measure, which may be a refinement that was there before. */
   measure(importance: string, refined?: Refined): Promise<boolean>;
   /** A state, which becomes a new step. */
@@ -23,7 +26,7 @@ export interface Travel {
 
 export function travel(model: ExplorerModel, { request, asking }: Conversation, live: boolean, toggleable = live): Travel {
   const busy = asking === "trace" || asking === "refine";
-  const ask = async (settings: Settings, state: Partial<Step> = {}) => (await request("trace", { settings, ...state })) !== null;
+  const ask = async (settings: Settings, state: Partial<TraceQuestion> = {}) => (await request("trace", { settings, ...state })) !== null;
   const jump = async ({ settings, n_edges, toggles }: Step, at?: number): Promise<boolean> => {
     const present = presentStep(model);
     if (!present || asking === "trace") return false;
@@ -32,13 +35,18 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
     return true;
   };
   // Under another measure or mode the graph is the same: so are its sizes and toggles.
-  const trace = (settings: Settings) => {
+  const trace = (settings: Settings, counterfactual?: string) => {
     const present = presentStep(model);
     const sameGraph = present?.settings.prompt === settings.prompt && present.settings.position === settings.position;
-    return ask(settings, sameGraph ? { n_edges: present.n_edges, toggles: present.toggles } : {});
+    const state = sameGraph ? { n_edges: present.n_edges, toggles: present.toggles } : {};
+    return ask(settings, counterfactual === undefined ? state : { ...state, counterfactual });
   };
   return {
     trace,
+    swap: async () => {
+      const present = presentStep(model);
+      return present !== null && !busy && ask(present.settings, { n_edges: present.n_edges, toggles: present.toggles, swap: true });
+    },
     measure: async (importance, refined) => {
       const present = presentStep(model);
       return present !== null && !busy && trace(byMeasure(present.settings, importance, refined));

@@ -2,7 +2,7 @@ import { useMemo, useRef } from "preact/hooks";
 import { sizeScale, sizeTicks, whereItBegins, type Axis, type Spacing } from "../logic/axis";
 import { placeLandmarks } from "../logic/landmarks";
 import { curveOutline, plotMargin, type Plot } from "../logic/plot";
-import { mostOf, type Quantity } from "../logic/quantities";
+import { leastOf, mostOf, type Quantity } from "../logic/quantities";
 import type { ViewState } from "../protocol/types";
 
 const narrowest = 120; // px
@@ -31,8 +31,8 @@ export function usePlot(viewState: ViewState, outerWidth: number, { quantity, sp
   const ticks = useMemo(() => sizeTicks(axis, scale), [axis, scale]);
   const landmarks = useMemo(() => placeLandmarks(viewState.landmarks, scale, width, labelWidth), [viewState, scale, width]);
   const drawn = useMemo(() => {
-    const most = mostOf(quantity, viewState.arrays, axis.start);
-    return { most, curve: curveOutline(viewState, { axis, scale, quantity, most }) };
+    const ends = { most: mostOf(quantity, viewState.arrays, axis.start), least: leastOf(quantity, viewState.arrays, axis.start) };
+    return { ...ends, curve: curveOutline(viewState, { axis, scale, quantity, ...ends }) };
   }, [viewState, axis, scale, quantity]);
   return useMemo(
     () => ({ width, axis, scale, ticks, quantity, landmarks, ...drawn, foldable: begins > 1 }),

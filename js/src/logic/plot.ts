@@ -4,7 +4,7 @@ import { drawnSizes, type Axis, type SizeScale, type Tick } from "./axis";
 import type { PlacedLandmark } from "./landmarks";
 import { locate, valueAt } from "./levels";
 import { between, polyline, type Point } from "./lines";
-import type { Quantity } from "./quantities";
+import { levelsOf, type Quantity } from "./quantities";
 
 export const plotHeight = 160;
 export const plotMargin = { left: 42, right: 16, top: 30, bottom: 22 };
@@ -16,8 +16,9 @@ export interface Plot {
   scale: SizeScale;
   ticks: Tick[];
   quantity: Quantity;
-  /** Where the y axis ends. */
+  /** Where the y axis ends, and where it begins. */
   most: number;
+  least: number;
   landmarks: PlacedLandmark[];
   curve: CurveOutline;
 }
@@ -32,13 +33,14 @@ export interface CurveOutline {
 }
 
 /** A number as a height: what is beyond the axis lies on its edge. */
-export const heightOf = (value: number, most: number): number => plotHeight * (1 - Math.min(1, Math.max(0, value / most)));
+export const heightOf = (value: number, { most, least }: Pick<Plot, "most" | "least">): number => plotHeight * (1 - Math.min(1, Math.max(0, (value - least) / (most - least))));
 
-export function curveOutline({ arrays, landmarks }: ViewState, { axis, scale, quantity, most }: Pick<Plot, "axis" | "scale" | "quantity" | "most">): CurveOutline {
+export function curveOutline({ arrays, landmarks }: ViewState, plot: Pick<Plot, "axis" | "scale" | "quantity" | "most" | "least">): CurveOutline {
+  const { axis, scale, quantity } = plot;
   const sizes = drawnSizes(arrays.level_n_edges, axis.spacing);
   const returns = landmarks.find(({ key }) => key === "top1")?.n_edges ?? Infinity;
-  const points = sizes.map((size): Point => [scale(size), heightOf(valueAt(arrays[quantity.key], locate(arrays.level_n_edges, size)), most)]);
-  const under = (shown: Point[]) => between(shown, shown.map(([x]): Point => [x, plotHeight]));
+  const points = sizes.map((size): Point => [scale(size), heightOf(valueAt(levelsOf(quantity, arrays), locate(arrays.level_n_edges, size)), plot)]);
+  const under = (shown: Point[]) => between(shown, shown.map(([x]): Point => [x, heightOf(0, plot)]));
   return {
     points,
     line: polyline(points),

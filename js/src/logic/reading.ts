@@ -2,6 +2,7 @@
 import { sum } from "d3-array";
 import type { Evaluation, Prediction, Toggles, TopToken, ViewState } from "../protocol/types";
 import { haveLevels, isComputed, largest, leading, locate, rowAt, valueAt } from "./levels";
+import { levelsOf } from "./quantities";
 import { sameToggles } from "./toggles";
 
 export type ReadingState = "exact" | "interpolated" | "stale";
@@ -24,8 +25,10 @@ export const otherRows = 4;
 
 export function read(viewState: ViewState, nEdges: number, toggles: Toggles, evaluation: Evaluation | null): Reading {
   const answered = evaluation !== null && evaluation.n_edges === nEdges && sameToggles(evaluation.toggles, toggles);
-  if (answered) return shown(viewState, evaluation, evaluation.n_edges, "exact");
   const toggled = Object.keys(toggles).length > 0;
+  // What was answered before the first levels came has no faithfulness yet.
+  const later = answered && !toggled && evaluation.faithfulness === undefined ? faithfulnessAt(viewState, nEdges) : {};
+  if (answered) return shown(viewState, { ...evaluation, ...later }, evaluation.n_edges, "exact");
   // Toggled, and not answered yet: the last numbers stay, and say that they are old.
   if (toggled && evaluation) return shown(viewState, evaluation, evaluation.n_edges, "stale");
   const computed = isComputed(viewState.arrays.level_n_edges, nEdges) ? "exact" : "interpolated";
@@ -49,6 +52,7 @@ export function predictionAt({ arrays, vocabulary, vocabulary_ids }: ViewState, 
     total_variation: valueAt(arrays.total_variation, position),
     kl: valueAt(arrays.kl, position),
     entropy: valueAt(arrays.entropy, position),
+    ...faithfulnessAt({ arrays }, nEdges),
     nucleus: valueAt(arrays.nucleus, position),
     top1: position.mix === 0 ? arrays.top1[position.lower] === 1 : largest(probabilities) === largest(arrays.full_probabilities),
     top: vocabulary.map((token, index) => ({
@@ -58,6 +62,12 @@ export function predictionAt({ arrays, vocabulary, vocabulary_ids }: ViewState, 
       full_probability: arrays.full_probabilities[index],
     })),
   };
+}
+
+/** Nothing where no target is asked for. */
+function faithfulnessAt({ arrays }: Pick<ViewState, "arrays">, nEdges: number): Pick<Prediction, "faithfulness"> {
+  const values = levelsOf({ key: "faithfulness" }, arrays);
+  return values.length > 0 ? { faithfulness: valueAt(values, locate(arrays.level_n_edges, nEdges)) } : {};
 }
 
 /** Splits tokens into the full model's leading ones and the subgraph's leading others. */

@@ -84,6 +84,13 @@ export function formatChange(change: number): string {
   return (change > 0 ? "+" : minus) + digits;
 }
 
+/** A share that may lie below 0 or above 1: "0.83", "−0.12"; "–" where there is none. */
+export function formatFaithfulness(share: number | null | undefined): string {
+  if (share == null || Number.isNaN(share)) return "–";
+  const digits = Math.abs(share).toFixed(2);
+  return share < 0 && Number(digits) !== 0 ? minus + digits : digits;
+}
+
 /** "+1.04", "−2.36" in nats; "0.00" where nothing shows. */
 export function formatSigned(change: number): string {
   if (!Number.isFinite(change)) return change < 0 ? `${minus}∞` : "+∞";

@@ -98,6 +98,8 @@ const isSettings = (value: unknown): value is Settings =>
   isText(value.importance) &&
   isText(value.masks) &&
   isWhole(value.position) &&
+  [value.target, value.foil, value.counterfactual].every((ids) => ids === undefined || isList(ids, isWhole)) &&
+  (value.ablation === undefined || isText(value.ablation)) &&
   (value.refined === undefined || isRefined(value.refined));
 
 const isRefined = (value: unknown): boolean =>

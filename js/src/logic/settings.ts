@@ -1,13 +1,17 @@
 // What a trace is computed from, and how its choices are called.
 import type { MeasureChoice, Refined, Settings } from "../protocol/types";
 
-export const settingsOf = ({ prompt, importance, masks, position, special_tokens, refined }: Settings): Settings => ({
+export const settingsOf = ({ prompt, importance, masks, position, special_tokens, refined, target, foil, counterfactual, ablation }: Settings): Settings => ({
   prompt,
   importance,
   masks,
   position,
   ...(special_tokens === false && { special_tokens }),
   ...(refined && { refined }),
+  ...(target?.length && { target }),
+  ...(foil?.length && { foil }),
+  ...(counterfactual?.length && { counterfactual }),
+  ...(ablation && ablation !== "zero" && { ablation }),
 });
 
 /** The same by another measure, which may be a refinement that was there before. */
@@ -27,12 +31,19 @@ const sameRefined = (first?: Refined, second?: Refined): boolean =>
     first.refinements.length === second.refinements.length &&
     first.refinements.every((one, index) => fields.every((name) => one[name] === second.refinements[index][name])));
 
+/** The lists of a question. */
+const asked = ["target", "foil", "counterfactual"] as const;
+const sameIds = (first: readonly number[] = [], second: readonly number[] = []): boolean =>
+  first.length === second.length && first.every((id, place) => id === second[place]);
+
 export const sameSettings = (first: Settings, second: Settings): boolean =>
   first.prompt === second.prompt &&
   (first.special_tokens ?? true) === (second.special_tokens ?? true) &&
   first.importance === second.importance &&
   sameRefined(first.refined, second.refined) &&
   first.masks === second.masks &&
+  (first.ablation ?? "zero") === (second.ablation ?? "zero") &&
+  asked.every((name) => sameIds(first[name], second[name])) &&
   first.position === second.position;
 
 /** The last token of a prompt whose tokens are not known yet. */
@@ -76,6 +87,9 @@ export function settingsDifference(settings: Settings, present: Settings): strin
     settings.prompt !== present.prompt ? prompt : settings.position !== present.position && `token ${settings.position}`,
     measureName(settings) !== measureName(present) && measureName(settings),
     settings.masks !== present.masks && maskName(settings.masks),
+    !(sameIds(settings.target, present.target) && sameIds(settings.foil, present.foil)) && (settings.target ? "another target" : "no target"),
+    settings.prompt === present.prompt && !sameIds(settings.counterfactual, present.counterfactual) && (settings.counterfactual ? "another counterfactual" : "no counterfactual"),
+    (settings.ablation ?? "zero") !== (present.ablation ?? "zero") && (settings.ablation ?? "no patch"),
   ]
     .filter(Boolean)
     .join(" · ");

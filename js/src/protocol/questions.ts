@@ -13,6 +13,10 @@ export interface TraceQuestion {
   n_edges?: number;
   /** Without them, none. */
   toggles?: Toggles;
+  /** Another prompt's text, in the place of the one in the settings; none where it is empty. */
+  counterfactual?: string;
+  /** The present prompt and its counterfactual in each other's place, whatever the settings say. */
+  swap?: boolean;
 }
 
 /** Other curves. */
@@ -97,7 +101,8 @@ export interface Questions {
   /**
    * Computes the trace anew, then writes `view_state`, `n_edges`, `toggles` and `curves`. The browser gives the present size and toggles
    * where the graph is the same: under another measure or mode. Where only the measure is another, `curves` keeps what still holds, and the
-   * former measure's takes the new one's place; else it is emptied. What the session has kept is not computed again.
+   * former measure's takes the new one's place; with another target, what does not answer it; else it is emptied. What the session has kept
+   * is not computed again.
    */
   trace: TraceQuestion;
   /** Computes other measures and baselines, each at its own levels, into `curves`. */

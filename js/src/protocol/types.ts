@@ -5,10 +5,14 @@ export type * from "./groups";
 export type * from "./inside";
 export type * from "./jumps";
 export type * from "./refined";
+export type * from "./status";
+export type * from "./targets";
 import type { Group } from "./groups";
 import type { Inside } from "./inside";
 import type { Jump } from "./jumps";
 import type { Refined } from "./refined";
+import type { Choices, Status } from "./status";
+import type { Asked, Faithful, Question } from "./targets";
 
 export const version = 2;
 
@@ -19,7 +23,7 @@ export type Dtype = "int32" | "float32" | "uint8";
 export type Shade = "share" | "effect" | "logit" | "weight" | "entry";
 
 /** What a trace was computed from. */
-export interface Settings {
+export interface Settings extends Asked {
   /** The whole prompt. */
   prompt: string;
   /** The importance measure. */
@@ -65,7 +69,7 @@ export interface Result {
 }
 
 /** What a subgraph predicts, against the full model. */
-export interface Prediction extends Result {
+export interface Prediction extends Result, Faithful {
   /** Kullback-Leibler divergence from the full model, in nats; null where it is infinite. */
   kl: number | null;
   /** Of the subgraph's prediction, in nats. */
@@ -130,50 +134,6 @@ export interface SessionFile extends Step {
   note?: string;
 }
 
-/** A job on a server that is waited for. */
-export interface Job {
-  /** `received`, `queued`, `provisioning`, `deploying`, `dispatched`, `running`, or `completed` while its answer is fetched. */
-  stage: string;
-  /** When this stage began, in seconds since 1970 by the kernel's clock. */
-  since: number;
-  /** The server's words, such as a place in the queue. */
-  description: string;
-}
-
-/** What Python is doing. */
-export interface Status {
-  /** Whether it waits, works, or has failed. */
-  state: "ready" | "running" | "error";
-  /** The step under way, what went wrong, what was given up, or what is missing in a replay. */
-  message: string;
-  /** 0..1 while a trace is computed anew or refined. */
-  progress: number;
-  /** The request that the message is about; without one, the evaluation, or while it works any other. */
-  kind?: "evaluate" | "trace" | "compare" | "refine" | "levels" | "effects" | "why" | "inside";
-  /** Where a server failed: all that it said, perhaps nothing; asking again may then help. */
-  detail?: string;
-  /** While a job on a server is waited for. */
-  job?: Job;
-}
-
-/** What a list of importance measures says of one. */
-export interface MeasureChoice {
-  /** Of `MEASURES`. */
-  name: string;
-  /** What it has in common with those beside it. */
-  group: string;
-  /** Its meaning in a few words. */
-  label: string;
-}
-
-/** What a person can change to. */
-export interface Choices {
-  /** The importance measures. */
-  importance: MeasureChoice[];
-  /** The masks modes. */
-  masks: string[];
-}
-
 /** Another error curve on the same axes. */
 export interface Curve {
   /** The measure's, or `inverse`, `random` or `refining`. */
@@ -186,6 +146,8 @@ export interface Curve {
   total_variation: number[];
   /** In nats, null for infinite; not of `refining`, nor in old files. */
   kl?: (number | null)[];
+  /** Of the target's figure, where one is asked for. */
+  faithfulness?: number[];
   /** From so many edges on the top token is the full model's; old files have none. */
   lasting_top1?: number | null;
   /** How, where the measure is `refined`. */
@@ -224,6 +186,8 @@ export interface Arrays {
   top1: Uint8Array;
   /** float32 [K]: recovered nucleus, as a fraction; 0 for none. */
   nucleus: Float32Array;
+  /** float32 [K]: of the target's figure, where it has one. */
+  faithfulness?: Float32Array;
   /** float32 [K, V]: of each vocabulary token at each level. */
   probabilities: Float32Array;
   /** float32 [V]: in the full model. */
@@ -292,6 +256,8 @@ export interface EncodedViewState extends Settings {
   prompt_note?: string;
   /** What is probably not meant, as two start tokens; may be empty. */
   prompt_warning?: string;
+  /** What is asked beyond the whole distribution; absent where nothing is. */
+  question?: Question;
   /** L. */
   n_layers: number;
   /** H. */
@@ -384,7 +350,7 @@ export const defaults: ExplorerState = {
   evaluations: [],
   refused: [],
   status: { state: "ready", message: "", progress: 0 },
-  choices: { importance: [], masks: [] },
+  choices: { importance: [], masks: [], ablation: [] },
   curves: [],
   jumps: [],
   inside: null,

@@ -7,6 +7,7 @@ import { useFocusedNode } from "../hooks/useFocusedNode";
 import { useHistory } from "../hooks/useHistory";
 import { useTour } from "../hooks/useTour";
 import { comingLevels } from "../logic/job";
+import { questionText } from "../logic/question";
 import { sessionFile } from "../logic/sessionFile";
 import { measureName, settingsOf } from "../logic/settings";
 import type { Step } from "../protocol/types";
@@ -41,7 +42,7 @@ export function Card(props: ViewProps) {
     () => (tracing ? { ...props.shown.reading, state: "stale" as const } : props.shown.reading),
     [props.shown.reading, tracing],
   );
-  const announcement = useAnnouncement(toggles, measureName(viewState), reading, viewState.n_heads);
+  const announcement = useAnnouncement(toggles, measureName(viewState), questionText(viewState), reading, viewState.n_heads);
   const views = { ...props, shown: { ...props.shown, reading } };
 
   const present: Step = { settings: settingsOf(viewState), n_edges: size.nEdges, toggles };

@@ -1,4 +1,5 @@
 import { sideBySide, differingToggles } from "../logic/comparison";
+import { ablationName } from "../logic/question";
 import { formatCount, formatDistance, formatProbability } from "../logic/scales";
 import { chipColumns, fitted, tokenNames } from "../logic/tokenText";
 import { componentName } from "../logic/toggles";
@@ -23,6 +24,7 @@ const figures: Figure[] = [
   { name: "prompt", text: position, differing: position },
   { name: "importance", text: ({ settings }) => settings.importance, differing: ({ settings }) => settings.importance },
   { name: "masks", text: ({ settings }) => settings.masks, differing: ({ settings }) => settings.masks },
+  { name: "dropped edges carry", text: ({ settings }) => ablationName(settings.ablation ?? "zero"), differing: ({ settings }) => settings.ablation ?? "zero" },
 ];
 
 /** Two tried subgraphs side by side: their numbers, their leading tokens, and the toggles that differ. */

@@ -1,15 +1,15 @@
 import type { ComponentChildren } from "preact";
 import type { Look } from "../hooks/usePlot";
 import type { Spacing } from "../logic/axis";
-import { quantities } from "../logic/quantities";
+import type { Quantity } from "../logic/quantities";
 
 interface Props {
   /** What it is about, and what to do with it. */
   title: string;
   note: string;
   look: Look;
-  /** Whether there is a y axis. */
-  quantity: boolean;
+  /** What can stand on the y axis, where there is one. */
+  quantities: readonly Quantity[];
   foldable: boolean;
   onLook(look: Look): void;
   children?: ComponentChildren;
@@ -18,16 +18,16 @@ interface Props {
 const spacings: Record<Spacing, string> = { log: "log s", linear: "linear s" };
 
 /** How the curve is drawn: what stands on its axes, and whether the sizes at which nothing happens have their width. */
-export function CurveChoices({ title, note, look, quantity, foldable, onLook, children }: Props) {
+export function CurveChoices({ title, note, look, quantities, foldable, onLook, children }: Props) {
   return (
     <div class="sw-head sw-curve-head">
       <h3 class="sw-title">
         {title} <span class="sw-note">{note}</span>
       </h3>
       {children}
-      {quantity && (
+      {quantities.length > 0 && (
         <Choice
-          label="Error on the y axis"
+          label="What is on the y axis"
           id="quantity"
           value={look.quantity.key}
           options={quantities.map(({ key, name, about }) => [key, name, about])}

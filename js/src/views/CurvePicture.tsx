@@ -1,17 +1,19 @@
 import { heightOf, plotHeight, tickAnchor, type Plot } from "../logic/plot";
 import { foldEnd } from "../logic/axis";
+import { linesOf } from "../logic/quantities";
 
 /** What a drag leaves as it is: the axis, and in the curve its y axis, the trace's own curve over its areas, and the landmarks. */
 export function CurvePicture({ plot }: { plot: Plot }) {
-  const { width, landmarks, curve, quantity, most } = plot;
+  const { width, landmarks, curve, quantity, most, least } = plot;
+  const lines = linesOf(quantity, least, most);
   return (
     <>
-      {[most, most / 2, 0].map((value) => (
-        <g key={value} transform={`translate(0,${heightOf(value, most)})`}>
+      {lines.map((value, place) => (
+        <g key={value} transform={`translate(0,${heightOf(value, plot)})`}>
           <line class="sw-grid-line" x2={width} />
           <text class="sw-axis" x={-8} y={4} text-anchor="end">
-            {value === most && `${quantity.name} `}
-            {Number(value.toPrecision(2))}
+            {place === 0 && `${quantity.name} `}
+            {String(Number(value.toPrecision(2))).replace("-", "−")}
           </text>
         </g>
       ))}

@@ -3,6 +3,7 @@ import type { SizeHandle } from "../hooks/store";
 import { knownOf, partName, placedNames, type Step } from "../logic/jumps";
 import { locate, valueAt } from "../logic/levels";
 import { heightOf, type Plot } from "../logic/plot";
+import { levelsOf } from "../logic/quantities";
 import { formatDistance, formatSize } from "../logic/scales";
 import { tokenNames } from "../logic/tokenText";
 import type { Jump, ViewState } from "../protocol/types";
@@ -20,12 +21,12 @@ const heights = (errors: readonly number[]) => errors.map(formatDistance).join("
 
 /** Marks on the curve, in the middle of what it jumps over. */
 export function JumpMarks({ viewState: { arrays }, plot, steps, open, onOpen }: JumpsProps & { viewState: ViewState; plot: Plot }) {
-  const { scale, quantity, most } = plot;
+  const { scale, quantity } = plot;
   return (
     <>
       {steps.map((step) => {
         const x = (scale(step.n_edges[0]) + scale(step.n_edges[1])) / 2;
-        const y = heightOf(valueAt(arrays[quantity.key], locate(arrays.level_n_edges, scale.invert(x))), most);
+        const y = heightOf(valueAt(levelsOf(quantity, arrays), locate(arrays.level_n_edges, scale.invert(x))), plot);
         return (
           <g
             key={step.n_edges[0]}

@@ -23,16 +23,16 @@ const mostLabels = 4;
 export function OtherCurves({ curves, order, plot, theme, emphasised }: Props) {
   // No label is to lie on the trace's own line.
   const placed = useMemo(() => {
-    const { scale, axis, most, width, quantity } = plot;
+    const { scale, axis, width, quantity } = plot;
     const error = quantity.ofCurve;
     const drawn = curves.flatMap((curve, index) => (error && curve[error] ? [{ curve, index }] : []));
-    const lines = drawn.map(({ curve }) => ({ ...curve, points: drawnSizes(curve.n_edges, axis.spacing).map((size): Point => [scale(size), heightOf(curveAt(curve, size, error), most)]) }));
+    const lines = drawn.map(({ curve }) => ({ ...curve, points: drawnSizes(curve.n_edges, axis.spacing).map((size): Point => [scale(size), heightOf(curveAt(curve, size, error), plot)]) }));
     return placeCurves(lines, width, plotHeight, plot.curve.points).map((curve, place) => ({
       ...curve,
       ...curveStyle(theme, drawn[place].index),
       index: drawn[place].index,
       // Few sizes, each computed: all of them are marked.
-      marked: marked(drawn[place].curve.n_edges.map((size): Point => [scale(size), heightOf(curveAt(drawn[place].curve, size, error), most)]), curve.kind === "refining" ? 0 : undefined),
+      marked: marked(drawn[place].curve.n_edges.map((size): Point => [scale(size), heightOf(curveAt(drawn[place].curve, size, error), plot)]), curve.kind === "refining" ? 0 : undefined),
     }));
   }, [curves, plot, theme]);
   const leading = [...(emphasised === null ? [] : [emphasised]), ...order.filter((index) => index !== emphasised)];

@@ -2,8 +2,8 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useTrait } from "../hooks/store";
 import { travel } from "../hooks/travel";
 import { useTokenShares } from "../hooks/useTokenShares";
+import { paired } from "../logic/question";
 import { lastPosition, settingsOf } from "../logic/settings";
-import { tokenNames } from "../logic/tokenText";
 import type { ViewState } from "../protocol/types";
 import { PromptEdit } from "./PromptEdit";
 import type { ViewProps } from "./props";
@@ -16,22 +16,25 @@ const scrollsFrom = 40;
 export function PromptLine({ model, viewState, shown, status, conversation }: ViewProps) {
   const { live, shares } = shown;
   const choices = useTrait(model, "choices");
-  const { trace: traceAnew } = travel(model, conversation, live);
+  const { trace: traceAnew, swap } = travel(model, conversation, live);
   const tracing = conversation.asking === "trace";
   /** While this view waits for another trace. */
   const busy = tracing || conversation.asking === "refine";
   const [editing, setEditing] = useState(false);
   /** The token that was asked to be explained. */
   const [asked, setAsked] = useState<number | null>(null);
-  useEffect(() => setEditing(false), [viewState.prompt]); // it was traced at a second try
+  useEffect(() => setEditing(false), [viewState.prompt, viewState.question?.counterfactual_text]); // it was traced at a second try
   const editButton = useRef<HTMLButtonElement>(null);
   const settings = settingsOf(viewState);
   const finishEdit = () => {
     setEditing(false);
     setTimeout(() => editButton.current?.focus());
   };
-  const traceText = async (prompt: string) => {
-    if (prompt === viewState.prompt || (await traceAnew({ ...settings, prompt, position: lastPosition }))) finishEdit();
+  const { counterfactual = [], counterfactual_text: otherText = "" } = viewState.question ?? {};
+  const traceText = async (prompt: string, other: string) => {
+    const [samePrompt, sameOther] = [prompt === viewState.prompt, other === otherText];
+    const position = samePrompt ? viewState.position : lastPosition;
+    if ((samePrompt && sameOther) || (await traceAnew({ ...settings, prompt, position }, other))) finishEdit();
   };
   const explain = async (position: number) => {
     if (position === viewState.position) return;
@@ -42,17 +45,25 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
   return (
     <header class="sw-prompt">
       {editing && live ? (
-        <PromptEdit prompt={viewState.prompt} waiting={busy} onApply={traceText} onCancel={finishEdit} />
+        <PromptEdit prompt={viewState.prompt} counterfactual={otherText} waiting={busy} onApply={traceText} onCancel={finishEdit} />
       ) : (
         <div class="sw-prompt-text">
-          {live ? (
-            <TokenButtons viewState={viewState} shares={shares} disabled={busy} asked={asked} onExplain={explain} />
-          ) : (
-            <TokenList viewState={viewState} shares={shares} />
-          )}
+          <div class="sw-prompt-lines">
+            {live ? (
+              <TokenButtons viewState={viewState} shares={shares} disabled={busy} asked={asked} onExplain={explain} />
+            ) : (
+              <TokenList viewState={viewState} shares={shares} />
+            )}
+            {counterfactual.length > 0 && <PairNote viewState={viewState} />}
+          </div>
           {live && (
             <button ref={editButton} type="button" class="sw-quiet" data-testid="prompt-edit" disabled={busy} onClick={() => setEditing(true)}>
               Edit
+            </button>
+          )}
+          {live && counterfactual.length > 0 && (
+            <button type="button" class="sw-quiet" data-testid="swap" title="The counterfactual becomes the prompt, and the prompt the counterfactual; target and foil change places, too" disabled={busy} onClick={() => void swap()}>
+              Swap
             </button>
           )}
         </div>
@@ -65,7 +76,7 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
         status={status}
         live={live}
         doing={busy ? (tracing ? "tracing" : "refining") : null}
-        onSettings={traceAnew}
+        onSettings={(changed) => void traceAnew(changed)}
         onRefine={(passes) => void conversation.request("refine", { passes })}
         onCancel={conversation.cancel}
       />
@@ -76,11 +87,11 @@ export function PromptLine({ model, viewState, shown, status, conversation }: Vi
 function TokenList({ viewState, shares }: { viewState: ViewState; shares: number[] }) {
   const list = useTokenShares<HTMLOListElement>(viewState, shares);
   const tokens = useMemo(
-    () => tokenNames(viewState.all_tokens).map((name, index) => <li key={index} class={tokenClass(viewState, index)}>{token(viewState, name, index)}</li>),
+    () => namesOf(viewState).map((name, index) => <li key={index} class={tokenClass(viewState, index)}>{token(viewState, name, index)}</li>),
     [viewState],
   );
   return (
-    <ol ref={list} class="sw-tokens" aria-label="Prompt tokens" tabIndex={tokens.length > scrollsFrom ? 0 : undefined}>
+    <ol ref={list} class={listClass(viewState)} aria-label="Prompt tokens" tabIndex={tokens.length > scrollsFrom ? 0 : undefined}>
       {tokens}
     </ol>
   );
@@ -114,7 +125,7 @@ function TokenButtons({ viewState, shares, disabled, asked, onExplain }: TokenBu
     const index = indexOf(event);
     if (!disabled && index >= 0) onExplain(index);
   };
-  const names = useMemo(() => tokenNames(viewState.all_tokens), [viewState]);
+  const names = useMemo(() => namesOf(viewState), [viewState]);
   // The same elements again cost nothing, however many: in a drag only shares change, which `useTokenShares` draws.
   const tokens = useMemo(
     () =>
@@ -137,7 +148,7 @@ function TokenButtons({ viewState, shares, disabled, asked, onExplain }: TokenBu
   return (
     <div
       ref={list}
-      class="sw-tokens"
+      class={listClass(viewState)}
       role="toolbar"
       aria-label="Prompt tokens: choose the one whose prediction is explained"
       onKeyDown={pressKey}
@@ -150,10 +161,37 @@ function TokenButtons({ viewState, shares, disabled, asked, onExplain }: TokenBu
   );
 }
 
-const token = ({ position }: ViewState, name: string, index: number) => (
+/** The counterfactual in words: its tokens are below those of the prompt. */
+function PairNote({ viewState }: { viewState: ViewState }) {
+  const { differ } = paired(viewState);
+  const count = differ.filter(Boolean).length;
+  return (
+    <p class="sw-note" data-testid="pair-note">
+      below each token: the counterfactual, which differs in {count} of {differ.length} tokens<span class="sw-unseen">: <bdi>{viewState.question?.counterfactual_text}</bdi></span>
+    </p>
+  );
+}
+
+/** A token, and of a counterfactual the one in its place. */
+interface Name {
+  name: string;
+  other?: string;
+  differs?: boolean;
+}
+
+function namesOf(viewState: ViewState): Name[] {
+  const { names, others, differ } = paired(viewState);
+  return names.map((name, index) => ({ name, other: others[index], differs: differ[index] }));
+}
+
+const listClass = ({ question }: ViewState): string => (question?.counterfactual.length ? "sw-tokens sw-paired" : "sw-tokens");
+
+const token = ({ position }: ViewState, { name, other, differs }: Name, index: number) => (
   <>
     <bdi>{name}</bdi>
     {index <= position && <span class="sw-token-share" />}
+    {differs && <span class="sw-unseen">, counterfactual </span>}
+    {other !== undefined && <bdi class="sw-token-other" data-differs={differs} aria-hidden={!differs}>{other}</bdi>}
   </>
 );
 

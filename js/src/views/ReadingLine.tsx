@@ -1,4 +1,6 @@
-import { formatCount, formatDifference, formatDistance, formatSize } from "../logic/scales";
+import { figureName } from "../logic/question";
+import { formatCount, formatDifference, formatDistance, formatFaithfulness, formatSigned, formatSize } from "../logic/scales";
+import type { Question } from "../protocol/types";
 import type { ViewProps } from "./props";
 
 const stateNotes = {
@@ -23,6 +25,7 @@ export function ReadingLine({ viewState, shown: { size, reading, kernel }, statu
         <b>{formatCount(reading.edges_kept)}</b> of {all} edges
         {reading.edgesToggled !== 0 && <span class="sw-loss" title="put in or taken out by toggles"> ({formatDifference(reading.edgesToggled)})</span>}
       </span>
+      {viewState.question && viewState.question.target.length > 0 && <Faithfulness question={viewState.question} share={reading.faithfulness} />}
       <span class="sw-number" title="Total variation between the two next-token distributions">
         TV <b data-testid="tv">{formatDistance(reading.total_variation)}</b>
       </span>
@@ -42,5 +45,16 @@ export function ReadingLine({ viewState, shown: { size, reading, kernel }, statu
         {failed && <b class="sw-loss">failed</b>}
       </span>
     </div>
+  );
+}
+
+/** How much of the target's figure the subgraph has. */
+function Faithfulness({ question, share }: { question: Question; share: number | null | undefined }) {
+  const { full_figure: full, empty_figure: empty } = question;
+  const ends = full === null || empty === null ? "" : `: ${formatSigned(full)} in the full model, ${formatSigned(empty)} without an edge`;
+  return (
+    <span class="sw-number" data-testid="faithfulness" data-share={share} title={`Faithfulness: (m − m(∅)) / (m(full) − m(∅)) of the figure m, in nats${ends}`}>
+      f = <b>{formatFaithfulness(share)}</b> of {question.foil.length > 0 && <span class="sw-figure-kind">the logit difference </span>}<bdi>{figureName(question)}</bdi>
+    </span>
   );
 }

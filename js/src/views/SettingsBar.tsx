@@ -1,7 +1,8 @@
 import { useRef, useState } from "preact/hooks";
 import { comingEffects, comingLevels, stageName } from "../logic/job";
+import { ablationName } from "../logic/question";
 import { byMeasure, maskedName, maskName, measureGroups, measureName, settingsOf, withPresent } from "../logic/settings";
-import type { Choices, Settings, Status, ViewState } from "../protocol/types";
+import type { Ablation, Choices, Settings, Status, ViewState } from "../protocol/types";
 import { RefineChoice } from "./RefineChoice";
 
 interface Props {
@@ -29,6 +30,7 @@ export function SettingsBar({ viewState, choices, status, live, doing, onSetting
         <strong>{viewState.model}</strong>
         <span>importance {measureName(viewState)}</span>
         <span>{maskName(viewState.masks)}</span>
+        {settings.ablation && <span>dropped edges carry {ablationName(settings.ablation)}</span>}
       </p>
     );
   }
@@ -64,6 +66,17 @@ export function SettingsBar({ viewState, choices, status, live, doing, onSetting
           name={maskedName}
           onChoose={(masks) => change({ ...settings, masks })}
         />
+        {settings.counterfactual && (
+          <Choice
+            id="ablation"
+            word="dropped edges carry"
+            label="What dropped edges carry"
+            options={choices.ablation ?? []}
+            present={settings.ablation ?? "zero"}
+            name={ablationName}
+            onChoose={(ablation) => change({ ...settings, ablation: ablation as Ablation })}
+          />
+        )}
         {!working && outcome && <span role="status" data-testid="outcome">{outcome}</span>}
       </p>
       {working && <Stage stage={shownStage} status={status} onCancel={cancel} />}

@@ -9,8 +9,8 @@ import { knownOf, nearestStep, stepsOf, type Step } from "../logic/jumps";
 import { formingHeight } from "../logic/forming";
 import { haveLevels, locate, valueAt } from "../logic/levels";
 import { heightOf, plotHeight, plotMargin, type Plot } from "../logic/plot";
-import { quantities, type Quantity } from "../logic/quantities";
-import { formatCount, formatDistance, formatSize } from "../logic/scales";
+import { known as knownQuantities, levelsOf, quantities, type Quantity } from "../logic/quantities";
+import { formatCount, formatDistance, formatFaithfulness, formatSize } from "../logic/scales";
 import type { Curve, Evaluation, Jump, ViewState } from "../protocol/types";
 import { AsTable, type TableText } from "./AsTable";
 import { CurveChoices } from "./CurveChoices";
@@ -39,13 +39,15 @@ interface Props extends Pick<ViewProps, "viewState" | "shown" | "theme"> {
 
 const nothing: NonNullable<Props["why"]> = { known: [], asking: false };
 const awaited = "the first levels are on their way";
-const titles = { curve: "Error against size", forming: "The prediction forming" };
+const formingTitle = "The prediction forming";
 
 /** Error against size, and the prediction forming under it: the picture is the slider. */
 export function SizeCurve({ viewState, shown, theme, curve = true, forming = false, curves, why = nothing, onMeasure, tools }: Props) {
   const { size, toggled } = shown;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
-  const [look, setLook] = useState<Look>({ quantity: quantities[0], spacing: "log", whole: false });
+  const [wanted, setLook] = useState<Look>({ quantity: quantities[0], spacing: "log", whole: false });
+  const drawable = useMemo(() => (curve ? knownQuantities(viewState.arrays) : []), [viewState, curve]);
+  const look = drawable.length === 0 || drawable.includes(wanted.quantity) ? wanted : { ...wanted, quantity: quantities[0] };
   const plot = usePlot(viewState, outerWidth, look, size.moving);
   const known = haveLevels(viewState);
   const drag = useSizeDrag(size, (clientX) => {
@@ -65,9 +67,10 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
 
   const numberAt = numbersAt(viewState, shown);
   const totalVariation = numberAt("total_variation");
+  const faithful = drawable.includes(quantities[2]) ? `faithfulness ${formatFaithfulness(numberAt("faithfulness"))}, ` : "";
   const valueText =
     `s = ${formatSize(size.nEdges / viewState.n_edges)}, ${formatCount(size.nEdges)} ${size.nEdges === 1 ? "edge" : "edges"}, ` +
-    `total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${shown.reading.state}`;
+    `${faithful}total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${shown.reading.state}`;
   const own = { totalVariation, exact: shown.reading.state === "exact" && !toggled };
   const legend = curves.length > 0 && (
     <CurveLegend viewState={viewState} nEdges={size.nEdges} own={own} curves={curves} order={order} theme={theme} onMeasure={onMeasure} onEmphasise={setEmphasised} />
@@ -76,7 +79,7 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
 
   return (
     <>
-      <CurveChoices title={curve ? titles.curve : titles.forming} note={known ? "drag the line" : awaited} look={look} quantity={curve} foldable={plot.foldable} onLook={setLook}>
+      <CurveChoices title={curve ? look.quantity.title : formingTitle} note={known ? noteOf(viewState, look) : awaited} look={look} quantities={drawable} foldable={plot.foldable} onLook={setLook}>
         <PlayControls play={play} enabled={known} />
         {tools}
       </CurveChoices>
@@ -87,7 +90,7 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
         <SizePicture {...picture} outerWidth={outerWidth} onUnfold={() => setLook({ ...look, whole: true })}>
           {curve && curves.length > 0 && <OtherCurves curves={curves} order={order} plot={plot} theme={theme} emphasised={emphasised} />}
           {curve && <JumpMarks {...jumps} viewState={viewState} plot={plot} />}
-          <Handle x={plot.scale(size.nEdges)} y={curve ? heightOf(numberAt(look.quantity.key), plot.most) : null} bottom={heights(curve, forming).bottom} />
+          <Handle x={plot.scale(size.nEdges)} y={curve ? heightOf(numberAt(look.quantity.key), plot) : null} bottom={heights(curve, forming).bottom} />
           {/* Above the knob, which it may lie on. */}
           {curve && toggled && <ToggledMark viewState={viewState} plot={plot} toggled={toggled} />}
         </SizePicture>
@@ -118,10 +121,20 @@ function useJumps(viewState: ViewState, start: number, { known, asking, ask }: N
 
 /** An error at the present size: an exact one may lie off the line between two levels, one with toggles does not belong to it. */
 function numbersAt(viewState: ViewState, { size, reading, toggled }: ViewProps["shown"]) {
-  return (key: Quantity["key"]) => (toggled || reading.state === "stale" ? onLine(viewState, key, size.nEdges) : (reading[key] ?? Infinity));
+  return (key: Quantity["key"]) => (toggled || reading.state === "stale" ? onLine(viewState, key, size.nEdges) : (reading[key] ?? missing(key)));
 }
 
-const onLine = ({ arrays }: ViewState, key: Quantity["key"], nEdges: number) => valueAt(arrays[key], locate(arrays.level_n_edges, nEdges));
+const onLine = ({ arrays }: ViewState, key: Quantity["key"], nEdges: number) => valueAt(levelsOf({ key }, arrays), locate(arrays.level_n_edges, nEdges));
+
+/** A number that a result does not have: a divergence that is infinite, else what is not known. */
+const missing = (key: Quantity["key"]): number => (key === "kl" ? Infinity : 0);
+
+/** What to do with the line; of faithfulness its means, over the sizes as they are spaced. */
+function noteOf({ question }: ViewState, { quantity, spacing }: Look): string {
+  const [cpr, cmd] = spacing === "log" ? [question?.cpr_log, question?.cmd_log] : [question?.cpr, question?.cmd];
+  if (quantity.key !== "faithfulness" || cpr == null || cmd == null) return "drag the line";
+  return `CPR ${formatFaithfulness(cpr)} · CMD ${formatFaithfulness(cmd)} over ${spacing === "log" ? "log s" : "s"}`;
+}
 
 /** Where the parts of the picture begin and end, from the curve's upper edge. */
 function heights(curve: boolean, forming: boolean) {
@@ -190,7 +203,7 @@ function Handle({ x, y, bottom }: { x: number; y: number | null; bottom: number 
 function ToggledMark({ viewState, plot, toggled }: { viewState: ViewState; plot: Plot; toggled: Evaluation }) {
   const { key } = plot.quantity;
   const x = plot.scale(toggled.n_edges);
-  const [from, to] = [onLine(viewState, key, toggled.n_edges), toggled[key] ?? Infinity].map((value) => heightOf(value, plot.most));
+  const [from, to] = [onLine(viewState, key, toggled.n_edges), toggled[key] ?? missing(key)].map((value) => heightOf(value, plot));
   const right = x < plot.width - 90;
   const onCurve = Math.abs(to - from) < 12; // the curve would strike the label through
   return (
@@ -214,7 +227,9 @@ interface Tabled {
 function tableText({ viewState, curves, curve, forming }: Tabled): TableText {
   const { arrays, n_edges } = viewState;
   const distance = (values: Float32Array, level: number) => formatDistance(values[level]);
+  const faithful = levelsOf({ key: "faithfulness" }, arrays);
   const errors = (level: number) => [
+    ...(faithful.length > 0 ? [formatFaithfulness(faithful[level])] : []),
     distance(arrays.total_variation, level),
     distance(arrays.kl, level),
     distance(arrays.entropy, level),
@@ -227,6 +242,7 @@ function tableText({ viewState, curves, curve, forming }: Tabled): TableText {
     head: [
       "size s",
       "edges",
+      ...(curve && faithful.length > 0 ? ["f"] : []),
       ...(curve ? ["TV", "KL", "entropy", "top-1", "nucleus"] : []),
       ...(forming ? formingColumns(forming) : []),
       ...others.map(({ name }) => `TV ${curveName(name)}`),

@@ -12,6 +12,7 @@ from ...errors import PromptError
 
 if TYPE_CHECKING:
     from ...graph.edges import Array
+    from ...graph.modes import Modes
     from .prompts import Prompt
     from .reader import Reader
 
@@ -59,10 +60,44 @@ class Contrast:
         result: Array = _log_sum(logits[..., list(self.target)]) - _log_sum(against)
         return result
 
+    def of_probabilities(self, probabilities: Array) -> Array:
+        """Return the same of probabilities (..., V); minus infinity, or NaN, where those round to 0.
+
+        Parameters
+        ----------
+        probabilities : (..., V) array
+        """
+        of_target, of_foil = (
+            np.asarray(probabilities[..., list(ids)], dtype=np.float64).sum(axis=-1) for ids in (self.target, self.foil)
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result: Array = np.log(of_target) - (np.log(of_foil) if self.foil else 0.0)
+        return result
+
 
 def _log_sum(logits: Array) -> Array:
     result: Array = np.logaddexp.reduce(logits, axis=-1)
     return result
+
+
+def check_rows(token_ids: Array, modes: Modes) -> None:
+    """Refuse to patch from a counterfactual that is not there.
+
+    Parameters
+    ----------
+    token_ids : (T,) or (2, T) array
+        What is run: a prompt, or that and its counterfactual.
+    modes : Modes
+
+    Raises
+    ------
+    PromptError
+    """
+    if modes.patched and np.shape(token_ids)[:-1] != (2,):
+        raise PromptError(
+            f"ablation={modes.ablation!r} needs a counterfactual to patch from: the ids of two prompts of as many "
+            f"tokens, as an array (2, T); this has the shape {np.shape(token_ids)}."
+        )
 
 
 def read_contrast(
@@ -130,7 +165,8 @@ def _counterfactual(
     else:
         ids = model.encode(counterfactual)
     if len(ids) != len(token_ids):
-        at = next((place for place, (a, b) in enumerate(zip(token_ids, ids, strict=False)) if a != b), None)
+        pairs = enumerate(zip(token_ids, ids, strict=False))
+        at = next((place for place, (a, b) in pairs if a != b), min(len(ids), len(token_ids)))
         raise PromptError(
             f"The counterfactual has {len(ids)} tokens and the prompt {len(token_ids)}; dropped edges can carry what "
             f"they carry there only if these are as many.\n  prompt:         {_marked(model, token_ids, at)}\n"
@@ -141,7 +177,7 @@ def _counterfactual(
     return tuple(int(token) for token in ids)
 
 
-def _marked(model: Reader, token_ids: Array, at: int | None) -> str:
+def _marked(model: Reader, token_ids: Array, at: int) -> str:
     """Return the tokens side by side, with the first that differs in angle brackets."""
     shown = [repr(model.decode(int(token))) for token in token_ids]
     return " ".join(f"→{text}←" if place == at else text for place, text in enumerate(shown))
