@@ -57,7 +57,7 @@ def print_tables(folder: Path) -> None:
         print(f"\n**{where.parent.name}**, {where.name} ablation\n")
         studies = [sw.load_study(file.parent) for file in sorted(where.glob("*/study.json"))]
         for score in ("cmd", "cpr"):
-            rows = [findings.faithfulness(study).query("score == @score") for study in studies]
+            rows = [table[table["score"] == score] for table in map(findings.faithfulness, studies)]
             names = list(dict.fromkeys(name for each in rows for name in each["importance"]))
             print(several_runs.table_row(score.upper(), *(f"`{name}`" for name in names)))
             print("|---" * (1 + len(names)) + "|")

@@ -64,6 +64,34 @@ def test_trace_and_sweep_agree(
         assert np.abs(theirs - ours).max() <= bound, modes
 
 
+@pytest.mark.parametrize("who", KEYS)
+def test_patching_positions_effects_and_what_is_inside_agree(
+    who: str, remote_model: Remote, local_model: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one family: what a sandbox may not do would fail in all of them."""
+    monkeypatch.setenv("NDIF_API_KEY", KEYS[who])
+    models = [one(FAMILIES[0]) for one in (remote_model, local_model)]
+    ids = models[1].encode(PROMPT)
+    other, target, foil = np.roll(ids, 1), int(ids[1]), int(ids[2])
+    traces = [sw.trace(model, ids, target=target, foil=foil, counterfactual=other) for model in models]
+    layer = traces[1].graph.n_layers - 1
+    toggles = {f"{layer}@{len(ids) - 1}": "off", f"{layer}.0@0>2": "on", "0.mlp": "off"}
+    for modes in ({"ablation": "patch"}, {"ablation": "patch values"}, {}):
+        before = models[0].server.traffic.requests
+        theirs, ours = (trace.evaluate([0.2, 0.7], toggles, **modes) for trace in traces)
+        assert models[0].server.traffic.requests == before + 1
+        np.testing.assert_allclose(theirs.probabilities, ours.probabilities, atol=CLOSE)
+        np.testing.assert_allclose(theirs.faithfulness, ours.faithfulness, rtol=1e-3, atol=1e-3)
+    theirs, ours = (trace.effects(0.5, progress=False) for trace in traces)
+    np.testing.assert_allclose(theirs.total_variation, ours.total_variation, atol=CLOSE)
+    theirs, ours = (trace.head(f"{layer}.0", 0.5, ablation="patch") for trace in traces)
+    np.testing.assert_allclose(theirs.attention, ours.attention, atol=CLOSE)
+    np.testing.assert_allclose(theirs.lens.log_probabilities, ours.lens.log_probabilities, atol=1e-4)
+    assert (theirs.direct is None) == (ours.direct is None)
+    if ours.direct is not None:
+        np.testing.assert_allclose(theirs.lens.heads, ours.lens.heads, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_measures_with_gradients_agree(
     name: str, remote_model: Remote, local_model: Remote, monkeypatch: pytest.MonkeyPatch
