@@ -16,6 +16,7 @@ from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 from strace_widgets.explorer import (
+    choices_contract,
     contract,
     groups_contract,
     jumps_contract,
@@ -74,8 +75,22 @@ class Field(NamedTuple):
         return self.notes[-1]
 
 
-PARTS = {"groups": groups_contract, "jumps": jumps_contract, "refined": refined_contract, "targets": targets_contract}
+PARTS = {
+    "choices": choices_contract,
+    "groups": groups_contract,
+    "jumps": jumps_contract,
+    "refined": refined_contract,
+    "targets": targets_contract,
+}
 """Parts of the contract, by the file that each becomes."""
+USED = {
+    "choices": "Choices",
+    "groups": "Group",
+    "jumps": "Jump",
+    "refined": "Refined",
+    "targets": "Asked, Faithful, Question",
+}
+"""What the rest of the contract names of them."""
 MODULES = (*PARTS.values(), contract, questions)
 CLASSES: dict[str, Any] = {
     name: value for module in MODULES for name, value in vars(module).items() if is_typeddict(value)
@@ -188,9 +203,7 @@ def types() -> str:
         [
             HEADING,
             "".join(f'export type * from "./{name}";\n' for name in PARTS)
-            + 'import type { Group } from "./groups";\nimport type { Jump } from "./jumps";\n'
-            + 'import type { Refined } from "./refined";\n'
-            + 'import type { Asked, Faithful, Question } from "./targets";\n',
+            + "".join(f'import type {{ {names} }} from "./{part}";\n' for part, names in USED.items()),
             f"export const version = {contract.VERSION};\n",
             aliases([name for name in ALIASES if name not in ELSEWHERE]),
             *(interface(name) for name in own),

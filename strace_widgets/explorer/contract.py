@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 # They are part of this one, and read as it runs.
+from .choices_contract import Choices, MeasureChoice  # noqa: F401, TC001
 from .groups_contract import Colour, Group  # noqa: F401, TC001
 from .jumps_contract import EnteringEdge, Jump  # noqa: F401, TC001
 from .refined_contract import Refined, Refinement  # noqa: F401, TC001
@@ -154,22 +155,6 @@ class Status(TypedDict):
         Annotated[str, "where a server failed: all that it said, perhaps nothing; asking again may then help"]
     ]
     job: NotRequired[Annotated[Job, "while a job on a server is waited for"]]
-
-
-class MeasureChoice(TypedDict):
-    """What a list of importance measures says of one."""
-
-    name: Annotated[str, "of `MEASURES`"]
-    group: Annotated[str, "what it has in common with those beside it"]
-    label: Annotated[str, "its meaning in a few words"]
-
-
-class Choices(TypedDict):
-    """What a person can change to."""
-
-    importance: Annotated[list[MeasureChoice], "the importance measures"]
-    masks: Annotated[list[str], "the masks modes"]
-    ablation: NotRequired[Annotated[list[str], "what dropped edges may carry. Old files have none"]]
 
 
 class Curve(TypedDict):

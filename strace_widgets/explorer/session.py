@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from ..results.effects import Effects
     from ..results.strace import STrace
     from ..results.sweep import Sweep
-    from .contract import Choices, Curve, Evaluation, MeasureChoice, ViewState
+    from .choices_contract import Choices, MeasureChoice
+    from .contract import Curve, Evaluation, ViewState
     from .jumps_contract import Jump
     from .questions import NodeDetails
     from .requests import Progress

@@ -1,10 +1,12 @@
 // What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
 // `python js/generate_protocol.py`: change it there.
 
+export type * from "./choices";
 export type * from "./groups";
 export type * from "./jumps";
 export type * from "./refined";
 export type * from "./targets";
+import type { Choices } from "./choices";
 import type { Group } from "./groups";
 import type { Jump } from "./jumps";
 import type { Refined } from "./refined";
@@ -154,26 +156,6 @@ export interface Status {
   detail?: string;
   /** While a job on a server is waited for. */
   job?: Job;
-}
-
-/** What a list of importance measures says of one. */
-export interface MeasureChoice {
-  /** Of `MEASURES`. */
-  name: string;
-  /** What it has in common with those beside it. */
-  group: string;
-  /** Its meaning in a few words. */
-  label: string;
-}
-
-/** What a person can change to. */
-export interface Choices {
-  /** The importance measures. */
-  importance: MeasureChoice[];
-  /** The masks modes. */
-  masks: string[];
-  /** What dropped edges may carry. Old files have none. */
-  ablation?: string[];
 }
 
 /** Another error curve on the same axes. */
