@@ -16,6 +16,7 @@ from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 from strace_widgets.explorer import (
+    choices_contract,
     contract,
     groups_contract,
     inside_contract,
@@ -77,6 +78,7 @@ class Field(NamedTuple):
 
 
 PARTS = {
+    "choices": choices_contract,
     "groups": groups_contract,
     "inside": inside_contract,
     "jumps": jumps_contract,
@@ -86,11 +88,12 @@ PARTS = {
 }
 """Parts of the contract, by the file that each becomes."""
 READ = {
+    "Choices": "choices",
     "Group": "groups",
     "Inside": "inside",
     "Jump": "jumps",
     "Refined": "refined",
-    "Choices, Status": "status",
+    "Status": "status",
     "Asked, Faithful, Question": "targets",
 }
 """What the state has of them."""

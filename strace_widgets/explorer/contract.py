@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 # They are part of this one, and read as it runs.
+from .choices_contract import Choices, MeasureChoice  # noqa: F401, TC001
 from .groups_contract import Colour, Group  # noqa: F401, TC001
 from .inside_contract import HeadInside, Inside, LayerPrediction, Predicted, Promoted  # noqa: F401, TC001
 from .jumps_contract import EnteringEdge, Jump  # noqa: F401, TC001
 from .refined_contract import Refined, Refinement  # noqa: F401, TC001
-from .status_contract import Choices, Job, MeasureChoice, Status  # noqa: F401, TC001
+from .status_contract import Job, Status  # noqa: F401, TC001
 from .targets_contract import Ablation, Asked, AskedToken, Faithful, Question  # noqa: F401
 
 VERSION: Final = 2

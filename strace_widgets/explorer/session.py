@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from ..results.effects import Effects
     from ..results.strace import STrace
     from ..results.sweep import Sweep
+    from .choices_contract import Choices, MeasureChoice
     from .contract import Curve, Evaluation, ViewState
     from .jumps_contract import Jump
     from .questions import NodeDetails
     from .requests import Progress
-    from .status_contract import Choices, MeasureChoice
 
 KEPT, KEPT_BYTES = 4, 2**30
 """How many sessions can be returned to, and what their weights and ranks may take together."""

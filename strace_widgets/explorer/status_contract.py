@@ -1,4 +1,4 @@
-"""What the Explorer is doing, and what a person can change to: a part of `strace_widgets.explorer.contract`."""
+"""What the Explorer is doing: a part of `strace_widgets.explorer.contract`."""
 
 from __future__ import annotations
 
@@ -33,19 +33,3 @@ class Status(TypedDict):
         Annotated[str, "where a server failed: all that it said, perhaps nothing; asking again may then help"]
     ]
     job: NotRequired[Annotated[Job, "while a job on a server is waited for"]]
-
-
-class MeasureChoice(TypedDict):
-    """What a list of importance measures says of one."""
-
-    name: Annotated[str, "of `MEASURES`"]
-    group: Annotated[str, "what it has in common with those beside it"]
-    label: Annotated[str, "its meaning in a few words"]
-
-
-class Choices(TypedDict):
-    """What a person can change to."""
-
-    importance: Annotated[list[MeasureChoice], "the importance measures"]
-    masks: Annotated[list[str], "the masks modes"]
-    ablation: NotRequired[Annotated[list[str], "what dropped edges may carry. Old files have none"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,15 +93,12 @@ def trace(
         raise TypeError('Only the measure "refined" takes a budget of passes, and evaluation modes.')
     read = read_prompt(model, prompt)
     contrast = read_contrast(model, read.token_ids, target, foil, counterfactual)
+    asked = partial(_asked, contrast=contrast, warn=read is not prompt)  # whoever has read it says so otherwise
     if importance == "refined":
-        found = _refined(model, read, PASSES if passes is None else passes, modes_of(**modes))
-    elif isinstance(importance, str):
-        found = _by_name(model, read, importance, probing_of(importance, probes, seed, constant, steps), contrast)
-    else:
-        found = _by_function(model, read, importance)
-    if read is not prompt:  # whoever has read it says so otherwise
-        _warn_of_another_answer(found, contrast)
-    return replace(found, contrast=contrast)
+        return asked(_refined(model, read, PASSES if passes is None else passes, modes_of(**modes)))
+    if isinstance(importance, str):
+        return asked(_by_name(model, read, importance, probing_of(importance, probes, seed, constant, steps), contrast))
+    return asked(_by_function(model, read, importance))
 
 
 def _by_name(model: Model, read: ReadPrompt, importance: str, probing: Probing, contrast: Contrast) -> STrace:
@@ -109,9 +107,9 @@ def _by_name(model: Model, read: ReadPrompt, importance: str, probing: Probing, 
     return rescored(found) if importance == "rescored" else found
 
 
-def _warn_of_another_answer(trace: STrace, contrast: Contrast) -> None:
-    """Warn where the model answers with something else than what is asked for."""
-    if contrast.foil and contrast.of(trace.full_logits) < 0:
+def _asked(trace: STrace, contrast: Contrast, *, warn: bool) -> STrace:
+    """Return a trace with its question; warn where the model answers with something else."""
+    if warn and contrast.foil and contrast.of(trace.full_logits) < 0:
         names = [
             ", ".join(repr(trace.model.decode(token)) for token in each) for each in (contrast.target, contrast.foil)
         ]
@@ -120,6 +118,7 @@ def _warn_of_another_answer(trace: STrace, contrast: Contrast) -> None:
             "trace explains a difference that is negative.",
             stacklevel=3,
         )
+    return replace(trace, contrast=contrast)
 
 
 def _by_function(model: Model, read: ReadPrompt, importance: Callable[[Captured], Edges]) -> STrace:

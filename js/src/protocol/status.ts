@@ -26,23 +26,3 @@ export interface Status {
   /** While a job on a server is waited for. */
   job?: Job;
 }
-
-/** What a list of importance measures says of one. */
-export interface MeasureChoice {
-  /** Of `MEASURES`. */
-  name: string;
-  /** What it has in common with those beside it. */
-  group: string;
-  /** Its meaning in a few words. */
-  label: string;
-}
-
-/** What a person can change to. */
-export interface Choices {
-  /** The importance measures. */
-  importance: MeasureChoice[];
-  /** The masks modes. */
-  masks: string[];
-  /** What dropped edges may carry. Old files have none. */
-  ablation?: string[];
-}

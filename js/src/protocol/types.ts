@@ -1,17 +1,19 @@
 // What Python and the browser say to each other. Made from strace_widgets/explorer/contract.py by
 // `python js/generate_protocol.py`: change it there.
 
+export type * from "./choices";
 export type * from "./groups";
 export type * from "./inside";
 export type * from "./jumps";
 export type * from "./refined";
 export type * from "./status";
 export type * from "./targets";
+import type { Choices } from "./choices";
 import type { Group } from "./groups";
 import type { Inside } from "./inside";
 import type { Jump } from "./jumps";
 import type { Refined } from "./refined";
-import type { Choices, Status } from "./status";
+import type { Status } from "./status";
 import type { Asked, Faithful, Question } from "./targets";
 
 export const version = 2;

@@ -30,7 +30,7 @@ export function Asked({ viewState, enabled, onClear }: Props) {
         )}
         ? <span class="sw-note">{foil ? "logit difference" : "log p"} {full === null ? "∞" : formatSigned(full)} in the full model{question.ordered ? "" : `; edges are ranked by ${measureName(viewState)}, for all tokens`}</span>
         {enabled && (
-          <button type="button" class="sw-quiet" data-testid="clear-target" title="Asks about all tokens again (Escape)" onClick={onClear}>
+          <button type="button" class="sw-button" data-testid="clear-target" title="Asks about all tokens again (Escape)" onClick={onClear}>
             Clear
           </button>
         )}

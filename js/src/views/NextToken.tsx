@@ -66,13 +66,19 @@ export function NextToken({ model, viewState, shown: { reading, live }, conversa
           ))}
         </tbody>
       </table>
-      <p class="sw-legend">
-        <span><i class="sw-bar-subgraph" /> subgraph</span>
-        <span><i class="sw-bar-full" /> full model</span>
-        <span class="sw-outside">outside the list <b>{formatProbability(outside)}</b></span>
-      </p>
+      <Legend outside={outside} />
       <Asked viewState={viewState} enabled={live} onClear={clear} />
     </section>
+  );
+}
+
+function Legend({ outside }: { outside: number }) {
+  return (
+    <p class="sw-legend">
+      <span><i class="sw-bar-subgraph" /> subgraph</span>
+      <span><i class="sw-bar-full" /> full model</span>
+      <span class="sw-outside">outside the list <b>{formatProbability(outside)}</b></span>
+    </p>
   );
 }
 

@@ -57,26 +57,7 @@ export function SettingsBar({ viewState, choices, status, live, doing, onSetting
           onChoose={(importance) => change(byMeasure(settings, importance))}
         />
         <RefineChoice refined={viewState.importance === "refined"} onRefine={(passes) => !busy && onRefine(passes)} />
-        <Choice
-          id="masks"
-          word="masks"
-          label="Masks mode"
-          options={choices.masks}
-          present={viewState.masks}
-          name={maskedName}
-          onChoose={(masks) => change({ ...settings, masks })}
-        />
-        {settings.counterfactual && (
-          <Choice
-            id="ablation"
-            word="dropped edges carry"
-            label="What dropped edges carry"
-            options={choices.ablation ?? []}
-            present={settings.ablation ?? "zero"}
-            name={ablationName}
-            onChoose={(ablation) => change({ ...settings, ablation: ablation as Ablation })}
-          />
-        )}
+        <ModeChoices choices={choices} settings={settings} onChange={change} />
         {!working && outcome && <span role="status" data-testid="outcome">{outcome}</span>}
       </p>
       {working && <Stage stage={shownStage} status={status} onCancel={cancel} />}
@@ -85,6 +66,34 @@ export function SettingsBar({ viewState, choices, status, live, doing, onSetting
         {[working && shownStage, job && stageName(job)].filter(Boolean).join(", ")}
       </span>
     </div>
+  );
+}
+
+/** How subgraphs are run; what is patched in needs a counterfactual. */
+function ModeChoices({ choices, settings, onChange }: { choices: Choices; settings: Settings; onChange(settings: Settings): void }) {
+  return (
+    <>
+      <Choice
+        id="masks"
+        word="masks"
+        label="Masks mode"
+        options={choices.masks}
+        present={settings.masks}
+        name={maskedName}
+        onChoose={(masks) => onChange({ ...settings, masks })}
+      />
+      {settings.counterfactual && (
+        <Choice
+          id="ablation"
+          word="dropped edges carry"
+          label="What dropped edges carry"
+          options={choices.ablation ?? []}
+          present={settings.ablation ?? "zero"}
+          name={ablationName}
+          onChoose={(ablation) => onChange({ ...settings, ablation: ablation as Ablation })}
+        />
+      )}
+    </>
   );
 }
 

@@ -45,9 +45,7 @@ const formingTitle = "The prediction forming";
 export function SizeCurve({ viewState, shown, theme, curve = true, forming = false, curves, why = nothing, onMeasure, tools }: Props) {
   const { size, toggled } = shown;
   const [ref, outerWidth] = useWidth<HTMLDivElement>(960);
-  const [wanted, setLook] = useState<Look>({ quantity: quantities[0], spacing: "log", whole: false });
-  const drawable = useMemo(() => (curve ? knownQuantities(viewState.arrays) : []), [viewState, curve]);
-  const look = drawable.length === 0 || drawable.includes(wanted.quantity) ? wanted : { ...wanted, quantity: quantities[0] };
+  const { look, setLook, drawable } = useLook(viewState, curve);
   const plot = usePlot(viewState, outerWidth, look, size.moving);
   const known = haveLevels(viewState);
   const drag = useSizeDrag(size, (clientX) => {
@@ -67,10 +65,9 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
 
   const numberAt = numbersAt(viewState, shown);
   const totalVariation = numberAt("total_variation");
-  const faithful = drawable.includes(quantities[2]) ? `faithfulness ${formatFaithfulness(numberAt("faithfulness"))}, ` : "";
   const valueText =
     `s = ${formatSize(size.nEdges / viewState.n_edges)}, ${formatCount(size.nEdges)} ${size.nEdges === 1 ? "edge" : "edges"}, ` +
-    `${faithful}total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${shown.reading.state}`;
+    `${drawable.includes(quantities[2]) ? `faithfulness ${formatFaithfulness(numberAt("faithfulness"))}, ` : ""}total variation ${formatDistance(totalVariation)}${toggled ? " before toggles" : ""}, ${shown.reading.state}`;
   const own = { totalVariation, exact: shown.reading.state === "exact" && !toggled };
   const legend = curves.length > 0 && (
     <CurveLegend viewState={viewState} nEdges={size.nEdges} own={own} curves={curves} order={order} theme={theme} onMeasure={onMeasure} onEmphasise={setEmphasised} />
@@ -104,6 +101,14 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
       {curve && jumps.steps.length > 0 && <JumpList {...jumps} viewState={viewState} size={size} asking={why.asking} />}
     </>
   );
+}
+
+/** How the curve is looked at, and which quantities can be; one that is not known leaves its place to the first, and comes back. */
+function useLook({ arrays }: ViewState, curve: boolean) {
+  const [wanted, setLook] = useState<Look>({ quantity: quantities[0], spacing: "log", whole: false });
+  const drawable = useMemo(() => (curve ? knownQuantities(arrays) : []), [arrays, curve]);
+  const look = drawable.length === 0 || drawable.includes(wanted.quantity) ? wanted : { ...wanted, quantity: quantities[0] };
+  return { look, setLook, drawable };
 }
 
 /** The jumps that can be asked of, or were, and the one whose reason is shown. */
