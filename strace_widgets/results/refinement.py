@@ -28,6 +28,7 @@ from ..graph.refining import (
     late_elsewhere,
     quantiles,
 )
+from ..waiting import say
 from . import metrics
 
 if TYPE_CHECKING:
@@ -159,7 +160,9 @@ def refinement(trace: STrace, passes: float, modes: Modes, rivals: Sequence[STra
     from ..model.subgraph_gains import subgraph_errors  # noqa: PLC0415 - needs torch
 
     steps, best = _Steps.of(trace, modes, itself=not rivals), None
-    for _ in range(n_steps(passes, steps.taken)):
+    total = n_steps(passes, steps.taken)
+    for done in range(total):
+        say(f"refining: step {done + 1} of {total + 1}")
         current, far = steps.take()
         best = better(seen(current, far), best) if far is not None else best or trace
         yield best

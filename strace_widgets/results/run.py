@@ -27,6 +27,7 @@ from ..graph.refining import PASSES, STARTS, Refined
 from ..model import request_estimates
 from ..model.text.contrasts import Contrast, Tokens, read_contrast
 from ..model.text.prompts import ReadPrompt
+from ..waiting import amount, say, saying
 from .refinement import CAPTURE_COST, as_refined, looks, refinement
 from .strace import STrace
 
@@ -92,15 +93,18 @@ def trace(
         raise TypeError('Only the measure "refined" takes a budget of passes, and evaluation modes.')
     read = read_prompt(model, prompt)
     contrast = read_contrast(model, read.token_ids, target, foil, counterfactual)
-    if importance == "refined":
-        return _asked(_refined(model, read, PASSES if passes is None else passes, modes_of(**modes)), contrast)
-    if isinstance(importance, str):
-        probing = probing_of(importance, probes, seed, constant, steps)
-        return _asked(_by_name(model, read, importance, probing, contrast), contrast)
-    return _asked(_by_function(model, read, importance), contrast)
+    with saying(f"capturing the edges of {amount(len(read.token_ids), 'tokens')}"):
+        if importance == "refined":
+            return _asked(_refined(model, read, PASSES if passes is None else passes, modes_of(**modes)), contrast)
+        if isinstance(importance, str):
+            return _asked(_by_name(model, read, importance, contrast, probes, seed, constant, steps), contrast)
+        return _asked(_by_function(model, read, importance), contrast)
 
 
-def _by_name(model: Model, read: ReadPrompt, importance: str, probing: Probing, contrast: Contrast) -> STrace:
+def _by_name(model: Model, read: ReadPrompt, importance: str, contrast: Contrast, *how: Any) -> STrace:
+    """Return the trace of a prompt by a measure of the package, which is probed as `probing_of` says."""
+    probes, seed, constant, steps = how
+    probing = probing_of(importance, probes, seed, constant, steps)
     scores, logits = model.capture(read.token_ids, measure_named(importance).score, probing, contrast)
     found = from_scores(model, read, importance, scores, logits, probing)
     return rescored(found) if importance == "rescored" else found
@@ -214,6 +218,7 @@ def _refined(model: Model, read: ReadPrompt, passes: float, modes: Modes) -> STr
 def rescored(trace: STrace) -> STrace:
     """Return a trace to whose weights is added what edges gain its own subgraphs, at each size of `RESCORED_AT`."""
     for size in RESCORED_AT:
+        say(f"scoring the edges again, in the trace of size {size:g}")
         gains = trace.model.capture_gains(trace.token_ids, trace.mask(size), trace.full_logits)
         weights = in_graph(add_gains(trace.weights, gains), trace.graph.exists())
         trace = replace(trace, weights=weights, order=best_first(weights, trace.graph))
@@ -236,6 +241,7 @@ def _refuse_looking_ahead(attention: Array, model: Model) -> None:
 
 
 def _ranked(model: Model, read: ReadPrompt, importance: str, graph: Graph, weights: Edges, logits: Array) -> STrace:
+    say(f"ordering {amount(graph.n_edges, 'edges')}")
     return STrace(
         model=model,
         model_state=model.state(),
