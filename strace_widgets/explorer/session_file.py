@@ -22,6 +22,7 @@ from .session import Settings
 from .view_state import effects_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ..paths import AnyPath
@@ -80,7 +81,7 @@ def groups_of(saved: SavedSession, trace: STrace) -> list[Group]:
         raise SessionFileError(f"The session file has groups that cannot be shown: {reason}") from reason
 
 
-def keep_effects(saved: SavedSession, trace: STrace) -> None:
+def keep_effects(effects: Mapping[str, Any] | None, trace: STrace) -> None:
     """Let a trace have what a session file knows of its heads and MLPs, where nothing is known of them.
 
     Raises
@@ -89,10 +90,10 @@ def keep_effects(saved: SavedSession, trace: STrace) -> None:
         When the file says it of other heads, or says no such thing.
     """
     kept, _ = nothing_known(trace, "component", trace.n_edges, Modes())
-    if saved.effects is None or kept in trace.effect_maps:
+    if effects is None or kept in trace.effect_maps:
         return
     try:
-        trace.effect_maps[kept] = effects_of(saved.effects, trace)
+        trace.effect_maps[kept] = effects_of(effects, trace)
     except (ValueError, KeyError, TypeError) as reason:
         raise SessionFileError(f"The session file has no effects of this trace: {reason}.") from reason
 

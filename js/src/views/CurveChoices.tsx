@@ -6,7 +6,7 @@ import { quantities } from "../logic/quantities";
 interface Props {
   /** What it is about, and what to do with it. */
   title: string;
-  note: string;
+  note: ComponentChildren;
   look: Look;
   /** Whether there is a y axis. */
   quantity: boolean;

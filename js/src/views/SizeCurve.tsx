@@ -76,7 +76,7 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
 
   return (
     <>
-      <CurveChoices title={curve ? titles.curve : titles.forming} note={known ? "drag the line" : awaited} look={look} quantity={curve} foldable={plot.foldable} onLook={setLook}>
+      <CurveChoices title={curve ? titles.curve : titles.forming} note={known ? <span class="sw-hint">drag the line</span> : awaited} look={look} quantity={curve} foldable={plot.foldable} onLook={setLook}>
         <PlayControls play={play} enabled={known} />
         {tools}
       </CurveChoices>
@@ -93,7 +93,7 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
         </SizePicture>
       </div>
       <AsTable
-        title={forming && bands.bands.length > 0 && <FormingLegend viewState={viewState} forming={bands} size={size} start={plot.axis.start} toggled={toggled !== null} emphasised={band} onEmphasise={setBand} />}
+        title={forming && bands.bands.length > 0 && <FormingLegend viewState={viewState} forming={bands} shown={shown} start={plot.axis.start} toggled={toggled !== null} emphasised={band} onEmphasise={setBand} />}
         of={curve ? "Curve" : "Prediction forming"}
         data={data}
         text={tableText}
