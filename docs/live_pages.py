@@ -29,11 +29,13 @@ LESSON = ROOT / "demo_notebooks" / "12_a_lesson.ipynb"
 PROMPTS = {
     "smollm2": {
         "france": "The capital of France is",
-        "opposite": "The opposite of hot is",
-        "lamp": "red lamp, old door, cold stone; red lamp, old door, cold",
+        "list": "red lamp, old door, cold stone; red lamp, old door, cold",
     },
     "gemma3": {"france": "The capital of France is", "eiffel": "The Eiffel Tower is located in the city of"},
 }
+SWITCHED = "france"
+"""Of which prompt each head and MLP can be switched: it takes long, and room."""
+
 MODELS = {"smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct", "gemma3": "google/gemma-3-270m"}
 
 
@@ -80,12 +82,12 @@ def sources(package: Path) -> Iterator[Path]:
 
 
 def explorers(name: str, folder: Path) -> None:
-    """Write a page for each prompt on a model, with what each head and MLP does, and with its toggles."""
+    """Write a page for each prompt on a model, with what each head and MLP does."""
     model = sw.load_model(MODELS[name])
     for key, prompt in PROMPTS[name].items():
         trace = sw.trace(model, prompt)
         trace.effects(by="component", progress=False)
-        sw.to_html(trace, folder / f"{name}-{key}.html", toggles="single")
+        sw.to_html(trace, folder / f"{name}-{key}.html", toggles="single" if key == SWITCHED else None)
 
 
 def lesson(folder: Path) -> None:

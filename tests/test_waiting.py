@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 import time
 from typing import Any
 
@@ -41,6 +42,7 @@ with waiting.saying("first"):
 def on_terminal(code: str) -> tuple[str, bytes]:
     """Run a program whose standard error is a terminal; return what it wrote there, and to standard output."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
     program = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
     said = b""

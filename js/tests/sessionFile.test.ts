@@ -28,7 +28,7 @@ describe("parseSession", () => {
     const { effects } = sessionFile(viewState, 5, {}, { history, shade: "effect", effects: makeEffects(), groups: [], note: "" });
     expect(parse({ effects })().effects).toEqual(effects);
     const broken = (changes: object) => parse({ effects: { ...effects, ...changes } });
-    for (const changes of [{ answer: 3 }, { known: null }, { known: { ...effects!.known, shape: [1, 3] } }, { known: effects!.logit_change }, { known: { ...effects!.known, data: "AAE=" } }, { known: { ...effects!.known, data: "?" } }]) {
+    for (const changes of [{ answer: 3 }, { known: null }, { known: effects!.logit_change }, { known: { ...effects!.known, data: "AAE=" } }, { known: { ...effects!.known, data: "?" } }]) {
       expect(broken(changes)).toThrow("effects are not those of this model");
     }
     expect(parse({ effects: "many" })).toThrow("effects");

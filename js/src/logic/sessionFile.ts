@@ -135,13 +135,13 @@ const isEffects = (value: unknown, { n_layers, n_heads }: ViewState): value is E
   isObject(value) &&
   isText(value.answer) &&
   isText(value.rival) &&
-  Object.entries({ known: "uint8", total_variation: "float32", logit_change: "float32" }).every(([name, dtype]) => isArray(value[name], dtype, [n_layers, n_heads + 1]));
+  Object.entries({ known: "uint8", total_variation: "float32", logit_change: "float32" }).every(([name, dtype]) => isArray(value[name], dtype, n_layers * (n_heads + 1)));
 
 /** An array whose bytes are base64 text. */
-function isArray(value: unknown, dtype: string, shape: number[]): boolean {
-  if (!isObject(value) || value.dtype !== dtype || `${value.shape}` !== `${shape}` || !isText(value.data)) return false;
+function isArray(value: unknown, dtype: string, count: number): boolean {
+  if (!isObject(value) || value.dtype !== dtype || !isText(value.data)) return false;
   try {
-    return decodeArray(value as unknown as EncodedArray).length === shape[0] * shape[1];
+    return decodeArray(value as unknown as EncodedArray).length === count;
   } catch {
     return false; // no base64, or no whole numbers
   }
