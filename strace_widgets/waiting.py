@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,20 +115,24 @@ def _place() -> Callable[[], _Place] | None:
 class _InCell:
     """A line of a cell's output, which is empty in the end: a bar of tqdm would be stored as it was at first."""
 
+    _handles: ClassVar[dict[int, Any]] = {}
+    """Of the cell that has a line, by its number: the next line takes its place."""
+
     def __init__(self) -> None:
-        self._handle: Any = None
+        self._cell: int = sys.modules["IPython"].get_ipython().execution_count
 
     def show(self, text: str) -> None:
         from IPython.display import display  # noqa: PLC0415 - there, since a kernel runs
 
         said = {"text/plain": text}
-        if self._handle is None:
-            self._handle = display(said, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        else:
-            self._handle.update(said, raw=True)
+        if handle := self._handles.get(self._cell):
+            handle.update(said, raw=True)
+            return
+        self._handles.clear()
+        self._handles[self._cell] = display(said, raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     def clear(self) -> None:
-        self._handle.update({"text/html": ""}, raw=True)
+        self._handles[self._cell].update({"text/html": ""}, raw=True)
 
 
 class _OnTerminal:

@@ -36,6 +36,8 @@ with waiting.saying("first"):
     time.sleep(0.2)
     waiting.say("second")
     time.sleep(0.2)
+with waiting.saying("third"):
+    time.sleep(0.2)
 """
 
 
@@ -93,7 +95,7 @@ def cell_outputs(code: str, *, person: bool) -> list[Any]:
 def test_a_cell_is_told_and_keeps_nothing_of_it() -> None:
     said = cell_outputs(SLOW, person=True)
     texts = [content["data"].get("text/plain", "") for kind, content in said]
-    assert [text.partition(" ")[0] for text in dict.fromkeys(texts)] == ["first", "second", ""]
+    assert [text.partition(" ")[0] for text in dict.fromkeys(texts)] == ["first", "second", "", "third"]
     assert {kind for kind, _ in said} == {"display_data", "update_display_data"}
     assert len({content["transient"]["display_id"] for _, content in said}) == 1
     assert said[-1][1]["data"] == {"text/html": ""}
