@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import shutil
 import sys
 import tempfile
@@ -32,13 +33,13 @@ from live_page import mount_live, open_page  # noqa: E402 - from there
 
 PROMPT, HEAD, SIZE = "The capital of France is", "23.4", 0.6
 VIEW: dict[str, Any] = {"viewport": {"width": 1120, "height": 860}, "device_scale_factor": 1.5}
-DRAGGED, HOLD, STEP = 20, 900, 90
+DRAGGED, HOLD, STEP = 18, 900, 90
 """Frames of a drag over the axis; and how long a picture that is read stays, and one of a movement, in milliseconds."""
 
 PASSES = "100"
 """The budget of the refinement, as its choice has it."""
 
-FILM_WIDTH, COLOURS = 840, 96
+FILM_WIDTH, FREQUENT, RARE = 840, 176, 80
 
 Frames = list[tuple[Image.Image, int]]
 
@@ -93,7 +94,7 @@ def film(browser: Browser, trace: sw.STrace, file: Path) -> None:
     explorer.close()
     if troubles:
         raise RuntimeError("\n".join(troubles))
-    shown = [frame.convert("P", palette=Image.Palette.ADAPTIVE, colors=COLOURS) for frame, _ in frames]
+    shown = in_few_colours([frame for frame, _ in frames])
     path, times = DOCS / "explorer.gif", [time for _, time in frames]
     shown[0].save(path, save_all=True, append_images=shown[1:], duration=times, loop=0, optimize=True)
     print(f"{path}: {len(frames)} frames, {sum(times) / 1e3:.0f} s, {path.stat().st_size / 1e6:.2f} MB")
@@ -137,11 +138,29 @@ def refined(page: Page, card: Locator) -> Frames:
     page.wait_for_timeout(300)
     frames: Frames = [(shot(page), HOLD)]
     page.get_by_test_id("refine").click()
+    seen: set[int] = set()
     while page.get_by_test_id("importance").input_value() != "refined":
-        page.wait_for_timeout(400)
-        frames.append((shot(page), 2 * STEP))
+        page.wait_for_timeout(60)
+        step = re.search(r"step (\d+)", card.inner_text())
+        third = int(step[1]) // 3 if step else 0
+        if third not in seen:  # however fast the machine is
+            seen.add(third)
+            frames.append((shot(page), 4 * STEP))
     rested(card)
     return [*frames, (shot(page), 3 * HOLD)]
+
+
+def in_few_colours(frames: list[Image.Image]) -> list[Image.Image]:
+    """Return frames of the same few colours: the frequent tints, and rare ones that are far from them."""
+    whole = Image.new("RGB", (frames[0].width, 4 * frames[0].height))
+    for place, number in enumerate(np.linspace(0, len(frames) - 1, 4).round().astype(int)):
+        whole.paste(frames[number], (0, place * frames[0].height))
+    palette = Image.new("P", (1, 1))
+    ways = {Image.Quantize.MEDIANCUT: FREQUENT, Image.Quantize.MAXCOVERAGE: RARE}
+    palette.putpalette(
+        [value for way, n in ways.items() for value in (whole.quantize(n, method=way).getpalette() or [])[: 3 * n]]
+    )
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
 
 
 def rested(card: Locator) -> None:
