@@ -18,6 +18,7 @@ from .results.strace import STrace
 from .results.sweep import Sweep, TopToken
 from .studies.pairs import shipped_pairs
 from .studies.prompts import shipped_prompts
+from .waiting import saying
 
 if TYPE_CHECKING:
     from .explorer.html_page import to_html
@@ -99,7 +100,8 @@ def __getattr__(name: str) -> Any:
     if name not in _ON_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(_ON_FIRST_USE[name], __name__), name)
+        with saying(f"importing what {name} needs"):  # torch and transformers take seconds
+            return getattr(import_module(_ON_FIRST_USE[name], __name__), name)
     except ModuleNotFoundError as reason:
         raise missing_for_a_model(f"strace_widgets.{name}", reason.name) from reason
 

@@ -148,7 +148,7 @@ def reader(browser: Browser, address: str) -> Iterator[Page]:
 @pytest.mark.parametrize("theme", SCHEMES)
 def test_every_page_opens_without_a_network(reader: Page, site: Path, address: str, theme: str) -> None:
     reader.emulate_media(color_scheme=theme)
-    pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if path.parent.name != "live")
     assert {"index.html", "method.html", "api/names.html"} <= set(pages)
     for page in pages:
         reader.goto(f"{address}/{page}", wait_until="load")
@@ -156,6 +156,42 @@ def test_every_page_opens_without_a_network(reader: Page, site: Path, address: s
         assert reader.locator("body").get_attribute("data-md-color-scheme") == SCHEMES[theme]
         assert reader.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
         reader.screenshot(path=SCREENSHOTS / f"docs-{page.removesuffix('.html').replace('/', '-')}-{theme}.png")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", SCHEMES)
+def test_the_front_page_holds_live_explorers(reader: Page, site: Path, address: str, theme: str) -> None:
+    """Each is light, works without a kernel, and has the site's theme."""
+    reader.emulate_media(color_scheme=theme)
+    reader.goto(f"{address}/index.html")
+    frames = reader.locator("iframe.live")
+    sources = [str(frame.get_attribute("src")) for frame in frames.all()]
+    assert sorted(sources) == sorted(f"live/{page.name}" for page in (site / "live").glob("[!l]*.html"))
+    for number, source in enumerate(sources):
+        assert (site / source).stat().st_size < 1_500_000
+        reader.locator(".tabbed-labels label").nth(number).click()
+        card = reader.frame_locator(f"iframe[src='{source}']").get_by_test_id("strace-explorer")
+        expect(card).to_have_attribute("data-theme", theme)
+        before = card.get_by_test_id("edges").inner_text()
+        card.get_by_test_id("slider").press("End")
+        expect(card.get_by_test_id("edges")).not_to_have_text(before)
+        if number in (0, 1):
+            reader.screenshot(path=SCREENSHOTS / f"docs-live-{number}-{theme}.png")
+
+
+@pytest.mark.browser
+def test_the_lesson_asks_before_it_answers(reader: Page, address: str) -> None:
+    reader.goto(f"{address}/lesson.html")
+    lesson = reader.frame_locator("iframe.live")
+    answers = lesson.locator("details")
+    expect(answers).to_have_count(3)
+    expect(lesson.get_by_text("Head 23.4, in layer 23")).to_be_hidden()
+    lesson.get_by_text("Reveal the head").click()
+    expect(lesson.get_by_text("Head 23.4, in layer 23")).to_be_visible()
+    head = lesson.locator("[data-component='23.4']").first
+    head.click()
+    expect(lesson.get_by_test_id("state").first).to_have_attribute("data-state", "exact")
+    reader.screenshot(path=SCREENSHOTS / "docs-lesson-live.png")
 
 
 @pytest.mark.browser

@@ -124,6 +124,28 @@ def test_they_belong_to_the_prompt_whatever_the_measure(settled_explorer: sw.Exp
     assert (explorer.effects, explorer.shade) == (before, "effect")
 
 
+def test_the_browser_brings_them_from_a_session_file(
+    settled_explorer: sw.Explorer, front: Front, tmp_path: Path
+) -> None:
+    explorer = settled_explorer
+    all_effects(explorer, front)
+    before = explorer.effects
+    kept = json.loads(explorer.save_session(tmp_path / "session.json").read_text())["effects"]
+    explorer.trace.effect_maps.clear()
+    explorer._show_effects()
+    assert explorer.effects is None
+
+    broken = kept | {"total_variation": kept["total_variation"] | {"shape": [1, 15]}}
+    explorer.set_state({"effects": broken})
+    assert "no effects of this trace" in explorer.status["message"]
+    assert explorer.effects is None
+    explorer.set_state({"effects": kept})
+    assert explorer.effects == before
+    assert explorer.session.effects.known.all()
+    explorer.set_state({"effects": None})  # nobody forgets what is known
+    assert explorer.effects == before
+
+
 def test_another_prompt_ends_them(settled_explorer: sw.Explorer, front: Front, batches: BatchGate) -> None:
     explorer = settled_explorer
     front.ask("effects")

@@ -1,14 +1,14 @@
 import { lab } from "d3-color";
 import { expect, it } from "vitest";
 import { sizeScale, type Axis } from "../src/logic/axis";
-import { bandAt, bandColours, formingAt, formingBands, formingHeight, formingTokens, restOf } from "../src/logic/forming";
+import { bandAt, bandColours, formingAt, formingBands, formingHeight, formingNow, formingTokens, restOf } from "../src/logic/forming";
 import { largest } from "../src/logic/levels";
 import { decodeViewState } from "../src/protocol/decode";
-import type { ViewState } from "../src/protocol/types";
-import { makeState } from "./fixture";
+import type { EncodedViewState, ViewState } from "../src/protocol/types";
+import { makeEvaluation, makeState } from "./fixture";
 
 const viewState = decodeViewState(makeState().view_state) as ViewState;
-const { arrays, vocabulary, n_edges } = viewState;
+const { arrays, vocabulary, vocabulary_ids, n_edges } = viewState;
 const axis: Axis = { nEdges: n_edges, start: 1, spacing: "log" };
 const plot = { axis, scale: sizeScale(axis, 600), width: 600 };
 const tokens = formingTokens(viewState, 1);
@@ -29,6 +29,19 @@ it("leaves out what leads only where the axis is folded", () => {
   expect(tokens).toContain(early);
   expect(formingTokens(viewState, n_edges)).not.toContain(early);
   expect(formingTokens(viewState, n_edges)).toContain(tokens[0]);
+});
+
+it("has exact probabilities where the size was evaluated, and nothing is toggled", () => {
+  const between = arrays.level_n_edges[2] + 1;
+  const exact = makeEvaluation(makeState().view_state as EncodedViewState, { n_edges: between, toggles: {} });
+  const [listed, unlisted] = [vocabulary_ids[tokens[0]], vocabulary_ids[tokens[1]]];
+  const evaluation = { ...exact, top: [{ ...exact.top[0], id: listed, probability: 0.625 }] };
+  const onLine = formingAt(viewState, tokens, between);
+  expect(listed).not.toBe(unlisted);
+  expect(formingNow(viewState, tokens, between, evaluation)).toEqual([0.625, ...onLine.slice(1)]);
+  for (const other of [null, { ...evaluation, n_edges: between + 1 }, { ...evaluation, toggles: { "0.0": "off" } as const }]) {
+    expect(formingNow(viewState, tokens, between, other)).toEqual(onLine);
+  }
 });
 
 it("has the probabilities of a level as they are, and never more than all", () => {

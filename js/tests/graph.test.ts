@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
-import { arcAt, bend, columnX, edgesInto, edgesUpTo, graphEdges, graphLayout, graphScene, lastWindow, layerY, Shape, spotAt, strokesOf, strokesUpTo } from "../src/logic/graph";
+import { arcAt, bend, columnX, edgesInto, edgesUpTo, graphEdges, graphLayout, graphScene, lastWindow, layerY, Shape, spotAt, spotX, strokesOf, strokesUpTo } from "../src/logic/graph";
 import { graphSvg } from "../src/logic/graphPaint";
+import { switchedMarks, switchedSvg } from "../src/logic/graphSwitched";
 import { decodeViewState } from "../src/protocol/decode";
 import type { Toggles } from "../src/protocol/types";
 import { makeState, small, type Shape as Made } from "./fixture";
@@ -98,4 +99,17 @@ it("writes an SVG in which token text is text, with a line for each stroke", () 
   for (const text of ["<script>", "a&b\ufffd", '"', "<b>"]) expect(texts).toContain(text);
   const drawn = [...parsed.querySelectorAll("g path")].map((path) => path.getAttribute("d")!.match(/M/g)!.length);
   expect(drawn.reduce((sum, count) => sum + count, 0)).toBe(strokes.count);
+});
+
+it("writes what is switched into the SVG: a square for a position, a line for an edge", () => {
+  const toggles = { "1@2": "off", "0@1": "on", "1.0@0>2": "off" } as const;
+  const scene = sceneOf(small, toggles);
+  const marks = switchedMarks(scene, toggles);
+  const svg = switchedSvg(marks, { text: "#000", surface: "#fff", off: "#b40" });
+  const parsed = new DOMParser().parseFromString(`<svg xmlns="http://www.w3.org/2000/svg">${svg}</svg>`, "image/svg+xml");
+  const squares = [...parsed.querySelectorAll("g")].map((mark) => [mark.getAttribute("class"), mark.querySelector("path") !== null, mark.getAttribute("transform")]);
+  const at = (layer: number, token: number) => `translate(${spotX(scene.layout, { layer, token }).toFixed(1)} ${layerY(scene.layout, layer).toFixed(1)})`;
+  expect(squares).toEqual([["off", true, at(1, 2)], ["on", false, at(0, 1)]]);
+  expect(parsed.querySelector("path.off")!.getAttribute("stroke-dasharray")).not.toBeNull();
+  expect(switchedSvg(switchedMarks(scene, {}), { text: "", surface: "", off: "" })).toBe("");
 });

@@ -49,6 +49,28 @@ describe("groups", () => {
 });
 
 describe("in the card", () => {
+  it("naming is undone and redone as other edits are", () => {
+    const view = show();
+    const undo = (shiftKey = false) => act(() => void cell(view, "1.0").dispatchEvent(new KeyboardEvent("keydown", { key: "z", ctrlKey: true, shiftKey, bubbles: true, cancelable: true })));
+    act(() => cell(view, "1.0").focus());
+    click(view.get("name-node"));
+    enter(view.get<HTMLInputElement>("group-name"), "name movers");
+    press(view.get("group-name"), "Enter");
+    click(opener(view));
+    click(view.get("group-remove"));
+    expect(view.model.get("groups")).toEqual([]);
+    const names = () => view.model.get("groups").map(({ name }) => name);
+    undo();
+    expect(names()).toEqual(["name movers"]);
+    undo();
+    expect(names()).toEqual(["Group 1"]);
+    undo();
+    expect(names()).toEqual([]);
+    undo(true);
+    undo(true);
+    expect(names()).toEqual(["name movers"]);
+  });
+
   it("a head is named from its detail, and renamed at once", async () => {
     const view = show();
     act(() => cell(view, "1.0").focus());

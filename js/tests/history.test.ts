@@ -32,6 +32,14 @@ describe("steps", () => {
     expect(push({ ...history, at: 0 }, step(5, {}, { importance: "l2" })).at).toBe(1);
   });
 
+  it("are made by naming, and hold what was named", () => {
+    const named = [{ name: "movers", colour: "red", members: ["0.1"] }] as const;
+    const [before, after] = [{ ...step(1), groups: [] }, { ...step(1), groups: [{ ...named[0], members: ["0.1"] }] }];
+    const history = steps(before, after, after);
+    expect(history.steps).toEqual([before, after]);
+    expect(push(history, step(1))).toBe(history); // a step of before groups were kept
+  });
+
   it("are kept to a hundred", () => {
     const history = steps(...Array.from({ length: 130 }, (_, index) => step(index + 1)));
     expect(history.steps).toHaveLength(100);

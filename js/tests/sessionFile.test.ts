@@ -4,7 +4,7 @@ import { fileName, parseSession, sessionFile } from "../src/logic/sessionFile";
 import { settingsOf } from "../src/logic/settings";
 import { decodeViewState } from "../src/protocol/decode";
 import { defaults, type EncodedViewState, type ViewState } from "../src/protocol/types";
-import { makeEvaluation, makeState } from "./fixture";
+import { makeEffects, makeEvaluation, makeState } from "./fixture";
 
 const encoded = makeState().view_state as EncodedViewState;
 const viewState = decodeViewState(encoded) as ViewState;
@@ -22,6 +22,16 @@ describe("parseSession", () => {
 
   it("reads files without groups and a note", () => {
     expect(parse({ groups: undefined, note: undefined })()).toMatchObject({ groups: [], note: "" });
+  });
+
+  it("reads what was known of heads and MLPs", () => {
+    const { effects } = sessionFile(viewState, 5, {}, { history, shade: "effect", effects: makeEffects(), groups: [], note: "" });
+    expect(parse({ effects })().effects).toEqual(effects);
+    const broken = (changes: object) => parse({ effects: { ...effects, ...changes } });
+    for (const changes of [{ answer: 3 }, { known: null }, { known: effects!.logit_change }, { known: { ...effects!.known, data: "AAE=" } }, { known: { ...effects!.known, data: "?" } }]) {
+      expect(broken(changes)).toThrow("effects are not those of this model");
+    }
+    expect(parse({ effects: "many" })).toThrow("effects");
   });
 
   it("reads toggles of positions and edges, of any prompt", () => {
@@ -57,6 +67,7 @@ describe("parseSession", () => {
     [{ history: { ...history, steps: [{}] } }, "history"],
     [{ history: { ...history, tried: [{ ...history.tried[0], top: null }] } }, "history"],
     [{ history: [] }, "history"],
+    [{ history: { ...history, steps: [{ ...step, groups: [{ name: "a" }] }] } }, "history"],
     [{ groups: {} }, "groups"],
     [{ groups: [{ name: "", colour: "red", members: [] }] }, "groups"],
     [{ groups: [{ name: "a\nb", colour: "red", members: [] }] }, "groups"],

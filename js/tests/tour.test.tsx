@@ -1,7 +1,8 @@
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import explorer from "../src/explorer";
-import { isFirstTime, placeCallout, ringAround, tour, type Box } from "../src/logic/tour";
+import { isFirstTime, placeCallout, ringAround, tour, tourOf, type Box } from "../src/logic/tour";
+import { decodeViewState } from "../src/protocol/decode";
 import { fakeModel } from "./fakeModel";
 import { makeState } from "./fixture";
 import { clear, click, press, settle, show } from "./render";
@@ -77,6 +78,10 @@ describe("the tour", () => {
   it("points at parts that are there, and says only what can be done", () => {
     const live = show();
     for (const { part } of tour) expect(live.find(part)).toBeTruthy();
+    expect(tourOf(decodeViewState(makeState().view_state)!)).toEqual(tour);
+    const { graph_part: _, graph_link, graph_weight, ...old } = makeState().view_state!.arrays as Record<string, unknown>;
+    const withoutGraph = decodeViewState({ ...makeState().view_state!, arrays: old } as never)!;
+    expect(tourOf(withoutGraph).map(({ part }) => part)).toEqual(tour.map(({ part }) => part).filter((part) => part !== ".sw-graph"));
     const replay = show({ live: false });
     click(replay.get("tour"));
     expect(replay.get("tour-callout").textContent).toContain(tour[0].replay);

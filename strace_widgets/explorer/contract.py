@@ -99,6 +99,7 @@ class Step(Subgraph):
     """A state to go back to."""
 
     settings: Annotated[Settings, "of its trace"]
+    groups: NotRequired[Annotated[list[Group], "the heads and MLPs that have a name. Old steps say nothing of them"]]
 
 
 class Tried(Step, Result):
@@ -125,7 +126,6 @@ class SessionFile(Step):
     history: Annotated[History, "what was tried"]
     shade: NotRequired[Annotated[Shade, "what the cells of heads and MLPs are shaded by"]]
     effects: NotRequired[Annotated[EffectMap, "what was known of each head and MLP, with arrays as base64 text"]]
-    groups: NotRequired[Annotated[list[Group], "the heads and MLPs that have a name. Old files have none"]]
     note: NotRequired[Annotated[str, "what was noted. Old files have none"]]
 
 
@@ -304,7 +304,9 @@ class ExplorerState(TypedDict):
     inside: Annotated[Inside | None, "Python", "what was last seen inside a subgraph of the trace"]
     shade: Annotated[Shade, "both", "what the cells of heads and MLPs are shaded by"]
     effects: Annotated[
-        EffectMap | None, "Python", "what each head and MLP does, as far as it was asked for; it comes batch by batch"
+        EffectMap | None,
+        "Python, and the browser from a session file",
+        "what each head and MLP does, as far as it was asked for; it comes batch by batch",
     ]
     groups: Annotated[
         list[Group], "both", "heads and MLPs that have a name; from Python also a dict from names to members"

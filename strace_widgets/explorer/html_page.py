@@ -50,7 +50,7 @@ def to_html(
         Without one, the first heading of the first text, or the first prompt.
     toggles : {None, "single"}
         With ``"single"``, each head and MLP is switched off and on by itself at the size shown, so that these
-        toggles work on the page. That runs the model about twice for each, with a progress bar, and the page grows by
+        toggles work on the page. That runs the model about twice for each, says how far it is, and the page grows by
         some 3 kB for each.
 
     Raises

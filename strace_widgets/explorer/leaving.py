@@ -92,7 +92,7 @@ class Leaving:
         saved = session_file.read(path, self.trace.model.name)
         groups = session_file.groups_of(saved, self.trace)
         session = self.session.with_settings(saved.settings)
-        session_file.keep_effects(saved, session.trace)
+        session_file.keep_effects(saved.effects, session.trace, session.effect_modes)
         self.shade, self.groups, self.note = saved.shade, groups, saved.note
         self._show_session(session, saved.n_edges, saved.toggles, saved.history)
 

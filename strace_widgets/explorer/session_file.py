@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from ..errors import SessionFileError
-from ..graph.modes import Modes
 from ..json_files import Header, decode_file, encode
 from ..paths import read_file, write_file
 from ..results import upgrade
@@ -22,8 +21,10 @@ from .settings import Settings
 from .view_state import effects_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from ..graph.modes import Modes
     from ..paths import AnyPath
     from ..results.strace import STrace
     from .groups_contract import Group
@@ -80,20 +81,19 @@ def groups_of(saved: SavedSession, trace: STrace) -> list[Group]:
         raise SessionFileError(f"The session file has groups that cannot be shown: {reason}") from reason
 
 
-def keep_effects(saved: SavedSession, trace: STrace) -> None:
-    """Let a trace have what a session file knows of its heads and MLPs, where nothing is known of them.
+def keep_effects(effects: Mapping[str, Any] | None, trace: STrace, modes: Modes) -> None:
+    """Let a trace have what a session file knows of its heads and MLPs under some modes, where nothing is known yet.
 
     Raises
     ------
     SessionFileError
         When the file says it of other heads, or says no such thing.
     """
-    modes = Modes(ablation=saved.settings.ablation)
     kept, _ = nothing_known(trace, "component", trace.n_edges, modes)
-    if saved.effects is None or kept in trace.effect_maps:
+    if effects is None or kept in trace.effect_maps:
         return
     try:
-        trace.effect_maps[kept] = effects_of(saved.effects, trace, modes)
+        trace.effect_maps[kept] = effects_of(effects, trace, modes)
     except (ValueError, KeyError, TypeError) as reason:
         raise SessionFileError(f"The session file has no effects of this trace: {reason}.") from reason
 

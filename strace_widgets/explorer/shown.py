@@ -12,6 +12,7 @@ from ..errors import NonFiniteError
 from ..graph.edges import edges_kept, size_of
 from ..json_files import refuse_not_finite
 from ..results.strace import STrace
+from ..waiting import say, saying
 from .contract import DEFAULTS
 from .refining import without_refining
 from .session import Session
@@ -82,8 +83,6 @@ def single_toggles(session: Session, n_edges: int) -> tuple[list[Evaluation], li
     list of Refusal
         Subgraphs that overflow.
     """
-    from tqdm.auto import tqdm  # noqa: PLC0415 - a page without toggles does without
-
     from . import view_state as view  # noqa: PLC0415
 
     trace = session.trace
@@ -102,10 +101,12 @@ def single_toggles(session: Session, n_edges: int) -> tuple[list[Evaluation], li
     )
     found: dict[tuple[tuple[str, str], ...], Evaluation] = {}
     refused: list[Refusal] = []
-    for toggles in tqdm(passes, desc=f"{len(changing)} toggled subgraphs", unit="pass", leave=False):
-        sweep, rows = _finite(trace, size, toggles, session.modes, refused)
-        for row, each in enumerate(rows):
-            found[tuple(each.items())] = view.evaluation(cast("Sweep", sweep), trace, each, row)
+    with saying("running toggled subgraphs"):
+        for done, toggles in enumerate(passes):
+            say(f"running toggled subgraphs: {done * TOGGLED_A_PASS} of {len(changing)}")
+            sweep, rows = _finite(trace, size, toggles, session.modes, refused)
+            for row, each in enumerate(rows):
+                found[tuple(each.items())] = view.evaluation(cast("Sweep", sweep), trace, each, row)
     unchanged = session.evaluate(n_edges, {})
     without = [each["toggles"] for each in refused]
     known = [toggles for toggles in asked if toggles not in without]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import traitlets
 
-from ..errors import CancelledError, ToggleError
+from ..errors import CancelledError, SessionFileError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
 from .closing import bundled
@@ -25,6 +25,7 @@ from .messages import Messages, detail, sentence
 from .refining import Refines
 from .requests import RequestRunner, SupersededError
 from .session import Session, choices, curves_after
+from .session_file import keep_effects
 from .settings import settings_of
 from .still import Still
 from .streaming import EFFECTS, LEVELS, Stream
@@ -239,8 +240,12 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         """Take the front end's state; what is not valid is said in the widget, not only in the kernel's log."""
         try:
             super().set_state(sync_data)
-        except traitlets.TraitError as reason:
+            if "effects" in sync_data:  # of a session file that was loaded there
+                keep_effects(sync_data["effects"], self.trace, self.session.effect_modes)
+        except (traitlets.TraitError, SessionFileError) as reason:
             self._tell("evaluate", reason)
+        if "effects" in sync_data:
+            self._show_effects()
 
     def _evaluate(self) -> None:
         """Ask the worker for the present state, the newest of which wins; in a replay, look for a known result."""

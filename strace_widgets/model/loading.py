@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,9 +14,11 @@ import nnsight
 import torch
 from nnsight.modeling.transformers import TransformersModel
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer, Pipeline
+from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelNotFoundError, UnsupportedArchitectureError, first_line
 from ..paths import absolute, expanded, is_path
+from ..waiting import say, saying
 from .discovery.first_pass import attention_gap, takes
 from .discovery.parts import inspect_model
 from .load_options import names_a_part_of_the_hub, of_the_hub
@@ -27,6 +30,8 @@ from .saved_elsewhere import require_rotary_embedding_is_read
 from .shipped import models as shipped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..paths import AnyPath
     from .architecture import Architecture
 
@@ -88,14 +93,26 @@ def load_model(
     if remote and remote != "local":
         from ..remote.loading import load_from_server  # noqa: PLC0415 - a server is above the models
 
-        return load_from_server(source, remote, tokenizer, given(revision, options))
-    found = (_held if _is_held(source) else _read)(source, tokenizer, given(revision, options))
+        with saying(f"asking the server for {source}"):
+            return load_from_server(source, remote, tokenizer, given(revision, options))
+    with saying("loading a model" if _is_held(source) else f"loading {_called(source)}"):
+        return _proved(source, tokenizer, given(revision, options), simulated=remote == "local")
+
+
+def _proved(source: Any, tokenizer: Any, options: dict[str, Any], *, simulated: bool) -> Model:
+    """Return the model at hand, whose parts are found, and which is proved."""
+    found = (_held if _is_held(source) else _read)(source, tokenizer, options)
     wrapped = _wrapped(found)
+    say(f"finding the parts of {found.name}")
     with running(wrapped._module):
         architecture = inspect_model(wrapped, wrapped._module)
     warn_of_other_attention(wrapped._module, architecture, found.name)
     model = Model(found.name, found.source, wrapped, found.tokenizer, architecture, options=found.options)
-    return proved(replace(model, simulated=remote == "local"))
+    return proved(replace(model, simulated=simulated))
+
+
+def _called(source: AnyPath | None) -> str:
+    return short_name(shipped.DEFAULT.hub_id if source is None else os.fspath(source))
 
 
 class Found(NamedTuple):
@@ -140,12 +157,26 @@ def _read(source: AnyPath | None, tokenizer: Any, options: dict[str, Any]) -> Fo
         origin = shipped.locate(origin)
     settings = {"dtype": torch.float32, "attn_implementation": "eager"} | options
     try:
-        module = _from_pretrained(origin, settings)
+        with _without_bar(origin):
+            module = _from_pretrained(origin, settings)
     except (OSError, ValueError) as reason:
         raise not_found(origin, reason, shipped.advice(origin)) from reason
     require_rotary_embedding_is_read(module.config, origin)
     found = tokenizer or tokenizer_of(origin, options)
     return Found(module, found, origin, short_name(origin), remembered(options, tokenizer))
+
+
+@contextmanager
+def _without_bar(origin: str) -> Iterator[None]:
+    """Leave out transformers' bar where nothing is downloaded: a notebook would be stored with it, at nought."""
+    if not (Path(origin).is_dir() and transformers_logging.is_progress_bar_enabled()):
+        yield
+        return
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.enable_progress_bar()
 
 
 def _from_pretrained(origin: str, settings: dict[str, Any]) -> Any:
@@ -210,7 +241,7 @@ def warn_of_other_attention(module: Any, architecture: Architecture, name: str) 
         warnings.warn(
             f"{name} predicts something else with eager attention, which s-Trace reads, than with its usual one, "
             f"{usual!r}: on a short prompt the two are {gap:.2g} apart (total variation). What you see is eager.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import nnsight
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from ..cache import Cache
 from ..errors import NotCopiedError, RemoteError, UnsupportedArchitectureError
@@ -20,6 +19,7 @@ from ..graph.measures import GRADIENTS, PROBED, Captured, Probing
 from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
 from ..interventions import attribution, capture, gradients, masked, mean_ablation
+from ..waiting import saying
 from . import derivatives, finite, local_evaluation, local_proof
 from . import request_estimates as estimates
 from .calls import Call, Server
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .architecture import Architecture
-
 
 # The functions travel to a server as source, since this package is not installed there.
 nnsight.register("strace_widgets.interventions")
@@ -332,8 +331,9 @@ class Model(Reader):
         with self._lock:
             answers = self._unfinished.pop(key, [])  # taken out, so that two threads never share one list
         try:
-            for call in tqdm(calls[len(answers) :], desc="passes", leave=False):
-                answers.append(self.ask(call))
+            for call in calls[len(answers) :]:
+                with saying(f"running the model: part {len(answers) + 1} of {len(calls)}"):
+                    answers.append(self.ask(call))
         except RemoteError:
             self._unfinished[key] = answers
             raise

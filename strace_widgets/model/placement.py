@@ -20,7 +20,7 @@ def unwrapped(source: Any) -> Any:
         warnings.warn(
             "A compiled model is traced without its compiled code, which cannot run what nnsight has looked into: load "
             "a second copy of the model where you need that code.",
-            stacklevel=4,
+            stacklevel=5,
         )
     while isinstance(source, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel, OptimizedModule)):
         source = source._orig_mod if isinstance(source, OptimizedModule) else source.module

@@ -12,6 +12,7 @@ from ..errors import NonFiniteError, RemoteError, RemoteRunError, UnsupportedArc
 from ..graph.edges import Edges, Graph
 from ..graph.ranking import rank_edges
 from ..interventions import proof
+from ..waiting import say
 from .calls import Call
 from .finite import not_finite
 from .tensors import as_row
@@ -54,6 +55,7 @@ def proved(model: Model) -> Model:
         When numbers on the way are not finite, of which a gap would say nothing; names the place.
     """
     name = model.architecture.name
+    say(f"checking the graph against {model.name}")
     try:
         gaps, kind = _measured(model)
     except RemoteError as reason:

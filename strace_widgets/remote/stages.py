@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from ..waiting import say
+
 
 class Stage(NamedTuple):
     """Where a job is.
@@ -44,6 +46,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def tell(stage: Stage) -> None:
-    """Call the function that listens on this thread, if there is one."""
+    """Call the function that listens on this thread, if there is one; say it to whoever waits."""
+    say(f"the job on the server is {stage.name}")
     if listener := _listener.get():
         listener(stage)

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from ..errors import NonFiniteError, PromptError
 from ..extras import pd
 from ..model.text.prompts import Origin, ReadPrompt
+from ..waiting import silent
 from .run import read_prompt, trace
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def trace_generation(
         )
     rows = []
     for step in tqdm(range(max_new_tokens), desc="tokens", disable=not progress):
-        traced = _traced(model, token_ids, importance, step)
+        with silent():
+            traced = _traced(model, token_ids, importance, step)
         rows.append(
             {
                 "step": step,

@@ -28,6 +28,7 @@ from ..graph.refining import (
     late_elsewhere,
     quantiles,
 )
+from ..waiting import say, saying, silent
 from . import metrics
 
 if TYPE_CHECKING:
@@ -132,13 +133,11 @@ def refined(
     if not n_steps(passes, taken):
         least = passes_for(1, taken)
         raise ValueError(f"A step of refining takes about {least} forward passes: passes={passes!r} is too few.")
-    from tqdm.auto import tqdm  # noqa: PLC0415 - a saved trace is shown without torch, and without progress
-
     before = trace.refined or Refined(start=trace.importance)
-    if not gradients:
-        return as_refined(perturbed(trace, passes, modes), passes, modes, before, gradients=False)
-    found = refinement(trace, passes, modes)
-    *_, best = tqdm(found, total=n_steps(passes, taken) + 1, desc="refining", leave=False, disable=not progress)
+    with saying("refining") if progress else silent():
+        if not gradients:
+            return as_refined(perturbed(trace, passes, modes), passes, modes, before, gradients=False)
+        *_, best = refinement(trace, passes, modes)
     return as_refined(best, passes, modes, before)
 
 
@@ -159,7 +158,9 @@ def refinement(trace: STrace, passes: float, modes: Modes, rivals: Sequence[STra
     from ..model.subgraph_gains import subgraph_errors  # noqa: PLC0415 - needs torch
 
     steps, best = _Steps.of(trace, modes, itself=not rivals), None
-    for _ in range(n_steps(passes, steps.taken)):
+    total = n_steps(passes, steps.taken)
+    for done in range(total):
+        say(f"refining: step {done + 1} of {total + 1}")
         current, far = steps.take()
         best = better(seen(current, far), best) if far is not None else best or trace
         yield best

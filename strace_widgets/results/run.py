@@ -28,6 +28,7 @@ from ..graph.refining import PASSES, STARTS, Refined
 from ..model import request_estimates
 from ..model.text.contrasts import Contrast, Tokens, read_contrast
 from ..model.text.prompts import ReadPrompt
+from ..waiting import amount, say, saying
 from .refinement import CAPTURE_COST, as_refined, looks, refinement
 from .strace import STrace
 
@@ -60,7 +61,7 @@ def trace(
     ----------
     model : Model
     prompt : str, token ids or messages
-        `STrace.origin` says how it was read. What is probably not meant, such as two start tokens, is warned of.
+        `STrace.origin` says how it was read. Two start tokens, and the like, are warned of.
     importance : str or callable
         How an edge is weighed: a name of `strace_widgets.graph.measures.MEASURES`, such as ``"l1"`` (the paper's) or
         ``"refined"``, or a function from `strace_widgets.graph.measures.Captured` to `Edges`.
@@ -69,8 +70,8 @@ def trace(
     counterfactual : prompt or dict, optional
         Another prompt of as many tokens, for ``ablation="patch"``; a dict replaces tokens: ``{(1, 4): "_"}``.
     seed, probes, constant, steps, passes, **modes
-        The seed of ``"random"``; of the measures that need gradients see `strace_widgets.graph.measures.Probing`, which
-        has the defaults; the last two of ``"refined"``, as for `STrace.refine`.
+        The seed of ``"random"``; what measures by gradients take (`strace_widgets.graph.measures.Probing` has the
+        defaults); the last two of ``"refined"``, as for `STrace.refine`.
 
     Returns
     -------
@@ -85,23 +86,31 @@ def trace(
     NoGradientsError
         When the measure needs gradients and the model gives none.
     UnsupportedArchitectureError, NonFiniteError
-        When attention reads later tokens, in this prompt; when the model overflows on it, or a weight is not finite.
+        When attention reads later tokens in this prompt; when the model overflows on it, or a weight is not finite.
     TypeError
         When the model is none, or the measure takes no such option.
     """
-    if importance != "refined" and (passes is not None or modes):
-        raise TypeError('Only the measure "refined" takes a budget of passes, and evaluation modes.')
+    _check_options(importance, passes, modes)
     read = read_prompt(model, prompt)
     contrast = read_contrast(model, read.token_ids, target, foil, counterfactual)
     asked = partial(_asked, contrast=contrast, warn=read is not prompt)  # whoever has read it says so otherwise
-    if importance == "refined":
-        return asked(_refined(model, read, PASSES if passes is None else passes, modes_of(**modes)))
-    if isinstance(importance, str):
-        return asked(_by_name(model, read, importance, probing_of(importance, probes, seed, constant, steps), contrast))
-    return asked(_by_function(model, read, importance))
+    with saying(f"capturing the edges of {amount(len(read.token_ids), 'tokens')}"):
+        if importance == "refined":
+            return asked(_refined(model, read, PASSES if passes is None else passes, modes_of(**modes)))
+        if callable(importance):
+            return asked(_by_function(model, read, importance))
+        return asked(_by_name(model, read, importance, contrast, probes, seed, constant, steps))
 
 
-def _by_name(model: Model, read: ReadPrompt, importance: str, probing: Probing, contrast: Contrast) -> STrace:
+def _check_options(importance: Importance, passes: float | None, modes: Mapping[str, Any]) -> None:
+    if importance != "refined" and (passes is not None or modes):
+        raise TypeError('Only the measure "refined" takes a budget of passes, and evaluation modes.')
+
+
+def _by_name(model: Model, read: ReadPrompt, importance: str, contrast: Contrast, *how: Any) -> STrace:
+    """Return the trace of a prompt by a measure of the package, which is probed as `probing_of` says."""
+    probes, seed, constant, steps = how
+    probing = probing_of(importance, probes, seed, constant, steps)
     scores, logits = model.capture(read.token_ids, measure_named(importance).score, probing, contrast)
     found = from_scores(model, read, importance, scores, logits, probing)
     return rescored(found) if importance == "rescored" else found
@@ -215,6 +224,7 @@ def _refined(model: Model, read: ReadPrompt, passes: float, modes: Modes) -> STr
 def rescored(trace: STrace) -> STrace:
     """Return a trace to whose weights is added what edges gain its own subgraphs, at each size of `RESCORED_AT`."""
     for size in RESCORED_AT:
+        say(f"scoring the edges again, in the trace of size {size:g}")
         gains = trace.model.capture_gains(trace.token_ids, trace.mask(size), trace.full_logits)
         weights = in_graph(add_gains(trace.weights, gains), trace.graph.exists())
         trace = replace(trace, weights=weights, order=best_first(weights, trace.graph))
@@ -237,6 +247,7 @@ def _refuse_looking_ahead(attention: Array, model: Model) -> None:
 
 
 def _ranked(model: Model, read: ReadPrompt, importance: str, graph: Graph, weights: Edges, logits: Array) -> STrace:
+    say(f"ordering {amount(graph.n_edges, 'edges')}")
     return STrace(
         model=model,
         model_state=model.state(),

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import NonFiniteError
 from ..graph.edges import edges_kept, size_of
 from ..model.request_estimates import BYTES_AN_ANSWER
+from ..waiting import say, saying, silent
 from . import metrics
 from .effects import ARRAYS, By, Effects, Kept, Whole
 
@@ -35,15 +36,12 @@ def effects(
     trace: Explained, size: float, by: By, modes: Modes, *, progress: bool, callback: Callable[[Effects], Any] | None
 ) -> Effects:
     """Return the effects of all components of a kind: see `strace_widgets.STrace.effects`."""
-    from tqdm.auto import tqdm  # noqa: PLC0415 - what is kept is read without it
-
     n_edges = edges_kept(size, trace.n_edges)
     found = known_effects(trace, by, n_edges, modes)
-    left = int((~found.known).sum())
-    with tqdm(total=left, desc=f"{by}s switched off", leave=False, disable=not (progress and left)) as bar:
+    with saying(f"switching off {by}s") if progress else silent():
         while not found.known.all():
-            before, found = found, more_effects(trace, by, n_edges, modes)
-            bar.update(int(found.known.sum() - before.known.sum()))
+            say(f"switching off {by}s: {found.known.sum()} of {found.known.size}")
+            found = more_effects(trace, by, n_edges, modes)
             if callback:
                 callback(found)
     return found

@@ -20,6 +20,7 @@ from ..graph.edges import edges_kept
 from ..graph.measures import measure_named
 from ..graph.modes import Modes
 from ..paths import expanded
+from ..waiting import silent
 from .model_sizes import dimensions
 from .prompt_tables import BASELINES, described, prompt_tables, prompt_text
 from .prompts import Prompt, read_prompts
@@ -224,7 +225,8 @@ def _attempt(
 ) -> tuple[dict[str, pa.Table], dict[str, Any]]:
     """Return one prompt's tables and arrays; of a prompt that fails, what it was and why."""
     try:
-        columns, arrays = prompt_tables(model, prompt, settings, words)
+        with silent():  # the study's own bar says how far it is
+            columns, arrays = prompt_tables(model, prompt, settings, words)
         return as_tables(columns), arrays
     except Exception as reason:  # noqa: BLE001 - whatever one prompt does, the others go on
         sentence = str(reason) if isinstance(reason, StraceError) else f"{type(reason).__name__}: {reason}"

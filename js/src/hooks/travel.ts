@@ -4,7 +4,7 @@ import { formatCount } from "../logic/scales";
 import { byMeasure, sameSettings } from "../logic/settings";
 import type { ExplorerModel } from "../protocol/model";
 import type { TraceQuestion } from "../protocol/questions";
-import type { Refined, SessionFile, Settings, Step } from "../protocol/types";
+import type { ExplorerState, Refined, SessionFile, Settings, Step } from "../protocol/types";
 import { missing, type Conversation } from "./kernel";
 import { writeTraits } from "./store";
 import { presentStep } from "./useHistory";
@@ -27,11 +27,11 @@ export interface Travel {
 export function travel(model: ExplorerModel, { request, asking }: Conversation, live: boolean, toggleable = live): Travel {
   const busy = asking === "trace" || asking === "refine";
   const ask = async (settings: Settings, state: Partial<TraceQuestion> = {}) => (await request("trace", { settings, ...state })) !== null;
-  const jump = async ({ settings, n_edges, toggles }: Step, at?: number): Promise<boolean> => {
+  const jump = async ({ settings, n_edges, toggles, groups }: Step, at?: number): Promise<boolean> => {
     const present = presentStep(model);
     if (!present || asking === "trace") return false;
     if (!sameSettings(settings, present.settings)) return !busy && ask(settings, { n_edges, toggles });
-    writeTraits(model, { n_edges, toggles, ...(at !== undefined && { history: { ...model.get("history"), at } }) });
+    writeTraits(model, { n_edges, toggles, ...(at !== undefined && { history: { ...model.get("history"), at }, ...(groups && { groups }) }) });
     return true;
   };
   // Under another measure or mode the graph is the same: so are its sizes and toggles.
@@ -58,8 +58,10 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
       if (present && isReachable(step, present, live, toggleable)) void jump(step, at);
     },
     load: (session) => {
-      const { settings, n_edges, toggles, history, shade = "share", groups = [], note = "" } = session;
+      const { settings, n_edges, toggles, history, shade = "share", groups = [], note = "", effects } = session;
       const kept = { history, shade, groups, note };
+      // What is known here may be more than what the file knows.
+      const write = (changes: Partial<ExplorerState>) => writeTraits(model, { ...changes, ...kept, ...(effects && !model.get("effects") && { effects }) });
       const present = presentStep(model);
       const allEdges = model.get("view_state")?.n_edges ?? 0;
       if (!present || !isReachable(session, present, live, toggleable)) {
@@ -67,11 +69,11 @@ export function travel(model: ExplorerModel, { request, asking }: Conversation, 
         throw new Error(`This session needs a ${needs}: it holds toggles or belongs to another trace.`);
       }
       if (!sameSettings(settings, present.settings)) {
-        void ask(settings, { n_edges, toggles }).then((there) => there && writeTraits(model, kept));
+        void ask(settings, { n_edges, toggles }).then((there) => there && write({}));
       } else if (n_edges > allEdges) {
         throw new Error(`This session has ${formatCount(n_edges)} edges, but its trace here has ${formatCount(allEdges)}.`);
       } else {
-        writeTraits(model, { n_edges, toggles, ...kept });
+        write({ n_edges, toggles });
       }
     },
   };

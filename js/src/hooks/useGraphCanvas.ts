@@ -5,7 +5,7 @@ import { edgesUpTo, strokesOf, strokesUpTo, type Scene } from "../logic/graph";
 import { highlight, painter, type Painter, type Palette } from "../logic/graphPaint";
 import type { Theme } from "../logic/scales";
 
-export type GraphColours = Palette & Record<"text" | "surface" | "entering" | "chosen" | "glow", string>;
+export type GraphColours = Palette & Record<"text" | "surface" | "off" | "entering" | "chosen" | "glow", string>;
 
 const names: Record<keyof GraphColours, string> = {
   ghost: "--graph-ghost",
@@ -17,6 +17,7 @@ const names: Record<keyof GraphColours, string> = {
   glow: "--graph-glow",
   text: "--text",
   surface: "--surface",
+  off: "--off",
 };
 
 /** The style sheet's colours as they are at an element: of the theme, or the reader's own. */

@@ -10,7 +10,7 @@ import { useTrait, writeTrait } from "./store";
 export function presentStep(model: ExplorerModel): Step | null {
   const viewState = model.get("view_state");
   if (!viewState?.arrays) return null;
-  return { settings: settingsOf(viewState), n_edges: model.get("n_edges"), toggles: model.get("toggles") };
+  return { settings: settingsOf(viewState), n_edges: model.get("n_edges"), toggles: model.get("toggles"), groups: model.get("groups") };
 }
 
 /**
@@ -19,7 +19,7 @@ export function presentStep(model: ExplorerModel): Step | null {
  */
 export function useHistory(model: ExplorerModel, paused: boolean): History {
   const history = useTrait(model, "history");
-  const changes = [useTrait(model, "view_state"), useTrait(model, "n_edges"), useTrait(model, "toggles"), useTrait(model, "evaluation")];
+  const changes = [useTrait(model, "view_state"), useTrait(model, "n_edges"), useTrait(model, "toggles"), useTrait(model, "groups"), useTrait(model, "evaluation")];
   const opened = useRef(paused ? null : presentStep(model));
   // At once, not after the next picture: of two switches in one moment each is a step.
   useLayoutEffect(() => {

@@ -2,7 +2,7 @@
 import { cumsum, max, maxIndex, range, sum } from "d3-array";
 import { hsl, lab } from "d3-color";
 import { schemeTableau10 } from "d3-scale-chromatic";
-import type { ViewState } from "../protocol/types";
+import type { Evaluation, ViewState } from "../protocol/types";
 import { drawnSizes, foldEnd } from "./axis";
 import { leading, locate, rowAt } from "./levels";
 import { between, type Point } from "./lines";
@@ -30,6 +30,13 @@ export function formingTokens({ arrays, vocabulary }: ViewState, start: number):
 export function formingAt({ arrays, vocabulary }: ViewState, tokens: readonly number[], nEdges: number): number[] {
   const row = rowAt(arrays.probabilities, locate(arrays.level_n_edges, nEdges), vocabulary.length);
   return tokens.map((token) => row[token]);
+}
+
+/** The same, exact where this size was evaluated without toggles: between two levels the others are on a line. */
+export function formingNow(viewState: ViewState, tokens: readonly number[], nEdges: number, evaluation: Evaluation | null): number[] {
+  const exact = evaluation && evaluation.n_edges === nEdges && Object.keys(evaluation.toggles).length === 0 ? evaluation.top : [];
+  const known = new Map(exact.map(({ id, probability }) => [id, probability]));
+  return formingAt(viewState, tokens, nEdges).map((probability, index) => known.get(viewState.vocabulary_ids[tokens[index]]) ?? probability);
 }
 
 export interface Band {

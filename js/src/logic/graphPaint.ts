@@ -175,8 +175,8 @@ export interface Caption {
   title: string;
 }
 
-/** The first strokes as an SVG file. Token text is data: it is escaped. */
-export function graphSvg(strokes: Strokes, count: number, layout: Layout, palette: Palette & { text: string; surface: string }, caption: Caption): string {
+/** The first strokes as an SVG file, and over them what is switched. Token text is data: it is escaped. */
+export function graphSvg(strokes: Strokes, count: number, layout: Layout, palette: Palette & Record<"text" | "surface", string>, caption: Caption, switched = ""): string {
   const behind = pathRound(1);
   ghost(behind, layout);
   const drawn = [...looks(strokes, 0, count)].map(([shape, width, members]) => {
@@ -197,7 +197,7 @@ export function graphSvg(strokes: Strokes, count: number, layout: Layout, palett
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="monospace" font-size="11" fill="${palette.text}">` +
     `<title>${escaped(caption.title)}</title><rect width="100%" height="100%" fill="${palette.surface}"/>` +
-    `<path d="${behind}" fill="none" stroke="${palette.ghost}"/><g fill="none" stroke-linecap="round">${drawn.join("")}</g>` +
+    `<path d="${behind}" fill="none" stroke="${palette.ghost}"/><g fill="none" stroke-linecap="round">${drawn.join("")}</g>${switched}` +
     `<text x="${end}" y="${margin.top - 16}" text-anchor="end" font-size="13" font-weight="bold">${escaped(caption.prediction)}</text>` +
     `${numbers.join("")}${labels.join("")}</svg>`
   );

@@ -8,12 +8,16 @@ const mostSteps = 100;
 const mostTried = 50;
 const triedTokens = 10;
 
+/** Of groups only where both say something of them. */
 export const sameStep = (first: Step, second: Step): boolean =>
-  first.n_edges === second.n_edges && sameToggles(first.toggles, second.toggles) && sameSettings(first.settings, second.settings);
+  first.n_edges === second.n_edges &&
+  sameToggles(first.toggles, second.toggles) &&
+  sameSettings(first.settings, second.settings) &&
+  (!first.groups || !second.groups || JSON.stringify(first.groups) === JSON.stringify(second.groups));
 
 /** The history with a present state; itself where that is already its present. */
-export function push(history: History, { settings, n_edges, toggles }: Step): History {
-  const step = { settings, n_edges, toggles };
+export function push(history: History, { settings, n_edges, toggles, groups }: Step): History {
+  const step = { settings, n_edges, toggles, ...(groups && { groups }) };
   const present = history.steps[history.at];
   if (present && sameStep(present, step)) return history;
   // Another trace arrives from Python: undo and redo only ask for it, so that here is where they are noticed.

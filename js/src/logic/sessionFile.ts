@@ -64,9 +64,10 @@ export function parseSession(text: string, viewState: ViewState): SessionFile {
   const { groups = [], note = "" } = content;
   if (!isGroups(groups, viewState)) throw new Error("This session is damaged: its groups do not hold a name, a colour and heads or MLPs of this model.");
   if (!isText(note) || note.length > longestNote) throw new Error(`This session is damaged: its note is no text of at most ${longestNote} characters.`);
-  const { settings, n_edges, toggles } = content;
+  const { settings, n_edges, toggles, effects } = content;
+  if (effects !== undefined && !isEffects(effects, viewState)) throw new Error("This session is damaged: its effects are not those of this model's heads and MLPs.");
   const shade = isText(content.shade) && Object.keys(shadeNames).includes(content.shade) ? (content.shade as Shade) : defaults.shade;
-  return { format, version, model: viewState.model, settings: settingsOf(settings), n_edges, toggles, history, shade, groups, note };
+  return { format, version, model: viewState.model, settings: settingsOf(settings), n_edges, toggles, history, shade, groups, note, ...(effects && { effects }) };
 }
 
 /** A history of version 1; null where it is damaged. */
@@ -132,6 +133,22 @@ function damage({ settings, n_edges }: Loose, { n_layers, n_heads }: ViewState):
   return `toggles name a component that a model of ${n_layers} layers with ${n_heads} heads does not have, or a state other than on and off`;
 }
 
+const isEffects = (value: unknown, { n_layers, n_heads }: ViewState): value is EffectMap =>
+  isObject(value) &&
+  isText(value.answer) &&
+  isText(value.rival) &&
+  Object.entries({ known: "uint8", total_variation: "float32", logit_change: "float32" }).every(([name, dtype]) => isArray(value[name], dtype, n_layers * (n_heads + 1)));
+
+/** An array whose bytes are base64 text. */
+function isArray(value: unknown, dtype: string, count: number): boolean {
+  if (!isObject(value) || value.dtype !== dtype || !isText(value.data)) return false;
+  try {
+    return decodeArray(value as unknown as EncodedArray).length === count;
+  } catch {
+    return false; // no base64, or no whole numbers
+  }
+}
+
 const isTopToken = (value: unknown): value is TopToken =>
   isObject(value) && isWhole(value.id) && isText(value.token) && isNumber(value.probability) && isNumber(value.full_probability);
 
@@ -147,7 +164,7 @@ const isTried = (value: unknown, viewState: ViewState): value is Tried =>
 const isHistory = (value: unknown, viewState: ViewState): value is History =>
   isObject(value) &&
   value.version === version &&
-  isList(value.steps, (step) => isStep(step, viewState)) &&
+  isList(value.steps, (step) => isStep(step, viewState) && (step.groups === undefined || isGroups(step.groups, viewState))) &&
   isWhole(value.at) &&
   value.at >= -1 &&
   value.at < value.steps.length &&

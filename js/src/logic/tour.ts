@@ -1,4 +1,5 @@
 // The guided tour: what each step points at and says, where its callout lies, and whether it was seen.
+import type { ViewState } from "../protocol/types";
 
 export interface TourStep {
   /** What it points at, in the card. */
@@ -9,6 +10,7 @@ export interface TourStep {
   replay?: string;
 }
 
+const graphPart = ".sw-graph";
 const curve =
   "An edge carries what one position hands on to the next: a head from token to token, an MLP, or the stream itself. Drag the line to keep fewer or more of them. " +
   "The curve is the total variation (TV): the share of probability that stands at the wrong tokens, 0 for the model's own prediction.";
@@ -25,6 +27,12 @@ export const tour: readonly TourStep[] = [
     title: "The curve is a slider",
     text: `${curve} Refine, above it, looks for a lower one.`,
     replay: curve,
+  },
+  {
+    part: graphPart,
+    title: "The graph",
+    text: "All edges that are kept: tokens side by side, layers above each other, the prediction on top. Click a node to switch that token there, an arc to open its head.",
+    replay: "All edges that are kept: tokens side by side, layers above each other, the prediction on top. Point at an arc to see its heads.",
   },
   {
     part: ".sw-next",
@@ -49,6 +57,9 @@ export const tour: readonly TourStep[] = [
     replay: "Undo and redo lead through all that you tried. Save keeps it as a file.",
   },
 ];
+
+/** The steps of a state; old files have no graph. */
+export const tourOf = ({ arrays }: ViewState): readonly TourStep[] => (arrays.graph_part.length > 0 ? tour : tour.filter(({ part }) => part !== graphPart));
 
 export interface Extent {
   width: number;

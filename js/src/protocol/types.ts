@@ -96,6 +96,8 @@ export interface Refusal extends Subgraph {
 export interface Step extends Subgraph {
   /** Of its trace. */
   settings: Settings;
+  /** The heads and MLPs that have a name. Old steps say nothing of them. */
+  groups?: Group[];
 }
 
 /** A subgraph whose exact result was seen; `top` has the subgraph's ten most probable tokens. */
@@ -130,8 +132,6 @@ export interface SessionFile extends Step {
   shade?: Shade;
   /** What was known of each head and MLP, with arrays as base64 text. */
   effects?: EffectMap;
-  /** The heads and MLPs that have a name. Old files have none. */
-  groups?: Group[];
   /** What was noted. Old files have none. */
   note?: string;
 }

@@ -59,7 +59,7 @@ export function Card(props: ViewProps) {
 
   return (
     <div class="sw-whole" onKeyDown={pressKey}>
-      {tour.step !== null && <TourCallout tour={tour} step={tour.step} live={live} />}
+      {tour.step !== null && <TourCallout tour={tour} step={tour.step} live={live} viewState={viewState} />}
       <PromptLine {...views} />
       <ServerLine {...views} />
       <ErrorBar {...views} />

@@ -6,7 +6,7 @@ import type { Quantity } from "../logic/quantities";
 interface Props {
   /** What it is about, and what to do with it. */
   title: string;
-  note: string;
+  note: ComponentChildren;
   look: Look;
   /** What can stand on the y axis, where there is one. */
   quantities: readonly Quantity[];

@@ -48,7 +48,7 @@ export function SizeAxis({ plot: { ticks, width, axis }, onUnfold }: AxisProps) 
   return (
     <>
       {ticks.map(({ label, x }) => (
-        <text key={label} class="sw-axis" x={x} y={17} text-anchor={tickAnchor(x, width)}>
+        <text key={label} class="sw-axis" x={tickAnchor(x, width) === "end" ? x - 5 : x} y={17} text-anchor={tickAnchor(x, width)}>
           {label}
         </text>
       ))}

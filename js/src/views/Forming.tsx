@@ -1,5 +1,5 @@
 import { useMemo, useState } from "preact/hooks";
-import { bandAt, formingAt, formingBands, formingHeight, formingTokens, mostProbableAt, restOf, type Band } from "../logic/forming";
+import { bandAt, formingAt, formingBands, formingNow, formingHeight, formingTokens, mostProbableAt, restOf, type Band } from "../logic/forming";
 import { haveLevels } from "../logic/levels";
 import type { Plot } from "../logic/plot";
 import { formatProbability, formatSize } from "../logic/scales";
@@ -67,17 +67,17 @@ export function FormingPicture({ viewState, plot, forming: { tokens, names, band
 }
 
 interface LegendProps extends Pick<PictureProps, "viewState" | "forming" | "emphasised" | "onEmphasise"> {
-  size: ViewProps["shown"]["size"];
+  shown: Pick<ViewProps["shown"], "size" | "evaluation">;
   toggled: boolean;
   /** From where on sizes are shown. */
   start: number;
 }
 
 /** The bands by name, with their probabilities at the present size; a click goes to where a token is most probable. */
-export function FormingLegend({ viewState, forming, size, start, toggled, emphasised, onEmphasise }: LegendProps) {
+export function FormingLegend({ viewState, forming, shown: { size, evaluation }, start, toggled, emphasised, onEmphasise }: LegendProps) {
   const { tokens, names, bands } = forming;
   const chips = useMemo(() => fitted(names, chipColumns), [names]);
-  const probabilities = formingAt(viewState, tokens, size.nEdges);
+  const probabilities = formingNow(viewState, tokens, size.nEdges, evaluation);
   const goToPeak = (token: number) => {
     size.preview(mostProbableAt(viewState, token, start));
     size.commit();

@@ -3,14 +3,14 @@ import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { useGraphCanvas } from "../hooks/useGraphCanvas";
 import type { GraphChoice, Pointed } from "../hooks/useGraphChoice";
 import { useToggling } from "../hooks/useToggling";
-import { arcAt, columnX, isKeptIn, layerY, margin, spotAt, spotX, strokesOf, type Layout, type Scene, type Spot } from "../logic/graph";
-import { outline } from "../logic/graphPaint";
+import { arcAt, columnX, isKeptIn, layerY, margin, spotAt, spotX, type Layout, type Scene, type Spot } from "../logic/graph";
+import { switchedMarks } from "../logic/graphSwitched";
 import { arcName, edgeLine, spotName } from "../logic/graphText";
 import { topToken } from "../logic/reading";
 import { formatProbability, formatSize } from "../logic/scales";
 import { labelHeight } from "../logic/strip";
 import { fitted, tokenNames, visibleToken } from "../logic/tokenText";
-import { parseName, positionKey, toggleState } from "../logic/toggles";
+import { positionKey, toggleState } from "../logic/toggles";
 import type { ViewProps } from "./props";
 
 interface Props extends ViewProps {
@@ -77,30 +77,22 @@ function pointedAt(scene: Scene, nEdges: number, x: number, y: number): Pointed 
 
 /** What is switched: positions by a mark, edges by a line of their own. */
 function Switched({ shown: { toggles }, scene }: Props) {
-  const { layout, edges, stateOf } = scene;
-  const picture = useMemo(() => {
-    const named = Object.keys(toggles).flatMap((key) => parseName(key) ?? []).filter(({ target }) => target !== null);
-    const spots = named.filter(({ part, source, target }) => part === null && source === null && layout.columns[target!] >= 0);
-    const single = named.filter(({ part, source }) => part !== null || source !== null).map(({ layer, target }) => positionKey(layer, target!));
-    const lines = (["off", "on"] as const).map((state) => {
-      const of = Array.from(edges.part.keys()).filter((edge) => single.includes(positionKey(edges.layer[edge], edges.target[edge])) && stateOf(edge) === state);
-      return <path key={state} data-state={state} d={outline(strokesOf(scene, of), layout)} />;
-    });
+  return useMemo(() => {
+    const { spots, edges } = switchedMarks(scene, toggles);
     return (
       <>
-        {single.length > 0 && <svg class="sw-graph-switched" aria-hidden="true">{lines}</svg>}
-        {spots.map(({ layer, target }) => (
-          <i
-            key={positionKey(layer, target!)}
-            class="sw-graph-mark"
-            data-state={toggleState(toggles, positionKey(layer, target!))}
-            style={{ left: `${spotX(layout, { layer, token: target! })}px`, top: `${layerY(layout, layer)}px` }}
-          />
+        {(edges.off || edges.on) && (
+          <svg class="sw-graph-switched" aria-hidden="true">
+            <path data-state="off" d={edges.off} />
+            <path data-state="on" d={edges.on} />
+          </svg>
+        )}
+        {spots.map(({ key, x, y, state }) => (
+          <i key={key} class="sw-graph-mark" data-state={state} style={{ left: `${x}px`, top: `${y}px` }} />
         ))}
       </>
     );
   }, [toggles, scene]);
-  return picture;
 }
 
 /** What the subgraph predicts, over the node that predicts it. */

@@ -5,6 +5,7 @@ import { useGraphChoice } from "../hooks/useGraphChoice";
 import { useWidth } from "../hooks/useWidth";
 import { edgesUpTo, graphEdges, graphLayout, graphScene, lastWindow, strokesUpTo, wishedWidth, type GraphEdges, type Scene } from "../logic/graph";
 import { graphSvg } from "../logic/graphPaint";
+import { switchedMarks, switchedSvg } from "../logic/graphSwitched";
 import { edgeName } from "../logic/graphText";
 import { topToken } from "../logic/reading";
 import { formatCount, formatProbability, formatSize } from "../logic/scales";
@@ -52,7 +53,7 @@ function Graph(props: Props & { edges: GraphEdges }) {
       prediction: `${visibleToken(top.token)} ${formatProbability(top.probability)}`,
       title: `s-Trace of “${viewState.prompt}” on ${viewState.model}: ${formatCount(size.nEdges)} of ${formatCount(viewState.n_edges)} edges`,
     };
-    download(graphSvg(scene.strokes, strokesUpTo(scene.strokes, size.nEdges), layout, colours, caption), "strace-graph.svg", "image/svg+xml");
+    download(graphSvg(scene.strokes, strokesUpTo(scene.strokes, size.nEdges), layout, colours, caption, switchedSvg(switchedMarks(scene, shown.toggles), colours)), "strace-graph.svg", "image/svg+xml");
   };
   const title = (
     <>
@@ -77,7 +78,7 @@ function Graph(props: Props & { edges: GraphEdges }) {
         <span><svg viewBox="0 0 14 10" aria-hidden="true"><path class="sw-graph-attention" d="M1 10C1 5 13 5 13 0" /></svg> attention, from source up to target</span>
         <span><svg viewBox="0 0 14 10" aria-hidden="true"><path class="sw-graph-mlp" d="M4 10C12 9 12 1 4 0" /></svg> MLP</span>
         <span>wider: heavier</span>
-        <span><svg viewBox="0 0 14 10" aria-hidden="true"><path class="sw-graph-entering" d="M1 10C1 5 13 5 13 0" /></svg> entering as you drag</span>
+        <span class="sw-entering"><svg viewBox="0 0 14 10" aria-hidden="true"><path class="sw-graph-entering" d="M1 10C1 5 13 5 13 0" /></svg> entering as you drag</span>
         <span class="sw-hint">{shown.toggleable && "click a node: auto → off → on · "}click an arc: open its head</span>
       </p>
     </section>

@@ -93,7 +93,7 @@ export function SizeCurve({ viewState, shown, theme, curve = true, forming = fal
         </SizePicture>
       </div>
       <AsTable
-        title={forming && bands.bands.length > 0 && <FormingLegend viewState={viewState} forming={bands} size={size} start={plot.axis.start} toggled={toggled !== null} emphasised={band} onEmphasise={setBand} />}
+        title={forming && bands.bands.length > 0 && <FormingLegend viewState={viewState} forming={bands} shown={shown} start={plot.axis.start} toggled={toggled !== null} emphasised={band} onEmphasise={setBand} />}
         of={curve ? "Curve" : "Prediction forming"}
         data={data}
         text={tableText}
@@ -135,9 +135,9 @@ const onLine = ({ arrays }: ViewState, key: Quantity["key"], nEdges: number) => 
 const missing = (key: Quantity["key"]): number => (key === "kl" ? Infinity : 0);
 
 /** What to do with the line; of faithfulness its means, over the sizes as they are spaced. */
-function noteOf({ question }: ViewState, { quantity, spacing }: Look): string {
+function noteOf({ question }: ViewState, { quantity, spacing }: Look): ComponentChildren {
   const [cpr, cmd] = spacing === "log" ? [question?.cpr_log, question?.cmd_log] : [question?.cpr, question?.cmd];
-  if (quantity.key !== "faithfulness" || cpr == null || cmd == null) return "drag the line";
+  if (quantity.key !== "faithfulness" || cpr == null || cmd == null) return <span class="sw-hint">drag the line</span>;
   return `CPR ${formatFaithfulness(cpr)} · CMD ${formatFaithfulness(cmd)} over ${spacing === "log" ? "log s" : "s"}`;
 }
 

@@ -1,7 +1,8 @@
 import { useEffect, useRef } from "preact/hooks";
 import { useCallout } from "../hooks/useCallout";
 import type { TourState } from "../hooks/useTour";
-import { tour } from "../logic/tour";
+import { tourOf, type TourStep } from "../logic/tour";
+import type { ViewState } from "../protocol/types";
 
 export function TourButton({ tour: { step, toggle } }: { tour: TourState }) {
   return (
@@ -15,11 +16,13 @@ interface CalloutProps {
   tour: TourState;
   step: number;
   live: boolean;
+  viewState: ViewState;
 }
 
 /** One step: a ring around its part, and a callout beside that. The rest of the card is free to use meanwhile. */
-export function TourCallout({ tour: state, step, live }: CalloutProps) {
-  const { part, title, text, replay } = tour[step];
+export function TourCallout({ tour: state, step, live, viewState }: CalloutProps) {
+  const steps = tourOf(viewState);
+  const { part, title, text, replay } = steps[step];
   const { ref, place } = useCallout(part, state.asked);
   return (
     <>
@@ -37,7 +40,7 @@ export function TourCallout({ tour: state, step, live }: CalloutProps) {
           <h3 class="sw-title">{title}</h3>
           <p>{live ? text : (replay ?? text)}</p>
         </div>
-        <TourSteps tour={state} step={step} />
+        <TourSteps tour={state} step={step} steps={steps} />
       </div>
     </>
   );
@@ -46,16 +49,16 @@ export function TourCallout({ tour: state, step, live }: CalloutProps) {
 const inPixels = (style: Record<string, number>) => Object.fromEntries(Object.entries(style).map(([name, value]) => [name, `${value}px`]));
 
 /** How far the tour is, and its buttons; of a tour that was asked for, "Next" takes the focus. */
-function TourSteps({ tour: { opener, go, end }, step }: Omit<CalloutProps, "live">) {
+function TourSteps({ tour: { opener, go, end }, step, steps }: Pick<CalloutProps, "tour" | "step"> & { steps: readonly TourStep[] }) {
   const next = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     if (opener) next.current?.focus({ preventScroll: true });
   }, [opener]);
-  const isLast = step === tour.length - 1;
+  const isLast = step === steps.length - 1;
   return (
     <div class="sw-tour-line">
       <span class="sw-note">
-        {step + 1} of {tour.length}
+        {step + 1} of {steps.length}
       </span>
       {!isLast && (
         <button type="button" class="sw-quiet" data-testid="tour-skip" onClick={end}>
