@@ -1,0 +1,131 @@
+"""Figures and tables of a study for a paper: pictures at the widths of its columns, and tables in LaTeX."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import vl_convert
+
+from ..charts.style import INK
+from ..paths import expanded, write_file
+from .sections import sections_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..paths import AnyPath
+    from ..studies.store import Study
+
+WIDTHS = {"column": 85.0, "page": 178.0}
+"""Widths of figures in mm: one column of a paper with two, and both."""
+
+SMALLEST = 7.0
+"""The smallest type of a figure, in points."""
+
+FORMATS = ("svg", "pdf")
+_PER_INCH = {"svg": 96, "mm": 25.4, "pt": 72}
+_LABELS = 13  # what the charts' smallest type has, in pixels
+
+
+def save_figures(
+    study: Study, folder: AnyPath, *, width: str | float = "column", formats: Sequence[str] = FORMATS
+) -> list[Path]:
+    """Write each finding's chart at a width of a paper; see `strace_widgets.Study.save_figures`."""
+    millimetres = _width(width)
+    if other := [each for each in formats if each not in FORMATS]:
+        raise ValueError(f"A figure cannot be written as {other[0]!r}: choose among {', '.join(FORMATS)}.")
+    home, written = expanded(folder), []
+    for section in sections_of(study)[0]:
+        if section.chart is None:
+            continue
+        spec = section.chart.to_dict()
+        scale = _fitted(spec, millimetres)
+        for form in formats:
+            if form == "svg":
+                content = _scaled(vl_convert.vegalite_to_svg(spec), scale).encode()
+            else:  # a pixel of the chart is a point of the PDF
+                content = vl_convert.vegalite_to_pdf(spec, scale=scale * _PER_INCH["pt"] / _PER_INCH["svg"])
+            written.append(write_file(home / f"{section.name}.{form}", content))
+    return written
+
+
+def save_latex(study: Study, folder: AnyPath) -> list[Path]:
+    """Write each finding's table in LaTeX; see `strace_widgets.Study.save_latex`."""
+    written = []
+    for section in sections_of(study)[0]:
+        table = section.table.rename(columns=lambda name: str(name).replace("_", " "))
+        text = table.to_latex(
+            index=False, escape=True, float_format="{:.3g}".format, na_rep="", caption=section.says,
+            label=f"tab:{section.name}", longtable=len(table) > 40,  # noqa: PLR2004 - rows that a page has
+        )  # fmt: skip
+        written.append(write_file(expanded(folder) / f"{section.name}.tex", text.encode()))
+    return written
+
+
+def _width(width: str | float) -> float:
+    if isinstance(width, str):
+        if width not in WIDTHS:
+            raise ValueError(f"width={width!r} does not exist: choose {' or '.join(map(repr, WIDTHS))}, or give mm.")
+        return WIDTHS[width]
+    if not width > 0:
+        raise ValueError(f"A figure is wider than {width!r} mm.")
+    return float(width)
+
+
+def _fitted(spec: dict[str, Any], millimetres: float) -> float:
+    """Change a chart's type for print, and return by what it is scaled to be so wide.
+
+    Its title goes: a paper has captions. Type is made larger before all is scaled down, so that none is smaller than
+    `SMALLEST`; it takes room itself, hence two rounds.
+    """
+    _without_titles(spec)
+    _printed(spec["config"])
+    wanted = millimetres / _PER_INCH["mm"] * _PER_INCH["svg"]
+    scale = wanted / _natural_width(spec)
+    for _ in range(2):
+        smallest = SMALLEST / _PER_INCH["pt"] * _PER_INCH["svg"] / scale
+        _enlarge(spec["config"], max(smallest / _smallest(spec["config"]), 1))
+        scale = wanted / _natural_width(spec)
+    return scale
+
+
+def _natural_width(spec: dict[str, Any]) -> float:
+    found = re.search(r'\bwidth="([\d.]+)', vl_convert.vegalite_to_svg(spec))
+    return float(found[1]) if found else 1.0
+
+
+def _scaled(svg: str, scale: float) -> str:
+    """Return a picture so many times as large; its view box says what is seen."""
+
+    def size(found: re.Match[str]) -> str:
+        return f'{found[1]}="{float(found[2]) * scale * _PER_INCH["mm"] / _PER_INCH["svg"]:.3f}mm"'
+
+    head, rest = svg.split(">", 1)
+    return re.sub(r'\b(width|height)="([\d.]+)(?:px)?"', size, head) + ">" + rest
+
+
+def _without_titles(spec: dict[str, Any]) -> None:
+    spec.pop("title", None)
+    for side in ("hconcat", "vconcat", "concat", "layer"):
+        for part in spec.get(side, []):
+            _without_titles(part)
+
+
+def _printed(config: dict[str, Any]) -> None:
+    """Make type black, which is grey on a screen to be read on a light and on a dark ground."""
+    for part in config.values():
+        if isinstance(part, dict):
+            part.update({name: "#1b1b1b" for name, value in part.items() if value == INK})
+
+
+def _smallest(config: dict[str, Any]) -> float:
+    sizes = [v for p in config.values() if isinstance(p, dict) for k, v in p.items() if k.lower().endswith("fontsize")]
+    return float(min(sizes, default=_LABELS))
+
+
+def _enlarge(config: dict[str, Any], times: float) -> None:
+    for part in config.values():
+        if isinstance(part, dict):
+            part.update({name: value * times for name, value in part.items() if name.lower().endswith("fontsize")})
