@@ -1,4 +1,8 @@
-"""A study on a cluster, in a process of its own, for tests to kill: ``python ray_study.py ADDRESS FOLDER``."""
+"""A cluster of two nodes, and a study on it, each in a process of its own, for tests to kill.
+
+``python ray_study.py cluster`` prints the cluster's address, and ends with its standard input;
+``python ray_study.py ADDRESS FOLDER`` runs the study.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import tiny_models
 
 import strace_widgets as sw
 
+ROOT = Path(__file__).parent.parent
 PROMPTS = [
     {"id": f"p{n}", "text": "" if n % 20 == 7 else " ".join(f"w{(7 * n + 13 * t) % 97}" for t in range(2 + n % 9))}
     for n in range(80)
@@ -23,6 +28,26 @@ SETTINGS: dict[str, Any] = {
     "keep_traces": True,
     "progress": False,
 }
+
+
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # elsewhere too, this makes 127.0.0.1 the address of every node
+    "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+}
+"""Of every process of the cluster: on loopback, and with the package and these tests on its path."""
+
+
+def cluster() -> None:
+    """Start two nodes of one processor each, so that one worker runs on each of them; stop them in the end."""
+    from ray.cluster_utils import Cluster  # noqa: PLC0415 - reads the environment when it is imported
+
+    node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80_000_000, "node_ip_address": "127.0.0.1"}
+    made = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    made.add_node(**node)
+    print(made.address, flush=True)
+    sys.stdin.read()
+    made.shutdown()
 
 
 def loaded(folder: str) -> sw.Model:
@@ -42,4 +67,7 @@ def run(address: str, folder: str) -> sw.Study:
 
 
 if __name__ == "__main__":
-    print(run(*sys.argv[1:3]))
+    if sys.argv[1] == "cluster":
+        cluster()
+    else:
+        print(run(*sys.argv[1:3]))

@@ -12,28 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 import ray_study
 import tiny_models
-from conftest import ROOT
-from ray.cluster_utils import Cluster
 
 import strace_widgets as sw
 from strace_widgets.studies.work import Recipe
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """Two nodes on loopback, one processor each, so that one worker runs on each of them."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    paths = [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, paths)))
-    node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80_000_000, "node_ip_address": "127.0.0.1"}
-    made = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
-    made.add_node(**node)
-    yield made
-    ray.shutdown()
-    made.shutdown()
+def cluster() -> Iterator[str]:
+    """The address of a cluster of two nodes on loopback."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ray_study.ENVIRONMENT.items():
+            patch.setenv(name, value)
+        command = [sys.executable, ray_study.__file__, "cluster"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            yield process.stdout.readline().strip()
+            process.communicate(timeout=60)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -57,12 +53,12 @@ def workers(folder: Path) -> set[tuple[str, int]]:
     return {(node, int(pid)) for node, pid in found}
 
 
-def test_a_cluster_says_what_one_process_says_whoever_is_killed(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_cluster_says_what_one_process_says_whoever_is_killed(cluster: str, tmp_path: Path) -> None:
     shared, alone = tmp_path / "shared", tmp_path / "alone"
-    model = sw.load_model(tiny_models.tiny(), tokenizer=tiny_models.words())
-    sw.study(model, ray_study.PROMPTS, alone, **ray_study.SETTINGS)
-    command = [sys.executable, ray_study.__file__, cluster.address, str(shared)]
-    with subprocess.Popen(command) as driver:
+    command = [sys.executable, ray_study.__file__, cluster, str(shared)]
+    with subprocess.Popen(command) as driver:  # it takes a while to start
+        model = sw.load_model(tiny_models.tiny(), tokenizer=tiny_models.words())
+        sw.study(model, ray_study.PROMPTS, alone, **ray_study.SETTINGS)
         wait_until(lambda: n_parts(shared) >= 10, driver)
         driver.kill()
     before = n_parts(shared)
@@ -78,8 +74,8 @@ def test_a_cluster_says_what_one_process_says_whoever_is_killed(cluster: Cluster
     assert files(shared) == files(alone)
 
 
-def test_a_model_that_cannot_be_loaded_is_told(cluster: Cluster, tmp_path: Path) -> None:
-    on = sw.RayCluster(cluster.address, workers=1)
+def test_a_model_that_cannot_be_loaded_is_told(cluster: str, tmp_path: Path) -> None:
+    on = sw.RayCluster(cluster, workers=1)
     with pytest.raises(sw.errors.ModelNotFoundError, match="there is no folder"):
         sw.study("./no/such/model", ["w1 w2"], tmp_path / "s", on=on, progress=False)
     assert not (tmp_path / "s").exists()

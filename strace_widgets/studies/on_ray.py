@@ -63,8 +63,8 @@ class OnRay:
     """
 
     def __init__(self, cluster: RayCluster, source: Any) -> None:
-        self._ray = _ray()
         recipe = Recipe.of(source)
+        self._ray = _ray()
         self._connected = not self._ray.is_initialized()
         if self._connected:
             _connect(self._ray, cluster.address)
