@@ -105,12 +105,14 @@ def _add_study(commands: Any) -> argparse.ArgumentParser:
 
 def _add_how(study: argparse.ArgumentParser) -> None:
     study.add_argument(
-        "--from", dest="manifest", metavar="MANIFEST", help="repeat the study of this manifest.json, into --out"
+        "--from", dest="manifest", metavar="FILE", help="repeat the study of this manifest.json, into --out"
     )
     study.add_argument("--retry", action="store_true", help="try the prompts again that failed")
     study.add_argument("--extend", action="store_true", help="add measures, modes, baselines and sizes to the study")
     study.add_argument(
-        "--shard", metavar="K/N", help="every Nth prompt only, from the Kth on; N runs share a folder (Slurm arrays)"
+        "--shard",
+        metavar="K/N",
+        help="every Nth prompt only, from the Kth on; N such runs make one study (Slurm arrays)",
     )
     study.add_argument(
         "--ray", nargs="?", const="", metavar="ADDRESS", help="run on a cluster of Ray, such as host:6379 or auto"

@@ -16,6 +16,7 @@ import ray_study
 import tiny_models
 
 import strace_widgets as sw
+from strace_widgets.__main__ import main
 from strace_widgets.studies.work import Recipe
 
 
@@ -74,10 +75,13 @@ def test_a_cluster_says_what_one_process_says_whoever_is_killed(cluster: str, tm
     assert files(shared) == files(alone)
 
 
-def test_a_model_that_cannot_be_loaded_is_told(cluster: str, tmp_path: Path) -> None:
-    on = sw.RayCluster(cluster, workers=1)
-    with pytest.raises(sw.errors.ModelNotFoundError, match="there is no folder"):
-        sw.study("./no/such/model", ["w1 w2"], tmp_path / "s", on=on, progress=False)
+def test_a_model_that_cannot_be_loaded_is_told_in_a_shell(
+    cluster: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "prompts.txt").write_text("w1 w2")
+    command = ["study", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "s"), "--model", "./no/such/model"]
+    assert main([*command, "--ray", cluster, "--workers", "1"]) == 2
+    assert "there is no folder" in capsys.readouterr().err
     assert not (tmp_path / "s").exists()
 
 

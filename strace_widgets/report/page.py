@@ -98,8 +98,10 @@ def _figure(number: int, section: Section) -> str:
     if section.chart is None:
         return ""
     svg = vl_convert.vegalite_to_svg(section.chart.to_dict())
-    for name in set(re.findall(r'\bid="([^"]+)"', svg)):  # several pictures share the page, and name their parts alike
-        svg = svg.replace(f'id="{name}"', f'id="f{number}-{name}"').replace(f"url(#{name})", f"url(#f{number}-{name})")
+    # Several pictures share the page, and number their parts as they were drawn: each gets numbers of its own.
+    names = {name: f"f{number}-{k}" for k, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg)))}
+    svg = re.sub(r'\bid="([^"]+)"', lambda found: f'id="{names[found[1]]}"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", lambda found: f"url(#{names.get(found[1], found[1])})", svg)
     svg = re.sub(r"^<svg ", f'<svg role="img" aria-label="{html.escape(section.title)}" ', svg)
     return f"<figure>{svg}</figure>"
 
@@ -129,7 +131,8 @@ def _failures(study: Study) -> str:
     failed = study.prompts[study.prompts["status"] == "failed"][["prompt_id", "text", "reason"]]
     if failed.empty:
         return "<h2>Failures</h2><p>No prompt failed.</p>"
-    return f"<h2>Failures</h2><p>{len(failed):,} prompts could not be traced, each with its reason.</p>{_table(failed)}"
+    n_failed = "1 prompt" if len(failed) == 1 else f"{len(failed):,} prompts"
+    return f"<h2>Failures</h2><p>{n_failed} could not be traced, for the reason beside.</p>{_table(failed)}"
 
 
 def _not_there(without: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from ..paths import expanded, write_file
 from .sections import sections_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ..paths import AnyPath
@@ -86,7 +86,7 @@ def _fitted(spec: dict[str, Any], millimetres: float) -> float:
     scale = wanted / _natural_width(spec)
     for _ in range(2):
         smallest = SMALLEST / _PER_INCH["pt"] * _PER_INCH["svg"] / scale
-        _enlarge(spec["config"], max(smallest / _smallest(spec["config"]), 1))
+        _enlarge(spec, max(smallest / _smallest(spec), 1))
         scale = wanted / _natural_width(spec)
     return scale
 
@@ -120,12 +120,24 @@ def _printed(config: dict[str, Any]) -> None:
             part.update({name: "#1b1b1b" for name, value in part.items() if value == INK})
 
 
-def _smallest(config: dict[str, Any]) -> float:
-    sizes = [v for p in config.values() if isinstance(p, dict) for k, v in p.items() if k.lower().endswith("fontsize")]
-    return float(min(sizes, default=_LABELS))
+def _typed(part: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield where a specification says how large type is: each dict, and its key."""
+    if isinstance(part, list):
+        for each in part:
+            yield from _typed(each)
+    if not isinstance(part, dict):
+        return
+    for name, value in part.items():
+        if name.lower().endswith("fontsize") and isinstance(value, (int, float)):
+            yield part, name
+        elif name not in {"data", "datasets"}:
+            yield from _typed(value)
 
 
-def _enlarge(config: dict[str, Any], times: float) -> None:
-    for part in config.values():
-        if isinstance(part, dict):
-            part.update({name: value * times for name, value in part.items() if name.lower().endswith("fontsize")})
+def _smallest(spec: dict[str, Any]) -> float:
+    return float(min((part[name] for part, name in _typed(spec)), default=_LABELS))
+
+
+def _enlarge(spec: dict[str, Any], times: float) -> None:
+    for part, name in list(_typed(spec)):
+        part[name] *= times

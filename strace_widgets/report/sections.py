@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import charts, findings
-from ..errors import FindingError
+from ..errors import FindingError, StraceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def sections_of(study: Study) -> tuple[list[Section], dict[str, str]]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of few prompts, which the table says
                 table, chart = asked.make(study)
-        except FindingError as reason:
+        except StraceError as reason:  # the study says itself that it kept no hidden states
             without[asked.title] = str(reason)
             continue
         found.append(Section(*asked[:3], table, chart))

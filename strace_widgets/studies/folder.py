@@ -119,7 +119,7 @@ def describe(folder: Path, settings: Settings, n_prompts: int, *, growing: bool 
     write_file(folder / "study.json", encode(plain) + b"\n")
 
 
-def refuse_other_settings(old: Settings, new: Settings, folder: str, other: str = "", but: Iterable[str] = ()) -> None:
+def refuse_other_settings(old: Settings, new: Settings, where: str, other: str = "", but: Iterable[str] = ()) -> None:
     """Refuse to continue a study with other settings, or to join it with another folder's study that has them."""
     was, now = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
     changed = [name for name in now if was[name] != now[name] and name not in but]
@@ -134,7 +134,7 @@ def refuse_other_settings(old: Settings, new: Settings, folder: str, other: str 
         if set(changed) <= set(GROWING):
             advice += " With extend=True, more of these are added to it."
     than = f" than {other!r}" if other else ""
-    raise StudyError(f"{folder!r} holds a study of other settings{than}: {'; '.join(differences)}. {advice}")
+    raise StudyError(f"{where!r} holds a study of other settings{than}: {'; '.join(differences)}. {advice}")
 
 
 def part_name(order: str, prompt_id: str) -> str:

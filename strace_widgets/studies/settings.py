@@ -134,7 +134,7 @@ def several(names: Iterable[str] | str) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
 
 
-def refuse_less(folder: str, old: Settings, new: Settings) -> None:
+def refuse_less(where: str, old: Settings, new: Settings) -> None:
     """Refuse to extend a study by settings that lack something of it, or begin with another measure or masks mode.
 
     Hidden states and inverse subgraphs are those of the first measure, and components of the first masks mode.
@@ -143,11 +143,11 @@ def refuse_less(folder: str, old: Settings, new: Settings) -> None:
         had, has = getattr(old, name), getattr(new, name)
         if missing := [each for each in had if each not in has]:
             raise StudyError(
-                f"{folder!r} holds a study with the {name} {', '.join(map(repr, missing))}, which extend=True does not "
+                f"{where!r} holds a study with the {name} {', '.join(map(repr, missing))}, which extend=True does not "
                 "take away: name all that it has, and what is new."
             )
         if name in {"importance", "masks"} and had[0] != has[0]:
-            raise StudyError(f"{folder!r} holds a study whose first {name} is {had[0]!r}: name that first here, too.")
+            raise StudyError(f"{where!r} holds a study whose first {name} is {had[0]!r}: name that first here, too.")
 
 
 def _dimensions(model: Model) -> dict[str, int | bool]:
