@@ -43,7 +43,7 @@ class Budget:
     correction : float
         What the calibration adds to that.
     sizes : (K,) array
-        The study's grid: a budget is one of them.
+        The study's grid: a budget is the largest of them up to what the rule says.
     constant : float
         The one size for all prompts that has the same guarantee.
     prompts : DataFrame
@@ -174,8 +174,9 @@ def budget(
     the prompts, a linear rule for the `coverage` quantile of log10 s is fitted, from the entropy, the probability of
     the top token, log10 of the number of tokens, and the kind. To it the ceil((n + 1) coverage)th smallest of its n
     errors on another third is added. For any further prompt that is drawn as these were, the size is then enough with a
-    probability of at least `coverage`, whatever the rule is worth: over all prompts, not for each kind. The last third
-    says what came of it. The constant is the quantile of the first two thirds' sizes with the same guarantee.
+    probability of at least `coverage`, whatever the rule is worth: over all prompts, not for each kind. It is taken
+    down to the grid, where what is needed was found. The last third says what came of it. The constant is the quantile
+    of the first two thirds' sizes with the same guarantee.
     """
     if not 0 < coverage < 1:
         raise ValueError(f"coverage={coverage!r} is no share of prompts between 0 and 1, such as 0.9.")
@@ -184,7 +185,8 @@ def budget(
         raise FindingError(f"A budget needs at least {FEWEST} prompts that could be traced; there are {len(rows)}.")
     order = np.random.default_rng(seed).permutation(len(rows))
     fit, calibration, test = (rows.iloc[np.sort(part)] for part in np.array_split(order, 3))
-    sizes = np.sort(rows["needed"].unique())
+    settings = getattr(study, "settings", None)
+    sizes = np.sort(settings.sizes if settings else rows["needed"].unique())
     rule = _fitted(fit.head(FITTED), coverage)
     errors = np.log10(calibration["needed"].to_numpy()) - _ruled(calibration, rule)
     correction = _conformal(errors, coverage)
@@ -258,9 +260,9 @@ def _conformal(errors: Array, coverage: float) -> float:
 
 
 def _on_grid(sizes: Array, log_size: Array) -> Array:
-    """Return the smallest size of the grid that is as large as said, or the whole graph; see `budget`."""
-    places = np.searchsorted(np.log10(sizes), np.asarray(log_size) - 1e-9)
-    found: Array = np.append(sizes, 1.0)[places]
+    """Return the largest sizes (N,) of the grid up to log10 sizes, its smallest at least."""
+    places = np.searchsorted(np.log10(sizes), np.asarray(log_size) + 1e-9, side="right") - 1
+    found: Array = sizes[np.maximum(places, 0)]
     return found
 
 

@@ -24,6 +24,9 @@ WIDTHS = {"column": 85.0, "page": 178.0}
 SMALLEST = 7.0
 """The smallest type of a figure, in points."""
 
+ROUNDS = 5
+"""How often type is made larger and the chart laid out again; the last round changes next to nothing."""
+
 FORMATS = ("svg", "pdf")
 _PER_INCH = {"svg": 96, "mm": 25.4, "pt": 72}
 _LABELS = 13  # what the charts' smallest type has, in pixels
@@ -42,11 +45,12 @@ def save_figures(
             continue
         spec = section.chart.to_dict()
         scale = _fitted(spec, millimetres)
+        svg = vl_convert.vegalite_to_svg(spec)
         for form in formats:
             if form == "svg":
-                content = _scaled(vl_convert.vegalite_to_svg(spec), scale).encode()
-            else:  # a pixel of the chart is a point of the PDF
-                content = vl_convert.vegalite_to_pdf(spec, scale=scale * _PER_INCH["pt"] / _PER_INCH["svg"])
+                content = _scaled(svg, scale, "mm").encode()
+            else:  # which takes a number without a unit for points
+                content = vl_convert.svg_to_pdf(_scaled(svg, scale, "pt").replace('pt"', '"', 2))
             written.append(write_file(home / f"{section.name}.{form}", content))
     return written
 
@@ -78,13 +82,13 @@ def _fitted(spec: dict[str, Any], millimetres: float) -> float:
     """Change a chart's type for print, and return by what it is scaled to be so wide.
 
     Its title goes: a paper has captions. Type is made larger before all is scaled down, so that none is smaller than
-    `SMALLEST`; it takes room itself, hence two rounds.
+    `SMALLEST`; it takes room itself, hence some rounds.
     """
     _without_titles(spec)
     _printed(spec["config"])
     wanted = millimetres / _PER_INCH["mm"] * _PER_INCH["svg"]
     scale = wanted / _natural_width(spec)
-    for _ in range(2):
+    for _ in range(ROUNDS):
         smallest = SMALLEST / _PER_INCH["pt"] * _PER_INCH["svg"] / scale
         _enlarge(spec, max(smallest / _smallest(spec), 1))
         scale = wanted / _natural_width(spec)
@@ -96,11 +100,11 @@ def _natural_width(spec: dict[str, Any]) -> float:
     return float(found[1]) if found else 1.0
 
 
-def _scaled(svg: str, scale: float) -> str:
-    """Return a picture so many times as large; its view box says what is seen."""
+def _scaled(svg: str, scale: float, unit: str) -> str:
+    """Return a picture so many times as large, in a unit; its view box says what is seen."""
 
     def size(found: re.Match[str]) -> str:
-        return f'{found[1]}="{float(found[2]) * scale * _PER_INCH["mm"] / _PER_INCH["svg"]:.3f}mm"'
+        return f'{found[1]}="{float(found[2]) * scale * _PER_INCH[unit] / _PER_INCH["svg"]:.3f}{unit}"'
 
     head, rest = svg.split(">", 1)
     return re.sub(r'\b(width|height)="([\d.]+)(?:px)?"', size, head) + ">" + rest
