@@ -3,8 +3,10 @@
     python benchmarks/large_study.py build/large             # writes the study (4 GB), then reads it
     python benchmarks/large_study.py build/large --n 2000    # a smaller one
 
-Every prompt has the files that `strace_widgets.study` writes, with numbers that are made up but obey its rules. Writing
-goes on where it was stopped. Every finding then runs in turn; the peak is that of the process that reads.
+Every prompt has the files that `strace_widgets.study` writes, with numbers that are made up but obey its rules. Of the
+components, which are most of it, as many prompts' files are written as are read together; they stand for all the
+others, by links. Writing goes on where it was stopped. Every finding then runs in turn; the peak is that of the process
+that reads.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ import strace_widgets as sw
 from strace_widgets import findings
 from strace_widgets.studies.folder import open_study, part_files, part_name, write_part
 from strace_widgets.studies.settings import SIZES, Settings
+from strace_widgets.studies.store import AT_A_TIME
 from strace_widgets.studies.tables import CRITERIA, as_tables
 
+COMPONENTS = "components.parquet"
 N_LAYERS, N_HEADS = 30, 9
 SUBGRAPHS = {"trace": "l1", "inverse": "l1", "random": "random"}
 KINDS = [f"kind {k}" for k in range(10)]
@@ -62,6 +66,10 @@ def main() -> None:
     )
     options = parser.parse_args()
     open_study(options.folder, SETTINGS, options.n)
+    templates = options.folder / "components"
+    templates.mkdir(exist_ok=True)
+    for number in range(AT_A_TIME):
+        write_components(templates / f"{number}.parquet", number)
     done = {part.name for part in (options.folder / "parts").iterdir()}
     left = [number for number in range(options.n) if name_of(number) not in done]
     ends = time.monotonic() + options.seconds
@@ -81,7 +89,10 @@ def main() -> None:
         start = time.perf_counter()
         table = finding(study)
         rows = len(table) if hasattr(table, "columns") else len(table.prompts)
-        print(f"{name:26} {peak():6.2f} GB at most so far, {time.perf_counter() - start:6.1f} s, {rows:,} rows")
+        print(
+            f"{name:26} {peak():6.2f} GB at most so far, {time.perf_counter() - start:6.1f} s, {rows:,} rows",
+            flush=True,
+        )
     print(f"peak memory                {peak():6.2f} GB")
 
 
@@ -102,9 +113,17 @@ def write(folder: Path, number: int) -> None:
         "points": {"prompt_id": f"p{number}", "masks": "all"} | points(random),
         "necessary": {"prompt_id": f"p{number}", "importance": "l1", "masks": "all", "criterion": list(CRITERIA)}
         | {"size": random.choice(SIZES, len(CRITERIA))},
-        "components": {"prompt_id": f"p{number}", "importance": "l1"} | components(random),
     }
     write_part(folder, name_of(number), part_files(as_tables(tables), {}))
+    os.link(folder / "components" / f"{number % AT_A_TIME}.parquet", folder / "parts" / name_of(number) / COMPONENTS)
+
+
+def write_components(file: Path, number: int) -> None:
+    """Write the components of one prompt, checked with a size each as points."""
+    random = np.random.default_rng(number)
+    tables = {"points": {"prompt_id": f"p{number}", "masks": "all"} | points(random)}
+    tables["components"] = {"prompt_id": f"p{number}", "importance": "l1"} | components(random)
+    file.write_bytes(part_files(as_tables(tables), {})[COMPONENTS])
 
 
 def prompt(number: int, random: np.random.Generator) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def test_a_report_says_what_it_lacks(tmp_path: Path) -> None:
 
 
 def test_figures_are_as_wide_as_asked_and_can_be_read(study: sw.Study, tmp_path: Path) -> None:
-    for width, millimetres in (("column", 85.0), ("page", 178.0), (60, 60.0)):
+    for width, millimetres in (("column", 85.0), ("page", 178.0), (120, 120.0)):
         files = study.save_figures(tmp_path / str(width), width=width)
         assert {file.suffix for file in files} == {".svg", ".pdf"}
         for file in files:
@@ -120,6 +120,8 @@ def test_figures_are_as_wide_as_asked_and_can_be_read(study: sw.Study, tmp_path:
             assert smallest * millimetres / float(box[1]) / 25.4 * 72 >= 6, file
     with pytest.raises(ValueError, match="width='wide' does not exist: choose 'column' or 'page'"):
         study.save_figures(tmp_path, width="wide")
+    with pytest.raises(ValueError, match="A figure of 20 mm has no room"):
+        study.save_figures(tmp_path, width=20)
     with pytest.raises(ValueError, match="cannot be written as 'gif'"):
         study.save_figures(tmp_path, formats=("gif",))
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WIDTHS = {"column": 85.0, "page": 178.0}
 """Widths of figures in mm: one column of a paper with two, and both."""
 
+NARROWEST = 80.0
+"""The least width of a figure in mm: below it, type takes all the room."""
+
 SMALLEST = 7.0
 """The smallest type of a figure, in points."""
 
@@ -73,8 +76,8 @@ def _width(width: str | float) -> float:
         if width not in WIDTHS:
             raise ValueError(f"width={width!r} does not exist: choose {' or '.join(map(repr, WIDTHS))}, or give mm.")
         return WIDTHS[width]
-    if not width > 0:
-        raise ValueError(f"A figure is wider than {width!r} mm.")
+    if not width >= NARROWEST:
+        raise ValueError(f"A figure of {width!r} mm has no room for type that can be read: make it {NARROWEST:.0f} mm.")
     return float(width)
 
 

@@ -183,7 +183,7 @@ class Study:
         ----------
         folder : str or Path
         width : {"column", "page"} or float
-            85 mm, 178 mm, or so many mm.
+            85 mm, 178 mm, or so many mm, 80 at least.
         formats : of "svg" and "pdf"
         """
         from ..report.paper import save_figures  # noqa: PLC0415 - as above
