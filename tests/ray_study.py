@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,20 @@ def cluster() -> None:
 
 
 def loaded(folder: str) -> sw.Model:
-    """Load the tiny model; leave a file that says which process on which node has it."""
+    """Load the tiny model; leave a file that says which process on which node has it.
+
+    The first worker waits for the second, so that it does not do all the work meanwhile.
+    """
     import ray  # noqa: PLC0415 - a worker has it
 
     model = sw.load_model(tiny_models.tiny(), tokenizer=tiny_models.words())
-    node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "here"
+    node = ray.get_runtime_context().get_node_id()
     marks = Path(folder).with_suffix(".workers")
     marks.mkdir(exist_ok=True, parents=True)
     (marks / f"{node}-{os.getpid()}").touch()
+    ends = time.monotonic() + 60
+    while len(list(marks.iterdir())) < 2 and time.monotonic() < ends:
+        time.sleep(0.02)
     return model
 
 
