@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import FindingError
 from ..extras import pd
-from .tables import Tables, batches, stacked
+from ..studies.tables import stacked
+from .tables import Tables, batches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

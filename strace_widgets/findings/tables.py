@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import FindingError
 from ..extras import pd
+from ..studies.tables import stacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -68,21 +69,6 @@ def batches(study: Tables, name: str, columns: Sequence[str]) -> Iterator[pd.Dat
             yield _checked(frame, name, columns)
     if empty:
         _checked(pd.DataFrame(columns=list(columns)), name, columns)
-
-
-def stacked(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Return frames one below another; columns of names keep the order in which these first come."""
-    frames = list(frames)
-    if len(frames) == 1:
-        return frames[0]
-    columns = {}
-    for name in frames[0]:
-        parts = [frame[name] for frame in frames]
-        if isinstance(parts[0].dtype, pd.CategoricalDtype):
-            columns[name] = pd.Series(pd.api.types.union_categoricals([part.array for part in parts]))
-        else:
-            columns[name] = pd.concat(parts, ignore_index=True)
-    return pd.DataFrame(columns)
 
 
 def mean_over(frames: Iterable[pd.DataFrame], by: Sequence[str], values: Sequence[str]) -> pd.DataFrame:

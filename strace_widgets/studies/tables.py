@@ -14,7 +14,7 @@ from ..errors import StudyError
 from ..extras import pa, pads, pd, pq
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 SUBGRAPHS = ("trace", "inverse", "random", "random-residual-kept")
@@ -107,6 +107,9 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """The values that a column of names may hold."""
 
+AT_A_TIME = 1024
+"""How many prompts' files are read together: each takes some memory of its own until its rows are among the others."""
+
 _ROUNDING = 1e-9
 _SIZE, _SHARE, _CORRELATION = (np.finfo(np.float64).tiny, 1.0), (0.0, 1 + _ROUNDING), (-1 - _ROUNDING, 1 + _ROUNDING)
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
@@ -165,8 +168,28 @@ def read_table(name: str, parts: Sequence[Path], columns: Sequence[str] | None =
     schema = SCHEMAS[name]
     if columns is not None:
         schema = pa.schema([schema.field(column) for column in columns])
+    starts = range(0, max(len(files), 1), AT_A_TIME)
+    return stacked(_frame(files[start : start + AT_A_TIME], schema) for start in starts)
+
+
+def _frame(files: list[str], schema: pa.Schema) -> pd.DataFrame:
     table = pads.dataset(files, schema=schema).to_table() if files else schema.empty_table()
     return table.unify_dictionaries().to_pandas(types_mapper={pa.int16(): pd.Int16Dtype()}.get)
+
+
+def stacked(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames one below another; columns of names keep the order in which these first come."""
+    frames = list(frames)
+    if len(frames) == 1:
+        return frames[0]
+    columns = {}
+    for name in frames[0]:
+        parts = [frame[name] for frame in frames]
+        if isinstance(parts[0].dtype, pd.CategoricalDtype):
+            columns[name] = pd.Series(pd.api.types.union_categoricals([part.array for part in parts]))
+        else:
+            columns[name] = pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns)
 
 
 def _as_table(name: str, columns: dict[str, Any]) -> pa.Table:
