@@ -17,7 +17,7 @@ from .results.run import estimate, trace
 from .results.strace import STrace
 from .results.sweep import Sweep, TopToken
 from .studies.pairs import shipped_pairs
-from .studies.prompts import shipped_prompts
+from .studies.prompts import read_prompts, shipped_prompts
 from .waiting import saying
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .results.jobs import Job, load_job, submit
     from .results.trace_file import load_trace
     from .results.transfer import carry_over
-    from .studies.run import study
+    from .studies.on_ray import RayCluster
+    from .studies.run import repeat_study, study
     from .studies.store import Study, load_study
 
 __version__ = "0.1.0"
@@ -49,6 +50,7 @@ __all__ = [
     "LayerView",
     "MeasureComparison",
     "Model",
+    "RayCluster",
     "RemoteError",
     "STrace",
     "SizeSlider",
@@ -68,6 +70,8 @@ __all__ = [
     "load_model",
     "load_study",
     "load_trace",
+    "read_prompts",
+    "repeat_study",
     "shipped_pairs",
     "shipped_prompts",
     "study",
@@ -88,7 +92,8 @@ _ON_FIRST_USE = {
     "Explorer": ".explorer.widget",
     **dict.fromkeys(("Study", "load_study"), ".studies.store"),
     "carry_over": ".results.transfer",
-    "study": ".studies.run",
+    "RayCluster": ".studies.on_ray",
+    **dict.fromkeys(("repeat_study", "study"), ".studies.run"),
     "trace_generation": ".results.generation",
     **dict.fromkeys(
         ("CurveView", "FormingView", "GraphView", "TopKView", "LayerView", "SizeSlider", "TokenView"), ".explorer.views"

@@ -76,7 +76,7 @@ def _add_study(commands: Any) -> argparse.ArgumentParser:
         "study", help="trace many prompts into a folder, or continue a study"
     )
     study.set_defaults(run=_study)
-    _add_prompts_and_folder(study)
+    _add_prompts_and_folder(study, nargs="?")
     study.add_argument(
         "--importance", nargs="+", default=["l1"], metavar="NAME", help="measures, as for trace (default: l1)"
     )
@@ -95,10 +95,31 @@ def _add_study(commands: Any) -> argparse.ArgumentParser:
         "--positions", default="last", help="last, or all: every token from the second on (default: last)"
     )
     study.add_argument("--seed", type=int, default=0, help="of the draw and of the random baselines (default: 0)")
-    study.add_argument("--column", help="the column of a .jsonl file that has the texts (default: text)")
+    study.add_argument("--column", help="the column of a table that has the texts (default: text)")
+    study.add_argument("--template", help="a text with slots for columns: 'The capital of {country} is'")
     study.add_argument("--keep-traces", action="store_true", help="keep the weight and rank of every edge")
     study.add_argument("--hidden-states", action="store_true", help="keep the last hidden states")
+    _add_how(study)
     return study
+
+
+def _add_how(study: argparse.ArgumentParser) -> None:
+    study.add_argument(
+        "--from", dest="manifest", metavar="FILE", help="repeat the study of this manifest.json, into --out"
+    )
+    study.add_argument("--retry", action="store_true", help="try the prompts again that failed")
+    study.add_argument("--extend", action="store_true", help="add measures, modes, baselines and sizes to the study")
+    study.add_argument(
+        "--shard",
+        metavar="K/N",
+        help="every Nth prompt only, from the Kth on; N such runs make one study (Slurm arrays)",
+    )
+    study.add_argument(
+        "--ray", nargs="?", const="", metavar="ADDRESS", help="run on a cluster of Ray, such as host:6379 or auto"
+    )
+    study.add_argument("--workers", type=int, metavar="N", help="with --ray (default: as many as there is room for)")
+    study.add_argument("--cpus", type=float, default=1, metavar="N", help="that a worker takes (default: 1)")
+    study.add_argument("--gpus", type=float, metavar="N", help="that a worker takes (default: 1 where there are any)")
 
 
 def _add_compare_measures(commands: Any) -> argparse.ArgumentParser:
@@ -128,9 +149,11 @@ def _add_compare_measures(commands: Any) -> argparse.ArgumentParser:
     return measures
 
 
-def _add_prompts_and_folder(command: argparse.ArgumentParser) -> None:
+def _add_prompts_and_folder(command: argparse.ArgumentParser, **prompts: Any) -> None:
     command.add_argument(
-        "prompts", help="a text file, one prompt a line, or a .jsonl file; 'shipped' for the package's own"
+        "prompts",
+        help="a text file, one prompt a line, or a .jsonl, .csv or .parquet file; 'shipped' for the package's own",
+        **prompts,
     )
     command.add_argument("--out", required=True, metavar="FOLDER", help="the folder for the results")
     command.add_argument("--limit", type=int, metavar="N", help="draw N prompts at random")
@@ -161,23 +184,39 @@ def _trace(options: argparse.Namespace) -> None:
 def _study(options: argparse.Namespace) -> None:
     import strace_widgets as sw  # noqa: PLC0415 - as above
 
-    result = sw.study(
-        sw.load_model(options.model),
-        sw.shipped_prompts() if options.prompts == SHIPPED else options.prompts,
-        options.out,
-        importance=options.importance,
-        masks=options.masks,
-        baselines=options.baselines,
-        sizes=options.sizes,
-        positions=options.positions,
-        seed=options.seed,
-        keep_traces=options.keep_traces,
-        hidden_states=options.hidden_states,
-        column=options.column,
-        limit=options.limit,
-    )
+    how = {"retry": options.retry, "extend": options.extend, "shard": options.shard, "on": _cluster(options)}
+    if (options.prompts is None) == (options.manifest is None):
+        raise ValueError("Give either prompts, or the manifest of a study to repeat: --from manifest.json.")
+    if options.manifest:
+        model = None if options.model is None else _loadable(options)
+        result = sw.repeat_study(options.manifest, options.out, model=model, **how)
+    else:
+        names = ["importance", "masks", "baselines", "sizes", "positions", "seed", "keep_traces", "hidden_states"]
+        names += ["column", "template", "limit"]
+        result = sw.study(
+            _loadable(options),
+            sw.shipped_prompts() if options.prompts == SHIPPED else options.prompts,
+            options.out,
+            **{name: getattr(options, name) for name in names},
+            **how,
+        )
     print(result)
     print(result.summary().to_string(float_format="{:.3g}".format, na_rep=""))
+
+
+def _cluster(options: argparse.Namespace) -> Any:
+    import strace_widgets as sw  # noqa: PLC0415 - as above
+
+    if options.ray is None:
+        return None
+    return sw.RayCluster(options.ray or None, options.workers, options.cpus, options.gpus)
+
+
+def _loadable(options: argparse.Namespace) -> Any:
+    """Return the model, or on a cluster, where each worker loads its own, its name."""
+    import strace_widgets as sw  # noqa: PLC0415 - as above
+
+    return sw.load_model(options.model) if options.ray is None else options.model
 
 
 def _compare_measures(options: argparse.Namespace) -> None:

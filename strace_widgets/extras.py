@@ -10,10 +10,10 @@ try:
     import pyarrow.dataset as pads
     import pyarrow.parquet as pq
     import wordfreq
-    from scipy import stats
+    from scipy import optimize, stats
 except ImportError as reason:
     raise MissingPackageError(
         f"Studies need packages that are not installed ({reason}): pip install 'strace_widgets[study]'"
     ) from reason
 
-__all__ = ["pa", "pads", "pd", "pq", "stats", "wordfreq"]
+__all__ = ["optimize", "pa", "pads", "pd", "pq", "stats", "wordfreq"]

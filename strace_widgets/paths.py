@@ -8,6 +8,7 @@ path, since what was given may be relative to a folder that nobody has in mind.
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,7 +94,8 @@ def writing(path: AnyPath) -> Iterator[Path]:
     file = expanded(path)
     target = file.resolve()  # a link stays a link
     special = target.exists() and not target.is_file()  # a device, say: nothing takes its place
-    unfinished = target if special else target.with_name(f".{target.name}.{os.getpid()}.part")
+    # Several machines may share the folder, and two of their processes a number.
+    unfinished = target if special else target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         if target.is_dir():
             raise IsADirectoryError(None, "it is a folder: give a file in it")

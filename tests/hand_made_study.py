@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 import strace_widgets as sw
-from strace_widgets.studies.store import STATES, Settings, open_study, part_name, write_part
+from strace_widgets.studies.folder import STATES, open_study, part_files, part_name, write_part
+from strace_widgets.studies.settings import Settings
 from strace_widgets.studies.tables import CRITERIA, as_tables
 
 SIZES = (*np.geomspace(1e-4, 1e-2, 5).tolist(), *(k / 10 for k in range(1, 11)))
@@ -78,7 +79,7 @@ def hand_made_study(
         keep_traces=False,
         hidden_states=states is not None,
     )
-    study = open_study(folder, settings, n_prompts)
+    open_study(folder, settings, n_prompts)
     for i in range(n_prompts):
         name = f"p{i}"
         points = [
@@ -107,8 +108,8 @@ def hand_made_study(
             "components": {"prompt_id": name} | _columns(components),
         }
         arrays = {} if states is None else {STATES: states(i)}
-        write_part(study.folder, part_name(f"{i:06d}", name), as_tables(tables), arrays)
-    return sw.load_study(study.folder)
+        write_part(folder, part_name(f"{i:06d}", name), part_files(as_tables(tables), arrays))
+    return sw.load_study(folder)
 
 
 def _prompt(i: int) -> dict[str, Any]:

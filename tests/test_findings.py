@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,8 @@ from hand_made_study import SIZES, hand_made_study
 
 import strace_widgets as sw
 from strace_widgets import findings
+from strace_widgets.studies import store
+from strace_widgets.studies import tables as study_tables
 from strace_widgets.studies.model_sizes import dimensions
 
 
@@ -293,3 +296,25 @@ except sw.errors.MissingPackageError as sentence:
 """
     finished = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "pip install 'strace_widgets[study]'" in finished.stdout
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 5])
+def test_findings_that_stream_say_what_whole_tables_say(
+    real: Any, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    """In batches of some prompts after another, and from frames that are in memory whole."""
+    whole = tables(real)
+    monkeypatch.setattr(store, "AT_A_TIME", at_a_time)
+    monkeypatch.setattr(study_tables, "AT_A_TIME", at_a_time)
+    read = sw.load_study(real.folder)  # nothing of it is in memory yet
+    assert len(list(read.batches("components", ["size"]))) > 1
+    for finding in (
+        findings.composition,
+        findings.component_use,
+        findings.use_inequality,
+        findings.shared_components,
+        partial(findings.savings, dimensions=real.settings.dimensions),
+        findings.error_by_size,
+        findings.phases,
+    ):
+        pd.testing.assert_frame_equal(finding(read), finding(whole), rtol=1e-12, check_categorical=False)

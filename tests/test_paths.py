@@ -13,11 +13,13 @@ import os
 import pkgutil
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny_models
+from hand_made_study import hand_made_study
 
 import strace_widgets as sw
 from strace_widgets import __main__ as command_line
@@ -68,6 +70,14 @@ WRITERS: dict[str, Callable[[Given, Any], Any]] = {
     "explorer.html_page.to_html:path": lambda given, path: sw.to_html([given.trace, "# Text"], path),
     "results.jobs.Job.save:path": lambda given, path: sw.submit(given.remote, PROMPT).save(path),
     "studies.run.study:folder": lambda given, path: given.study(path).folder,
+    "studies.run.repeat_study:folder": lambda given, path: (
+        sw.repeat_study(manifest(given), path, model=given.model, progress=False).folder
+    ),
+    "studies.store.Study.report:path": lambda _, path: small_study().report(path),
+    "studies.store.Study.save_latex:folder": lambda _, path: small_study().save_latex(path) and None,
+    "studies.store.Study.save_figures:folder": lambda _, path: (
+        small_study().save_figures(path, formats=("svg",)) and None
+    ),
     "findings.comparison_run.compare_measures:folder": lambda given, path: given.compared(path) and None,
     "trace --html": lambda given, path: shell(given, "trace", PROMPT, "--sizes", "1", "--html", os.fspath(path)),
     "study --out": lambda given, path: shell(given, "study", prompts(given), "--sizes", "1", "--out", os.fspath(path)),
@@ -133,6 +143,11 @@ READERS: dict[str, Reader] = {
         lambda given, path: given.compared(given.folder / "compared-file", path),
         sw.errors.StudyError,
     ),
+    "studies.run.repeat_study:manifest": (
+        lambda given, path: [file.replace(path.with_name(name)) for name, file in kept(given, path.name).items()],
+        lambda given, path: sw.repeat_study(path, given.folder / "again", model=given.model, progress=False),
+        sw.errors.MissingFileError,
+    ),
     "studies.prompts.read_prompts:source": (
         lambda _, path: path.write_text(PROMPT),
         lambda _, path: read_prompts(path),
@@ -150,12 +165,33 @@ INNER = {
     "results.trace_file.save_trace:path": "STrace.save and Explorer.save",
     "explorer.session_file.write:path": "Explorer.save_session",
     "explorer.session_file.read:path": "Explorer.load_session",
+    "studies.prompts.sources.rows_of:source": "read_prompts",
+    "report.page.write_report:path": "Study.report",
+    "report.paper.save_figures:folder": "Study.save_figures",
+    "report.paper.save_latex:folder": "Study.save_latex",
+    "study --from": "repeat_study",
     "trace --model": "load_model",
     "study --model": "load_model",
     "compare-measures --model": "load_model",
     "study prompts": "study",
     "compare-measures prompts": "compare_measures",
 }
+
+
+def manifest(given: Given) -> Path:
+    """Return the manifest of a study, which is written once."""
+    return given.study(given.folder / "repeated").folder / "manifest.json"
+
+
+def kept(given: Given, name: str) -> dict[str, Path]:
+    """Return the files that repeat a study, by the names that they are to have."""
+    file = manifest(given)
+    return {"prompts.jsonl": file.with_name("prompts.jsonl"), name: file}
+
+
+@cache
+def small_study() -> sw.Study:
+    return hand_made_study(3)
 
 
 def saved_model(path: Path) -> None:

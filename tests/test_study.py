@@ -305,7 +305,8 @@ def test_a_study_of_version_1_is_what_is_written_today(tiny: Any, tmp_path: Path
     )  # fmt: skip
     assert new.settings == s
     for table in ("prompts", "points", "necessary", "components"):
-        pd.testing.assert_frame_equal(getattr(new, table), getattr(old, table), atol=1e-6)
+        had = [name for name in getattr(new, table) if name != "top5"]  # which version 1 did not have
+        pd.testing.assert_frame_equal(getattr(new, table)[had], getattr(old, table)[had], atol=1e-6)
 
 
 def test_a_folder_of_other_prompts_is_refused(tiny: Any, tmp_path: Path) -> None:

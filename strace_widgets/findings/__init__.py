@@ -9,6 +9,7 @@ finding raises `FindingError` when a table that it reads is empty or lacks a col
 from __future__ import annotations
 
 from .agreement import agreement, groups, shared_components
+from .budget import Budget, budget
 from .composition import component_use, composition, use_inequality
 from .faithfulness import faithfulness
 from .geometry import geometry
@@ -18,7 +19,9 @@ from .roles import shared_roles
 from .savings import savings
 
 __all__ = [
+    "Budget",
     "agreement",
+    "budget",
     "component_use",
     "composition",
     "error_by_size",

@@ -9,8 +9,8 @@ from itertools import combinations, product
 from ..errors import FindingError
 from ..extras import pd
 from . import statistics
-from .composition import use_of
-from .tables import Tables, chosen, spread, table
+from .composition import USED, used_in
+from .tables import Tables, batches, chosen, mean_over, spread, table
 
 
 def agreement(
@@ -90,11 +90,16 @@ def shared_components(
     FindingError
         When no prompt has such a column.
     """
-    prompts = _grouped(study, by)
-    components = chosen(study.components, importance=importance)
+    group = f"prompt's {by}"  # components have a kind, too
+    prompts = _grouped(study, by).rename(columns={by: group})
+    used = (
+        used_in(chosen(rows, importance=importance), [size]).merge(prompts, on="prompt_id")
+        for rows in batches(study, "components", ["prompt_id", *USED, "n_edges", "n_total"])
+    )
+    means = mean_over(used, [group, *USED], ["density"])
     use = {}
-    for name, ids in prompts.groupby(by, observed=True, sort=False)["prompt_id"]:
-        rows = use_of(components[components["prompt_id"].isin(ids)], [size])
+    for name in prompts[group].unique():
+        rows = means[means[group] == name]
         use[name] = rows.set_index(["layer", "kind", rows["head"].fillna(-1)])["density"]
     return _pairs(pd.DataFrame(use), "n_components", seed)
 

@@ -10,7 +10,6 @@ import gc
 import re
 from collections.abc import Iterable, Iterator
 from functools import partial
-from inspect import isroutine
 from itertools import count, product
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +20,14 @@ from ..extras import pd
 from ..graph.measures import measure_named
 from ..graph.modes import Modes
 from ..json_files import decode, encode
-from ..model.loading import load_model
-from ..model.model import Model
 from ..paths import absolute, expanded, write_file
 from ..results import metrics
 from ..studies.prompts import read_prompts
-from ..studies.run import several, study
+from ..studies.run import study
+from ..studies.settings import several
 from ..studies.store import Study, load_study
 from ..studies.timing import weighing_costs
+from ..studies.work import opened
 from .measure_comparison import AREAS, CRITERIA, Condition, MeasureComparison
 from .reconstruction import error_by_size
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from ..model.model import Model
     from ..paths import AnyPath
 
 IMPORTANCE = ("l1", "l2", "fisher", "fisher+projection", "rescored")
@@ -130,7 +130,7 @@ def _evaluate(
     taken: Collection[str],
 ) -> tuple[str, dict[Condition, Study], dict[str, float]]:
     """Return what one model is called here, its studies and its costs; let go of it if it was loaded for that."""
-    model = _opened(source)
+    model = opened(source)
     name = _name(model.name, taken)
     home = _home(folder, name, model.name)
     studies = {
@@ -142,15 +142,6 @@ def _evaluate(
         del model
         gc.collect()  # a module and its hooks hold each other
     return name, studies, costs
-
-
-def _opened(source: Any) -> Model:
-    if isinstance(source, Model):
-        return source
-    if isroutine(source) or isinstance(source, partial):
-        made: Model = source()
-        return made
-    return load_model(source)
 
 
 def _name(name: str, taken: Collection[str]) -> str:

@@ -8,10 +8,13 @@ import numpy as np
 
 from ..extras import pd
 from . import statistics
-from .tables import Tables, nearest_size, table
+from .tables import Tables, batches, mean_over, nearest_size
 
 SIZES = (0.001, 0.01, 0.1)
 """The sizes at which single components are counted unless others are given."""
+
+USED = ["importance", "size", "layer", "kind", "head"]
+"""What is counted once a prompt in `component_use`."""
 
 _COLUMNS = ["prompt_id", "importance", "size", "layer", "kind", "head", "n_edges", "n_total"]
 
@@ -34,19 +37,22 @@ def composition(study: Tables) -> pd.DataFrame:
     -----
     The paper's composition of the trace: early layers first, then later ones and increasingly attention heads.
     """
-    components = table(study, "components", _COLUMNS)
+    counted = map(_by_quarter, batches(study, "components", _COLUMNS))
+    return mean_over(counted, ["importance", "size", "kind", "quarter"], ["share", "density"])
+
+
+def _by_quarter(components: pd.DataFrame) -> pd.DataFrame:
+    """Return the share and the density of each kind and quarter in the traces of some prompts."""
     n_layers = int(components["layer"].max()) + 1
     components = components.assign(quarter=components["layer"] * 4 // n_layers + 1)
     counted = components.groupby(["importance", "size", "kind", "quarter", "prompt_id"], observed=True)
     counted = counted[["n_edges", "n_total"]].sum().reset_index()
     in_all = counted.groupby(["importance", "size", "prompt_id"], observed=True)["n_edges"].transform("sum")
-    counted = counted.assign(
+    return counted.assign(
         # A trace of no edge at all (int(s E) = 0) has no composition.
         share=counted["n_edges"] / in_all.where(in_all > 0),
         density=counted["n_edges"] / counted["n_total"],
     )
-    grouped = counted.groupby(["importance", "size", "kind", "quarter"], observed=True)
-    return grouped.agg(n_prompts=("share", "count"), share=("share", "mean"), density=("density", "mean")).reset_index()
 
 
 def component_use(study: Tables, sizes: Sequence[float] = SIZES) -> pd.DataFrame:
@@ -64,18 +70,17 @@ def component_use(study: Tables, sizes: Sequence[float] = SIZES) -> pd.DataFrame
         `importance`, `size`, `layer`, `kind` ("attention", "mlp"), `head` (missing for an MLP), `n_prompts`; `use`, the
         share of prompts in whose trace the component has an edge; and `density`, the mean share of its edges there.
     """
-    return use_of(table(study, "components", _COLUMNS), sizes)
+    used = (used_in(components, sizes) for components in batches(study, "components", _COLUMNS))
+    return mean_over(used, USED, ["use", "density"])
 
 
-def use_of(components: pd.DataFrame, sizes: Sequence[float]) -> pd.DataFrame:
-    """Return `component_use` of some rows of a study's components."""
+def used_in(components: pd.DataFrame, sizes: Sequence[float]) -> pd.DataFrame:
+    """Return the heads and MLPs of some prompts at the sizes nearest to these, with their `use` and `density`."""
     grid = sorted({nearest_size(components["size"], size) for size in sizes})
     components = components[components["size"].isin(grid) & (components["kind"] != "residual")]
-    components = components.assign(
+    return components.assign(
         density=components["n_edges"] / components["n_total"], use=(components["n_edges"] > 0).astype(float)
     )
-    grouped = components.groupby(["importance", "size", "layer", "kind", "head"], observed=True, dropna=False)
-    return grouped.agg(n_prompts=("use", "count"), use=("use", "mean"), density=("density", "mean")).reset_index()
 
 
 def use_inequality(study: Tables, sizes: Sequence[float] = (*SIZES, 1.0)) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import FindingError
 from ..extras import pd
-from .tables import Tables, table
+from ..studies.tables import stacked
+from .tables import Tables, batches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,10 +61,12 @@ def savings(study: Tables, dimensions: Mapping[str, int] | None = None) -> pd.Da
             "cannot count."
         )
     columns = [*_TRACE, "layer", "kind", "head", "n_edges", "n_total"]
-    components = table(study, "components", columns)
-    components = components[components["kind"] != "residual"]
-    shares = {"flops": _flops(components, dimensions), "weights": _weights(components, dimensions)}
-    return pd.DataFrame(shares).reset_index()
+    shares = []
+    for rows in batches(study, "components", columns):
+        components = rows[rows["kind"] != "residual"]
+        of_each = {"flops": _flops(components, dimensions), "weights": _weights(components, dimensions)}
+        shares.append(pd.DataFrame(of_each).reset_index())
+    return stacked(shares)
 
 
 def _flops(components: pd.DataFrame, dimensions: Mapping[str, int]) -> pd.Series:

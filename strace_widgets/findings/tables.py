@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..errors import FindingError
+from ..extras import pd
+from ..studies.tables import stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from ..extras import pd
+
+_COUNT = " counted"
 
 
 class Tables(Protocol):
@@ -42,7 +45,50 @@ def table(study: Tables, name: str, columns: Sequence[str]) -> pd.DataFrame:
     FindingError
         When the table is empty or lacks a column.
     """
-    frame: pd.DataFrame = getattr(study, name)
+    some = getattr(study, "columns", None)  # of a large table, no more than is needed
+    frame: pd.DataFrame = some(name, columns) if some else getattr(study, name)
+    return _checked(frame, name, columns)
+
+
+def batches(study: Tables, name: str, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield columns of one of a study's tables, the rows of some prompts after another: no prompt is in two of them.
+
+    Raises
+    ------
+    FindingError
+        When the table is empty or lacks a column.
+    """
+    some = getattr(study, "batches", None)
+    if some is None:
+        yield table(study, name, columns)
+        return
+    empty = True
+    for frame in some(name, columns):
+        if not frame.empty:  # a batch of prompts that failed has no rows
+            empty = False
+            yield _checked(frame, name, columns)
+    if empty:
+        _checked(pd.DataFrame(columns=list(columns)), name, columns)
+
+
+def mean_over(frames: Iterable[pd.DataFrame], by: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
+    """Return the means of columns in each group over all rows of several frames, and `n_prompts` of the first column.
+
+    Missing values are left out, in the keys of groups they are a group of their own.
+    """
+    sums = []
+    for frame in frames:
+        grouped = frame.groupby(list(by), observed=True, dropna=False)[list(values)]
+        counted = grouped.count().add_suffix(_COUNT)
+        sums.append(grouped.sum().join(counted).reset_index())
+    added = stacked(sums).groupby(list(by), observed=True, dropna=False).sum()
+    n_prompts = added[f"{values[0]}{_COUNT}"].astype("int64").rename("n_prompts")
+    means = {name: added[name] / added[f"{name}{_COUNT}"].where(added[f"{name}{_COUNT}"] > 0) for name in values}
+    return pd.DataFrame({"n_prompts": n_prompts, **means}).reset_index()
+
+
+def _checked(frame: pd.DataFrame, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Return columns of a table; refuse one that is empty or lacks one."""
     missing = [column for column in columns if column not in frame]
     if missing:
         raise FindingError(

@@ -297,6 +297,21 @@ def faithfulness(figure: Array, full: float, empty: float) -> Array:
     return result
 
 
+def first_lasting(n_edges: Array, holds: Array) -> int | None:
+    """Return the row from which on something holds at every larger size too; None if it fails at the largest.
+
+    Parameters
+    ----------
+    n_edges : (K,) int array
+    holds : (K,) bool array
+    """
+    order = np.argsort(n_edges, kind="stable")
+    ordered = np.asarray(holds, dtype=bool)[order]
+    failures = np.flatnonzero(~ordered)
+    first = int(failures[-1]) + 1 if len(failures) else 0
+    return int(order[first]) if first < len(ordered) else None
+
+
 def mean_over_sizes(sizes: Array, values: Array, axis: Axis, at_nothing: float) -> float:
     """Return the mean of values over sizes, by the trapezoid rule: the area over the width.
 

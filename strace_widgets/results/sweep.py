@@ -230,11 +230,7 @@ class Sweep:
         criterion : (K,) array of bool
             Whether it holds at each size, such as ``sweep.kl <= 0.5``.
         """
-        order = np.argsort(self.n_edges, kind="stable")
-        holds = np.asarray(criterion, dtype=bool)[order]
-        failures = np.flatnonzero(~holds)
-        first = int(failures[-1]) + 1 if len(failures) else 0
-        return int(order[first]) if first < len(holds) else None
+        return metrics.first_lasting(self.n_edges, criterion)
 
     def top_agreement(self, k: int) -> Array:
         """Return the share (K,) of the full model's k leading tokens that are among the subgraph's k leading tokens.

@@ -12,32 +12,25 @@ from ..graph.counts import component_counts
 from ..graph.edges import edges_kept
 from ..graph.measures import depends_on_modes
 from ..graph.order import checksum
-from ..results import criteria, metrics
+from ..results import metrics
 from ..results.run import trace
-from .store import STATES
+from .folder import STATES
+from .growing import NOTHING, TRACE, Had, Run, by_size, joined, runs
+from .settings import BASELINES
 from .tables import CRITERIA
 from .word_frequency import Unigram, rank_correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from ..graph.edges import Array
     from ..model.model import Model
-    from ..model.text.prompts import ReadPrompt
     from ..results.strace import STrace
     from ..results.sweep import Sweep
     from .prompts import Prompt
-    from .store import Settings
-
-BASELINES: dict[str, dict[str, Any]] = {
-    "inverse": {"inverse": True},
-    "random": {},
-    "random-residual-kept": {"residual": "kept"},
-}
-"""The modes that each baseline is evaluated with, beside the masks mode."""
+    from .settings import Settings
 
 
 def prompt_tables(
-    model: Model, prompt: Prompt, settings: Settings, words: Unigram
+    model: Model, prompt: Prompt, settings: Settings, words: Unigram, had: Had = NOTHING
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Trace one prompt; return the columns of its tables, and its arrays by file name.
 
@@ -48,56 +41,72 @@ def prompt_tables(
     settings : Settings
     words : Unigram
         Of the model's vocabulary.
+    had : Had
+        What was found before under fewer settings: only what that lacks is run. The table of prompts is then not among
+        the tables, since nothing of it changes.
     """
-    seed = zlib.crc32(f"{settings.seed}/{prompt.id}".encode())
-    read = model.read(prompt.content)
-    by_masks: list[dict[str, STrace]] = []
+    traces = Traces(model, prompt, settings)
     identity = {"prompt_id": prompt.id}
-    points, necessary = [], []
-    for masks in settings.masks:
-        modes = {"masks": masks} | settings.modes()
-        known = by_masks[0] if by_masks else {}
-        by_masks.append(_traces(model, read, settings.importance, seed, modes, known, prompt.question()))
-        first = next(iter(by_masks[-1].values()))
-        for name, traced in by_masks[-1].items():
-            run = identity | {"importance": name, "masks": masks}
-            sweep = traced.evaluate(settings.sizes, **modes)
-            points.append(run | {"subgraph": "trace"} | _points(sweep, words))
-            necessary.append(run | _necessary(sweep))
-        for baseline in settings.baselines:
-            traced = _baseline(first, baseline, seed)
-            sweep = traced.evaluate(settings.sizes, **modes, **BASELINES[baseline])
-            run = identity | {"importance": traced.importance, "masks": masks, "subgraph": baseline}
-            points.append(run | _points(sweep, words))
-    traces = by_masks[0]
+    points = {run: _block(run, traces, settings, words, had) for run in runs(settings)}
+    new = [name for name in settings.importance if any(run.importance == name for run in had.lacking(settings))]
     components = [
-        identity | {"importance": name} | _components(traced, settings.sizes) for name, traced in traces.items()
+        _components(traces.of(settings.masks[0], name), settings.sizes) if name in new else had.components[name]
+        for name in settings.importance
     ]
     tables = {
-        "prompts": described(model, prompt) | {"status": "ok"} | _full_model(first, prompt, words),
-        "points": _joined(points),
-        "necessary": _joined(necessary),
-        "components": _joined(components),
+        "points": joined([identity | run.columns() | block for run, block in points.items()]),
+        "necessary": joined(
+            [
+                identity | {"importance": run.importance, "masks": run.masks} | _necessary(block)
+                for run, block in points.items()
+                if run.subgraph == TRACE
+            ]
+        ),
+        "components": joined(
+            [identity | {"importance": name} | each for name, each in zip(settings.importance, components, strict=True)]
+        ),
     }
-    return tables, _arrays(traces, settings)
+    if had is NOTHING:
+        first = traces.of(settings.masks[-1], settings.importance[0])
+        tables = {"prompts": described(model, prompt) | {"status": "ok"} | _full_model(first, prompt, words)} | tables
+    return tables, _arrays({name: traces.of(settings.masks[0], name) for name in new}, settings)
 
 
-def _traces(
-    model: Model,
-    read: ReadPrompt,
-    importance: Iterable[str],
-    seed: int,
-    modes: dict[str, Any],
-    known: dict[str, STrace],
-    question: dict[str, Any],
-) -> dict[str, STrace]:
-    """Return a trace by each measure; one that is known serves again unless the measure depends on the modes."""
-    return {
-        name: trace(model, read, name, seed=seed, **question, **modes)
-        if depends_on_modes(name)
-        else known.get(name) or trace(model, read, name, seed=seed, **question)
-        for name in importance
-    }
+class Traces:
+    """The traces of one prompt, each made when it is first asked for."""
+
+    def __init__(self, model: Model, prompt: Prompt, settings: Settings) -> None:
+        self._model, self._read, self._settings = model, model.read(prompt.content), settings
+        self._question, self._seed = prompt.question(), zlib.crc32(f"{settings.seed}/{prompt.id}".encode())
+        self._made: dict[tuple[str, str], STrace] = {}
+
+    def of(self, masks: str, importance: str) -> STrace:
+        """Return the trace by a measure; the masks mode matters only to a measure that depends on the modes."""
+        depends = depends_on_modes(importance)
+        key = (masks if depends else "", importance)
+        if key not in self._made:
+            modes = {"masks": masks} | self._settings.modes() if depends else {}
+            made = trace(self._model, self._read, importance, seed=self._seed, **self._question, **modes)
+            self._made[key] = made
+        return self._made[key]
+
+    def evaluated(self, run: Run, sizes: tuple[float, ...]) -> Sweep:
+        """Return the sweep of a run: of a trace, or of a baseline."""
+        traced = self.of(run.masks, self._settings.importance[0] if run.subgraph != TRACE else run.importance)
+        if run.subgraph not in {TRACE, "inverse"}:
+            traced = traced.random(self._seed, like_authors=run.subgraph == "random-residual-kept")
+        baseline = BASELINES.get(run.subgraph, {})
+        return traced.evaluate(sizes, masks=run.masks, **self._settings.modes(), **baseline)
+
+
+def _block(run: Run, traces: Traces, settings: Settings, words: Unigram, had: Had) -> dict[str, Any]:
+    """Return the columns of a run's points, by ascending size; only sizes that were not had are evaluated."""
+    before = had.points.get(run)
+    missing = had.missing(run, settings)
+    if not missing and before is not None:
+        return before
+    found = _points(traces.evaluated(run, missing), words)
+    return found if before is None else by_size(before, found)
 
 
 def described(model: Model, prompt: Prompt) -> dict[str, Any]:
@@ -122,17 +131,11 @@ def prompt_text(model: Model, prompt: Prompt) -> str:
     return text.encode(errors="replace").decode()  # half a surrogate pair fits in no file
 
 
-def _baseline(traced: STrace, baseline: str, seed: int) -> STrace:
-    if baseline == "inverse":
-        return traced
-    return traced.random(seed, like_authors=baseline == "random-residual-kept")
-
-
 def _arrays(traces: dict[str, STrace], settings: Settings) -> dict[str, Any]:
     """Return the hidden states and the edges of a prompt, those of them that the study keeps."""
     arrays: dict[str, Any] = {}
-    if settings.hidden_states:
-        first = next(iter(traces.values()))
+    first = traces.get(settings.importance[0])
+    if settings.hidden_states and first is not None:
         arrays[STATES] = first.hidden_states(settings.sizes, masks=settings.masks[0], **settings.modes())
     if settings.keep_traces:
         for name, traced in traces.items():
@@ -176,6 +179,7 @@ def _points(sweep: Sweep, words: Unigram) -> dict[str, Any]:
     asked = {} if sweep.figure is None else {"figure": sweep.figure, "faithfulness": sweep.faithfulness}
     return {
         **sweep.columns(),
+        "top5": sweep.top_agreement(5) == 1,
         **asked,
         "nucleus": np.rint(100 * sweep.nucleus).astype(int),  # the table has them in per cent
         "top1_id": [top[0].id for top in sweep.top],
@@ -186,10 +190,20 @@ def _points(sweep: Sweep, words: Unigram) -> dict[str, Any]:
     }
 
 
-def _necessary(sweep: Sweep) -> dict[str, list[Any]]:
-    """Return the smallest size of the sweep from which on each criterion holds."""
-    sizes = [criteria.necessary_size(sweep, criteria.named(name)) for name in CRITERIA]
-    return {"criterion": list(CRITERIA), "size": sizes}
+def _necessary(points: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return the smallest of the ascending sizes from which on each criterion holds: see `criteria.necessary_size`."""
+    sizes, n_edges = np.asarray(points["size"]), np.asarray(points["n_edges"])
+    rows = [metrics.first_lasting(n_edges, _holds(points, name)) for name in CRITERIA]
+    return {"criterion": list(CRITERIA), "size": [float(sizes[-1 if row is None else row]) for row in rows]}
+
+
+def _holds(points: dict[str, Any], criterion: str) -> Array:
+    """Return at which sizes a criterion of `CRITERIA` holds."""
+    if criterion in points:  # the leading tokens are compared where the distributions are at hand
+        return np.asarray(points[criterion], dtype=bool)
+    if criterion.startswith("nucleus"):
+        return np.asarray(points["nucleus"]) >= int(criterion.removeprefix("nucleus"))
+    return np.asarray(points["total_variation"]) <= float(criterion.removeprefix("tv"))
 
 
 def _components(traced: STrace, sizes: tuple[float, ...]) -> dict[str, Any]:
@@ -208,13 +222,3 @@ def _components(traced: STrace, sizes: tuple[float, ...]) -> dict[str, Any]:
         "n_edges": n_edges.ravel(),
         "n_total": np.tile(n_edges[-1].ravel(), n_sizes),
     }
-
-
-def _joined(blocks: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return blocks of columns one below another; a single value stands for all rows of its block."""
-    joined: dict[str, list[Any]] = {name: [] for name in blocks[0]}
-    for block in blocks:
-        length = next(len(values) for values in block.values() if isinstance(values, (np.ndarray, list)))
-        for name, values in block.items():
-            joined[name] += list(values) if isinstance(values, (np.ndarray, list)) else [values] * length
-    return joined

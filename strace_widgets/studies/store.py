@@ -1,94 +1,34 @@
-"""A study on disk: its settings, its tables, and one folder a prompt that appears whole or not at all.
-
-``study.json`` holds the settings. ``parts/<number>-<id>/`` holds one small Parquet file for each table (and
-``states.npy`` and ``edges-<importance>.npz`` if the study keeps them); the tables of a study are those of its parts,
-one after another. A part is written under another name and renamed when it is whole, so that a stop leaves no half
-part.
-"""
+"""The results of a study: its tables, read from its folder, whole or as far as it has come."""
 
 from __future__ import annotations
 
 import html
-import re
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from ..errors import StudyError
 from ..graph.edges import Array, Edges, Graph
 from ..graph.order import SavedOrder
-from ..json_files import Header, decode_file, encode
-from ..paths import absolute, expanded
-from .tables import read_table, write_tables
+from ..paths import expanded
+from .folder import STATES, described, finished_parts, refuse_other_settings
+from .tables import read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ..extras import pa, pd
+    from ..extras import pd
+    from ..findings.budget import Budget
+    from ..model.model import Model
     from ..paths import AnyPath
+    from .settings import Settings
 
 
-FORMAT, VERSION = "strace-study", 2
-UNFINISHED = "unfinished-"
-"""What the name of a file or folder begins with until it is whole."""
-
-STATES = "states.npy"
-"""The file of a prompt's hidden states."""
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """How a study was run; all prompts in a folder share the same settings.
-
-    Attributes
-    ----------
-    model, tokenizer : str
-        The model's name; how many tokens its vocabulary has, and a checksum of their texts.
-    dimensions : dict
-        The model's sizes: ``n_layers``, ``n_heads``, and whether its blocks are ``parallel``. Where the model's weights
-        can be counted, also ``n_key_value_heads``, ``d_model``, ``d_head`` and ``mlp_weights``
-        (`strace_widgets.studies.model_sizes.dimensions`).
-    importance, masks, baselines : tuple of str
-    sizes : tuple of float
-        Ascending, the last is 1.
-    positions : str
-    seed : int
-    keep_traces, hidden_states : bool
-    attention, ablation : str
-        The other modes of every sweep; the first studies do not name them, and have the default ones.
-    """
-
-    model: str
-    tokenizer: str
-    dimensions: dict[str, int | bool]
-    importance: tuple[str, ...]
-    masks: tuple[str, ...]
-    baselines: tuple[str, ...]
-    sizes: tuple[float, ...]
-    positions: str
-    seed: int
-    keep_traces: bool
-    hidden_states: bool = msgspec.field(name="hidden")  # the name that the file has always had
-    attention: str = "recomputed"
-    ablation: str = "zero"
-
-    def modes(self) -> dict[str, Any]:
-        """Return what every sweep is evaluated with, beside its masks mode."""
-        return {"attention": self.attention, "ablation": self.ablation}
-
-
-class _StudyFile(Header):
-    """What ``study.json`` holds."""
-
-    n_prompts: int
-    settings: Settings
-
-
-_FIRST_NAMES = {"width": "d_model", "head_width": "d_head"}
-"""The keys of `Settings.dimensions` in the first studies, and what they are called now."""
+AT_A_TIME = 256
+"""How many prompts' rows are in memory at once where a table is read in batches."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -209,6 +149,58 @@ class Study:
         graph = Graph(weights.n_layers, weights.n_heads, weights.n_tokens, parallel)
         return weights, SavedOrder(weights, graph, sha256).ranks
 
+    def budget(self, criterion: str = "top1", coverage: float = 0.9, **run: Any) -> Budget:
+        """Fit a rule from what is known before tracing to the necessary size: see `strace_widgets.findings.budget`."""
+        from ..findings.budget import budget  # noqa: PLC0415 - findings are above the studies
+
+        return budget(self, criterion, coverage, **run)
+
+    def report(self, path: AnyPath, *, title: str | None = None, model: Model | None = None) -> Path:
+        """Write the study up as one page without scripts that loads nothing; return its path.
+
+        It has the settings, versions and digests, how many prompts there are and failed, each finding with a sentence
+        of what was measured, its chart and its table, and the failures with their reasons.
+
+        Parameters
+        ----------
+        path : str or Path
+        title : str, optional
+            The model's name and how many prompts there are, unless given.
+        model : Model, optional
+            The study's model: the prompts that need least and most are then traced again, and each gets a page with
+            its Explorer, in a folder beside the report that it links to.
+        """
+        from ..report.page import write_report  # noqa: PLC0415 - the report is above the studies
+
+        return write_report(self, path, title=title, model=model)
+
+    def save_figures(
+        self, folder: AnyPath, *, width: str | float = "column", formats: Sequence[str] = ("svg", "pdf")
+    ) -> list[Path]:
+        """Write the chart of each finding for a paper: so wide, without a title, in black type of at least 7 points.
+
+        Parameters
+        ----------
+        folder : str or Path
+        width : {"column", "page"} or float
+            85 mm, 178 mm, or so many mm, 80 at least.
+        formats : of "svg" and "pdf"
+        """
+        from ..report.paper import save_figures  # noqa: PLC0415 - as above
+
+        return save_figures(self, folder, width=width, formats=formats)
+
+    def save_latex(self, folder: AnyPath) -> list[Path]:
+        """Write the table of each finding in LaTeX (with the package booktabs), its caption says what was measured.
+
+        Parameters
+        ----------
+        folder : str or Path
+        """
+        from ..report.paper import save_latex  # noqa: PLC0415 - as above
+
+        return save_latex(self, folder)
+
     def __repr__(self) -> str:
         s = self.settings
         return (
@@ -255,6 +247,23 @@ class Study:
     def _table(self, name: str) -> pd.DataFrame:
         return read_table(name, self._parts())
 
+    def columns(self, table: str, names: Sequence[str]) -> pd.DataFrame:
+        """Return some columns of a table, without reading the others.
+
+        Parameters
+        ----------
+        table : str
+            ``"prompts"``, ``"points"``, ``"necessary"`` or ``"components"``.
+        names : sequence of str
+        """
+        return self.__dict__[table][list(names)] if table in self.__dict__ else read_table(table, self._parts(), names)
+
+    def batches(self, table: str, names: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """Yield the same columns of `AT_A_TIME` prompts after another, so that no table need be in memory whole."""
+        parts = self._parts()
+        for start in range(0, len(parts), AT_A_TIME):
+            yield read_table(table, parts[start : start + AT_A_TIME], names)
+
 
 def load_study(folder: AnyPath, *others: AnyPath) -> Study:
     """Return the study in a folder, whole or as far as it has come.
@@ -275,7 +284,7 @@ def load_study(folder: AnyPath, *others: AnyPath) -> Study:
     if not rest:
         return first
     for study in rest:
-        _refuse_other_settings(first, study.settings, study.folder)
+        refuse_other_settings(first.settings, study.settings, str(first.folder), str(study.folder))
     joined = Study(first.folder, first.settings, sum(s.n_asked for s in (first, *rest)), tuple(s.folder for s in rest))
     repeated = joined.prompts["prompt_id"][joined.prompts["prompt_id"].duplicated()]
     if len(repeated):
@@ -289,86 +298,5 @@ def load_study(folder: AnyPath, *others: AnyPath) -> Study:
 
 def _load(folder: AnyPath) -> Study:
     folder = expanded(folder)
-    file = folder / "study.json"
-    try:
-        described = decode_file(file.read_bytes(), _StudyFile, FORMAT, VERSION)
-    except OSError as reason:
-        raise StudyError(f"There is no study in {absolute(folder)} ({reason.strerror or reason}).") from reason
-    except ValueError as reason:
-        raise StudyError(f"{file} describes no study: {reason}.") from reason
-    dimensions = {_FIRST_NAMES.get(name, name): size for name, size in described.settings.dimensions.items()}
-    return Study(folder, msgspec.structs.replace(described.settings, dimensions=dimensions), described.n_prompts)
-
-
-def open_study(folder: Path, settings: Settings, n_prompts: int) -> Study:
-    """Make a study's folder, or open the one that exists to continue its study.
-
-    Raises
-    ------
-    StudyError
-        When nothing can be written to the folder, or when it holds a study of other settings; names the differences.
-    """
-    try:
-        (folder / "parts").mkdir(parents=True, exist_ok=True)
-        if (folder / "study.json").exists():
-            _refuse_other_settings(load_study(folder), settings)
-        described = encode(_StudyFile(FORMAT, VERSION, n_prompts, settings))
-        unfinished = folder / f"{UNFINISHED}study.json"
-        unfinished.write_bytes(described + b"\n")
-        unfinished.replace(folder / "study.json")
-        for leftover in (folder / "parts").glob(f"{UNFINISHED}*"):
-            shutil.rmtree(leftover)
-    except OSError as reason:
-        raise StudyError(f"The study cannot be written to {absolute(folder)}: {reason}.") from reason
+    settings, n_prompts, _ = described(folder)
     return Study(folder, settings, n_prompts)
-
-
-def _refuse_other_settings(study: Study, settings: Settings, other: Path | None = None) -> None:
-    """Refuse to continue a study with other settings, or to join it with another folder's study that has them."""
-    old, new = msgspec.structs.asdict(study.settings), msgspec.structs.asdict(settings)
-    if other is None:
-        differences = [f"{name} was {old[name]!r} and is now {new[name]!r}" for name in new if old[name] != new[name]]
-        advice = "Give another folder, or the settings that it was begun with."
-    else:
-        differences = [f"{name} is {old[name]!r} and there {new[name]!r}" for name in new if old[name] != new[name]]
-        advice = "Only runs with the same settings are one study."
-    if differences:
-        than = "" if other is None else f" than {str(other)!r}"
-        raise StudyError(
-            f"{str(study.folder)!r} holds a study of other settings{than}: {'; '.join(differences)}. {advice}"
-        )
-
-
-def part_name(order: str, prompt_id: str) -> str:
-    """Return the name of a prompt's folder: sorted by name, the parts are in the prompts' order."""
-    return f"{order}-{re.sub(r'[^A-Za-z0-9@._-]+', '-', prompt_id)[:60]}"
-
-
-def finished_parts(folder: Path) -> list[Path]:
-    """Return the folders of the prompts that are done, in the prompts' order."""
-    return sorted(part for part in (folder / "parts").iterdir() if not part.name.startswith(UNFINISHED))
-
-
-def write_part(folder: Path, name: str, tables: dict[str, pa.Table], arrays: dict[str, Any]) -> None:
-    """Write the results of one prompt.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the study.
-    name : str
-        From `part_name`.
-    tables : dict of Table
-        From `strace_widgets.studies.tables.as_tables`.
-    arrays : dict
-        By file name: an array for ``.npy``, a dict of arrays for ``.npz``.
-    """
-    unfinished = folder / "parts" / f"{UNFINISHED}{name}"
-    unfinished.mkdir()
-    write_tables(unfinished, tables)
-    for file, values in arrays.items():
-        if isinstance(values, dict):
-            np.savez_compressed(unfinished / file, **values)
-        else:
-            np.save(unfinished / file, values, allow_pickle=False)
-    unfinished.rename(folder / "parts" / name)

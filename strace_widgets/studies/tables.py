@@ -5,6 +5,7 @@ Every table is checked before it is written, so that findings can rely on the ru
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..errors import StudyError
 from ..extras import pa, pads, pd, pq
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 SUBGRAPHS = ("trace", "inverse", "random", "random-residual-kept")
@@ -60,6 +62,7 @@ SCHEMAS = {
             "kl": pa.float64(),
             "entropy": pa.float64(),
             "top1": pa.bool_(),
+            "top5": pa.bool_(),
             "nucleus": pa.int32(),
             "top1_id": pa.int32(),
             "top1_token": pa.string(),
@@ -90,7 +93,7 @@ SCHEMAS = {
 
 OPTIONAL: dict[str, set[str]] = {
     "prompts": {*SCHEMAS["prompts"].names} - {"prompt_id", "text", "status"},  # a prompt that failed has no results
-    "points": {"figure", "faithfulness"},  # of a prompt with a target
+    "points": {"top5", "figure", "faithfulness"},  # of a part that was written before there was one; of a target
     "necessary": set(),
     "components": {"head"},
 }
@@ -103,6 +106,9 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "components": {"kind": ("attention", "mlp", "residual")},
 }
 """The values that a column of names may hold."""
+
+AT_A_TIME = 1024
+"""How many prompts' files are read together: each takes some memory of its own until its rows are among the others."""
 
 _ROUNDING = 1e-9
 _SIZE, _SHARE, _CORRELATION = (np.finfo(np.float64).tiny, 1.0), (0.0, 1 + _ROUNDING), (-1 - _ROUNDING, 1 + _ROUNDING)
@@ -149,17 +155,41 @@ def as_tables(columns: dict[str, dict[str, Any]]) -> dict[str, pa.Table]:
     return tables
 
 
-def write_tables(folder: Path, tables: dict[str, pa.Table]) -> None:
-    """Write one prompt's tables, a Parquet file each."""
-    for name, table in tables.items():
-        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+def table_bytes(table: pa.Table) -> bytes:
+    """Return one prompt's table as a Parquet file: the same bytes for the same table."""
+    written = io.BytesIO()
+    pq.write_table(table, written, compression="zstd")
+    return written.getvalue()
 
 
-def read_table(name: str, parts: list[Path]) -> pd.DataFrame:
-    """Return one table of the prompts in these folders, one after another."""
+def read_table(name: str, parts: Sequence[Path], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return one table of the prompts in these folders, one after another; of all its columns, or of some."""
     files = [str(file) for part in parts if (file := part / f"{name}.parquet").exists()]
-    table = pads.dataset(files, schema=SCHEMAS[name]).to_table() if files else SCHEMAS[name].empty_table()
+    schema = SCHEMAS[name]
+    if columns is not None:
+        schema = pa.schema([schema.field(column) for column in columns])
+    starts = range(0, max(len(files), 1), AT_A_TIME)
+    return stacked(_frame(files[start : start + AT_A_TIME], schema) for start in starts)
+
+
+def _frame(files: list[str], schema: pa.Schema) -> pd.DataFrame:
+    table = pads.dataset(files, schema=schema).to_table() if files else schema.empty_table()
     return table.unify_dictionaries().to_pandas(types_mapper={pa.int16(): pd.Int16Dtype()}.get)
+
+
+def stacked(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames one below another; columns of names keep the order in which these first come."""
+    frames = list(frames)
+    if len(frames) == 1:
+        return frames[0]
+    columns = {}
+    for name in frames[0]:
+        parts = [frame[name] for frame in frames]
+        if isinstance(parts[0].dtype, pd.CategoricalDtype):
+            columns[name] = pd.Series(pd.api.types.union_categoricals([part.array for part in parts]))
+        else:
+            columns[name] = pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns)
 
 
 def _as_table(name: str, columns: dict[str, Any]) -> pa.Table:

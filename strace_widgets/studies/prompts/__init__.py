@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import StudyError
-from ...paths import absolute, expanded
+from .sources import Rows, rows_of
+from .templates import CONTENTS, applied, combined, is_grid
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ...paths import AnyPath
 
 HALVES = ("tuning", "reporting")
 """The two sets of shipped prompts: one to choose a method on, one to report the chosen method's figures on."""
 
-CONTENTS = ("text", "token_ids", "messages")
-"""The keys of a dict that may hold a prompt, the first that is there."""
+_SAID = ("id", "kind", "expected", "language", "target", "foil", "counterfactual")
 
 HALF = 10
 """Prompts of each kind in either half."""
@@ -67,33 +65,56 @@ class Prompt:
 
 
 def read_prompts(
-    source: AnyPath | Any, *, column: str | None = None, limit: int | None = None, seed: int = 0
+    source: AnyPath | Any,
+    *,
+    column: str | None = None,
+    template: Any = None,
+    limit: int | None = None,
+    seed: int = 0,
 ) -> list[Prompt]:
-    """Return the prompts of a source in its order.
+    """Return the prompts of a source in its order, as `strace_widgets.study` reads them.
 
     Parameters
     ----------
     source : iterable, str or Path, or table
         Texts, token id lists, lists of messages, or dicts with ``text`` (or ``token_ids``, or ``messages``) and, if
         wanted, ``id``, ``kind``, ``expected``, ``language``, ``target``, ``foil`` and ``counterfactual``; the path of a
-        text file, one prompt a line, or of a ``.jsonl`` file; a `datasets` data set; a pandas or polars column or data
-        frame.
+        text file, one prompt a line, or of a ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` file; a `datasets` data
+        set, also one that streams; a pandas, polars or Arrow table or column.
     column : str, optional
         The column of a table, or the key of the dicts, that has the texts; ``"text"`` unless given.
+    template : str, list of dict, or dict, optional
+        A text, messages, or a whole row, with slots: ``"The capital of {country} is"`` is filled with the column
+        ``country`` of each row, and ``{"text": "{question}", "id": "{uid}"}`` says which columns are what. The source
+        may then also be a dict of lists, ``{"country": ["France", "Italy"]}``, of which every combination is a prompt.
     limit : int, optional
         How many prompts to draw at random. A larger limit with the same seed draws the same prompts and more, so that
-        a study can grow.
+        a study can grow. Of a stream, which does not say how many it has, the first ones are taken.
     seed : int
         The seed of that draw.
 
     Raises
     ------
     StudyError
-        When the file does not exist or is not what its name says, when a row has no text, when an id is given twice,
-        or when there is nothing to study.
+        When the file does not exist or is not what its name says, when a row has no text or lacks what a slot asks
+        for, when an id is given twice, or when there is nothing to study.
     """
-    items = _read_file(expanded(source)) if isinstance(source, (str, os.PathLike)) else _items(source)
+    if column is not None and template is not None:
+        raise StudyError("column= names the texts, and template= makes them: give one of the two.")
+    found = Rows(combined(source)) if template is not None and is_grid(source) else rows_of(source, limit)
+    items = found.rows if template is None else [applied(template, row, n) for n, row in enumerate(found.rows)]
     prompts = [_prompt(number, item, column) for number, item in enumerate(items)]
+    refuse_repeated(prompts)
+    if limit is not None and limit < len(prompts) and found.whole:
+        drawn = np.random.default_rng(seed).permutation(len(prompts))[: max(limit, 0)]
+        prompts = [prompts[number] for number in sorted(drawn.tolist())]
+    if not prompts:
+        raise StudyError("There is no prompt to study: give at least one.")
+    return prompts
+
+
+def refuse_repeated(prompts: Sequence[Prompt]) -> None:
+    """Refuse two prompts with one id."""
     seen: dict[str, int] = {}
     for prompt in prompts:
         if prompt.id in seen:
@@ -102,12 +123,6 @@ def read_prompts(
                 "or leave the ids out."
             )
         seen[prompt.id] = prompt.number
-    if limit is not None and limit < len(prompts):
-        drawn = np.random.default_rng(seed).permutation(len(prompts))[: max(limit, 0)]
-        prompts = [prompts[number] for number in sorted(drawn.tolist())]
-    if not prompts:
-        raise StudyError("There is no prompt to study: give at least one.")
-    return prompts
 
 
 @cache
@@ -162,40 +177,6 @@ def _half(half: str) -> frozenset[str]:
     return frozenset(name for ids in by_kind.values() for name in ids[start : start + HALF])
 
 
-def _read_file(path: Path) -> list[Any]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as reason:
-        why = getattr(reason, "strerror", None) or reason
-        raise StudyError(
-            f"No prompts could be read from {absolute(path)} ({why}). Give a text file with one prompt a line, a "
-            ".jsonl file, or a list of texts (a single text goes in a list, too)."
-        ) from reason
-    if path.suffix != ".jsonl":
-        return [line for line in lines if line.strip()]
-    items = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            items += [json.loads(line)] if line.strip() else []
-        except json.JSONDecodeError as reason:
-            raise StudyError(f"Line {number} of {path} is not JSON ({reason}).") from reason
-    return items
-
-
-def _items(source: Any) -> list[Any]:
-    """Return rows as dicts from a data frame, and anything else as it iterates."""
-    if hasattr(source, "columns"):  # a data frame would iterate over the names of its columns
-        names = list(source.columns)
-        return [dict(zip(names, row, strict=True)) for row in zip(*(source[name] for name in names), strict=True)]
-    if not isinstance(source, Iterable):
-        raise StudyError(f"Prompts are texts, token id lists or dicts, or a file of them; {source!r} is none of these.")
-    if isinstance(source, Mapping):
-        raise StudyError(
-            f"These prompts are a dict of {', '.join(map(repr, source))}: choose one of its parts, such as a split."
-        )
-    return list(source)
-
-
 def _prompt(number: int, item: Any, column: str | None) -> Prompt:
     if not isinstance(item, Mapping):
         return Prompt(number, str(number), item if isinstance(item, str) else _plain(item))
@@ -204,12 +185,20 @@ def _prompt(number: int, item: Any, column: str | None) -> Prompt:
         raise StudyError(
             f"Prompt {number} has no {named!r}, only {', '.join(map(repr, item))}: name the column of texts."
         )
-    described = {
-        name: item[name] if isinstance(item.get(name), str) else None for name in ("kind", "expected", "language")
-    }
-    identity = item.get("id")
-    asked = {name: item.get(name) for name in ("target", "foil", "counterfactual")}
-    return Prompt(number, str(number if identity is None else identity), _plain(item[named]), **described, **asked)
+    said = {name: _said(item.get(name)) for name in _SAID}
+    described = {name: said[name] if isinstance(said[name], str) else None for name in ("kind", "expected", "language")}
+    asked = {name: said[name] for name in ("target", "foil", "counterfactual")}
+    identity = number if said["id"] is None else said["id"]
+    return Prompt(number, str(identity), _plain(item[named]), **described, **asked)
+
+
+def _said(value: Any) -> Any:
+    """Return what a row says, as plain data; None for what a table has in an empty cell: "", NaN or NA."""
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(plain, str):
+        return plain or None
+    empty = isinstance(plain, float) and math.isnan(plain)
+    return None if empty or type(plain).__name__ in {"NAType", "NaTType"} else plain
 
 
 def _plain(content: Any) -> Any:
