@@ -19,6 +19,7 @@ from not_finite import loaded, outgrowing
 import strace_widgets as sw
 from strace_widgets.graph.modes import CHOICES
 from strace_widgets.results import switching_off
+from strace_widgets.results.asking import asking
 from strace_widgets.results.effects import Effects
 
 CLOSE = 1e-5
@@ -213,3 +214,17 @@ def test_a_file_whose_effects_are_no_distances_is_refused(file: Path) -> None:
             archive.writestr(each, content, kinds[each])
     with pytest.raises(sw.errors.TraceFileError, match="holds distances that are not from 0 to 1"):
         sw.load_trace(file)
+
+
+def test_the_change_of_logit_is_that_of_the_target_over_the_foil(tiny: Any) -> None:
+    plain = sw.trace(tiny, PROMPT)
+    answer, rival = plain.top[3].id, plain.top[1].id
+    asked = sw.trace(tiny, PROMPT, target=answer, foil=rival)
+    found = asked.effects(by="component", progress=False)
+    assert (found.answer.id, found.rival.id) == (answer, rival)
+    toggled = asked.evaluate([1.0], {"1.0": "off"})
+    assert found.logit_change[1, 0] == pytest.approx(float(toggled.figure[0] - toggled.full_figure), abs=1e-5)
+    assert plain.effects(by="component", progress=False).answer.id == plain.top[0].id
+    # Another question in the same order does not take over what was asked for the former one.
+    other = asking(asked, plain.contrast)
+    assert not other.effect_maps

@@ -89,10 +89,12 @@ def keep_effects(effects: Mapping[str, Any] | None, trace: STrace, modes: Modes)
     SessionFileError
         When the file says it of other heads, or says no such thing.
     """
-    kept, _ = nothing_known(trace, "component", trace.n_edges, modes)
+    kept, nothing = nothing_known(trace, "component", trace.n_edges, modes)
     if effects is None or kept in trace.effect_maps:
         return
     try:
+        if (effects["answer"], effects["rival"]) != (nothing.answer.token, nothing.rival.token):
+            return  # those of another question
         trace.effect_maps[kept] = effects_of(effects, trace, modes)
     except (ValueError, KeyError, TypeError) as reason:
         raise SessionFileError(f"The session file has no effects of this trace: {reason}.") from reason

@@ -16,7 +16,7 @@ from ..graph.counts import component_counts
 from ..graph.edges import NOT_IN_GRAPH, Array, Edges
 from ..graph.listing import listed
 from ..results import criteria
-from ..results.switching_off import nothing_known
+from ..results.switching_off import figure_of, nothing_known
 from . import targets
 from .contract import DTYPES, VERSION
 
@@ -267,7 +267,7 @@ def effects_of(map_: Mapping[str, Any], trace: STrace, modes: Modes) -> Effects:
         total_variation=far.astype(np.float64),
         logit_change=change.astype(np.float64),
         subgraph_total_variation=0.0,
-        subgraph_logit_difference=float(trace.full_logits[nothing.answer.id] - trace.full_logits[nothing.rival.id]),
+        subgraph_logit_difference=float(figure_of(trace, trace.full_logits)),
     )
 
 

@@ -44,8 +44,9 @@ def asking(trace: STrace, contrast: Contrast) -> STrace:
         return trace
     fresh = partial(Cache, KEPT_EFFECTS)
     same_patch = contrast.counterfactual == trace.contrast.counterfactual
-    effects = trace.effect_maps if same_patch else fresh()
-    if not same_patch:
+    same_tokens = (contrast.target, contrast.foil) == (trace.contrast.target, trace.contrast.foil)
+    effects = trace.effect_maps if same_patch and same_tokens else fresh()  # they have the change of its logit
+    if not same_patch and same_tokens:
         effects.update({kept: found for kept, found in trace.effect_maps.items() if not kept.modes.patched})
     found = replace(trace, contrast=contrast, empty_figures=fresh(), effect_maps=effects, saved_view={})
     for modes, sweep in trace.sweeps.items():

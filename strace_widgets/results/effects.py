@@ -58,13 +58,14 @@ class Effects:
         Its edges.
     modes : Modes
     answer, rival : TopToken
-        The full model's most probable next token, and the one after it.
+        The trace's target and foil (the first of several); without them the full model's most probable next token, and
+        the one after it.
     total_variation : float64 array
         TV between the full model's prediction and the subgraph's without the component, in [0, 1]: as
         `strace_widgets.STrace.evaluate` has it under a toggle. NaN where that subgraph overflows.
     logit_change : float64 array
         By how much the logit of the answer above that of its rival changes as the component is switched off, in nats:
-        below 0 where it speaks for the answer.
+        below 0 where it speaks for the answer. Of several answers or rivals the probabilities are added.
     known : array of bool
         Which of them were run; the others are NaN.
     subgraph_total_variation, subgraph_logit_difference : float

@@ -81,6 +81,12 @@ class Explained(RankedGraph):
         return top_tokens(np.exp(metrics.log_probabilities(self.full_logits)), self.model.decode)
 
     @property
+    def question(self) -> tuple[list[int], list[int]]:
+        """The token ids asked for, and those that they are set against, as far as nobody says: the two leading ones."""
+        answers = list(self.contrast.target) or [self.top[0].id]
+        return answers, list(self.contrast.foil) or [next(top.id for top in self.top if top.id not in answers)]
+
+    @property
     def entropy(self) -> float:
         """The full model's uncertainty, in nats."""
         return float(metrics.entropy(metrics.log_probabilities(self.full_logits)))

@@ -212,24 +212,17 @@ def head_named(name: str, n_layers: int, n_heads: int) -> tuple[int, int]:
     return int(layer), int(number)
 
 
-def question(trace: Explained) -> tuple[list[int], list[int]]:
-    """Return the token ids that are asked for, and those that they are set against."""
-    answers = list(trace.contrast.target) or [trace.top[0].id]
-    rivals = list(trace.contrast.foil) or [next(top.id for top in trace.top if top.id not in answers)]
-    return answers, rivals
-
-
 def _look(
     trace: Explained, s: float, toggles: Mapping[str, str] | None, modes: Modes, layer: int | None = None
 ) -> Looked:
     (kept,) = trace.kept([s]).tolist()
     model = trace.traced_model()
-    return looked(model, trace.rows(modes), trace.ranks, kept, trace.parsed(toggles), modes, question(trace), layer)
+    return looked(model, trace.rows(modes), trace.ranks, kept, trace.parsed(toggles), modes, trace.question, layer)
 
 
 def _lens(trace: Explained, s: float, modes: Modes, seen: Looked) -> LogitLens:
     decode = trace.model.decode
-    answers, rivals = question(trace)
+    answers, rivals = trace.question
     full, subgraph = (
         [
             [

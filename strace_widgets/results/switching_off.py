@@ -15,9 +15,11 @@ import numpy as np
 from ..errors import NonFiniteError
 from ..graph.edges import edges_kept, size_of
 from ..model.request_estimates import BYTES_AN_ANSWER
+from ..model.text.contrasts import Contrast
 from ..waiting import say, saying, silent
 from . import metrics
 from .effects import ARRAYS, By, Effects, Kept, Whole
+from .sweep import TopToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,13 +98,15 @@ def nothing_known(trace: Explained, by: By, n_edges: int, modes: Modes) -> tuple
     whole: Whole = "layer" if by == "layer" else "component"
     n_layers, n_heads = trace.graph[:2]
     shape = (n_layers,) if by == "layer" else (n_layers, n_heads + 1)
+    chances = np.exp(metrics.log_probabilities(trace.full_logits))
+    answer, rival = (TopToken(ids[0], trace.model.decode(ids[0]), float(chances[ids[0]])) for ids in trace.question)
     nothing = Effects(
         by=whole,
         size=size_of(n_edges, trace.n_edges),
         n_edges=n_edges,
         modes=modes,
-        answer=trace.top[0],
-        rival=trace.top[1],
+        answer=answer,
+        rival=rival,
         total_variation=np.full(shape, np.nan),
         logit_change=np.full(shape, np.nan),
         known=np.zeros(shape, dtype=bool),
@@ -136,9 +140,15 @@ def _logits(trace: Explained, n_edges: int, toggles: Sequence[Toggles], modes: M
     return np.concatenate([_logits(trace, n_edges, part, modes) for part in (toggles[:half], toggles[half:])])
 
 
+def figure_of(trace: Explained, logits: Array) -> Array:
+    """Return the answers' logit above that of their rivals in logits (..., V): see `Effects.logit_change`."""
+    answers, rivals = trace.question
+    return Contrast(tuple(answers), tuple(rivals)).of(logits)
+
+
 def _with(found: Effects, trace: Explained, places: Array, logits: Array, *, base: bool) -> Effects:
     """Return effects with those at some flat places, given the logits (K, V); of the subgraph itself in front."""
-    difference = logits[:, found.answer.id].astype(np.float64) - logits[:, found.rival.id]
+    difference = figure_of(trace, logits)
     far = np.full(len(logits), np.nan)
     finite = ~np.isnan(logits).any(axis=1)
     p, q = (np.exp(metrics.log_probabilities(each)) for each in (trace.full_logits, logits[finite]))
