@@ -27,7 +27,10 @@ def largest_gap(
 ) -> float:
     """Return the largest difference between both ways, relative to the largest number."""
     gaps = []
-    for call in model.sweeps(trace.token_ids, trace.ranks, np.asarray(sizes), toggles, modes, states=states):
+    ids = trace.token_ids
+    if modes.patched:  # from the same tokens, one place on
+        ids = np.stack([ids, np.roll(ids, 1)])
+    for call in model.sweeps(ids, trace.ranks, np.asarray(sizes), toggles, modes, states=states):
         truth, found = (
             unpacked(model._trace(each)) for each in (call, call._replace(function=local_evaluation.evaluate))
         )

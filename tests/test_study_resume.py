@@ -23,7 +23,10 @@ def entries(folder: Path) -> int:
 
 
 def files(folder: Path) -> int:
-    return sum(1 for _ in folder.glob("parts/*/*"))
+    try:
+        return sum(1 for _ in folder.glob("parts/*/*"))
+    except FileNotFoundError:  # a part was finished, and got its name, while it was looked into
+        return 0
 
 
 def wait_for(count: Callable[[Path], int], folder: Path, goal: int, process: subprocess.Popen[bytes]) -> None:

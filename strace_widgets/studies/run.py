@@ -141,6 +141,10 @@ def repeat_study(manifest: AnyPath, folder: AnyPath, *, model: Model | Any = Non
     **how
         See `run_options`.
 
+    Returns
+    -------
+    Study
+
     Raises
     ------
     StudyError

@@ -48,8 +48,8 @@ def inspect_model(wrapped: Any, module: Any) -> Architecture:
     watched, final = watch(module, layers_path, len(layers), seen.keywords)
     check_watched(module, attention_path, watched, final)
     found = [describe_layer(layer, attention_path, f"layer {index} of {name}") for index, layer in enumerate(watched)]
-    first = as_stated(found[0], layers[0])
-    for index, other in enumerate(_read_alike(found)):
+    first, *_ = alike = _read_alike(found)
+    for index, other in enumerate(alike):
         different = sorted(key for key in first if first[key] != other[key] and not key.endswith("_scale"))
         if different:
             raise UnsupportedArchitectureError(
@@ -74,7 +74,7 @@ def inspect_model(wrapped: Any, module: Any) -> Architecture:
         **describe_call(wrapped, module, f"{layers_path}.0.{attention_path}", seen.keywords),
         keywords=seen.keywords,
         **asdict(arithmetic(parts, first["output_projection"])),
-        **first,
+        **as_stated(first, layers[0]),
     )
 
 
