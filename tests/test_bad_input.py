@@ -10,6 +10,7 @@ import tiny_models
 import torch
 
 import strace_widgets as sw
+from strace_widgets.graph.edges import edges_kept
 
 
 def test_empty_prompt(tiny: Any) -> None:
@@ -84,6 +85,16 @@ def test_size_outside_its_range(tiny_trace: sw.STrace, size: Any) -> None:
         tiny_trace.mask(size)
     with pytest.raises(ValueError, match="0 < s <= 1"):
         tiny_trace.evaluate([size])
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble, np.int8, np.uint16])
+def test_a_whole_in_any_of_numpys_numbers_is_every_edge(tiny_trace: sw.STrace, kind: Any) -> None:
+    for n_edges in (127, 300, 70_000, 16_777_219, 2**31 + 7):
+        assert edges_kept(kind(1), n_edges) == n_edges
+    for half in (np.float16(0.5), np.float32(0.5)):
+        assert edges_kept(half, 150_001) == 75_000
+    assert tiny_trace.evaluate([kind(1)]).total_variation[0] <= 1e-6
+    assert tiny_trace.mask(kind(1)).n_kept == tiny_trace.n_edges
 
 
 def test_no_size_and_no_criterion(tiny_trace: sw.STrace) -> None:
