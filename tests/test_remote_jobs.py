@@ -85,7 +85,13 @@ def test_jobs_of_one_process_are_collected_in_another(ndif: MockNDIF, tiny: Any,
         for file in tmp_path.iterdir():
             assert KEY not in file.read_text(encoding="utf-8")
         sent = len(ndif.posted)
-        trace = sw.load_job(tmp_path / "trace.json").result()
+        asked = len(ndif.asked)
+        with pytest.raises(
+            errors.JobFileError, match=rf"is a job on {url}, for which no API key was set.*remote='{url}'"
+        ):
+            sw.load_job(tmp_path / "trace.json")
+        assert len(ndif.asked) == asked, "a file does not choose where the key goes"
+        trace = sw.load_job(tmp_path / "trace.json", remote=url).result()
         sweep = sw.load_job(tmp_path / "sweep.json", trace.model).result()
     assert trace.model.server.url == url
     assert len(ndif.posted) == sent + 3, "the model was reached for once, which its proof takes three requests for"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import httpx
 from nnsight import CONFIG
@@ -53,6 +54,7 @@ class Server:
     Attributes
     ----------
     url : str
+        Its address, without a name and a password: it is in messages, files and programs.
     timeout : float
         Seconds that a job may take from the sending to the answer, its time in the queue included.
     patience : float
@@ -66,6 +68,8 @@ class Server:
         ``functools.partial(httpx.Client, proxy="http://host:port")``.
     clock : Clock
     traffic : Traffic
+    login : tuple of str, or None
+        The name and the password that were in the address, for a server behind a door.
     """
 
     url: str
@@ -76,6 +80,15 @@ class Server:
     client: Callable[..., httpx.Client] = field(default=httpx.Client, compare=False, repr=False)
     clock: Clock = field(default_factory=Clock, compare=False, repr=False)
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
+    login: tuple[str, str] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def address(self) -> str:
+        """The address with name and password, by which another process of the same person reaches the server."""
+        if self.login is None:
+            return self.url
+        name, password = (quote(part, safe="") for part in self.login)
+        return self.url.replace("://", f"://{name}:{password}@", 1)
 
     def get(self, path: str) -> httpx.Response:
         """Ask for something that changes nothing, again and again while the server is silent or ill.
@@ -87,7 +100,11 @@ class Server:
         RemoteError
             When the server refuses; of the type that says why. 404 is an answer, not a refusal.
         """
-        return self._insist(lambda client: client.get(f"{self.url}{path}", headers=headers()))
+        return self._insist(lambda client: client.get(f"{self.url}{path}", headers=headers(), **self._held()))
+
+    def _held(self) -> dict[str, Any]:
+        """Return how a request with the key is made: it goes nowhere else, whatever the answer says."""
+        return {"auth": self.login, "follow_redirects": False}
 
     def post(self, envelope: str, blob: bytes) -> dict[str, Any]:
         """Send a job; return the server's first words on it. A job changes nothing, so sending it twice is safe."""
@@ -99,6 +116,7 @@ class Server:
                 data={"data": envelope},
                 files={"blob": ("request", blob, "application/octet-stream")},
                 headers={**headers(), **stamp, "ndif-timestamp": repr(time.time())},
+                **self._held(),
             )
 
         answer = self.read(self._insist(send), "id")
@@ -200,14 +218,31 @@ def server_at(remote: Any, **options: Any) -> Server:
         When NDIF's public service is meant and there is no API key.
     """
     public = str(CONFIG.API.HOST)
-    url = public if remote is True else str(remote).rstrip("/")
+    url, login = without_login(public if remote is True else str(remote).rstrip("/"))
     if not url.startswith(("http://", "https://")):
-        raise ValueError(
-            f"remote={remote!r} is no server: give True, 'local', or an address such as 'http://host:port'."
-        )
+        raise ValueError(f"remote={url!r} is no server: give True, 'local', or an address such as 'http://host:port'.")
     if url.startswith("https://api.ndif.us") and not api_key():
         raise missing_key(url)
-    return Server(url, **options)
+    return Server(url, login=login, **options)
+
+
+def without_login(address: str) -> tuple[str, tuple[str, str] | None]:
+    """Return an address without name and password, and these.
+
+    Raises
+    ------
+    ValueError
+        When it is no address.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError as reason:
+        raise ValueError(f"remote is no address of a server ({reason}): give one such as 'http://host:port'.") from None
+    userinfo, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return address, None
+    name, _, password = userinfo.partition(":")
+    return urlunsplit(parts._replace(netloc=host)), (unquote(name), unquote(password))
 
 
 def _detail(response: httpx.Response) -> str:

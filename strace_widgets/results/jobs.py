@@ -17,6 +17,8 @@ from ..model.text.contrasts import Contrast, read_contrast
 from ..model.text.prompts import Origin, ReadPrompt
 from ..paths import read_file, write_file
 from ..remote.backend import collect, stage_of
+from ..remote.key import was_set_for
+from ..remote.server import without_login
 from ..remote.stages import Stage
 from .run import from_scores, read_prompt
 from .sweep import Sweep, compare
@@ -263,7 +265,7 @@ def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Mod
     return Job([trace.model.send(call) for call in calls], work, trace.model)
 
 
-def load_job(path: AnyPath, model: Model | None = None) -> Job:
+def load_job(path: AnyPath, model: Model | None = None, *, remote: str | None = None) -> Job:
     """Return a job that was saved, here or elsewhere, to go on with.
 
     Parameters
@@ -271,11 +273,14 @@ def load_job(path: AnyPath, model: Model | None = None) -> Job:
     path : str or Path
     model : Model, optional
         The model that it runs on; without it, the model is loaded from the job's server.
+    remote : str, optional
+        The address of the job's server. The API key goes to the server, so one that nnsight is not configured for is
+        asked only when it is named here, and not because a file names it.
 
     Raises
     ------
     JobFileError
-        When the file is no job of this package, or of another version.
+        When the file is no job of this package, of another version, or of a server for which the key was not set.
     PathError
         When it cannot be read.
     """
@@ -287,8 +292,21 @@ def load_job(path: AnyPath, model: Model | None = None) -> Job:
     if model is None:
         from ..model.loading import load_model  # noqa: PLC0415 - loading is above the jobs' own needs
 
-        model = load_model(file.model, remote=file.server, revision=file.revision)
+        if remote is None and not was_set_for(file.server):
+            raise JobFileError(
+                f"{path} is a job on {_shown(file.server)}, for which no API key was set: it would be sent there. If "
+                f"you know this server, name it: sw.load_job({str(path)!r}, remote={_shown(file.server)!r})."
+            )
+        model = load_model(file.model, remote=remote or file.server, revision=file.revision)
     return Job(file.ids, file.work, model)
+
+
+def _shown(address: str) -> str:
+    """Return an address as it may be read by anybody; what is none, as nothing."""
+    try:
+        return without_login(address)[0]
+    except ValueError:
+        return ""
 
 
 def _server(model: Model) -> Any:
