@@ -87,6 +87,20 @@ def decode(content: bytes, kind: type[T]) -> T:
         raise ValueError(f"it is no JSON ({reason})") from reason
 
 
+def fitting(plain: Any, kind: type[T]) -> T:
+    """Return plain data as a value of a type.
+
+    Raises
+    ------
+    ValueError
+        Its text is said of the file: "it does not fit (...)".
+    """
+    try:
+        return msgspec.convert(plain, kind)
+    except (msgspec.ValidationError, RecursionError) as reason:
+        raise ValueError(f"it does not fit ({reason})") from reason
+
+
 def decode_file(content: bytes, kind: type[T], form: str, version: int) -> T:
     """Return the content of a file of a format, of this version or an earlier one, as a value of a type.
 

@@ -87,14 +87,14 @@ class Leaving:
         Raises
         ------
         SessionFileError
-            When it is no session file, or of another version or model.
+            When it is no session file, of another version or model, or asks for what there is not.
         """
         saved = session_file.read(path, self.trace.model.name)
         groups = session_file.groups_of(saved, self.trace)
-        session = self.session.with_settings(saved.settings)
+        session, toggles = session_file.session_of(saved, self.session)
         session_file.keep_effects(saved.effects, session.trace, session.effect_modes)
         self.shade, self.groups, self.note = saved.shade, groups, saved.note
-        self._show_session(session, saved.n_edges, saved.toggles, saved.history)
+        self._show_session(session, saved.n_edges, toggles, saved.history)
 
     def code(self) -> dict[str, str]:
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""

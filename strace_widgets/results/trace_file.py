@@ -23,7 +23,7 @@ from ..graph.order import Order, SavedOrder, by_layer, checksum
 from ..graph.toggles import parse
 from ..json_files import decode, decode_file, encode
 from ..paths import AnyPath, expanded, reading, writing
-from . import edge_coding, metrics, upgrade
+from . import edge_coding, metrics, tried, upgrade
 from .effects import ARRAYS
 from .members import Members, write
 from .npy import packed
@@ -394,5 +394,6 @@ class _Reader(Members):
             floats = [each for each in view["view_state"]["arrays"].values() if each["dtype"] == "float32"]
             if any(np.isnan(np.frombuffer(b64decode(each["data"]), np.float32)).any() for each in floats):
                 raise self.wrong("view.json", "shows figures that are no numbers")
+            tried.check(view.get("history", upgrade.NOTHING_TRIED))
             view["toggles"] = parse(view["toggles"], *graph[:3]).plain()
         return view
