@@ -18,10 +18,12 @@ import httpx
 from nnsight import CONFIG
 
 from ..errors import RemoteError
-from .failures import missing_key, refused, unreachable, unreadable
+from .failures import missing_key, refused, too_large, unreachable, unreadable
 from .key import api_key, headers
 
 CONNECT_SECONDS, READ_SECONDS, DOWNLOAD_SECONDS = 10.0, 600.0, 30.0
+PIECE = 1 << 20
+"""Bytes of an answer that are fetched at a time."""
 FIRST_RETRY, LONGEST_RETRY = 0.25, 2.0
 """Seconds before a silent server is asked again."""
 PACKAGES = ("nnsight", "transformers", "torch")
@@ -140,18 +142,27 @@ class Server:
             raise unreadable(self.url, response.text)
         return content
 
-    def download(self, address: str) -> bytes:
+    def download(self, address: str, most: int) -> bytes:
         """Return an answer from where the server put it, a store that is asked without the key.
 
         Raises
         ------
         httpx.HTTPError
             At the first failure: what the store has lost does not come back.
+        RequestTooLargeError
+            When there are more than ``most`` bytes; those beyond are not fetched.
         """
-        with self.client(timeout=httpx.Timeout(DOWNLOAD_SECONDS)) as client:
-            content: bytes = client.get(address).raise_for_status().content
+        content = bytearray()
+        with (
+            self.client(timeout=httpx.Timeout(DOWNLOAD_SECONDS)) as client,
+            client.stream("GET", address) as response,
+        ):
+            for piece in response.raise_for_status().iter_bytes(PIECE):
+                content += piece
+                if len(content) > most:
+                    raise too_large(self.url, most)
         self.traffic.bytes_down += len(content)
-        return content
+        return bytes(content)
 
     def _insist(self, ask: Ask) -> httpx.Response:
         started, pause = self.clock.now(), FIRST_RETRY
