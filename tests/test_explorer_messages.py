@@ -267,6 +267,22 @@ def test_a_session_is_saved_and_gone_on_with(front: Front, tmp_path: Any) -> Non
     assert again.history == explorer.history
 
 
+def test_a_session_that_could_not_be_read_again_is_not_written(front: Front, tmp_path: Path) -> None:
+    explorer = front.explorer
+    explorer.note = "half a character: \ud83d"
+    file = explorer.save_session(tmp_path / "session.json")
+    before = file.read_bytes()
+    explorer.note = ""
+    explorer.load_session(file)
+    assert explorer.note == "half a character: ?"
+    assert sw.load_trace(explorer.save(tmp_path / "x.strace")).saved_view["note"] == explorer.note
+    explorer.set_state({"history": {"version": 2, "steps": "none"}})
+    with pytest.raises(sw.errors.SessionFileError, match="is not written, since it could not be read again"):
+        explorer.save_session(file)
+    assert file.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir() if each.suffix == ".part"] == []
+
+
 def test_a_session_file_of_version_1_opens(tiny_trace: sw.STrace) -> None:
     explorer = tiny_trace.explore(session=V1 / "session.json")
     assert (explorer.n_edges, explorer.toggles) == (16, {"1.2": "off", "0.mlp": "on"})

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from ..errors import SessionFileError
-from ..json_files import Header, decode_file, encode
+from ..errors import NonFiniteError, SessionFileError
+from ..json_files import Header, decode_file, encode_readable
 from ..paths import read_file, write_file
 from ..results import tried, upgrade
 from ..results.switching_off import nothing_known
@@ -115,8 +115,22 @@ def keep_effects(effects: Mapping[str, Any] | None, trace: STrace, modes: Modes)
 
 
 def write(path: AnyPath, saved: SavedSession) -> Path:
-    """Write a session file and return its path."""
-    return write_file(path, encode(msgspec.structs.asdict(saved) | {"settings": saved.settings.plain()}))
+    """Write a session file and return its path.
+
+    Raises
+    ------
+    SessionFileError
+        When it could not be read again: the browser keeps the history, and may have kept something else.
+    """
+    plain = msgspec.structs.asdict(saved) | {"settings": saved.settings.plain()}
+    try:
+        content = encode_readable(plain, SavedSession, FORMAT, VERSION)
+        tried.check(saved.history)
+    except NonFiniteError:
+        raise
+    except ValueError as reason:
+        raise SessionFileError(f"The session is not written, since it could not be read again: {reason}.") from reason
+    return write_file(path, content)
 
 
 def read(path: AnyPath, model_name: str) -> SavedSession:

@@ -11,7 +11,7 @@ from ..errors import JobFileError
 from ..graph.edges import Graph
 from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
-from ..json_files import Header, decode_file, encode
+from ..json_files import Header, decode_file, encode_readable
 from ..model import finite
 from ..model.text.contrasts import Contrast, read_contrast
 from ..model.text.prompts import Origin, ReadPrompt
@@ -193,7 +193,7 @@ class Job:
         model, server = self.model, _server(self.model)
         revision = model.options.get("revision")
         content = JobFile(FORMAT, VERSION, server.url, model.source, self.ids, self.work, revision)
-        return write_file(path, encode(content))
+        return write_file(path, encode_readable(content, JobFile, FORMAT, VERSION))
 
 
 def submit(
