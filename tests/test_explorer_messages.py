@@ -279,6 +279,8 @@ def test_a_session_that_could_not_be_read_again_is_not_written(front: Front, tmp
     explorer.set_state({"history": {"version": 2, "steps": "none"}})
     with pytest.raises(sw.errors.SessionFileError, match="is not written, since it could not be read again"):
         explorer.save_session(file)
+    with pytest.raises(sw.errors.TraceFileError, match="what was tried on it could not be read again"):
+        explorer.save(tmp_path / "x.strace")
     assert file.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir() if each.suffix == ".part"] == []
 
