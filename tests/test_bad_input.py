@@ -31,6 +31,14 @@ def test_prompt_longer_than_the_context(tiny: Any) -> None:
         sw.trace(tiny, " ".join(["w1"] * 33))
 
 
+def test_half_a_character(tiny: Any) -> None:
+    with pytest.raises(sw.errors.PromptError, match=r"half a character, '\\ud83d', at position 3"):
+        sw.trace(tiny, "w1 \ud83d")
+    for question in ({"target": "\ud83d"}, {"counterfactual": "w2 \ud83d w3"}, {"target": "w1", "foil": "\ud83d"}):
+        with pytest.raises(sw.errors.PromptError):
+            sw.trace(tiny, "w1 w2 w3", **question)
+
+
 def test_token_ids_that_do_not_exist(tiny: Any) -> None:
     with pytest.raises(sw.errors.PromptError, match="0 to 96"):
         sw.trace(tiny, [5, 97])

@@ -334,6 +334,32 @@ def test_a_password_in_an_address_goes_to_the_server_and_nowhere_else(
         assert "secret" not in str(raised.value)
 
 
+NO_SERVER = {
+    "a page": httpx.Response(200, text="<html>"),
+    "deep": httpx.Response(200, text="[" * 100_000),
+    "a list": httpx.Response(200, json=[]),
+    "a list of models": httpx.Response(200, json={"deployments": [], "packages": []}),
+    "models that are none": httpx.Response(200, json={"deployments": {"one": 1}, "packages": 1}),
+    "no text": httpx.Response(200, content=b"\xff\xfe{"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_SERVER)
+def test_an_address_that_is_no_ndif_is_told(ndif: MockNDIF, kind: str) -> None:
+    ndif.before.append(lambda _: NO_SERVER[kind])
+    server = Server(mock_ndif.URL, client=ndif.client)
+    for ask in (server.served, server.versions, lambda: server.post("{}", b"")):
+        with pytest.raises(errors.RemoteError, match="does not answer as an NDIF server does"):
+            ask()
+    assert server.differences() == ""
+
+
+@pytest.mark.parametrize("address", ["http://host:999999999", "http://[::1", "http://\ud800", "http://" + "a" * 70_000])
+def test_an_address_that_is_none_is_told(address: str) -> None:
+    with pytest.raises((ValueError, errors.ServerUnreachableError), match=r"address"):
+        replace(server_at(address), patience=0.0).served()
+
+
 def test_the_key_does_not_follow_a_server_elsewhere(remote_tiny: Any, ndif: MockNDIF) -> None:
     following = partial(ndif.client, follow_redirects=True)
     ndif.before.append(

@@ -136,7 +136,7 @@ class Server:
         """
         try:
             content = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict) or not set(names) <= set(content):
             raise unreadable(self.url, response.text)
@@ -173,8 +173,10 @@ class Server:
                 if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
                     break
                 why = _detail(response)
-            except httpx.TransportError as reason:
+            except httpx.RequestError as reason:
                 why = f"{type(reason).__name__}: {reason}"
+            except (httpx.InvalidURL, UnicodeError) as reason:
+                raise unreachable(self.url, f"{type(reason).__name__}: {reason}", 0) from None
             if self.clock.now() - started + pause > self.patience:
                 raise unreachable(self.url, why, self.patience)
             self.clock.sleep(pause)
@@ -187,17 +189,23 @@ class Server:
 
     def served(self) -> dict[str, str]:
         """Return the models that are up, by hub id, with the number format of their weights."""
-        deployments = self.read(self.get("/status"), "deployments")["deployments"]
+        response = self.get("/status")
+        deployments = self.read(response, "deployments")["deployments"]
+        if not isinstance(deployments, dict) or not all(isinstance(one, dict) for one in deployments.values()):
+            raise unreadable(self.url, response.text)
         return {
             str(one["repo_id"]): str(one.get("dtype") or "")
             for one in deployments.values()
-            if one.get("repo_id") and one.get("deployment_level") in {"HOT", "WARM"}
+            if one.get("repo_id") and one.get("deployment_level") in ("HOT", "WARM")
         }
 
     def versions(self) -> dict[str, str]:
         """Return the server's versions of `PACKAGES` and of Python."""
-        answer = self.read(self.get("/env"), "packages")
+        response = self.get("/env")
+        answer = self.read(response, "packages")
         packages = answer["packages"]
+        if not isinstance(packages, dict):
+            raise unreadable(self.url, response.text)
         return {"python": str(answer.get("python_version", "")).split(" ", maxsplit=1)[0]} | {
             name: str(packages[name]) for name in PACKAGES if name in packages
         }
@@ -260,7 +268,7 @@ def _detail(response: httpx.Response) -> str:
     """Return what the server says in its answer, which is JSON with a ``detail`` if all is well with it."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return response.text or f"status {response.status_code}"
     return str(body.get("detail", body) if isinstance(body, dict) else body)
 

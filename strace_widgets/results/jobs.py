@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 
-from ..errors import JobFileError
+from ..errors import JobFileError, RemoteError, StraceError
 from ..graph.edges import Graph
 from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
@@ -94,7 +95,7 @@ class JobFile(Header):
 
     server: str
     model: str
-    ids: list[str]
+    ids: Annotated[list[str], msgspec.Meta(min_length=1)]
     work: Work
     revision: str | None = None
 
@@ -125,7 +126,8 @@ class Job:
     def stage(self) -> Stage:
         """Where the job is, with the server's words for it; of several requests, the one furthest behind."""
         found = [stage_of(_server(self.model), one)[0] or Stage("received", job_id=one) for one in self.ids]
-        return min(found, key=lambda stage: ORDER.index(stage.name))
+        # A stage that this package does not know is one on the way.
+        return min(found, key=lambda stage: ORDER.index(stage.name) if stage.name in ORDER else ORDER.index("queued"))
 
     @property
     def status(self) -> str:
@@ -156,7 +158,16 @@ class Job:
             answers = [collect(server, one, self.model.name, timeout) for one in self.ids]
             # Each request saved one value, under the name that its function gave it.
             saved = [next(iter(answer.values())) for answer in answers]
-            self._result = self._trace(saved) if self.work.kind == "trace" else self._sweep(saved)
+            try:
+                self._result = self._trace(saved) if self.work.kind == "trace" else self._sweep(saved)
+            except StraceError:
+                raise
+            except Exception as reason:
+                raise RemoteError(
+                    f"The answer of job {', '.join(self.ids)} on {server.url} is none to a {self.work.kind} of this "
+                    f"prompt ({type(reason).__name__}: {reason}). Send it again.",
+                    str(reason),
+                ) from reason
         return self._result
 
     def _trace(self, saved: list[Any]) -> STrace:

@@ -192,7 +192,12 @@ def read_kept(file: Path) -> Kept:
     content = read_file(beside, "the prompts of a study, beside its manifest")
     if hashlib.sha256(content).hexdigest() != manifest.prompts.sha256:
         raise StudyError(f"{absolute(beside)} does not hold the prompts that {file.name} names: their digests differ.")
-    return Kept(manifest, [_prompt(json.loads(line)) for line in content.splitlines()])
+    try:
+        return Kept(manifest, [_prompt(json.loads(line)) for line in content.splitlines()])
+    except (ValueError, TypeError, AttributeError, StopIteration, RecursionError) as reason:
+        raise StudyError(
+            f"{absolute(beside)} does not hold prompts as a study writes them ({type(reason).__name__}: {reason})."
+        ) from reason
 
 
 def _line(prompt: Prompt) -> bytes:
