@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -11,6 +13,23 @@ from .placement import is_compiled, token_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_LOCKS: WeakKeyDictionary[Any, threading.RLock] = WeakKeyDictionary()
+_GUARD = threading.Lock()
+
+
+def lock_of(module: Any) -> threading.RLock:
+    """Return what whoever runs a module, or looks into it, holds meanwhile: one lock, however many models wrap it.
+
+    A run rewires the module and sets its modes, and a widget evaluates on a thread of its own.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    """
+    with _GUARD:
+        return _LOCKS.setdefault(module, threading.RLock())
 
 
 @contextmanager
