@@ -49,6 +49,7 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
     training = [part for part in parts if part.training]
     configs = {id(config): config for part in parts if hasattr(config := _config(part), ATTENTION)}
     attention = [(config, getattr(config, ATTENTION)) for config in configs.values()]
+    derivatives = torch.is_grad_enabled()
     try:
         for part in training:
             part.training = False
@@ -65,6 +66,8 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
             part.training = True
         for config, given in attention:
             setattr(config, ATTENTION, given)
+        # torch's own switch is thrown before its block begins: an interrupt in between would leave it so.
+        torch.set_grad_enabled(derivatives)
 
 
 def parts_of(module: Any) -> list[Any]:
