@@ -78,7 +78,7 @@ def other_json(draw: st.DrawFn, good: Any) -> Any:
                 holder = holder[key]
                 continue
             if draw(st.booleans()):
-                holder[key] = draw(st.sampled_from(HOSTILE))
+                holder[key] = deepcopy(draw(st.sampled_from(HOSTILE)))
             else:
                 del holder[key]
             break
