@@ -211,7 +211,8 @@ def _line(prompt: Prompt) -> bytes:
     try:
         return json.dumps(said, allow_nan=False).encode()
     except (TypeError, ValueError):  # what is no prompt fails when it is traced, and has no form to be kept in
-        return json.dumps({name: value if _is_json(value) else str(value) for name, value in said.items()}).encode()
+        words = {name: value if _is_json(value) else str(value) for name, value in said.items()}
+        return json.dumps(words, allow_nan=False).encode()
 
 
 def _listed(content: Any) -> list[Any]:
