@@ -37,7 +37,31 @@ def encode(value: Any) -> bytes:
     """
     plain = msgspec.to_builtins(value)
     refuse_not_finite(plain, type(value).__name__)  # msgspec would write null, which no reader here takes for a number
-    return msgspec.json.format(msgspec.json.encode(plain), indent=1)
+    return msgspec.json.format(msgspec.json.encode(with_whole_characters(plain)), indent=1)
+
+
+def encode_readable(value: Any, kind: type[Header], form: str, version: int) -> bytes:
+    """Return a value as JSON for a file that is known to be read again: by reading it, before anything is replaced.
+
+    Raises
+    ------
+    ValueError
+        As `decode_file`, or that of `encode`.
+    """
+    content = encode(value)
+    decode_file(content, kind, form, version)
+    return content
+
+
+def with_whole_characters(value: Any) -> Any:
+    """Return plain data with a mark in place of each half of a character (a lone surrogate), which no file can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, (list, tuple)):
+        return [with_whole_characters(each) for each in value]
+    if isinstance(value, Mapping):
+        return {with_whole_characters(name): with_whole_characters(each) for name, each in value.items()}
+    return value
 
 
 def refuse_not_finite(value: Any, what: str) -> None:
@@ -85,6 +109,20 @@ def decode(content: bytes, kind: type[T]) -> T:
         raise ValueError(f"it does not fit ({reason})") from reason
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
         raise ValueError(f"it is no JSON ({reason})") from reason
+
+
+def fitting(plain: Any, kind: type[T]) -> T:
+    """Return plain data as a value of a type.
+
+    Raises
+    ------
+    ValueError
+        Its text is said of the file: "it does not fit (...)".
+    """
+    try:
+        return msgspec.convert(plain, kind)
+    except (msgspec.ValidationError, RecursionError) as reason:
+        raise ValueError(f"it does not fit ({reason})") from reason
 
 
 def decode_file(content: bytes, kind: type[T], form: str, version: int) -> T:

@@ -8,8 +8,10 @@ path, since what was given may be relative to a folder that nobody has in mind.
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 AnyPath = str | os.PathLike[str]
 """What every public function takes for a path."""
+
+LEFT = 24 * 3600.0
+"""Seconds after which nobody writes on at an unfinished file."""
 
 
 def expanded(path: AnyPath) -> Path:
@@ -95,11 +100,12 @@ def writing(path: AnyPath) -> Iterator[Path]:
     target = file.resolve()  # a link stays a link
     special = target.exists() and not target.is_file()  # a device, say: nothing takes its place
     # Several machines may share the folder, and two of their processes a number.
-    unfinished = target if special else target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    unfinished = target if special else target.with_name(f"{_begun(target)}{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         if target.is_dir():
             raise IsADirectoryError(None, "it is a folder: give a file in it")
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
         yield unfinished
         if not special:
             unfinished.replace(target)
@@ -110,6 +116,20 @@ def writing(path: AnyPath) -> Iterator[Path]:
     finally:
         if not special and unfinished.is_file():
             unfinished.unlink()
+
+
+def _begun(target: Path) -> str:
+    """Return what the names of a file's unfinished versions begin with; names may not be much longer than 200 bytes."""
+    return f".{os.fsdecode(os.fsencode(target.name)[:200])}."
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove unfinished versions of a file whose process was killed long ago; on which machine, nobody knows."""
+    named = re.compile(rf"{re.escape(_begun(target))}\d+-[0-9a-f]{{8}}\.part")
+    with suppress(OSError):  # another process may remove them as well
+        for leftover in target.parent.iterdir():
+            if named.fullmatch(leftover.name) and time.time() - leftover.stat().st_mtime > LEFT:
+                leftover.unlink()
 
 
 def write_file(path: AnyPath, content: bytes) -> Path:

@@ -10,6 +10,7 @@ import tiny_models
 import torch
 
 import strace_widgets as sw
+from strace_widgets.graph.edges import edges_kept
 
 
 def test_empty_prompt(tiny: Any) -> None:
@@ -28,6 +29,14 @@ def test_one_token_prompt_works_with_a_warning(tiny: Any) -> None:
 def test_prompt_longer_than_the_context(tiny: Any) -> None:
     with pytest.raises(sw.errors.PromptError, match=r"33 tokens.*at most 32"):
         sw.trace(tiny, " ".join(["w1"] * 33))
+
+
+def test_half_a_character(tiny: Any) -> None:
+    with pytest.raises(sw.errors.PromptError, match=r"half a character, '\\ud83d', at position 3"):
+        sw.trace(tiny, "w1 \ud83d")
+    for question in ({"target": "\ud83d"}, {"counterfactual": "w2 \ud83d w3"}, {"target": "w1", "foil": "\ud83d"}):
+        with pytest.raises(sw.errors.PromptError):
+            sw.trace(tiny, "w1 w2 w3", **question)
 
 
 def test_token_ids_that_do_not_exist(tiny: Any) -> None:
@@ -84,6 +93,16 @@ def test_size_outside_its_range(tiny_trace: sw.STrace, size: Any) -> None:
         tiny_trace.mask(size)
     with pytest.raises(ValueError, match="0 < s <= 1"):
         tiny_trace.evaluate([size])
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble, np.int8, np.uint16])
+def test_a_whole_in_any_of_numpys_numbers_is_every_edge(tiny_trace: sw.STrace, kind: Any) -> None:
+    for n_edges in (127, 300, 70_000, 16_777_219, 2**31 + 7):
+        assert edges_kept(kind(1), n_edges) == n_edges
+    for half in (np.float16(0.5), np.float32(0.5)):
+        assert edges_kept(half, 150_001) == 75_000
+    assert tiny_trace.evaluate([kind(1)]).total_variation[0] <= 1e-6
+    assert tiny_trace.mask(kind(1)).n_kept == tiny_trace.n_edges
 
 
 def test_no_size_and_no_criterion(tiny_trace: sw.STrace) -> None:

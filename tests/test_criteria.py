@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import strace_widgets as sw
+from strace_widgets.graph.edges import size_of
 from strace_widgets.results import criteria
 
 
@@ -64,3 +65,15 @@ def test_a_nucleus_is_a_share(tiny_trace: sw.STrace) -> None:
     assert sweep.nucleus.dtype == np.float64
     assert sweep.nucleus[-1] == 0.99
     assert 0 < tiny_trace.smallest(nucleus=0.1) <= tiny_trace.smallest(nucleus=0.6) <= 1
+
+
+def test_a_criterion_that_holds_at_one_edge_already(tiny_trace: sw.STrace) -> None:
+    assert tiny_trace.smallest(total_variation=1) == size_of(1, tiny_trace.n_edges)
+    for first in (1, 2, 3):  # neighbours, and one edge between
+
+        def holds(sweep: sw.Sweep, first: int = first) -> Any:
+            return sweep.n_edges >= first
+
+        sweep, evaluate = tiny_trace.evaluate([size_of(n, tiny_trace.n_edges) for n in (1, 3)]), tiny_trace.evaluate
+        found = criteria.smallest(sweep, [holds], tiny_trace.n_edges, evaluate)
+        assert found == size_of(first, tiny_trace.n_edges)

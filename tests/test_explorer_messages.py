@@ -267,6 +267,24 @@ def test_a_session_is_saved_and_gone_on_with(front: Front, tmp_path: Any) -> Non
     assert again.history == explorer.history
 
 
+def test_a_session_that_could_not_be_read_again_is_not_written(front: Front, tmp_path: Path) -> None:
+    explorer = front.explorer
+    explorer.note = "half a character: \ud83d"
+    file = explorer.save_session(tmp_path / "session.json")
+    before = file.read_bytes()
+    explorer.note = ""
+    explorer.load_session(file)
+    assert explorer.note == "half a character: ?"
+    assert sw.load_trace(explorer.save(tmp_path / "x.strace")).saved_view["note"] == explorer.note
+    explorer.set_state({"history": {"version": 2, "steps": "none"}})
+    with pytest.raises(sw.errors.SessionFileError, match="is not written, since it could not be read again"):
+        explorer.save_session(file)
+    with pytest.raises(sw.errors.TraceFileError, match="what was tried on it could not be read again"):
+        explorer.save(tmp_path / "x.strace")
+    assert file.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir() if each.suffix == ".part"] == []
+
+
 def test_a_session_file_of_version_1_opens(tiny_trace: sw.STrace) -> None:
     explorer = tiny_trace.explore(session=V1 / "session.json")
     assert (explorer.n_edges, explorer.toggles) == (16, {"1.2": "off", "0.mlp": "on"})
@@ -280,6 +298,12 @@ def test_a_session_file_of_version_1_opens(tiny_trace: sw.STrace) -> None:
         (None, "is no session file"),
         ({"settings": {}}, "is no session file"),
         ({"n_edges": "many"}, "is no session file"),
+        ({"n_edges": True}, "is no session file"),
+        ({"history": {"version": 2, "steps": 3}}, "is no session file"),
+        ({"history": {"version": 2, "steps": [], "at": 7, "tried": []}}, "its present step is 7, of 0"),
+        ({"history": {"version": 2, "steps": [{"n_edges": 3}], "at": 0, "tried": []}}, "is no session file"),
+        ({"toggles": {"99.0": "off"}}, "cannot be gone on with here: There is no layer 99"),
+        ({"settings": {"prompt": " ", "importance": "l1", "masks": "all", "position": -1}}, "prompt is empty"),
         ({"format": "other"}, "format is 'other'"),
         ({"version": 9}, "version 9"),
         ({"model": "m"}, "with the model m"),
@@ -289,10 +313,47 @@ def test_files_that_cannot_be_read_are_refused(
     front: Front, tmp_path: Any, changes: dict[str, Any] | None, part_of_message: str
 ) -> None:
     explorer = front.explorer
+    explorer.shade = "weight"
     file = explorer.save_session(tmp_path / "session.json")
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text()) | {"note": "Another.", "shade": "share"}
     file.write_text("no JSON" if changes is None else json.dumps(content | changes))
-    before = settled(explorer)
+    explorer.groups, explorer.note = {"movers": ["1.3"]}, "Mine."
+    before = settled(explorer), kept(explorer)
     with pytest.raises(sw.errors.SessionFileError, match=part_of_message):
         explorer.load_session(file)
-    assert settled(explorer) == before
+    assert (settled(explorer), kept(explorer)) == before
+
+
+def kept(explorer: sw.Explorer) -> list[Any]:
+    names = ("shade", "groups", "note", "history", "n_edges", "size", "toggles", "view_state", "curves", "session")
+    return [getattr(explorer, name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("asked", "part_of_message"),
+    [
+        ({"n_edges": 2.5}, "2.5 is no number of edges"),
+        ({"n_edges": "many"}, "'many' is no number of edges"),
+        ({"toggles": {"99.0": "off"}}, "There is no layer 99"),
+        ({"toggles": {"1" * 5000: "off"}}, "'11111111111111111111'… is no component"),
+        ({"settings": None}, "no settings of a trace"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_trace_that_cannot_be_shown_as_asked_changes_nothing(
+    front: Front, asked: dict[str, Any], part_of_message: str
+) -> None:
+    explorer = front.explorer
+    before = settled(explorer), kept(explorer)
+    answer = front.ask("trace", **{"settings": settings(explorer, importance="l2")} | asked)
+    assert not answer["ok"]
+    assert part_of_message in answer["error"]
+    assert (dict(explorer.evaluation), kept(explorer)) == before
+
+
+@pytest.mark.parametrize("kind", [[], {}, None, 3])
+def test_every_message_gets_an_answer(front: Front, kind: Any) -> None:
+    front.tell(id="unheard of", kind=kind)
+    assert (front.answers[-1]["id"], front.answers[-1]["ok"]) == ("unheard of", False)
+    front.explorer._handle_custom_msg([kind], [])
+    assert (front.answers[-1]["id"], front.answers[-1]["ok"]) == (None, False)

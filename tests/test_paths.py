@@ -342,6 +342,18 @@ def test_what_is_missing_is_named_with_its_whole_path(name: str, given: Given, h
     assert not (home / "no").exists()
 
 
+def test_unfinished_files_of_a_process_that_was_killed_go_in_the_end(tmp_path: Path) -> None:
+    file = tmp_path / ("é" * 120 + ".json")  # 246 bytes, of 255 that a name may have
+    files = [f"{paths._begun(file)}{number}-{number:08x}.part" for number in (1, 2)]
+    others = [f".other.json.3-{3:08x}.part", f"{paths._begun(file)}4.part"]
+    for name in (*files, *others):
+        (tmp_path / name).write_text("{")
+        os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / files[1])  # somebody may be at it
+    assert paths.write_file(file, b"{}").read_bytes() == b"{}"
+    assert {each.name for each in tmp_path.iterdir()} == {file.name, files[1], *others}
+
+
 FILES = [name for name in WRITERS if not name.endswith(("folder", "--out", "--html", "--chart"))]
 
 

@@ -105,3 +105,21 @@ def test_sources_that_hold_no_prompts(tmp_path: Path) -> None:
     for source, options, sentence in wrong:
         with pytest.raises(sw.errors.StudyError, match=sentence):
             sw.read_prompts(source, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("p.parquet", b"PAR1" + bytes(60) + b"PAR1"),
+        ("p.parquet", b""),
+        ("p.jsonl", b"[" * 100_000),
+        ("p.jsonl", b'"\xff"'),
+        ("p.csv", b'text\n"' + b"w" * 200_000),
+        ("p.txt", b"\xff\xfe"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_damaged_files_are_told(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(sw.errors.StudyError, match=rf"{name}"):
+        sw.read_prompts(tmp_path / name)

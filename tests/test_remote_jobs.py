@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import mock_ndif
 import numpy as np
 import pytest
+import torch
 from conftest import PROMPT, ROOT
 from mock_ndif import KEY, MockNDIF
 from remote_steps import send_from_another_process
@@ -74,6 +76,36 @@ def test_what_cannot_be_submitted_is_said_before_it_is_sent(remote_tiny: Any, ti
     assert not ndif.asked
 
 
+WRONG = {
+    "another kind": {"result": 3},
+    "another form": {"result": [torch.zeros(3, 4, 6, 6)]},
+    "too little": {"result": [(torch.zeros(2), 1.0)] * 5},
+    "words": {"result": ["w"] * 5},
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_an_answer_to_something_else_is_refused_and_the_next_is_taken(
+    remote_tiny: Any, ndif: MockNDIF, kind: str
+) -> None:
+    job = sw.submit(remote_tiny, PROMPT)
+    buffer = io.BytesIO()
+    torch.save(WRONG[kind], buffer)
+    ndif.before.append(
+        lambda request: httpx.Response(200, content=buffer.getvalue()) if "/store/" in request.url.path else None
+    )
+    with pytest.raises(errors.RemoteError, match=r"^The answer of job job-1 .* is none to a trace"):
+        job.result()
+    ndif.before.clear()
+    ndif.stages = ()
+    assert sw.submit(remote_tiny, PROMPT).result().n_edges > 0
+
+
+def test_a_stage_that_nobody_knows_is_one_on_the_way(remote_tiny: Any, ndif: MockNDIF) -> None:
+    ndif.stages = (("HIBERNATING", "Good night."),)
+    assert sw.submit(remote_tiny, PROMPT).status == "hibernating"
+
+
 # From one process to another.
 
 
@@ -85,7 +117,13 @@ def test_jobs_of_one_process_are_collected_in_another(ndif: MockNDIF, tiny: Any,
         for file in tmp_path.iterdir():
             assert KEY not in file.read_text(encoding="utf-8")
         sent = len(ndif.posted)
-        trace = sw.load_job(tmp_path / "trace.json").result()
+        asked = len(ndif.asked)
+        with pytest.raises(
+            errors.JobFileError, match=rf"is a job on {url}, for which no API key was set.*remote='{url}'"
+        ):
+            sw.load_job(tmp_path / "trace.json")
+        assert len(ndif.asked) == asked, "a file does not choose where the key goes"
+        trace = sw.load_job(tmp_path / "trace.json", remote=url).result()
         sweep = sw.load_job(tmp_path / "sweep.json", trace.model).result()
     assert trace.model.server.url == url
     assert len(ndif.posted) == sent + 3, "the model was reached for once, which its proof takes three requests for"
@@ -141,6 +179,8 @@ BROKEN = (
     {"version": 99},
     {"work": {"no": "such field"}},
     {"ids": None},
+    {"ids": []},
+    {"version": True},
     {"server": ...},
     "[]",
     "{",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -16,6 +19,8 @@ from nnsight import CONFIG
 
 import strace_widgets as sw
 from strace_widgets import errors
+from strace_widgets.explorer.code_export import programs
+from strace_widgets.graph.modes import Modes
 from strace_widgets.interventions.gradients import REFUSED
 from strace_widgets.remote.server import Server, server_at
 from strace_widgets.remote.stages import Stage, listening
@@ -307,6 +312,66 @@ def test_the_models_that_run_are_named_if_the_server_says_so(remote_tiny: Any, n
     ndif.before[:] = [at("/status", httpx.Response(403, json={"detail": "Not for you."}))]
     with pytest.raises(errors.ModelNotServedError, match=r"Choose another model\.$"):
         sw.trace(remote_tiny, PROMPT)
+
+
+def test_a_password_in_an_address_goes_to_the_server_and_nowhere_else(
+    remote_tiny: Any, ndif: MockNDIF, tmp_path: Path
+) -> None:
+    server = server_at("http://me:p%40ss@ndif.test:80/door/", client=ndif.client)
+    assert (server.url, server.login) == ("http://ndif.test:80/door", ("me", "p@ss"))
+    assert server_at(server.address).login == server.login
+    assert "p@ss" not in repr(server)
+    assert "p%40ss" not in repr(server)
+    held = replace(remote_tiny, server=replace(remote_tiny.server, login=server.login))
+    job = sw.submit(held, PROMPT)
+    assert ndif.asked[0].headers["authorization"] == "Basic " + b64encode(b"me:p@ss").decode()
+    saved = job.save(tmp_path / "job.json").read_text(encoding="utf-8")
+    shown = repr(held), repr(job), saved, *programs(job.result(), 5, {}, Modes()).values()
+    assert not any(word in text for word in ("p@ss", "p%40ss") for text in shown)
+    for wrong in ("ftp://me:secret@ndif.test", "http://me:secret@[ndif.test"):
+        with pytest.raises(ValueError, match="address") as raised:
+            server_at(wrong)
+        assert "secret" not in str(raised.value)
+
+
+NO_SERVER = {
+    "a page": httpx.Response(200, text="<html>"),
+    "deep": httpx.Response(200, text="[" * 100_000),
+    "a list": httpx.Response(200, json=[]),
+    "a list of models": httpx.Response(200, json={"deployments": [], "packages": []}),
+    "models that are none": httpx.Response(200, json={"deployments": {"one": 1}, "packages": 1}),
+    "no text": httpx.Response(200, content=b"\xff\xfe{"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_SERVER)
+def test_an_address_that_is_no_ndif_is_told(ndif: MockNDIF, kind: str) -> None:
+    ndif.before.append(lambda _: NO_SERVER[kind])
+    server = Server(mock_ndif.URL, client=ndif.client)
+    for ask in (server.served, server.versions, lambda: server.post("{}", b"")):
+        with pytest.raises(errors.RemoteError, match="does not answer as an NDIF server does"):
+            ask()
+    assert server.differences() == ""
+
+
+@pytest.mark.parametrize("address", ["http://host:999999999", "http://[::1", "http://\ud800", "http://" + "a" * 70_000])
+def test_an_address_that_is_none_is_told(address: str) -> None:
+    with pytest.raises((ValueError, errors.ServerUnreachableError), match=r"address"):
+        replace(server_at(address), patience=0.0).served()
+
+
+def test_the_key_does_not_follow_a_server_elsewhere(remote_tiny: Any, ndif: MockNDIF) -> None:
+    following = partial(ndif.client, follow_redirects=True)
+    ndif.before.append(
+        lambda request: (
+            httpx.Response(307, headers={"location": "http://elsewhere.test/status"})
+            if request.url.path == "/status"
+            else None
+        )
+    )
+    with pytest.raises(errors.RemoteError, match="does not answer as an NDIF server does"):
+        replace(remote_tiny.server, client=following).served()
+    assert {request.url.host for request in ndif.asked} == {"ndif.test"}
 
 
 def test_versions_that_differ_are_named_with_both_machines(ndif: MockNDIF) -> None:

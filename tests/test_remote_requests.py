@@ -7,6 +7,7 @@ import logging
 import pickle
 import platform
 import threading
+import zipfile
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -240,7 +241,31 @@ def saved(value: Any) -> bytes:
     return buffer.getvalue()
 
 
-HOSTILE = ("a program", "a pickle", "a list", "cut off", "cut off after unpacking", "a page", "nothing")
+HOSTILE = (
+    *("a program", "a pickle", "a list", "cut off", "cut off after unpacking", "a page", "nothing", "nothing in it"),
+    *(
+        "much of nothing",
+        "one value many times",
+        "no values",
+        "hardly any values",
+        "values twice packed",
+        "the old form",
+    ),
+)
+
+
+def deflated(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    return packed.getvalue()
+
+
+def of_the_old_form(value: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer, _use_new_zipfile_serialization=False)
+    return buffer.getvalue()
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # torch's own, on its way to refuse it
@@ -258,7 +283,16 @@ def test_an_answer_that_is_none_is_refused_and_nothing_in_it_is_run(
         "cut off after unpacking": zstandard.compress(whole[:-200]),
         "a page": b"<html>Sign in to go on</html>",
         "nothing": b"",
+        "nothing in it": saved({}),
+        "much of nothing": zstandard.compress(saved({"found": torch.zeros(10_000_000)})),
+        "one value many times": saved({"found": torch.zeros(1).expand(10**9)}),
+        "no values": saved({"found": torch.empty(10**9, device="meta")}),
+        "hardly any values": saved({"found": torch.zeros(10**3, 10).to_sparse()}),
+        "values twice packed": deflated(saved({"found": torch.zeros(10_000)})),
+        "the old form": of_the_old_form({"found": torch.zeros(100)}),
     }
+    assert max(map(len, answers.values())) < 10_000
+    remote_tiny = replace(remote_tiny, server=replace(remote_tiny.server, limit=1e6))
     ndif.before.append(
         lambda request: httpx.Response(200, content=answers[kind]) if "/store/" in request.url.path else None
     )

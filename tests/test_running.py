@@ -13,6 +13,7 @@ import tiny_models
 import torch
 
 import strace_widgets as sw
+from strace_widgets.model.running import running
 
 PROMPT = [5, 17, 3, 88, 41, 2]
 DROPOUT = {
@@ -118,3 +119,14 @@ def test_a_trace_of_a_model_that_has_changed_since_says_so(change: Any) -> None:
     change(module)
     with pytest.warns(UserWarning, match=r"no longer predicts what was traced \(TV 0\.\d+\)"):
         trace.evaluate([0.1, 1.0])
+
+
+def test_an_interrupt_between_two_switches_leaves_derivatives_on() -> None:
+    def interrupted() -> None:
+        with running(tiny_models.tiny()):
+            torch.set_grad_enabled(False)  # its block has not begun
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert torch.is_grad_enabled()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -82,6 +83,20 @@ def test_each_model_is_compared_as_if_alone(
         shutil.rmtree(tmp_path / name)
     first, second = (comparison.prompts.query("model == @name")["area_s"] for name in comparison.models)
     assert not np.allclose(first, second)
+
+
+def test_models_of_one_module_take_turns() -> None:
+    module = tiny_models.tiny()
+    models = [sw.load_model(module, tokenizer=tiny_models.words()) for _ in range(2)]
+    expected = sw.trace(models[0], "w5 w17 w3 w88").evaluate([0.3]).total_variation.tolist()
+
+    def traced(number: int) -> list[float]:
+        model = models[number] if number < len(models) else sw.load_model(module, tokenizer=tiny_models.words())
+        return [sw.trace(model, "w5 w17 w3 w88").evaluate([0.3]).total_variation[0] for _ in range(4)]
+
+    with ThreadPoolExecutor(3) as threads:
+        for found in threads.map(traced, range(3)):
+            assert found == pytest.approx(expected * 4, abs=1e-6)
 
 
 def test_a_model_is_let_go_of_before_the_next_is_loaded(tiny_folder: str, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import wordfreq
 
 import strace_widgets as sw
 from strace_widgets import findings
+from strace_widgets.studies.checksums import SUMS
 from strace_widgets.studies.word_frequency import unigram
 
 PROMPTS = [
@@ -185,6 +186,7 @@ def test_kept_ranks_that_do_not_follow_from_their_weights_are_refused(study: sw.
         kept = dict(arrays)
     kept["weights_mlp"] = kept["weights_mlp"][:, ::-1]
     np.savez_compressed(file, **kept)
+    (file.parent / SUMS).unlink()  # a study of before there were checksums
     with pytest.raises(sw.errors.TraceFileError, match="is no longer the one that it was saved with"):
         sw.load_study(tmp_path / "s").edges("first", "l1")
 
@@ -226,6 +228,53 @@ def test_every_position_as_a_prompt_of_its_own(tiny: Any, tmp_path: Path) -> Non
     traced = sw.trace(tiny, [1, 2, 3])
     row = result.points[(result.points["prompt_id"] == "0@2") & (result.points["size"] == 0.5)]
     assert row["total_variation"].tolist() == traced.evaluate([0.5, 1]).total_variation.tolist()[:1]
+
+
+@pytest.mark.parametrize("name", ["points.parquet", "prompts.parquet", "states.npy", "edges-l1.npz", SUMS])
+@pytest.mark.parametrize("how", ["a bit", "cut off", "gone"])
+def test_a_damaged_part_is_named_and_made_again(tiny: Any, tmp_path: Path, name: str, how: str) -> None:
+    def run() -> sw.Study:
+        return small(tiny, ["w1 w2 w3", "w4 w5"], tmp_path / "s", hidden_states=True, keep_traces=True)
+
+    whole = run()
+    before = {file: file.read_bytes() for file in whole.folder.rglob("*") if file.is_file()}
+    file = whole.folder / "parts" / "000001-1" / name
+    content = bytearray(before[file])
+    content[len(content) // 2] ^= 1
+    if how == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(content[: len(content) // 2] if how == "cut off" else content)
+    if (name, how) not in {("prompts.parquet", "gone"), (SUMS, "gone")}:  # that is a prompt left, or an older study
+        wrong = ".*" if name == SUMS else name  # it may name another file then
+        with pytest.raises(sw.errors.StudyError, match=rf"000001-1.{wrong} is not what the study wrote"):
+            read_all(sw.load_study(whole.folder))
+        with pytest.warns(UserWarning, match="The results of 000001-1 are damaged, and are made again"):
+            run()
+    else:
+        run()
+    if (name, how) != (SUMS, "gone"):
+        assert {each: each.read_bytes() for each in whole.folder.rglob("*") if each.is_file()} == before
+    read_all(sw.load_study(whole.folder))
+
+
+def read_all(study: sw.Study) -> None:
+    for table in (study.prompts, study.points, study.necessary, study.components):
+        assert len(table)
+    assert len(study.hidden_states()) == 2
+    study.edges("1")
+
+
+def test_what_others_put_into_a_study_is_none_of_it(tiny: Any, tmp_path: Path) -> None:
+    whole = small(tiny, ["w1 w2 w3", "w4 w5"], tmp_path / "s")
+    parts = whole.folder / "parts"
+    for folder in (whole.folder, parts, parts / "000000-0"):
+        (folder / ".DS_Store").write_bytes(b"\0")
+        (folder / "Thumbs.db").write_bytes(b"\0")
+    (parts / "__MACOSX").mkdir()
+    again = small(tiny, ["w1 w2 w3", "w4 w5", "w6"], tmp_path / "s")
+    assert again.prompts["prompt_id"].tolist() == ["0", "1", "2"]
+    assert len(again.summary()) == 1
 
 
 def test_a_study_grows(tiny: Any, tmp_path: Path) -> None:

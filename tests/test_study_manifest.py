@@ -102,6 +102,12 @@ def test_manifests_that_cannot_be_repeated(tiny: Any, study: sw.Study, tmp_path:
         sw.repeat_study(file, tmp_path / "other", model=tiny)
     with pytest.raises(sw.errors.MissingFileError, match="the manifest of a study was to be read"):
         sw.repeat_study(tmp_path / "none.json", tmp_path / "other", model=tiny)
+    elsewhere = json.loads((study.folder / "manifest.json").read_text())
+    elsewhere["model"]["options"]["remote"] = "http://elsewhere.test"
+    (tmp_path / "manifest.json").write_text(json.dumps(elsewhere))
+    (tmp_path / "prompts.jsonl").write_bytes((study.folder / "prompts.jsonl").read_bytes())
+    with pytest.raises(sw.errors.StudyError, match=r"runs on http://elsewhere\.test, for which no API key was set"):
+        sw.repeat_study(tmp_path / "manifest.json", tmp_path / "other")
     named = json.loads((study.folder / "manifest.json").read_text())
     named["environments"][0]["versions"]["torch"] = "1.0"
     for name, content in files(study.folder).items():

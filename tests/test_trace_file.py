@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from strace_widgets.graph.edges import NOT_IN_GRAPH, Edges, Graph
 from strace_widgets.graph.order import Order, SavedOrder, best_first, by_layer, checksum
 from strace_widgets.graph.ranking import rank_randomly
 from strace_widgets.results import edge_coding
+from strace_widgets.results.members import compression
 
 V2 = Path(__file__).parent / "v2"
 PROMPT = "w5 w17 w3 w88 w41 w2"
@@ -56,8 +58,8 @@ def altered(
 
 
 def test_an_order_that_follows_from_the_weights_is_not_in_the_file(tiny_trace: sw.STrace, tmp_path: Path) -> None:
-    random = tiny_trace.random(seed=3)
-    for name, trace in (("trace", tiny_trace), ("random", random)):
+    drawn = tiny_trace.random(seed=3)
+    for name, trace in (("trace", tiny_trace), ("random", drawn)):
         file = trace.save(tmp_path / name)
         assert "weights.zst" in members(file)
         assert "ranks.zst" not in members(file)
@@ -213,6 +215,41 @@ def test_a_small_file_cannot_ask_for_memory(tiny_trace: sw.STrace, tmp_path: Pat
     new = tiny_trace.save(tmp_path / "new.strace")
     with pytest.raises(sw.errors.TraceFileError, match=r"weights\.zst is compressed twice"):
         sw.load_trace(altered(new, file, claim, zipfile.ZIP_DEFLATED, **{"weights.zst": enough}))
+
+
+def claims(file: Path) -> dict[str, tuple[dict[str, Any], dict[str, bytes]]]:
+    """Return what small files may claim: the manifest of each, and members."""
+    manifest = json.loads(members(file)["manifest.json"])
+    zeros = as_npy(np.zeros(1 << 20, np.float32))
+    sweeps = [manifest["sweeps"][0] | {"n_sizes": 48}] * 5
+    return {
+        "probabilities": ({"vocabulary_size": 1 << 20, "sweeps": sweeps}, {"full_logits.npy": zeros}),
+        "objects": ({}, {"view.json": b'{"view_state": [' + b"[]," * 10_000_000 + b"[]]}"}),
+        "members": ({}, {f"effects/{number}/known.npy": bytes(8_000_000) for number in range(12)}),
+        "tokens": ({"tokens": [""] * 1_000_000}, {}),
+    }
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "objects", "members", "tokens"])
+def test_no_claim_of_a_small_file_is_believed(tmp_path: Path, kind: str) -> None:
+    manifest, contents = claims(V2 / "trace.strace")[kind]
+    file = altered(V2 / "trace.strace", tmp_path / "x.strace", manifest, zipfile.ZIP_DEFLATED, **contents)
+    assert file.stat().st_size < 200_000
+    del contents
+    tracemalloc.start()
+    try:
+        with pytest.raises(sw.errors.TraceFileError):
+            sw.load_trace(file)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_member_that_shrinks_a_great_deal_is_held_as_it_is() -> None:
+    assert compression("view.json", b" " * (1 << 21)) == zipfile.ZIP_STORED
+    assert compression("view.json", b" " * (1 << 20)) == zipfile.ZIP_DEFLATED
+    assert compression("token_ids.npy", bytes(1 << 21)) == zipfile.ZIP_DEFLATED
+    assert compression("view.json", np.random.default_rng(0).bytes(1 << 21)) == zipfile.ZIP_DEFLATED
 
 
 def as_npy(values: np.ndarray[Any, Any]) -> bytes:

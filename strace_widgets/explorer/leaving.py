@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import TraceFileError
+from ..results import tried
 from . import session_file
 
 if TYPE_CHECKING:
@@ -51,11 +53,24 @@ class Leaving:
         Parameters
         ----------
         path : str or Path
+
+        Raises
+        ------
+        TraceFileError
+            When the browser kept a history that could not be read again.
         """
         from ..results.trace_file import save_trace  # noqa: PLC0415 - only when asked
         from .shown import encoded, shown  # noqa: PLC0415
 
-        return save_trace(self.trace, path, encoded(shown(self)))
+        view = encoded(shown(self))
+        try:
+            tried.check(self.history)
+        except ValueError as reason:
+            raise TraceFileError(
+                f"The trace is not written, since what was tried on it could not be read again: {reason}. "
+                "explorer.trace.save(path) writes it without."
+            ) from reason
+        return save_trace(self.trace, path, view)
 
     def save_session(self, path: AnyPath) -> Path:
         """Write what was done here, without the trace, to a small JSON file; return its path. See `load_session`.
@@ -87,14 +102,14 @@ class Leaving:
         Raises
         ------
         SessionFileError
-            When it is no session file, or of another version or model.
+            When it is no session file, of another version or model, or asks for what there is not.
         """
         saved = session_file.read(path, self.trace.model.name)
         groups = session_file.groups_of(saved, self.trace)
-        session = self.session.with_settings(saved.settings)
+        session, toggles = session_file.session_of(saved, self.session)
         session_file.keep_effects(saved.effects, session.trace, session.effect_modes)
         self.shade, self.groups, self.note = saved.shade, groups, saved.note
-        self._show_session(session, saved.n_edges, saved.toggles, saved.history)
+        self._show_session(session, saved.n_edges, toggles, saved.history)
 
     def code(self) -> dict[str, str]:
         """Return two programs that reproduce the numbers on screen: with this package, and with nnsight alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from traitlets import TraitError
 from ..errors import CancelledError, PromptError, RemoteError, StraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .requests import Progress, RequestRunner
 
@@ -53,8 +54,12 @@ class Messages:
 
     def hear(self, content: Content) -> None:
         """Answer a message, now or later; a failure is an answer as well."""
+        if not isinstance(content, Mapping):
+            content = {}  # nobody knows how to ask
         kind = content.get("kind", "")
-        if kind in self._later:
+        if not isinstance(kind, str):
+            self._reply(content, error="A request has a kind, which is a word.")
+        elif kind in self._later:
             self._run(content, partial(self._later[kind], content))
         elif kind in self._at_once:
             try:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from ..errors import SessionFileError
-from ..json_files import Header, decode_file, encode
+from ..errors import NonFiniteError, SessionFileError
+from ..json_files import Header, decode_file, encode_readable
 from ..paths import read_file, write_file
-from ..results import upgrade
+from ..results import tried, upgrade
 from ..results.switching_off import nothing_known
 from . import groups
 from .contract import VERSION, Shade
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..paths import AnyPath
     from ..results.strace import STrace
     from .groups_contract import Group
+    from .session import Session
 
 FORMAT = "strace-session"
 
@@ -81,6 +82,21 @@ def groups_of(saved: SavedSession, trace: STrace) -> list[Group]:
         raise SessionFileError(f"The session file has groups that cannot be shown: {reason}") from reason
 
 
+def session_of(saved: SavedSession, session: Session) -> tuple[Session, dict[str, str]]:
+    """Return the session that a file goes on with, from the one that is open, and its toggles.
+
+    Raises
+    ------
+    SessionFileError
+        When there can be no such session on this model.
+    """
+    try:
+        found = session.with_settings(saved.settings)
+        return found, found.trace.parsed(saved.toggles).plain()
+    except ValueError as reason:
+        raise SessionFileError(f"The session file cannot be gone on with here: {reason}") from reason
+
+
 def keep_effects(effects: Mapping[str, Any] | None, trace: STrace, modes: Modes) -> None:
     """Let a trace have what a session file knows of its heads and MLPs under some modes, where nothing is known yet.
 
@@ -101,8 +117,22 @@ def keep_effects(effects: Mapping[str, Any] | None, trace: STrace, modes: Modes)
 
 
 def write(path: AnyPath, saved: SavedSession) -> Path:
-    """Write a session file and return its path."""
-    return write_file(path, encode(msgspec.structs.asdict(saved) | {"settings": saved.settings.plain()}))
+    """Write a session file and return its path.
+
+    Raises
+    ------
+    SessionFileError
+        When it could not be read again: the browser keeps the history, and may have kept something else.
+    """
+    plain = msgspec.structs.asdict(saved) | {"settings": saved.settings.plain()}
+    try:
+        content = encode_readable(plain, SavedSession, FORMAT, VERSION)
+        tried.check(saved.history)
+    except NonFiniteError:
+        raise
+    except ValueError as reason:
+        raise SessionFileError(f"The session is not written, since it could not be read again: {reason}.") from reason
+    return write_file(path, content)
 
 
 def read(path: AnyPath, model_name: str) -> SavedSession:
@@ -120,6 +150,7 @@ def read(path: AnyPath, model_name: str) -> SavedSession:
         saved = decode_file(content, SavedSession, FORMAT, VERSION)
         if saved.version == 1:
             saved = msgspec.structs.replace(saved, version=VERSION, history=upgrade.history(saved.history))
+        tried.check(saved.history)
     except (ValueError, KeyError, TypeError, AttributeError) as reason:
         raise SessionFileError(f"{path} is no session file that can be read: {reason}.") from reason
     if saved.model != model_name:

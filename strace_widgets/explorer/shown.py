@@ -161,7 +161,8 @@ def encoded(state: Mapping[str, Any]) -> str:
         When it holds a number that JSON does not have; a figure without a value is None.
     """
     refuse_not_finite(state, "The Explorer's state")
-    return json.dumps(state, default=_base64, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(state, default=_base64, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "replace").decode()  # half a character has no place in a file
 
 
 def _base64(value: Any) -> str:

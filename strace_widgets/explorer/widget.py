@@ -364,7 +364,15 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
     def _show_session(
         self, session: Session, n_edges: int | None, toggles: dict[str, str] | None, history: dict[str, Any] | None
     ) -> None:
-        """Replace the session; sizes and toggles that the new graph does not have are left behind."""
+        """Replace the session, once it is known that all of it can be shown; a size that its graph does not have stays.
+
+        Raises
+        ------
+        ValueError
+            When a size is no number of edges, or a toggle none of the model's.
+        """
+        if n_edges is not None and type(n_edges) is not int:
+            raise ValueError(f"{n_edges!r} is no number of edges.")
         anew = session is not self.session
         opened = None
         if n_edges is None or not 1 <= n_edges <= session.trace.n_edges:

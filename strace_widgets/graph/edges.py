@@ -124,7 +124,7 @@ def edges_kept(size: float, n_edges: int) -> int:
         raise ValueError(
             f"A trace has a size s with 0 < s <= 1, the share of edges kept; {size!r} is not in that range."
         )
-    return int(size * n_edges)
+    return int(float(size) * n_edges)  # numpy's narrow numbers would round the product, or overflow
 
 
 def size_of(kept: int, n_edges: int) -> float:

@@ -14,6 +14,7 @@ there on it travels as a `Toggles` value.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,11 +24,14 @@ from ..errors import ToggleError
 from .edges import Array, Edges, Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 STATES = {"on": 1, "off": -1, "auto": 0}
 NAME = re.compile(r"(\d+)(?:\.(\w+))?@(?:(\d+)>)?(\d+)", re.ASCII)
 """A position or some of the edges into it."""
+
+LONGEST_NAME = 100
+"""In characters; Python does not read numbers of thousands of digits."""
 
 ALL = -1
 """Every part, or every source."""
@@ -168,9 +172,13 @@ def parse(
         if n_tokens is not None and toggles.n_tokens > n_tokens:
             raise ToggleError(f"There is no token {toggles.n_tokens - 1}: this prompt's are 0 to {n_tokens - 1}.")
         return toggles
+    if toggles is not None and not isinstance(toggles, Mapping):
+        raise ToggleError(f"Toggles are a dict such as {{'21.4': 'off'}}; this is {type(toggles).__name__}.")
     states: dict[tuple[int, int], str] = {}
     edges: dict[Entering, str] = {}
     for name, state in (toggles or {}).items():
+        if isinstance(name, str) and len(name) > LONGEST_NAME:
+            raise ToggleError(f"{name[:20]!r}… is no component: no name has {len(name):,} characters.")
         if not isinstance(state, str) or state not in STATES:
             raise ToggleError(f"{name!r} cannot be {state!r}: a component is 'on', 'off' or 'auto'.")
         if "@" in str(name):

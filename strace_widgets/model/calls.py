@@ -14,7 +14,11 @@ class Server(Protocol):
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its address, as it may be shown."""
+
+    @property
+    def address(self) -> str:
+        """Its address, as another process of the same person needs it."""
 
     @property
     def precision(self) -> str:

@@ -6,7 +6,6 @@ import copy
 import os
 import warnings
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +24,7 @@ from .load_options import names_a_part_of_the_hub, of_the_hub
 from .model import Model
 from .placement import BroughtWhenRun, check_at_hand, is_elsewhere, token_device, unwrapped
 from .proving import proved
-from .running import running
+from .running import lock_of, running
 from .saved_elsewhere import require_rotary_embedding_is_read
 from .shipped import models as shipped
 
@@ -102,13 +101,15 @@ def load_model(
 def _proved(source: Any, tokenizer: Any, options: dict[str, Any], *, simulated: bool) -> Model:
     """Return the model at hand, whose parts are found, and which is proved."""
     found = (_held if _is_held(source) else _read)(source, tokenizer, options)
-    wrapped = _wrapped(found)
-    say(f"finding the parts of {found.name}")
-    with running(wrapped._module):
-        architecture = inspect_model(wrapped, wrapped._module)
-    warn_of_other_attention(wrapped._module, architecture, found.name)
-    model = Model(found.name, found.source, wrapped, found.tokenizer, architecture, options=found.options)
-    return proved(replace(model, simulated=simulated))
+    lock = lock_of(getattr(found.module, "_module", found.module))
+    with lock:  # an Explorer may be running the same module
+        wrapped = _wrapped(found)
+        say(f"finding the parts of {found.name}")
+        with running(wrapped._module):
+            architecture = inspect_model(wrapped, wrapped._module)
+        warn_of_other_attention(wrapped._module, architecture, found.name)
+        known: dict[str, Any] = {"options": found.options, "simulated": simulated, "_lock": lock}
+        return proved(Model(found.name, found.source, wrapped, found.tokenizer, architecture, **known))
 
 
 def _called(source: AnyPath | None) -> str:

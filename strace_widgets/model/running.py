@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -11,6 +13,23 @@ from .placement import is_compiled, token_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_LOCKS: WeakKeyDictionary[Any, threading.RLock] = WeakKeyDictionary()
+_GUARD = threading.Lock()
+
+
+def lock_of(module: Any) -> threading.RLock:
+    """Return what whoever runs a module, or looks into it, holds meanwhile: one lock, however many models wrap it.
+
+    A run rewires the module and sets its modes, and a widget evaluates on a thread of its own.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    """
+    with _GUARD:
+        return _LOCKS.setdefault(module, threading.RLock())
 
 
 @contextmanager
@@ -30,6 +49,7 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
     training = [part for part in parts if part.training]
     configs = {id(config): config for part in parts if hasattr(config := _config(part), ATTENTION)}
     attention = [(config, getattr(config, ATTENTION)) for config in configs.values()]
+    derivatives = torch.is_grad_enabled()
     try:
         for part in training:
             part.training = False
@@ -46,6 +66,8 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
             part.training = True
         for config, given in attention:
             setattr(config, ATTENTION, given)
+        # torch's own switch is thrown before its block begins: an interrupt in between would leave it so.
+        torch.set_grad_enabled(derivatives)
 
 
 def parts_of(module: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Seconds between two questions for a job's stage."""
+SLACK_SHARE, SLACK = 1.1, 1 << 24
+"""What an answer may have beyond `Server.limit`, which is about its numbers: a share, and bytes, for the packing."""
+PIECE = 1 << 20
+"""Bytes that are unpacked at a time."""
 
 
 class JobBackend(RemoteBackend):  # type: ignore[misc]
@@ -133,8 +138,9 @@ def _follow(server: Server, job_id: str) -> Iterator[tuple[Stage, Any]]:
 
 def _fetch(server: Server, job_id: str, address: Any) -> dict[str, Any]:
     """Return a job's answer. Tensors and plain data only: nothing in it is ever run."""
+    most = int(SLACK_SHARE * server.limit) + SLACK
     try:
-        content = server.download(str(address))
+        content = server.download(str(address), most)
     except (httpx.HTTPError, httpx.InvalidURL) as reason:
         # The address carries a signature, so it is not repeated.
         raise ResultLostError(
@@ -142,15 +148,74 @@ def _fetch(server: Server, job_id: str, address: Any) -> dict[str, Any]:
         ) from None
     try:
         if content.startswith(zstandard.FRAME_HEADER):
-            content = zstandard.ZstdDecompressor().decompressobj().decompress(content)
+            content = unpacked(content, most)
+        refuse_claims(content, most)
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or not found:
             raise TypeError(f"a {type(found).__name__}")  # noqa: TRY301
+        refuse_empty_shells(found, most)
     except Exception as reason:  # noqa: BLE001 - bytes that are no answer fail in as many ways as there are bytes
         # torch's own advice, to load it with weights_only=False, is none to pass on: it would run what came.
         raise RemoteError(
             f"The answer of job {job_id} on {server.url} could not be read ({type(reason).__name__}): it is cut off, "
-            "or more than tensors and plain data. Nothing in it was run. Send it again.",
+            "larger than its limit, or more than tensors and plain data. Nothing in it was run. Send it again.",
             str(reason),
         ) from None
     return found
+
+
+def unpacked(content: bytes, most: int) -> bytes:
+    """Return what zstd has packed, unless it is more than may be.
+
+    Raises
+    ------
+    ValueError
+    """
+    found = bytearray()
+    with zstandard.ZstdDecompressor().stream_reader(content) as stream:
+        while piece := stream.read(PIECE):
+            found += piece
+            if len(found) > most:
+                raise ValueError(f"more than {most:,} bytes")
+    return bytes(found)
+
+
+def refuse_claims(content: bytes, most: int) -> None:
+    """Refuse what torch has not saved as it does today, or what claims more bytes than may be: torch would make room.
+
+    Raises
+    ------
+    ValueError, zipfile.BadZipFile
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("compressed members")
+        if sum(entry.file_size for entry in entries) > most:
+            raise ValueError(f"more than {most:,} bytes")
+
+
+def refuse_empty_shells(found: dict[str, Any], most: int) -> None:
+    """Refuse tensors that claim values which did not come, such as sparse ones: whoever uses them makes room.
+
+    Raises
+    ------
+    ValueError
+    """
+    waiting: list[Any] = [found]
+    n_bytes, seen = 0, set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:  # what holds itself has no end
+            continue
+        seen.add(id(value))
+        if isinstance(value, torch.Tensor):
+            if value.layout != torch.strided or value.device.type != "cpu":
+                raise ValueError(f"a tensor that is {value.layout} on {value.device}")
+            n_bytes += value.numel() * value.element_size()
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, (list, tuple)):
+            waiting += value
+    if n_bytes > most:
+        raise ValueError(f"tensors of more than {most:,} bytes")

@@ -69,6 +69,14 @@ def unreadable(url: str, text: str) -> RemoteError:
     )
 
 
+def too_large(url: str, most: int) -> RequestTooLargeError:
+    """Return the exception for an answer that is larger than it may be."""
+    return RequestTooLargeError(
+        f"The server {url} answers with more than {most:,} bytes, the most that are fetched under its limit. Use fewer "
+        "sizes or tokens, or load the model with a larger limit."
+    )
+
+
 def refused(server: Asked, code: int, text: str) -> RemoteError:
     """Return the exception for a request that the server did not take."""
     text = scrubbed(text)

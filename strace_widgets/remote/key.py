@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import SplitResult, urlsplit
 
 from nnsight import CONFIG
 
@@ -13,6 +14,22 @@ PAGE = "https://login.ndif.us"
 def api_key() -> str:
     """Return the API key: the environment's, else nnsight's own; empty where there is none."""
     return os.environ.get("NDIF_API_KEY") or CONFIG.API.APIKEY or ""
+
+
+def was_set_for(url: str) -> bool:
+    """Return whether the key was set for a server: the one that nnsight is configured for, scheme and port included.
+
+    Whoever writes an address in a call has chosen the server. An address that comes out of a file was chosen by whoever
+    wrote the file.
+    """
+    try:
+        return _origin(urlsplit(url)) == _origin(urlsplit(str(CONFIG.API.HOST)))
+    except ValueError:  # no address
+        return False
+
+
+def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
+    return address.scheme, address.hostname, address.port or {"http": 80, "https": 443}.get(address.scheme)
 
 
 def headers() -> dict[str, str]:

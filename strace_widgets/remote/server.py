@@ -12,15 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import httpx
 from nnsight import CONFIG
 
 from ..errors import RemoteError
-from .failures import missing_key, refused, unreachable, unreadable
+from .failures import missing_key, refused, too_large, unreachable, unreadable
 from .key import api_key, headers
 
 CONNECT_SECONDS, READ_SECONDS, DOWNLOAD_SECONDS = 10.0, 600.0, 30.0
+PIECE = 1 << 20
+"""Bytes of an answer that are fetched at a time."""
 FIRST_RETRY, LONGEST_RETRY = 0.25, 2.0
 """Seconds before a silent server is asked again."""
 PACKAGES = ("nnsight", "transformers", "torch")
@@ -53,6 +56,7 @@ class Server:
     Attributes
     ----------
     url : str
+        Its address, without a name and a password: it is in messages, files and programs.
     timeout : float
         Seconds that a job may take from the sending to the answer, its time in the queue included.
     patience : float
@@ -66,6 +70,8 @@ class Server:
         ``functools.partial(httpx.Client, proxy="http://host:port")``.
     clock : Clock
     traffic : Traffic
+    login : tuple of str, or None
+        The name and the password that were in the address, for a server behind a door.
     """
 
     url: str
@@ -76,6 +82,15 @@ class Server:
     client: Callable[..., httpx.Client] = field(default=httpx.Client, compare=False, repr=False)
     clock: Clock = field(default_factory=Clock, compare=False, repr=False)
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
+    login: tuple[str, str] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def address(self) -> str:
+        """The address with name and password, by which another process of the same person reaches the server."""
+        if self.login is None:
+            return self.url
+        name, password = (quote(part, safe="") for part in self.login)
+        return self.url.replace("://", f"://{name}:{password}@", 1)
 
     def get(self, path: str) -> httpx.Response:
         """Ask for something that changes nothing, again and again while the server is silent or ill.
@@ -87,7 +102,11 @@ class Server:
         RemoteError
             When the server refuses; of the type that says why. 404 is an answer, not a refusal.
         """
-        return self._insist(lambda client: client.get(f"{self.url}{path}", headers=headers()))
+        return self._insist(lambda client: client.get(f"{self.url}{path}", headers=headers(), **self._held()))
+
+    def _held(self) -> dict[str, Any]:
+        """Return how a request with the key is made: it goes nowhere else, whatever the answer says."""
+        return {"auth": self.login, "follow_redirects": False}
 
     def post(self, envelope: str, blob: bytes) -> dict[str, Any]:
         """Send a job; return the server's first words on it. A job changes nothing, so sending it twice is safe."""
@@ -99,6 +118,7 @@ class Server:
                 data={"data": envelope},
                 files={"blob": ("request", blob, "application/octet-stream")},
                 headers={**headers(), **stamp, "ndif-timestamp": repr(time.time())},
+                **self._held(),
             )
 
         answer = self.read(self._insist(send), "id")
@@ -116,24 +136,33 @@ class Server:
         """
         try:
             content = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict) or not set(names) <= set(content):
             raise unreadable(self.url, response.text)
         return content
 
-    def download(self, address: str) -> bytes:
+    def download(self, address: str, most: int) -> bytes:
         """Return an answer from where the server put it, a store that is asked without the key.
 
         Raises
         ------
         httpx.HTTPError
             At the first failure: what the store has lost does not come back.
+        RequestTooLargeError
+            When there are more than ``most`` bytes; those beyond are not fetched.
         """
-        with self.client(timeout=httpx.Timeout(DOWNLOAD_SECONDS)) as client:
-            content: bytes = client.get(address).raise_for_status().content
+        content = bytearray()
+        with (
+            self.client(timeout=httpx.Timeout(DOWNLOAD_SECONDS)) as client,
+            client.stream("GET", address) as response,
+        ):
+            for piece in response.raise_for_status().iter_bytes(PIECE):
+                content += piece
+                if len(content) > most:
+                    raise too_large(self.url, most)
         self.traffic.bytes_down += len(content)
-        return content
+        return bytes(content)
 
     def _insist(self, ask: Ask) -> httpx.Response:
         started, pause = self.clock.now(), FIRST_RETRY
@@ -144,8 +173,10 @@ class Server:
                 if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
                     break
                 why = _detail(response)
-            except httpx.TransportError as reason:
+            except httpx.RequestError as reason:
                 why = f"{type(reason).__name__}: {reason}"
+            except (httpx.InvalidURL, UnicodeError) as reason:
+                raise unreachable(self.url, f"{type(reason).__name__}: {reason}", 0) from None
             if self.clock.now() - started + pause > self.patience:
                 raise unreachable(self.url, why, self.patience)
             self.clock.sleep(pause)
@@ -158,17 +189,23 @@ class Server:
 
     def served(self) -> dict[str, str]:
         """Return the models that are up, by hub id, with the number format of their weights."""
-        deployments = self.read(self.get("/status"), "deployments")["deployments"]
+        response = self.get("/status")
+        deployments = self.read(response, "deployments")["deployments"]
+        if not isinstance(deployments, dict) or not all(isinstance(one, dict) for one in deployments.values()):
+            raise unreadable(self.url, response.text)
         return {
             str(one["repo_id"]): str(one.get("dtype") or "")
             for one in deployments.values()
-            if one.get("repo_id") and one.get("deployment_level") in {"HOT", "WARM"}
+            if one.get("repo_id") and one.get("deployment_level") in ("HOT", "WARM")
         }
 
     def versions(self) -> dict[str, str]:
         """Return the server's versions of `PACKAGES` and of Python."""
-        answer = self.read(self.get("/env"), "packages")
+        response = self.get("/env")
+        answer = self.read(response, "packages")
         packages = answer["packages"]
+        if not isinstance(packages, dict):
+            raise unreadable(self.url, response.text)
         return {"python": str(answer.get("python_version", "")).split(" ", maxsplit=1)[0]} | {
             name: str(packages[name]) for name in PACKAGES if name in packages
         }
@@ -200,21 +237,38 @@ def server_at(remote: Any, **options: Any) -> Server:
         When NDIF's public service is meant and there is no API key.
     """
     public = str(CONFIG.API.HOST)
-    url = public if remote is True else str(remote).rstrip("/")
+    url, login = without_login(public if remote is True else str(remote).rstrip("/"))
     if not url.startswith(("http://", "https://")):
-        raise ValueError(
-            f"remote={remote!r} is no server: give True, 'local', or an address such as 'http://host:port'."
-        )
+        raise ValueError(f"remote={url!r} is no server: give True, 'local', or an address such as 'http://host:port'.")
     if url.startswith("https://api.ndif.us") and not api_key():
         raise missing_key(url)
-    return Server(url, **options)
+    return Server(url, login=login, **options)
+
+
+def without_login(address: str) -> tuple[str, tuple[str, str] | None]:
+    """Return an address without name and password, and these.
+
+    Raises
+    ------
+    ValueError
+        When it is no address.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError as reason:
+        raise ValueError(f"remote is no address of a server ({reason}): give one such as 'http://host:port'.") from None
+    userinfo, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return address, None
+    name, _, password = userinfo.partition(":")
+    return urlunsplit(parts._replace(netloc=host)), (unquote(name), unquote(password))
 
 
 def _detail(response: httpx.Response) -> str:
     """Return what the server says in its answer, which is JSON with a ``detail`` if all is well with it."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return response.text or f"status {response.status_code}"
     return str(body.get("detail", body) if isinstance(body, dict) else body)
 

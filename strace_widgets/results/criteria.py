@@ -135,7 +135,8 @@ def smallest(
     if evaluate is None:
         return necessary_size(sweep, *must_hold)
     last_failing, first_lasting = bracket(sweep, must_hold)
-    between = np.unique(np.linspace(last_failing, first_lasting, BETWEEN + 1).round().astype(int)[1:])
+    between = np.unique(np.linspace(last_failing, first_lasting, BETWEEN + 1).round().astype(int))
+    between = between[between > last_failing]  # where these are neighbours, the one that fails came up again
     return necessary_size(evaluate([size_of(int(n), n_edges) for n in between]), *must_hold)
 
 

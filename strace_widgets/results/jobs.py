@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 
-from ..errors import JobFileError
+from ..errors import JobFileError, RemoteError, StraceError
 from ..graph.edges import Graph
 from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
-from ..json_files import Header, decode_file, encode
+from ..json_files import Header, decode_file, encode_readable
 from ..model import finite
 from ..model.text.contrasts import Contrast, read_contrast
 from ..model.text.prompts import Origin, ReadPrompt
 from ..paths import read_file, write_file
 from ..remote.backend import collect, stage_of
+from ..remote.key import was_set_for
+from ..remote.server import without_login
 from ..remote.stages import Stage
 from .run import from_scores, read_prompt
 from .sweep import Sweep, compare
@@ -92,7 +95,7 @@ class JobFile(Header):
 
     server: str
     model: str
-    ids: list[str]
+    ids: Annotated[list[str], msgspec.Meta(min_length=1)]
     work: Work
     revision: str | None = None
 
@@ -123,7 +126,8 @@ class Job:
     def stage(self) -> Stage:
         """Where the job is, with the server's words for it; of several requests, the one furthest behind."""
         found = [stage_of(_server(self.model), one)[0] or Stage("received", job_id=one) for one in self.ids]
-        return min(found, key=lambda stage: ORDER.index(stage.name))
+        # A stage that this package does not know is one on the way.
+        return min(found, key=lambda stage: ORDER.index(stage.name) if stage.name in ORDER else ORDER.index("queued"))
 
     @property
     def status(self) -> str:
@@ -154,7 +158,16 @@ class Job:
             answers = [collect(server, one, self.model.name, timeout) for one in self.ids]
             # Each request saved one value, under the name that its function gave it.
             saved = [next(iter(answer.values())) for answer in answers]
-            self._result = self._trace(saved) if self.work.kind == "trace" else self._sweep(saved)
+            try:
+                self._result = self._trace(saved) if self.work.kind == "trace" else self._sweep(saved)
+            except StraceError:
+                raise
+            except Exception as reason:
+                raise RemoteError(
+                    f"The answer of job {', '.join(self.ids)} on {server.url} is none to a {self.work.kind} of this "
+                    f"prompt ({type(reason).__name__}: {reason}). Send it again.",
+                    str(reason),
+                ) from reason
         return self._result
 
     def _trace(self, saved: list[Any]) -> STrace:
@@ -191,7 +204,7 @@ class Job:
         model, server = self.model, _server(self.model)
         revision = model.options.get("revision")
         content = JobFile(FORMAT, VERSION, server.url, model.source, self.ids, self.work, revision)
-        return write_file(path, encode(content))
+        return write_file(path, encode_readable(content, JobFile, FORMAT, VERSION))
 
 
 def submit(
@@ -263,7 +276,7 @@ def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Mod
     return Job([trace.model.send(call) for call in calls], work, trace.model)
 
 
-def load_job(path: AnyPath, model: Model | None = None) -> Job:
+def load_job(path: AnyPath, model: Model | None = None, *, remote: str | None = None) -> Job:
     """Return a job that was saved, here or elsewhere, to go on with.
 
     Parameters
@@ -271,11 +284,14 @@ def load_job(path: AnyPath, model: Model | None = None) -> Job:
     path : str or Path
     model : Model, optional
         The model that it runs on; without it, the model is loaded from the job's server.
+    remote : str, optional
+        The address of the job's server. The API key goes to the server, so one that nnsight is not configured for is
+        asked only when it is named here, and not because a file names it.
 
     Raises
     ------
     JobFileError
-        When the file is no job of this package, or of another version.
+        When the file is no job of this package, of another version, or of a server for which the key was not set.
     PathError
         When it cannot be read.
     """
@@ -287,8 +303,21 @@ def load_job(path: AnyPath, model: Model | None = None) -> Job:
     if model is None:
         from ..model.loading import load_model  # noqa: PLC0415 - loading is above the jobs' own needs
 
-        model = load_model(file.model, remote=file.server, revision=file.revision)
+        if remote is None and not was_set_for(file.server):
+            raise JobFileError(
+                f"{path} is a job on {_shown(file.server)}, for which no API key was set: it would be sent there. If "
+                f"you know this server, name it: sw.load_job({str(path)!r}, remote={_shown(file.server)!r})."
+            )
+        model = load_model(file.model, remote=remote or file.server, revision=file.revision)
     return Job(file.ids, file.work, model)
+
+
+def _shown(address: str) -> str:
+    """Return an address as it may be read by anybody; what is none, as nothing."""
+    try:
+        return without_login(address)[0]
+    except ValueError:
+        return ""
 
 
 def _server(model: Model) -> Any:

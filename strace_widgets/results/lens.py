@@ -236,7 +236,7 @@ def _lens(trace: Explained, s: float, modes: Modes, seen: Looked) -> LogitLens:
     groups = np.split(seen.log_probabilities.astype(np.float64), [len(answers)], axis=-1)
     chances = np.stack([np.logaddexp.reduce(group, axis=-1) for group in groups], axis=-1)
     return LogitLens(
-        s,
+        float(s),
         trace.kept([s]).tolist()[0],
         modes,
         [decode(token) for token in answers],

@@ -25,8 +25,18 @@ if TYPE_CHECKING:
 ARRAY_HEADER = 4096
 """Bytes that the header of an array may take at most; it takes 128."""
 
-LARGE = 1 << 26
-"""Bytes from which on a member may not be much smaller in the file: by `edge_coding.SHRINKING`."""
+LARGE, LARGE_JSON, LARGE_TOGETHER = 1 << 23, 1 << 20, 1 << 26
+"""Bytes from which on a member, JSON, and all members together, may not be much smaller in the file: by
+`edge_coding.SHRINKING`. JSON is the smallest, since what is made of it takes many times its bytes."""
+
+
+def compression(name: str, content: bytes) -> int:
+    """Return how the bytes of a member are to be held, so that the reader believes how many there are."""
+    if name == "full_logits.npy":  # these say how many probabilities the reader makes room for
+        return zipfile.ZIP_STORED
+    small = len(content) <= (LARGE_JSON if name.endswith(".json") else LARGE)
+    believed = small or len(content) <= len(zlib.compress(content)) * edge_coding.SHRINKING
+    return zipfile.ZIP_DEFLATED if believed else zipfile.ZIP_STORED
 
 
 def write(
@@ -67,6 +77,26 @@ class Members:
         self.written: dict[str, Member] = {}
         if "manifest.json" not in self.entries:
             raise TraceFileError(f"{path} is no saved trace: it has no manifest.json.")
+        if sum(entry.compress_size for entry in self.entries.values()) > path.stat().st_size:
+            raise TraceFileError(f"{path} is no saved trace, or was cut off: its members have more bytes than it.")
+        for member in self.entries:
+            self.refuse_claim(member)
+        together = sum(entry.file_size for entry in self.entries.values())
+        if together > max(LARGE_TOGETHER, path.stat().st_size * edge_coding.SHRINKING):
+            raise TraceFileError(f"{path} cannot be used: its members have {together:,} bytes, too many for the file.")
+
+    def no_others(self) -> None:
+        """Refuse members that the manifest does not name, and two of one name."""
+        unknown = sorted(set(self.entries) - {"manifest.json"} - set(self.written))
+        if unknown or len(self.entries) != len(self.archive.infolist()):
+            raise self.wrong(unknown[0] if unknown else "manifest.json", "does not belong into the file")
+
+    def refuse_claim(self, member: str) -> None:
+        """Refuse a member that stands for many more bytes than it has in the file."""
+        entry = self.entries[member]
+        least = LARGE_JSON if member.endswith(".json") else LARGE
+        if entry.file_size > max(least, entry.compress_size * edge_coding.SHRINKING):
+            raise self.wrong(member, f"has {entry.file_size:,} bytes, too many for what it takes in the file")
 
     def wrong(self, member: str, what: str) -> TraceFileError:
         """Return the error that says what is wrong with a member."""
@@ -79,8 +109,6 @@ class Members:
         size = self.entries[member].file_size
         if size > most:
             raise self.wrong(member, f"has {size:,} bytes, more than the {most:,} that it may have")
-        if size > max(LARGE, self.entries[member].compress_size * edge_coding.SHRINKING):
-            raise self.wrong(member, f"has {size:,} bytes, too many for what it takes in the file")
         try:
             return self.archive.read(member)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as reason:

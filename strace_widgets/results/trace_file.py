@@ -23,9 +23,9 @@ from ..graph.order import Order, SavedOrder, by_layer, checksum
 from ..graph.toggles import parse
 from ..json_files import decode, decode_file, encode
 from ..paths import AnyPath, expanded, reading, writing
-from . import edge_coding, metrics, upgrade
+from . import edge_coding, metrics, tried, upgrade
 from .effects import ARRAYS
-from .members import Members, write
+from .members import Members, compression, write
 from .npy import packed
 from .replay import ReplayModel
 from .strace import STrace
@@ -48,8 +48,8 @@ WHOLE_ARRAYS = 2
 LARGEST_JSON = 1 << 28
 """Bytes of the manifest or the view beyond which a file is refused unread."""
 
-LARGEST_RESULTS = 1 << 30
-"""Probabilities that the sweeps of a file may have; those that are not in the file take memory too."""
+LARGEST_RESULTS, SMALL_RESULTS = 1 << 29, 1 << 24
+"""Probabilities that the sweeps of a file may have, and how many if its logits take few bytes: all take memory."""
 
 COLUMNS: dict[str, type[np.generic]] = {
     **dict.fromkeys(("sizes", *FIGURES), np.float64),
@@ -75,10 +75,11 @@ def save_trace(trace: STrace, path: AnyPath, view: str) -> Path:
     members = {}
     with writing(path) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
         for name, content in {"view.json": view.encode(), **_arrays(trace)}.items():
-            members[name] = write(archive, name, [content])
+            members[name] = write(archive, name, [content], compression(name, content))
         for name, frames in edges.items():
             members[name] = write(archive, name, frames, zipfile.ZIP_STORED, edge_coding.most_bytes(trace.graph))
-        write(archive, "manifest.json", [encode(_manifest(trace, members, _checksum(trace) if follows else ""))])
+        manifest = encode(_manifest(trace, members, _checksum(trace) if follows else ""))
+        write(archive, "manifest.json", [manifest], compression("manifest.json", manifest))
     return expanded(path)
 
 
@@ -218,9 +219,8 @@ class _Reader(Members):
         graph = Graph(**msgspec.structs.asdict(manifest.graph))
         if len(manifest.tokens) != graph.n_tokens:
             raise ValueError(f"{len(manifest.tokens)} tokens in a graph {tuple(graph)}")
-        self._no_other_members()
-        if sum(sweep.n_sizes for sweep in manifest.sweeps) * manifest.vocabulary_size > LARGEST_RESULTS:
-            raise self.wrong("manifest.json", f"asks for more than {LARGEST_RESULTS:,} probabilities")
+        self.no_others()
+        self._refuse_too_many_results()
         weights, order = self._whole_arrays(graph) if manifest.version <= WHOLE_ARRAYS else self._edges(graph)
         trace = STrace(
             # It has what a replay needs and refuses the rest.
@@ -246,10 +246,11 @@ class _Reader(Members):
             self._keep_effects(f"effects/{number}", entry, trace)
         return trace
 
-    def _no_other_members(self) -> None:
-        unknown = sorted(set(self.entries) - {"manifest.json"} - set(self.manifest.members))
-        if unknown or len(self.entries) != len(self.archive.infolist()):
-            raise self.wrong(unknown[0] if unknown else "manifest.json", "does not belong into the file")
+    def _refuse_too_many_results(self) -> None:
+        n_ids, logits = self.manifest.vocabulary_size, self.entries.get("full_logits.npy")
+        most = LARGEST_RESULTS if logits is not None and logits.compress_size >= 2 * n_ids else SMALL_RESULTS
+        if sum(sweep.n_sizes for sweep in self.manifest.sweeps) * n_ids > most:
+            raise self.wrong("manifest.json", f"asks for more than {most:,} probabilities")
 
     def _logits(self, n_ids: int) -> Array:
         logits = self.array("full_logits.npy", np.float32, n_ids)
@@ -394,5 +395,6 @@ class _Reader(Members):
             floats = [each for each in view["view_state"]["arrays"].values() if each["dtype"] == "float32"]
             if any(np.isnan(np.frombuffer(b64decode(each["data"]), np.float32)).any() for each in floats):
                 raise self.wrong("view.json", "shows figures that are no numbers")
+            tried.check(view.get("history", upgrade.NOTHING_TRIED))
             view["toggles"] = parse(view["toggles"], *graph[:3]).plain()
         return view

@@ -2,8 +2,9 @@
 
 ``study.json`` holds the settings. ``parts/<number>-<id>/`` holds one small Parquet file for each table (and
 ``states.npy`` and ``edges-<importance>.npz`` if the study keeps them); the tables of a study are those of its parts,
-one after another. A part is written under another name and renamed when it is whole, so that a stop leaves no half
-part. Nothing is locked: whoever writes to the folder at the same time writes other prompts.
+one after another, and ``sha256.json`` tells damage. A part is written under another name and renamed when it is whole,
+so that a stop leaves no half part. Nothing is locked: whoever writes to the folder at the same time writes other
+prompts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -19,6 +21,7 @@ import numpy as np
 from ..errors import StudyError
 from ..json_files import Header, decode_file, encode
 from ..paths import absolute, write_file
+from .checksums import SUMS, damage, sums_of
 from .settings import GROWING, Settings, refuse_less
 from .tables import read_table, table_bytes
 
@@ -143,8 +146,35 @@ def part_name(order: str, prompt_id: str) -> str:
 
 
 def finished_parts(folder: Path) -> list[Path]:
-    """Return the folders of the prompts that are done, in the prompts' order."""
-    return sorted(part for part in (folder / "parts").iterdir() if not part.name.startswith(UNFINISHED))
+    """Return the folders of the prompts that are done, in the prompts' order; what others put beside them is none."""
+    return sorted(
+        part
+        for part in (folder / "parts").iterdir()
+        if not part.name.startswith((UNFINISHED, ".")) and (part / "prompts.parquet").is_file()
+    )
+
+
+def without_damaged(parts: Iterable[Path]) -> list[Path]:
+    """Return the parts whose files are what was written; the others are put aside to be run again, and are named."""
+    parts = list(parts)
+    sound, wrong = [], {}
+    for part in parts:
+        if what := damage(part):
+            wrong[part] = what
+        else:
+            sound.append(part)
+    for part in wrong:
+        aside = part.with_name(f"{UNFINISHED}{part.name}{REPLACED}")
+        if aside.exists():
+            shutil.rmtree(aside)
+        part.rename(aside)  # and goes with what else is unfinished
+    if wrong:
+        warnings.warn(
+            f"The results of {', '.join(sorted(part.name for part in wrong))} are damaged, and are made again. "
+            f"{next(iter(wrong.values()))}",
+            stacklevel=5,
+        )
+    return sound
 
 
 def remove_unfinished(folder: Path, names: Iterable[str]) -> None:
@@ -191,12 +221,13 @@ def write_part(folder: Path, name: str, files: Mapping[str, bytes]) -> None:
     part = folder / "parts" / name
     unfinished, replaced = (part.with_name(f"{UNFINISHED}{name}{end}") for end in ("", REPLACED))
     unfinished.mkdir()
-    for file, content in files.items():
+    whole = dict(files)
+    if part.exists():
+        others = (kept for kept in part.iterdir() if kept.name != SUMS and not kept.name.startswith("."))
+        whole |= {kept.name: kept.read_bytes() for kept in others if kept.name not in files and kept.is_file()}
+    for file, content in (whole | {SUMS: sums_of(whole)}).items():
         (unfinished / file).write_bytes(content)
     if part.exists():
-        for kept in part.iterdir():
-            if kept.name not in files:
-                shutil.copyfile(kept, unfinished / kept.name)
         part.rename(replaced)  # a stop here leaves the prompt undone, and it is run again
     unfinished.rename(part)
     if replaced.exists():

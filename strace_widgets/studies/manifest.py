@@ -192,7 +192,12 @@ def read_kept(file: Path) -> Kept:
     content = read_file(beside, "the prompts of a study, beside its manifest")
     if hashlib.sha256(content).hexdigest() != manifest.prompts.sha256:
         raise StudyError(f"{absolute(beside)} does not hold the prompts that {file.name} names: their digests differ.")
-    return Kept(manifest, [_prompt(json.loads(line)) for line in content.splitlines()])
+    try:
+        return Kept(manifest, [_prompt(json.loads(line)) for line in content.splitlines()])
+    except (ValueError, TypeError, AttributeError, StopIteration, RecursionError) as reason:
+        raise StudyError(
+            f"{absolute(beside)} does not hold prompts as a study writes them ({type(reason).__name__}: {reason})."
+        ) from reason
 
 
 def _line(prompt: Prompt) -> bytes:
@@ -206,7 +211,8 @@ def _line(prompt: Prompt) -> bytes:
     try:
         return json.dumps(said, allow_nan=False).encode()
     except (TypeError, ValueError):  # what is no prompt fails when it is traced, and has no form to be kept in
-        return json.dumps({name: value if _is_json(value) else str(value) for name, value in said.items()}).encode()
+        words = {name: value if _is_json(value) else str(value) for name, value in said.items()}
+        return json.dumps(words, allow_nan=False).encode()
 
 
 def _listed(content: Any) -> list[Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..model.model import Model
     from ..paths import AnyPath
+    from .manifest import ModelEntry
     from .store import Study
 
 
@@ -127,6 +128,18 @@ def run_options(
     return How(retry, extend, (k, n), RayCluster() if isinstance(on, str) else on, progress)
 
 
+def _refuse_a_strange_server(entry: ModelEntry) -> None:
+    """Refuse to send the API key where only a file says so."""
+    from ..remote.key import was_set_for  # noqa: PLC0415 - nnsight, which reads its configuration then
+
+    server = entry.options.get("remote", "local")
+    if server != "local" and not was_set_for(str(server)):
+        raise StudyError(
+            f"The model of the study, {entry.name}, runs on {server}, for which no API key was set: it would be sent "
+            "there. If you know this server, load the model from it, and give it as model=...."
+        )
+
+
 def repeat_study(manifest: AnyPath, folder: AnyPath, *, model: Model | Any = None, **how: Any) -> Study:
     """Run a study once more: the same prompts and settings on the same model, from its ``manifest.json``.
 
@@ -158,6 +171,8 @@ def repeat_study(manifest: AnyPath, folder: AnyPath, *, model: Model | Any = Non
         raise StudyError(
             f"The model of the study, {entry.name}, was loaded {why}: load it so, and give it as model=...."
         )
+    if model is None:
+        _refuse_a_strange_server(entry)
     source = Recipe(entry.source, dict(entry.options)) if model is None else model
     choices = kept.manifest.settings.choices()
     return carry_out(source, kept.prompts, expanded(folder), choices, run_options(**how), kept.manifest)

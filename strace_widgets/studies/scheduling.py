@@ -167,7 +167,8 @@ def _left(folder: Path, asked: dict[str, Asked], settings: Settings, how: How, *
     placed = _placed(folder, asked, parts)
     k, n = how.shard
     mine = dict(list(placed.items())[k - 1 :: n])
-    done = {name: parts[name] for name in mine if name in parts}
+    # Other runs may be writing the rest.
+    done = {part.name: part for part in folders.without_damaged(parts[name] for name in mine if name in parts)}
     states = dict(zip(done, folders.statuses(list(done.values())), strict=True))
     for name, row in states.items():
         _refuse_another(folder, name, row, mine[name])

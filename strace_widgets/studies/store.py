@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import StudyError
 from ..graph.edges import Array, Edges, Graph
 from ..graph.order import SavedOrder
 from ..paths import expanded
+from .checksums import arrays_of, was_written
 from .folder import STATES, described, finished_parts, refuse_other_settings
 from .tables import read_table
 
@@ -113,9 +112,13 @@ class Study:
         if not self.settings.hidden_states:
             raise StudyError("This study kept no hidden states: run it with hidden_states=True, in another folder.")
         parts = dict(zip(self.prompts["prompt_id"], self._parts(), strict=True))
-        return {
-            name: np.load(part / STATES, allow_pickle=False) for name, part in parts.items() if (part / STATES).exists()
-        }
+        return {name: self._states(part) for name, part in parts.items() if was_written(part, STATES)}
+
+    @staticmethod
+    def _states(part: Path) -> Array:
+        with arrays_of(part, STATES) as found:
+            states: Array = found
+            return states
 
     def edges(self, prompt_id: str, importance: str | None = None) -> tuple[Edges, Edges]:
         """Return the weights and ranks of one prompt's edges; of the first importance measure unless said otherwise.
@@ -135,12 +138,12 @@ class Study:
         importance = importance or self.settings.importance[0]
         parts = dict(zip(self.prompts["prompt_id"], self._parts(), strict=True))
         file = parts.get(prompt_id, self.folder) / f"edges-{importance}.npz"
-        if not file.exists():
+        if not was_written(file.parent, file.name):
             kept = (
                 "has no trace of" if self.settings.keep_traces else "kept no traces (keep_traces=True does), so none of"
             )
             raise StudyError(f"This study {kept} the prompt {prompt_id!r} by {importance!r}.")
-        with np.load(file, allow_pickle=False) as arrays:
+        with arrays_of(file.parent, file.name) as arrays:
             weights = Edges(*(arrays[f"weights_{kind}"] for kind in Edges._fields))
             if "ranks_sha256" not in arrays:  # version 1 kept the ranks
                 return weights, Edges(*(arrays[f"ranks_{kind}"] for kind in Edges._fields))

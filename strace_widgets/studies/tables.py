@@ -6,16 +6,18 @@ Every table is checked before it is written, so that findings can rely on the ru
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import StudyError
+from ..errors import StudyError, first_line
 from ..extras import pa, pads, pd, pq
+from ..paths import absolute
+from .checksums import check, was_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 SUBGRAPHS = ("trace", "inverse", "random", "random-residual-kept")
 """The values of the column ``subgraph``: the trace, and the baselines."""
@@ -164,7 +166,7 @@ def table_bytes(table: pa.Table) -> bytes:
 
 def read_table(name: str, parts: Sequence[Path], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Return one table of the prompts in these folders, one after another; of all its columns, or of some."""
-    files = [str(file) for part in parts if (file := part / f"{name}.parquet").exists()]
+    files = [str(part / f"{name}.parquet") for part in parts if was_written(part, f"{name}.parquet")]
     schema = SCHEMAS[name]
     if columns is not None:
         schema = pa.schema([schema.field(column) for column in columns])
@@ -173,7 +175,13 @@ def read_table(name: str, parts: Sequence[Path], columns: Sequence[str] | None =
 
 
 def _frame(files: list[str], schema: pa.Schema) -> pd.DataFrame:
-    table = pads.dataset(files, schema=schema).to_table() if files else schema.empty_table()
+    for file in map(Path, files):
+        check(file.parent, file.name)
+    try:
+        table = pads.dataset(files, schema=schema).to_table() if files else schema.empty_table()
+    except (pa.ArrowException, OSError) as reason:
+        folder = absolute(Path(files[0]).parents[2])
+        raise StudyError(f"A table of the study in {folder} cannot be read: {first_line(reason)}.") from reason
     return table.unify_dictionaries().to_pandas(types_mapper={pa.int16(): pd.Int16Dtype()}.get)
 
 

@@ -78,7 +78,7 @@ class Recipe(NamedTuple):
                 f"{source.name} is a model that you hold, and every worker loads its own: give the name or folder that "
                 "it can be loaded from, or a function that returns it."
             )
-        where = {"remote": source.server.url} if source.server else {"remote": "local"} if source.simulated else {}
+        where = {"remote": source.server.address} if source.server else {"remote": "local"} if source.simulated else {}
         return cls(source.source, source.options | where)
 
 

@@ -280,7 +280,7 @@ def test_a_job_of_one_process_is_collected_in_another(
     environment = os.environ | {"NDIF_API_KEY": rig.KEY}
     send_from_another_process("loopback/tiny-gpt2", server_url, PROMPT, tmp_path, environment)
     twin = sw.trace(local_model("tiny-gpt2"), PROMPT)
-    job = sw.load_job(tmp_path / "trace.json")
+    job = sw.load_job(tmp_path / "trace.json", remote=server_url)
     same_trace(job.result(), twin, ties=1e-6)
     assert job.status == "completed"
     sweep = sw.load_job(tmp_path / "sweep.json", remote_model("tiny-gpt2")).result()

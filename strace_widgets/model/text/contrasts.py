@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ...errors import PromptError
+from .prompts import refuse_half_characters
 
 if TYPE_CHECKING:
     from ...graph.edges import Array
@@ -146,6 +147,7 @@ def _tokens(model: Reader, tokens: Tokens | None, what: Literal["target", "foil"
         except PromptError as reason:
             if not isinstance(token, str) or model.tokenizer is None:
                 raise
+            refuse_half_characters(token)
             ids = model.tokenizer(token, add_special_tokens=False)["input_ids"]
             pieces = " + ".join(repr(model.decode(piece)) for piece in ids)
             raise PromptError(

@@ -194,6 +194,7 @@ def _one_row(values: Any) -> Array:
 
 
 def _of_text(text: str, tokenizer: Any, *, special_tokens: bool) -> tuple[str, Array, Origin]:
+    refuse_half_characters(text)
     before, bare, behind = _parts(text, tokenizer)
     full = [*before, *bare, *behind]
     if not (full if special_tokens else bare):
@@ -205,6 +206,22 @@ def _of_text(text: str, tokenizer: Any, *, special_tokens: bool) -> tuple[str, A
     held = start if begins != start else ""
     starts = begins if begins == (start or getattr(tokenizer, "bos_token", None)) else ""
     return text, np.asarray(bare, dtype=np.int64), Origin(special_tokens=False, start=starts, withheld=held)
+
+
+def refuse_half_characters(text: str) -> None:
+    """Refuse a text that no tokenizer reads, since it has half a character in it.
+
+    Raises
+    ------
+    PromptError
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as reason:
+        raise PromptError(
+            f"The text has half a character, {text[reason.start]!r}, at position {reason.start} (a lone surrogate): "
+            "take it out."
+        ) from None
 
 
 def _parts(text: str, tokenizer: Any) -> tuple[list[int], list[int], list[int]]:

@@ -36,7 +36,8 @@ def encoded_one(text: str, texts: list[str], tokenizer: Any, model: str) -> int:
     """
     if text in texts:
         return texts.index(text)
-    ids = [] if tokenizer is None else tokenizer(text, add_special_tokens=False)["input_ids"]
+    halves = any("\ud800" <= each <= "\udfff" for each in text)  # of characters, which no tokenizer reads
+    ids = [] if tokenizer is None or halves else tokenizer(text, add_special_tokens=False)["input_ids"]
     if len(ids) != 1:
         raise PromptError(f"The next token is one token, but {text!r} is {len(ids)} of {model}: give its id.")
     return int(ids[0])

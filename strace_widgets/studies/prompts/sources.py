@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import StudyError
+from ...errors import StraceError, StudyError
 from ...paths import absolute, expanded
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def rows_of(source: AnyPath | Any, limit: int | None = None) -> Rows:
 def _read_file(path: Path) -> list[Any]:
     try:
         return FILES.get(path.suffix.lower(), _lines)(path)
-    except StudyError:
+    except StraceError:
         raise
-    except (OSError, ValueError, csv.Error) as reason:  # what Arrow and decoders raise are ValueErrors
+    except Exception as reason:  # Arrow, decoders and JSON raise what they like of a damaged file
         why = getattr(reason, "strerror", None) or reason
         raise StudyError(
             f"No prompts could be read from {absolute(path)} ({why}). Give a text file with one prompt a line, a "
