@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from explorer_steps import Front, settled
+from explorer_steps import settings as front_settings
 from hand_made_study import hand_made_study
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -233,3 +235,37 @@ def test_toggles(given_: Any) -> None:
     with refused_by(ToggleError):
         found = parse(given_, 3, 4, 6)
         assert parse(found.plain(), 3, 4, 6) == found
+
+
+def messages(explorer: sw.Explorer) -> st.SearchStrategy[Any]:
+    """Draw what a browser might ask; refining, which would take as long as it is told to, without a budget."""
+    asked = {
+        "trace": {"settings": front_settings(explorer), "n_edges": 40, "toggles": {"1.2": "off"}, "counterfactual": ""},
+        "compare": {"names": ["l2", "inverse"]},
+        "why": {"n_edges": [10, 20]},
+        "inside": {"node": "1.2"},
+        "node": {"node": "1.2"},
+        "refine": {"passes": None},
+        "code": {"of": 1},
+        "cancel": {"x": 1},
+        "nonsense": {"x": 1},
+    }
+    return st.sampled_from(sorted(asked)).flatmap(lambda kind: other_json(asked[kind]).map(lambda each: [kind, each]))
+
+
+@settings(parent=fuzzed, max_examples=max(EXAMPLES // 5, 1))
+@given(st.data())
+def test_messages(front: Front, data: st.DataObject) -> None:
+    """Each has one answer, and what is on screen belongs together."""
+    explorer = front.explorer
+    kind, payload = data.draw(messages(explorer))
+    if kind == "refine" and isinstance(payload.get("passes"), (int, float)):
+        payload = {}
+    before = len(front.answers)
+    answer = front.ask(kind, **{str(name): value for name, value in payload.items() if name not in ("kind", "self")})
+    assert answer["ok"] or answer["error"]
+    assert len(front.answers) == before + 1
+    shown = settled(explorer)
+    assert (shown["n_edges"], shown["toggles"]) == (explorer.n_edges, explorer.toggles)
+    assert explorer.view_state["n_edges"] == explorer.trace.n_edges
+    assert explorer.trace.parsed(explorer.toggles).plain() == explorer.toggles
