@@ -56,20 +56,22 @@ def study(
     folder : str or Path
         For the results. A study of the same settings in the folder is continued; there may be further prompts.
     importance, masks, baselines : str or several
-        Measures by name, masks modes (each with everything), and "inverse", "random" or "random-residual-kept" (the
-        authors': random nodes, all residual edges kept).
+        Measures by name, masks modes (each with everything), and "inverse", "random" or "random-residual-kept".
     attention, ablation : str
         The other modes of every sweep: see `strace_widgets.graph.modes.Modes`.
     sizes : floats in (0, 1], optional
         The grid, with 1 added where it lacks; `settings.SIZES` unless given.
-    positions : {"last", "all"}
-        Explain the prediction after the prompt, or after each token from the second on (prompts named ``id@token``).
-    seed : int
-        The seed of the random baselines and of the draw for `limit`.
+    positions, seed : {"last", "all"}, and int
+        Explain the prediction after the prompt, or after each token from the second on (prompts named ``id@token``);
+        the seed of the random baselines and of the draw for `limit`.
     keep_traces, hidden_states : bool
         Keep weights and ranks (`Study.edges`), and last states (`Study.hidden_states`).
     **how
         How it is run, which changes no result: see `run_options`.
+
+    Returns
+    -------
+    Study
 
     Raises
     ------

@@ -153,7 +153,15 @@ class Study:
         return weights, SavedOrder(weights, graph, sha256).ranks
 
     def budget(self, criterion: str = "top1", coverage: float = 0.9, **run: Any) -> Budget:
-        """Fit a rule from what is known before tracing to the necessary size: see `strace_widgets.findings.budget`."""
+        """Return a rule from what is known before tracing to the necessary size: see `strace_widgets.findings.budget`.
+
+        Parameters
+        ----------
+        criterion : str
+        coverage : float in (0, 1)
+        **run
+            ``importance`` and ``masks``, where the study has several.
+        """
         from ..findings.budget import budget  # noqa: PLC0415 - findings are above the studies
 
         return budget(self, criterion, coverage, **run)
@@ -188,6 +196,10 @@ class Study:
         width : {"column", "page"} or float
             85 mm, 178 mm, or so many mm, 80 at least.
         formats : of "svg" and "pdf"
+
+        Returns
+        -------
+        list of Path
         """
         from ..report.paper import save_figures  # noqa: PLC0415 - as above
 
@@ -199,6 +211,10 @@ class Study:
         Parameters
         ----------
         folder : str or Path
+
+        Returns
+        -------
+        list of Path
         """
         from ..report.paper import save_latex  # noqa: PLC0415 - as above
 
@@ -262,7 +278,14 @@ class Study:
         return self.__dict__[table][list(names)] if table in self.__dict__ else read_table(table, self._parts(), names)
 
     def batches(self, table: str, names: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """Yield the same columns of `AT_A_TIME` prompts after another, so that no table need be in memory whole."""
+        """Return the same columns of `AT_A_TIME` prompts after another, so that no table need be in memory whole.
+
+        Parameters
+        ----------
+        table : str
+        names : list of str
+            The columns.
+        """
         parts = self._parts()
         for start in range(0, len(parts), AT_A_TIME):
             yield read_table(table, parts[start : start + AT_A_TIME], names)
