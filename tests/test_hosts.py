@@ -104,6 +104,8 @@ def drag_switch_reevaluate(page: Page, explorer: Locator, *, to: float = 0.95) -
     explorer.wait_for(timeout=60_000)
     explorer.scroll_into_view_if_needed()
     wait_exact(explorer)
+    expect(explorer.locator(".sw-stage")).to_have_count(0)
+    explorer.locator(".sw-curve").first.hover()  # which waits until it stands still
     box = explorer.locator(".sw-curve svg").first.bounding_box()
     assert box is not None
     start = explorer.get_by_test_id("edges").get_attribute("data-edges")
@@ -139,9 +141,11 @@ def write_notebook(path: Path, *cells: str) -> None:
 
 
 def run_all(page: Page) -> None:
+    last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
+    before = last.inner_text()  # the number of a run that is over
     page.locator(".lm-MenuBar-item", has_text="Run").click()
     page.locator("[data-command='runmenu:run-all']").click()
-    last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
+    expect(last).not_to_have_text(before, timeout=90_000)
     expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=90_000)
 
 
