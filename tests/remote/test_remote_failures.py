@@ -24,6 +24,7 @@ from strace_widgets.explorer.session import Session
 from strace_widgets.model import request_estimates as estimates
 from strace_widgets.remote.server import server_at
 from strace_widgets.remote.stages import listening
+from strace_widgets.results import upgrade
 
 pytestmark = pytest.mark.remote
 PROMPT = "a small model says"
@@ -183,7 +184,11 @@ def test_a_server_lost_in_the_middle_and_a_sweep_that_goes_on(
     sizes = [0.1, 0.2, 0.5, 1.0]
     whole = trace.evaluate(sizes)
     saved = session_file.SavedSession(
-        model=model.name, settings=Session(trace).settings, n_edges=10, toggles={"1.2": "off"}, history={}
+        model=model.name,
+        settings=Session(trace).settings,
+        n_edges=10,
+        toggles={"1.2": "off"},
+        history=upgrade.NOTHING_TRIED,
     )
     session_file.write(tmp_path / "session.json", saved)
     before = (tmp_path / "session.json").read_bytes()
