@@ -132,6 +132,11 @@ def page(title: str, parts: list[str | dict[str, Any]], *, heading: bool = True)
         look = "" if heading else ' class="unseen"'
         body.insert(0, f"<h1{look}>{html.escape(title)}</h1>")
     content = "\n".join(body)
+    return document(title, policy, f"{own_style}\n{style}", content, f'<script type="module">{script}</script>\n')
+
+
+def document(title: str, policy: str, style: str, content: str, script: str = "") -> str:
+    """Return a page that loads nothing from elsewhere; of what it is given only the title is escaped."""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -140,7 +145,6 @@ def page(title: str, parts: list[str | dict[str, Any]], *, heading: bool = True)
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title>
 <style>
-{own_style}
 {style}
 </style>
 </head>
@@ -148,8 +152,7 @@ def page(title: str, parts: list[str | dict[str, Any]], *, heading: bool = True)
 <main>
 {content}
 </main>
-<script type="module">{script}</script>
-</body>
+{script}</body>
 </html>
 """
 

@@ -8,27 +8,15 @@ fixed at its true input, and by the unembedding.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
-from .access import find, first, linearised, predicted, through_norm
+from .access import asked_map, find, first, linearised, predicted, through_norm
 from .block import walk
 from .edge_vectors import heads_to_stream
-from .masked import (
-    attention_mask,
-    batch_of,
-    dropped,
-    mask_heads,
-    mask_mlp,
-    mask_residual,
-    means_of_layer,
-    token_masks,
-)
+from .masked import batch_of, dropped, layers_with_masks, mask_heads, mask_mlp, mask_residual
 from .packing import packed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Written(NamedTuple):
@@ -96,7 +84,9 @@ def look(
     with model.trace(batch_of(token_ids, len(kept)), **keywords, **run):
         layers, pattern = find(model, architecture["layers"]), None
         streams, written = [layers[0].input[:, -1]], []
-        for index, layer in enumerate(looked_blocks(layers, architecture, ranks, kept, toggles, modes, means)):
+        masked = layers_with_masks(layers, architecture, ranks, kept, toggles, modes, means)
+        for index, (block, keep, mean) in enumerate(masked):
+            layer = looked_block(block, architecture, keep, modes["frozen"], mean)
             if index == asked["layer"]:
                 pattern = packed(layer.pattern.float(), half)
             streams.append(layer.after)
@@ -109,17 +99,6 @@ def look(
         direct = written_directly(model, architecture, streams, written, asked)
         result = [best.indices, best.values, chances[..., tokens], direct[0], pattern, direct[1]].save()  # type: ignore[attr-defined]
     return result
-
-
-def looked_blocks(
-    layers: Any, architecture: dict[str, Any], ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool], means: Any
-) -> Iterator[Written]:
-    """Run the blocks one after another, each row under its own mask, and yield what each writes."""
-    of_tokens = token_masks(ranks, kept, toggles, modes)
-    for index in range(architecture["n_layers"]):
-        attention = attention_mask(ranks, kept, toggles, modes, layers[index], index)
-        keep = [attention, *[mask if mask is None else mask[:, index] for mask in of_tokens]]
-        yield looked_block(layers[index], architecture, keep, modes["frozen"], means_of_layer(means, index))
 
 
 def looked_block(layer: Any, architecture: dict[str, Any], keep: Any, frozen: bool, means: Any) -> Written:  # noqa: FBT001
@@ -203,10 +182,7 @@ class Direct:
         weight = getattr(self.head, "weight", None)
         if weight is not None and not weight.is_meta and weight.is_floating_point() and weight.ndim == 2:  # noqa: PLR2004
             return weight[ids].float()
-        width = self.end.shape[-1]  # a server's sandbox has no weights: the module is asked
-        units = torch.eye(width, dtype=self.end.dtype, device=self.end.device)
-        zero = self.head(torch.zeros_like(units[:1]))[:, ids]
-        return (self.head(units)[:, ids] - zero).T.float()
+        return asked_map(self.head, self.end)[0][ids]  # a server's sandbox has no weights
 
     def normed(self, vectors: Any) -> Any:
         """Pass vectors (B, ..., M) through the final norm."""

@@ -78,11 +78,22 @@ def masked_blocks(
     layers: Any, architecture: dict[str, Any], ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool], means: Any
 ) -> Iterator[Any]:
     """Run the blocks one after another, each row under its own mask, and yield the steps of each: see `mask_block`."""
+    for layer, keep, mean in layers_with_masks(layers, architecture, ranks, kept, toggles, modes, means):
+        yield mask_block(layer, architecture, keep, modes["frozen"], mean)
+
+
+def layers_with_masks(
+    layers: Any, architecture: dict[str, Any], ranks: Any, kept: Any, toggles: Any, modes: dict[str, bool], means: Any
+) -> Iterator[tuple[Any, list[Any], Any]]:
+    """Yield each layer as it comes to run, with its masks and what its dropped edges carry, as `mask_block` takes them.
+
+    The layer has to run before the next one is asked for.
+    """
     of_tokens = token_masks(ranks, kept, toggles, modes)  # these are small: all layers at once
     for index in range(architecture["n_layers"]):
         attention = attention_mask(ranks, kept, toggles, modes, layers[index], index)
         keep = [attention, *[mask if mask is None else mask[:, index] for mask in of_tokens]]
-        yield mask_block(layers[index], architecture, keep, modes["frozen"], means_of_layer(means, index))
+        yield layers[index], keep, means_of_layer(means, index)
 
 
 def mask_block(

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import vl_convert
 
+from ..explorer.html_page import document
 from ..paths import expanded, write_file
 from ..results.run import trace
 from ..studies import manifest as manifests
@@ -163,21 +164,4 @@ def _prompt_pages(study: Study, file: Path, sections: list[Section], model: Mode
 def _page(title: str, content: str) -> str:
     style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title>
-<style>
-{style}
-</style>
-</head>
-<body>
-<main>
-{content}
-</main>
-</body>
-</html>
-"""
+    return document(title, policy, style, content)
