@@ -1,4 +1,4 @@
-"""Write what ``strace_widgets/explorer/contract.py`` and ``questions.py`` say in TypeScript, and as tables in the docs.
+"""Write what the contracts of the Explorer and of the study's widget say in TypeScript, and as tables in the docs.
 
 ``python js/generate_protocol.py`` writes them; with ``--check`` it only fails where one of them is stale.
 """
@@ -26,10 +26,12 @@ from strace_widgets.explorer import (
     status_contract,
     targets_contract,
 )
+from strace_widgets.study_explorer import contract as study_contract
 
 ROOT = Path(__file__).parent.parent
 TYPES = ROOT / "js/src/protocol/types.ts"
 QUESTIONS = ROOT / "js/src/protocol/questions.ts"
+STUDY = ROOT / "js/src/protocol/study.ts"
 PAGE = ROOT / "docs/explorer-state.md"
 AGAIN = "python js/generate_protocol.py"
 WIDTH = 140
@@ -47,6 +49,10 @@ HEADING = f"""// What Python and the browser say to each other. Made from strace
 QUESTIONS_HEADING = f"""// What the browser asks and Python answers. Made from strace_widgets/explorer/questions.py by
 // `{AGAIN}`: change it there.
 import type {{ Settings, Toggles }} from "./types";
+"""
+STUDY_HEADING = f"""// What Python and the browser say to each other of a study. Made from strace_widgets/study_explorer/contract.py by
+// `{AGAIN}`: change it there.
+import type {{ EncodedArray, ExplorerState }} from "./types";
 """
 
 ENCODED = "\nexport type EncodedArrays = { [name in keyof Arrays]: EncodedArray };\n"
@@ -97,7 +103,7 @@ READ = {
     "Asked, Faithful, Question": "targets",
 }
 """What the state has of them."""
-MODULES = (*PARTS.values(), contract, questions)
+MODULES = (*PARTS.values(), contract, questions, study_contract)
 CLASSES: dict[str, Any] = {
     name: value for module in MODULES for name, value in vars(module).items() if is_typeddict(value)
 }
@@ -223,12 +229,11 @@ def types() -> str:
     )
 
 
-def part(module: ModuleType) -> str:
+def part(module: ModuleType, heading: str = HEADING) -> str:
     """Return the whole of a part's file."""
     short = aliases([name for name in ALIASES if name in vars(module)])
-    return "\n".join(
-        [HEADING, *([short] if short else []), *(interface(name) for name in CLASSES if name in vars(module))]
-    )
+    own = [name for name in CLASSES if name in vars(module) and CLASSES[name].__module__ == module.__name__]
+    return "\n".join([heading, *([short] if short else []), *map(interface, own)])
 
 
 def messages() -> str:
@@ -238,7 +243,7 @@ def messages() -> str:
     return "\n".join(
         [
             QUESTIONS_HEADING,
-            *(interface(name) for name in CLASSES if name not in vars(contract)),
+            *(interface(name) for name in CLASSES if name not in vars(contract) and name not in vars(study_contract)),
             block("What is asked of Python by a message, by its kind.", "export interface Questions", asked),
             block("What Python answers.", "export interface Answers", answers),
         ]
@@ -302,7 +307,7 @@ def page(text: str) -> str:
 def made() -> dict[Path, str]:
     """Return the files as they should be."""
     parts = {TYPES.with_name(f"{name}.ts"): part(module) for name, module in PARTS.items()}
-    return {TYPES: types(), **parts, QUESTIONS: messages(), PAGE: page(PAGE.read_text(encoding="utf-8"))}
+    return {TYPES: types(), **parts, QUESTIONS: messages(), STUDY: part(study_contract, STUDY_HEADING), PAGE: page(PAGE.read_text(encoding="utf-8"))}
 
 
 def stale() -> list[Path]:

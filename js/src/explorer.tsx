@@ -19,9 +19,10 @@ function draw(card: ComponentProps<typeof Shell>, signal?: AbortSignal): () => v
 const render = ({ model, el, signal }: { model: ExplorerModel; el: HTMLElement; signal?: AbortSignal }) =>
   draw({ model, el, name: "explorer", label: "s-Trace Explorer", view: Card }, signal);
 
-/** What single views ask of the Explorer's model: see `strace_widgets/explorer/views.py`. */
+/** What single views and a study ask of the Explorer's model: see `strace_widgets/explorer/views.py`. */
 const initialize = ({ model }: { model: ExplorerModel }) => ({
-  mount: (name: ViewName, el: HTMLElement) => draw({ model, el, name, label: `s-Trace ${name}`, view: singleView(name) }),
+  mount: (name: ViewName | "Explorer", el: HTMLElement) =>
+    name === "Explorer" ? render({ model, el }) : draw({ model, el, name, label: `s-Trace ${name}`, view: singleView(name) }),
 });
 
 /**

@@ -114,24 +114,28 @@ def _states(items: Explored | str | Iterable[Explored | str], toggles: KnownTogg
 
 
 def page(title: str, parts: list[str | dict[str, Any]], *, heading: bool = True) -> str:
-    """Return the page as text, whose heading is read aloud only if it is not shown.
+    """Return the page as text, whose heading is read aloud only if it is not shown."""
+    body = [page_text(part) if isinstance(part, str) else _explorer(part) for part in parts]
+    if not any("<h1>" in part for part in body):
+        look = "" if heading else ' class="unseen"'
+        body.insert(0, f"<h1{look}>{html.escape(title)}</h1>")
+    return page_of("explorer", title, "\n".join(body))
+
+
+def page_of(bundle: str, title: str, content: str) -> str:
+    """Return a page with one of the bundles, by its name in `STATIC`, which draws what the content holds.
 
     Its content security policy allows the one script by its hash and no request at all.
     """
     # A closing tag inside the script would end it for the HTML parser; in JavaScript the escaped form means the same.
-    script = (STATIC / "explorer.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
-    style = (STATIC / "explorer.css").read_text(encoding="utf-8")
+    script = (STATIC / f"{bundle}.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
+    style = (STATIC / f"{bundle}.css").read_text(encoding="utf-8")
     own_style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    body = [page_text(part) if isinstance(part, str) else _explorer(part) for part in parts]
-    if not any("<h1>" in part for part in body):
-        look = "" if heading else ' class="unseen"'
-        body.insert(0, f"<h1{look}>{html.escape(title)}</h1>")
-    content = "\n".join(body)
     return document(title, policy, f"{own_style}\n{style}", content, f'<script type="module">{script}</script>\n')
 
 

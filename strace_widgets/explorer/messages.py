@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     Content = dict[str, Any]
     AtOnce = Callable[[Content], Mapping[str, Any] | None]
     """Answers a message."""
-    Show = Callable[[], "Work | None"]
-    """Is called on the kernel's thread once work has been done; returns what is to be done next, if anything is."""
+    Show = Callable[[], "Work | Mapping[str, Any] | None"]
+    """Is called on the kernel's thread once work has been done; returns what is to be done next, or what the answer
+    holds, if there is either."""
     Work = Callable[[Progress], Show]
     """Is done on the worker."""
     Later = Callable[[Content, Progress], Show]
@@ -72,10 +73,10 @@ class Messages:
     def _run(self, content: Content, work: Work) -> None:
         def done(show: Show) -> None:
             further = show()
-            if further is None:
-                self._reply(content)
-            else:
+            if callable(further):
                 self._run(content, further)
+            else:
+                self._reply(content, **(further or {}))
 
         def failed(reason: Exception) -> None:
             self._failed(content["kind"], reason)

@@ -54,16 +54,20 @@ def shown(item: Explored) -> dict[str, Any]:
     if isinstance(item, STrace):
         if item.replayed and item.saved_view:
             return {**DEFAULTS, **item.saved_view, "view_state": with_graph(item.saved_view["view_state"], item)}
-        session = Session(item)
-        session.sweep()
-        known = {"n_edges": session.start_size(), "effects": effect_map(session.effects)}
-        return {**DEFAULTS, "view_state": session.view_state(), **known}
+        return state_of(Session(item))
     if not hasattr(item, "view_state"):
         raise TypeError(f"A page shows traces, Explorers and texts; {type(item).__name__} is none of these.")
     item.complete_levels()
     here = ("choices", "live", "status")  # those of a page are another matter
     state = {**DEFAULTS, **{name: getattr(item, name) for name in DEFAULTS if name not in here}}
     return {**state, "curves": without_refining(state["curves"])}
+
+
+def state_of(session: Session) -> dict[str, Any]:
+    """Return the state of an Explorer that opens on a session, with all levels."""
+    session.sweep()
+    known = {"n_edges": session.start_size(), "effects": effect_map(session.effects)}
+    return {**DEFAULTS, "view_state": session.view_state(), **known}
 
 
 def session_of(item: Explored) -> Session:

@@ -1,8 +1,8 @@
 """A study's folder: its settings, and one folder a prompt that appears whole or not at all.
 
 ``study.json`` holds the settings. ``parts/<number>-<id>/`` holds one small Parquet file for each table (and
-``states.npy`` and ``edges-<importance>.npz`` if the study keeps them); the tables of a study are those of its parts,
-one after another, and ``sha256.json`` tells damage. A part is written under another name and renamed when it is whole,
+``states.npy``, ``edges-<importance>.npz`` and ``view-<importance>.json.gz`` if the study keeps them); the tables of a
+study are those of its parts, one after another, and ``sha256.json`` tells damage. A part is written under another name and renamed when it is whole,
 so that a stop leaves no half part. Nothing is locked: whoever writes to the folder at the same time writes other
 prompts.
 """
@@ -193,10 +193,13 @@ def part_files(tables: Mapping[str, pa.Table], arrays: Mapping[str, Any]) -> dic
     tables : dict of Table
         From `strace_widgets.studies.tables.as_tables`.
     arrays : dict
-        By file name: an array for ``.npy``, a dict of arrays for ``.npz``.
+        By file name: an array for ``.npy``, a dict of arrays for ``.npz``, the bytes of others.
     """
     files = {f"{name}.parquet": table_bytes(table) for name, table in tables.items()}
     for file, values in arrays.items():
+        if isinstance(values, bytes):
+            files[file] = values
+            continue
         written = io.BytesIO()
         if isinstance(values, dict):
             np.savez_compressed(written, **values)

@@ -16,6 +16,7 @@ from ..results import metrics
 from ..results.run import trace
 from .folder import STATES
 from .growing import NOTHING, TRACE, Had, Run, by_size, joined, runs
+from .kept_views import view_bytes, view_file
 from .settings import BASELINES
 from .tables import CRITERIA
 from .word_frequency import Unigram, rank_correlation
@@ -141,6 +142,7 @@ def _arrays(traces: dict[str, STrace], settings: Settings) -> dict[str, Any]:
         for name, traced in traces.items():
             weights = {f"weights_{kind}": values for kind, values in traced.weights._asdict().items()}
             arrays[f"edges-{name}.npz"] = weights | {"ranks_sha256": np.array(checksum(traced.ranks, traced.graph))}
+            arrays[view_file(name)] = view_bytes(traced, settings)
     return arrays
 
 

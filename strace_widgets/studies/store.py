@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..findings.budget import Budget
     from ..model.model import Model
     from ..paths import AnyPath
+    from ..study_explorer.widget import StudyExplorer
     from .settings import Settings
 
 
@@ -111,7 +112,7 @@ class Study:
         """
         if not self.settings.hidden_states:
             raise StudyError("This study kept no hidden states: run it with hidden_states=True, in another folder.")
-        parts = dict(zip(self.prompts["prompt_id"], self._parts(), strict=True))
+        parts = dict(zip(self.prompts["prompt_id"], self.parts(), strict=True))
         return {name: self._states(part) for name, part in parts.items() if was_written(part, STATES)}
 
     @staticmethod
@@ -136,7 +137,7 @@ class Study:
             When the ranks, which follow from the weights, are not those that the prompt was evaluated with.
         """
         importance = importance or self.settings.importance[0]
-        parts = dict(zip(self.prompts["prompt_id"], self._parts(), strict=True))
+        parts = dict(zip(self.prompts["prompt_id"], self.parts(), strict=True))
         file = parts.get(prompt_id, self.folder) / f"edges-{importance}.npz"
         if not was_written(file.parent, file.name):
             kept = (
@@ -165,6 +166,28 @@ class Study:
         from ..findings.budget import budget  # noqa: PLC0415 - findings are above the studies
 
         return budget(self, criterion, coverage, **run)
+
+    def explore(self, *others: Study, model: Any = None) -> StudyExplorer:
+        """Open a widget over the study, and over others beside it: prompts, curves and components in linked views.
+
+        Brushing in one view filters all; a click on a prompt opens its Explorer. The widget grows while the study runs,
+        in another process, and ``.to_html(path)`` writes it as a page.
+
+        Parameters
+        ----------
+        *others : Study
+            Of other models, on the same grid of sizes.
+        model : Model, or what `strace_widgets.load_model` takes, or a list of them, optional
+            The study's model, on which prompts are opened. Without it they open as their traces were kept, if the study
+            was run with ``keep_traces=True``.
+
+        Returns
+        -------
+        StudyExplorer
+        """
+        from ..study_explorer.widget import StudyExplorer  # noqa: PLC0415 - it is above the studies
+
+        return StudyExplorer(self, *others, model=model)
 
     def report(self, path: AnyPath, *, title: str | None = None, model: Model | None = None) -> Path:
         """Write the study up as one page without scripts that loads nothing; return its path.
@@ -260,11 +283,12 @@ class Study:
         of_all = "" if n_prompts == self.n_asked else f" of {self.n_asked:,}"
         return f"{n_prompts:,}{of_all} prompts" + (f" ({n_failed:,} failed)" if n_failed else "")
 
-    def _parts(self) -> list[Path]:
+    def parts(self) -> list[Path]:
+        """Return the folders of the prompts that are done, of those that failed too, in the tables' order."""
         return [part for folder in (self.folder, *self.others) for part in finished_parts(folder)]
 
     def _table(self, name: str) -> pd.DataFrame:
-        return read_table(name, self._parts())
+        return read_table(name, self.parts())
 
     def columns(self, table: str, names: Sequence[str]) -> pd.DataFrame:
         """Return some columns of a table, without reading the others.
@@ -275,7 +299,7 @@ class Study:
             ``"prompts"``, ``"points"``, ``"necessary"`` or ``"components"``.
         names : sequence of str
         """
-        return self.__dict__[table][list(names)] if table in self.__dict__ else read_table(table, self._parts(), names)
+        return self.__dict__[table][list(names)] if table in self.__dict__ else read_table(table, self.parts(), names)
 
     def batches(self, table: str, names: Sequence[str]) -> Iterator[pd.DataFrame]:
         """Return the same columns of `AT_A_TIME` prompts after another, so that no table need be in memory whole.
@@ -286,7 +310,7 @@ class Study:
         names : list of str
             The columns.
         """
-        parts = self._parts()
+        parts = self.parts()
         for start in range(0, len(parts), AT_A_TIME):
             yield read_table(table, parts[start : start + AT_A_TIME], names)
 

@@ -1,9 +1,10 @@
 // The two canvases of the graph: what the trace holds, which follows the hand, and over it what stands out.
 import type { RefObject } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { edgesUpTo, strokesOf, strokesUpTo, type Scene } from "../logic/graph";
 import { highlight, painter, type Painter, type Palette } from "../logic/graphPaint";
 import type { Theme } from "../logic/scales";
+import { useForcedColours, useStyled } from "./useStyled";
 
 export type GraphColours = Palette & Record<"text" | "surface" | "off" | "entering" | "chosen" | "glow", string>;
 
@@ -31,7 +32,6 @@ export function coloursAt(element: Element): GraphColours {
 const entering = 0.04;
 const fewestEntering = 3;
 const mostEntering = 120;
-const mostLooks = 120; // frames
 
 export interface GraphCanvas {
   trace: RefObject<HTMLCanvasElement | null>;
@@ -43,7 +43,7 @@ export function useGraphCanvas(scene: Scene, theme: Theme, nEdges: number, movin
   const over = useRef<HTMLCanvasElement>(null);
   const drawing = useRef<{ scene: Scene; colours: GraphColours; painter: Painter | null } | null>(null);
   const forced = useForcedColours();
-  const styled = useStyled(trace);
+  const styled = useStyled(trace, names.attention);
   const { strokes, layout } = scene;
   const ratio = Math.min(2, globalThis.devicePixelRatio || 1);
 
@@ -77,31 +77,4 @@ export function useGraphCanvas(scene: Scene, theme: Theme, nEdges: number, movin
     highlight(over.current, shown, layout, moving ? { line, glow: line } : { line: chosenLine, glow }, ratio, moving);
   }, [scene, theme, forced, styled, ratio, shown, moving]);
   return { trace, over };
-}
-
-/** Whether the style sheet has come: a shadow root gets it only once it was drawn into. */
-function useStyled(canvas: RefObject<HTMLElement | null>): boolean {
-  const [styled, setStyled] = useState(true);
-  useEffect(() => {
-    let frame = 0;
-    const look = (tries: number) => {
-      const found = canvas.current !== null && getComputedStyle(canvas.current).getPropertyValue(names.attention) !== "";
-      setStyled(found);
-      if (!found && tries > 0) frame = requestAnimationFrame(() => look(tries - 1));
-    };
-    look(mostLooks);
-    return () => cancelAnimationFrame(frame);
-  }, []);
-  return styled;
-}
-
-function useForcedColours(): boolean {
-  const [forced, setForced] = useState(() => globalThis.matchMedia?.("(forced-colors: active)").matches ?? false);
-  useEffect(() => {
-    const media = globalThis.matchMedia?.("(forced-colors: active)");
-    const update = () => setForced(media.matches);
-    media?.addEventListener("change", update);
-    return () => media?.removeEventListener("change", update);
-  }, []);
-  return forced;
 }
