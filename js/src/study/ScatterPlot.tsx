@@ -140,7 +140,7 @@ function Points({ width, pixels: [xs, ys], groups, theme, pointed }: PointsProps
       for (let row = 0; row < xs.length; row += 1) if (wanted(row)) context.fillRect(xs[row], ys[row], size, size);
     };
     const dense = xs.length > 2000 ? 0.55 : 0.75;
-    if (!all || second) draw(colour("--full"), dense / 2, (row) => !first.mask[row] && !second?.mask[row]);
+    if (!all || second) draw(colour("--full"), dense * 0.75, (row) => !first.mask[row] && !second?.mask[row]);
     if (second) draw(colour("--other"), dense, (row) => second.mask[row] === 1);
     draw(colour("--accent"), dense, (row) => first.mask[row] === 1);
     if (pointed < 0) return;
