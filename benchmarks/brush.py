@@ -51,7 +51,9 @@ def main() -> None:
         page.goto(file.as_uri())
         page.get_by_test_id("group-A").wait_for()
         print(f"{n_prompts:,} prompts: a page of {file.stat().st_size / 1e6:.1f} MB, shown after ", end="")
-        print(f"{time.perf_counter() - start:.1f} s\n\n{'event to painted frame':40} {'p50':>8} {'p95':>8} {'worst':>8}")
+        print(
+            f"{time.perf_counter() - start:.1f} s\n\n{'event to painted frame':40} {'p50':>8} {'p95':>8} {'worst':>8}"
+        )
         for compared in ("nothing", "rest"):
             page.get_by_test_id("compared").select_option(compared)
             for part in ("scatter-plot", "curves-plot"):

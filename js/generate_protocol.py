@@ -50,8 +50,8 @@ QUESTIONS_HEADING = f"""// What the browser asks and Python answers. Made from s
 // `{AGAIN}`: change it there.
 import type {{ Settings, Toggles }} from "./types";
 """
-STUDY_HEADING = f"""// What Python and the browser say to each other of a study. Made from strace_widgets/study_explorer/contract.py by
-// `{AGAIN}`: change it there.
+STUDY_HEADING = f"""// What Python and the browser say to each other of a study. Made from
+// strace_widgets/study_explorer/contract.py by `{AGAIN}`: change it there.
 import type {{ EncodedArray, ExplorerState }} from "./types";
 """
 
@@ -307,7 +307,13 @@ def page(text: str) -> str:
 def made() -> dict[Path, str]:
     """Return the files as they should be."""
     parts = {TYPES.with_name(f"{name}.ts"): part(module) for name, module in PARTS.items()}
-    return {TYPES: types(), **parts, QUESTIONS: messages(), STUDY: part(study_contract, STUDY_HEADING), PAGE: page(PAGE.read_text(encoding="utf-8"))}
+    return {
+        TYPES: types(),
+        **parts,
+        QUESTIONS: messages(),
+        STUDY: part(study_contract, STUDY_HEADING),
+        PAGE: page(PAGE.read_text(encoding="utf-8")),
+    }
 
 
 def stale() -> list[Path]:

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -281,7 +280,9 @@ def test_a_page_holds_the_study_and_what_was_kept(kept: sw.Study, tmp_path: Path
     widget.close()
     assert "<title>A &lt;study&gt;</title>" in content
     assert "<h1>A &lt;study&gt;</h1>" in content
-    found = re.search(r'<script type="application/json" class="strace-widgets-study">(.*?)</script>', content, re.DOTALL)
+    found = re.search(
+        r'<script type="application/json" class="strace-widgets-study">(.*?)</script>', content, re.DOTALL
+    )
     assert found
     page = json.loads(found[1])
     assert [each["row"] for each in page["kept"]] == [0, 0, 1, 1, 2, 2]
@@ -312,5 +313,3 @@ def test_its_explorers_are_live(
     Front(widget, monkeypatch).ask("open", row=0, importance="l1")  # type: ignore[arg-type]
     widget.explorer.size = 0.5
     assert settled(widget.explorer)["n_edges"] == widget.explorer.n_edges
-
-

@@ -2,9 +2,9 @@
 
 ``study.json`` holds the settings. ``parts/<number>-<id>/`` holds one small Parquet file for each table (and
 ``states.npy``, ``edges-<importance>.npz`` and ``view-<importance>.json.gz`` if the study keeps them); the tables of a
-study are those of its parts, one after another, and ``sha256.json`` tells damage. A part is written under another name and renamed when it is whole,
-so that a stop leaves no half part. Nothing is locked: whoever writes to the folder at the same time writes other
-prompts.
+study are those of its parts, one after another, and ``sha256.json`` tells damage. A part is written under another name
+and renamed when it is whole, so that a stop leaves no half part. Nothing is locked: whoever writes to the folder at the
+same time writes other prompts.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def write_page(
     opens = [_opens(model["opens"], kept) for model in study["models"]]
     models = [model | {"opens": how} for model, how in zip(study["models"], opens, strict=True)]
     whole: StudyPage = {
-        "study": {**study, "models": models},  # type: ignore[typeddict-item]
+        "study": {**study, "models": models},
         "rows": [portion.rows for portion in portions],
         "kept": kept,
     }
@@ -40,7 +40,7 @@ def write_page(
     data = encoded(whole).replace("<", "\\u003c")
     look = "" if title else ' class="unseen"'  # the card has a heading of its own
     body = (
-        f'<h1{look}>{html.escape(title or study["title"])}</h1>\n'
+        f"<h1{look}>{html.escape(title or study['title'])}</h1>\n"
         f'<script type="application/json" class="strace-widgets-study">{data}</script>'
     )
     content = page_of("study", title or study["title"], body).encode()

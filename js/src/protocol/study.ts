@@ -1,5 +1,5 @@
-// What Python and the browser say to each other of a study. Made from strace_widgets/study_explorer/contract.py by
-// `python js/generate_protocol.py`: change it there.
+// What Python and the browser say to each other of a study. Made from
+// strace_widgets/study_explorer/contract.py by `python js/generate_protocol.py`: change it there.
 import type { EncodedArray, ExplorerState } from "./types";
 
 /** A model that was studied. */
@@ -61,8 +61,8 @@ export interface StudyArrays {
   /** Float32 (runs, criteria, n). */
   necessary: EncodedArray;
   /**
-   * Uint8 (importances, use sizes, n, layers x (heads + 1)): the share of a head's or (last in its layer) an MLP's edges that is in the
-   * trace, in 255ths, rounded up.
+   * Uint8 (importances, use sizes, n, layers x (heads + 1)): the share of a head's edges, or of an MLP's, which is last in its layer, that
+   * is in the trace; in 255ths, rounded up.
    */
   use: EncodedArray;
 }

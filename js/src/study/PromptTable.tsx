@@ -94,12 +94,11 @@ function useColumns(prompts: Prompts, about: About): Column[] {
     };
     return [
       ...(valuesWithCounts(prompts.kinds).length ? [{ key: "kind", label: "Kind", cell: (row: number) => prompts.kinds[row] }] : []),
-      ...(valuesWithCounts(prompts.languages).length ? [{ key: "language", label: "Language", cell: (row: number) => prompts.languages[row] }] : []),
       ...(study.models.length > 1 ? [{ key: "model", label: "Model", cell: (row: number) => study.models[prompts.models[row]].name }] : []),
       { key: "top1", label: "Next token", cell: (row: number) => prompts.top1[row] },
       numbers("n_tokens", "Tokens", "How many tokens the prompt has"),
       numbers("full_entropy", "Entropy", "Of the full model's prediction, in nats"),
-      numbers(necessaryKey, "Necessary s", "The smallest size from which on the criterion holds"),
+      numbers(necessaryKey, "s needed", "The smallest size from which on the criterion holds"),
     ];
   }, [prompts, study, run, criterion]);
 }

@@ -1,4 +1,4 @@
-// Which heads and MLPs a group's prompts use, layer by layer; a click holds the prompts that use one.
+// Which heads and MLPs a group's prompts use, the first layer at the bottom; a click holds the prompts that use one.
 import { useMemo, useState } from "preact/hooks";
 import { useWidth } from "../hooks/useWidth";
 import { amountIndex, formatShare, formatSize, rampGradient, shadeAt, signedIndex, type Theme } from "../logic/scales";
@@ -38,7 +38,7 @@ export function UseMap({ prompts, about, groups, theme }: Props) {
   const canvas = useCanvas(left + across * columns, top + down * layers, theme, ({ context, colour }) => {
     context.font = "10.5px system-ui, sans-serif";
     for (let component = 0; component < layers * columns; component += 1) {
-      const [x, y] = [left + (component % columns) * across, top + Math.floor(component / columns) * down];
+      const [x, y] = [left + (component % columns) * across, top + (layers - 1 - Math.floor(component / columns)) * down];
       context.fillStyle = second ? shadeAt(theme, signedIndex(first[component] - second[component] || 0)) : shadeAt(theme, amountIndex(first[component] || 0));
       context.fillRect(x, y, across - 1, down - 1);
       if (!chosen.includes(component) && !(focused && component === place)) continue;
@@ -51,7 +51,7 @@ export function UseMap({ prompts, about, groups, theme }: Props) {
       if (head < heads) context.fillText(String(head), left + head * across + across / 2 - 3, top - 6);
     }
     if (across >= 20 || heads <= 16) context.fillText("MLP", left + heads * across, top - 6);
-    for (let layer = 0; layer < layers; layer += layers > 20 ? 5 : 1) context.fillText(String(layer), 4, top + layer * down + down / 2 + 4);
+    for (let layer = 0; layer < layers; layer += layers > 20 ? 5 : 1) context.fillText(String(layer), 4, top + (layers - 1 - layer) * down + down / 2 + 4);
   }, [first, second, across, down, layers, columns, chosen.join(), place, focused]);
   const toggle = (component: number) => {
     const others = groups.filters.using.filter((each) => each.model !== model || each.size !== size || each.component !== component);
@@ -59,11 +59,11 @@ export function UseMap({ prompts, about, groups, theme }: Props) {
   };
   const under = (event: MouseEvent) => {
     const { left: x, top: y } = (event.currentTarget as Element).getBoundingClientRect();
-    const [column, layer] = [Math.floor((event.clientX - x - left) / across), Math.floor((event.clientY - y - top) / down)];
+    const [column, layer] = [Math.floor((event.clientX - x - left) / across), layers - 1 - Math.floor((event.clientY - y - top) / down)];
     return column >= 0 && column < columns && layer >= 0 && layer < layers ? layer * columns + column : -1;
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowUp: columns, ArrowDown: -columns }[event.key];
     if (step !== undefined) setAt(Math.max(0, Math.min(layers * columns - 1, place + step)));
     else if (event.key === "Enter" || event.key === " ") toggle(place);
     else return;

@@ -3,7 +3,7 @@ import { valuesOf, type Prompts } from "./prompts";
 import type { About } from "./filters";
 
 export interface Sort {
-  /** A column of the table: "text", "kind", "language", "model", "top1", or what has numbers. */
+  /** A column of the table: "text", "kind", "model", "top1", or what has numbers. */
   key: string;
   descending: boolean;
 }
@@ -11,7 +11,6 @@ export interface Sort {
 const texts: Record<string, (prompts: Prompts) => readonly string[]> = {
   text: ({ texts: shown }) => shown,
   kind: ({ kinds }) => kinds,
-  language: ({ languages }) => languages,
   top1: ({ top1 }) => top1,
 };
 
