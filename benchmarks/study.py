@@ -3,13 +3,17 @@
 Run with ``python benchmarks/study.py [N]``: N shipped prompts drawn at random (20 unless given, "all" for all of them),
 by l1 and l2, under both masks modes, with inverse and random baselines. The ratio is to the Hugging Face module's own
 batched passes of as many rows, each prompt's at its own length, both in seconds of processor time: other work on the
-machine then counts less.
+machine then counts less. Last comes the rate of the same study in one process of one thread, and in two that share it
+(``--shard``), beside that of the plain passes: these are by the clock, and need a quiet machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -42,6 +46,53 @@ def main() -> None:
     print(f"processor seconds a prompt{busy / n_prompts:8.1f}")
     print(f"study / plain passes      {busy / (SWEEPS * plain):8.2f}")
     print(f"peak memory               {peak() / 1024:8.2f} GB ({before / 1024:.2f} GB after loading the model)")
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    for n_tokens in study.prompts["n_tokens"]:
+        for _ in range(SWEEPS):
+            plain_pass(model, int(n_tokens), n_sizes)
+    print("\nprompts a minute, by the clock")
+    print(f"plain passes, one thread  {60 * n_prompts / (time.perf_counter() - start):8.1f}")
+    for n_processes in (1, 2):
+        print(f"processes: {n_processes}              {rate(n_processes, n_prompts):8.1f}")
+
+
+PROCESS = """
+import sys, time, strace_widgets as sw
+limit, shard, folder = sys.argv[1:]
+model = sw.load_model()
+print("ready", flush=True)
+sys.stdin.readline()
+sw.study(model, sw.shipped_prompts(), folder, limit=int(limit), shard=shard, progress=False, **{settings})
+"""
+
+
+def rate(n_processes: int, n_prompts: int) -> float:
+    """Return the prompts a minute of processes of one thread that share a study, once each has its model."""
+    program = PROCESS.format(settings=SETTINGS)
+    with tempfile.TemporaryDirectory() as folder:
+        processes = [
+            subprocess.Popen(  # noqa: S603
+                [sys.executable, "-c", program, str(n_prompts), f"{k + 1}/{n_processes}", folder],
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for k in range(n_processes)
+        ]
+        for process in processes:
+            assert process.stdout is not None  # noqa: S101 - for the type checker
+            process.stdout.readline()
+        start = time.perf_counter()
+        for process in processes:
+            assert process.stdin is not None  # noqa: S101 - as above
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for process in processes:
+            if process.wait():
+                raise RuntimeError(f"A process of the study ended with {process.returncode}.")
+        return 60 * n_prompts / (time.perf_counter() - start)
 
 
 def plain_pass(model: sw.Model, n_tokens: int, n_rows: int) -> float:
