@@ -12,20 +12,19 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from hosts import jupyter_server  # noqa: E402 - how the tests start it
+from hosts import jupyterlab  # noqa: E402 - how the tests start it
+from live_page import chromium  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -74,35 +73,25 @@ def times(model: str | None, n_tokens: int) -> tuple[float, float, float]:
         f"ids_of({n_tokens}); [seconds({n_tokens}) for _ in range(3)][-1]",
         f"explorer = sw.trace(model, ids_of({n_tokens})).explore()\nexplorer",
     ]
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    )
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        nbformat.write(notebook, Path(folder) / "opening.ipynb")
-        with jupyter_server(Path(folder)) as address:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
-                args=["--no-sandbox", "--disable-gpu"],
-            )
-            page = browser.new_page(viewport={"width": 1440, "height": 1500})
-            page.goto(f"{address}/lab/tree/opening.ipynb")
-            page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=PATIENCE)
-            cell(page, 0).locator(".cm-content").click()
-            for number in range(2):
-                page.keyboard.press("Shift+Enter")
-                expect(output(page, number)).to_have_text(re.compile(r"prepared|^\s*[\d.]+\s*$"), timeout=PATIENCE)
-            alone = float(output(page, 1).inner_text())
-            start = time.perf_counter()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        chromium() as browser,
+        jupyterlab(browser, Path(folder), *cells) as page,
+    ):
+        cell(page, 0).locator(".cm-content").click()
+        for number in range(2):
             page.keyboard.press("Shift+Enter")
-            page.get_by_test_id("token-row").first.wait_for(timeout=PATIENCE)
-            picture = time.perf_counter() - start
-            running = page.locator("[data-testid=progress], .sw-stage, [data-testid=more-levels]")
-            expect(running).to_have_count(0, timeout=PATIENCE)
-            page.locator(".sw-line").first.wait_for(timeout=PATIENCE)
-            expect(running).to_have_count(0, timeout=PATIENCE)
-            levels = time.perf_counter() - start
-            browser.close()
+            expect(output(page, number)).to_have_text(re.compile(r"prepared|^\s*[\d.]+\s*$"), timeout=PATIENCE)
+        alone = float(output(page, 1).inner_text())
+        start = time.perf_counter()
+        page.keyboard.press("Shift+Enter")
+        page.get_by_test_id("token-row").first.wait_for(timeout=PATIENCE)
+        picture = time.perf_counter() - start
+        running = page.locator("[data-testid=progress], .sw-stage, [data-testid=more-levels]")
+        expect(running).to_have_count(0, timeout=PATIENCE)
+        page.locator(".sw-line").first.wait_for(timeout=PATIENCE)
+        expect(running).to_have_count(0, timeout=PATIENCE)
+        levels = time.perf_counter() - start
     return alone, picture, levels
 
 

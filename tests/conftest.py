@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -20,11 +19,11 @@ import pytest
 import tiny_models
 import torch
 from explorer_steps import Front, Gate, settled
-from live_page import SCREENSHOTS, Recording, mount, mount_live, open_page, record
+from live_page import NO_CHROMIUM, SCREENSHOTS, Recording, chromium, chromium_path, mount, mount_live, open_page, record
 from mock_ndif import MockNDIF
 from nnsight.modeling import huggingface
 from nnsight.modeling.transformers import TransformersModel
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
 from strace_widgets.explorer.session import Session
@@ -41,14 +40,6 @@ NAIVE_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 LAYER_2 = ("2.0", "2.1", "2.2", "2.3", "2.mlp")
 # A busy machine is slow, not wrong: what comes at all comes within this.
 expect.set_options(timeout=30_000)
-CHROMIUM_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -154,17 +145,13 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        missing = "The browser tests need Chromium on the PATH (Debian: apt-get install chromium)."
+    if chromium_path() is None:
         if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+            pytest.fail(NO_CHROMIUM)
+        pytest.skip(NO_CHROMIUM)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

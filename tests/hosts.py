@@ -1,8 +1,9 @@
-"""Start the hosts that the widget is tested in, on loopback: a Jupyter server and marimo."""
+"""Start the hosts that the widget is tested in, on loopback: a Jupyter server, JupyterLab on a notebook, marimo."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,8 +12,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
+from live_page import new_page
+from playwright.sync_api import Browser, Page, expect
 
 
 @contextmanager
@@ -38,6 +43,41 @@ def jupyter_server(folder: Path, python: str | Path = sys.executable) -> Iterato
 def jupyter_environment(folder: Path) -> dict[str, str]:
     """Return an environment in which Jupyter keeps its settings and its list of trusted notebooks in a folder."""
     return os.environ | {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
+
+
+def write_notebook(file: Path, *cells: str) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, file)
+
+
+@contextmanager
+def jupyterlab(browser: Browser, folder: Path, *cells: str, **options: Any) -> Iterator[Page]:
+    """Open a notebook of these cells in a JupyterLab of its own; yields the page, whose kernel waits for work."""
+    write_notebook(folder / "notebook.ipynb", *cells)
+    options = {"viewport": {"width": 1440, "height": 1500}} | options
+    with jupyter_server(folder) as address, new_page(browser, **options) as page:
+        page.goto(f"{address}/lab/tree/notebook.ipynb")
+        wait_idle(page)
+        yield page
+
+
+def wait_idle(page: Page) -> None:
+    """Wait until the kernel of JupyterLab's open notebook is there and has nothing to do."""
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=90_000)
+
+
+def run_all(page: Page, seconds: float = 120) -> None:
+    """Run a notebook's cells from the menu, and wait until the last has run."""
+    last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
+    before = last.inner_text()  # the number of a run that is over
+    page.locator(".lm-MenuBar-item", has_text="Run").click()
+    page.locator("[data-command='runmenu:run-all']").click()
+    expect(last).not_to_have_text(before, timeout=1000 * seconds)
+    expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=1000 * seconds)
+    offer = page.get_by_role("button", name="No", exact=True)  # Jupyter asks about its news, over the widget's corner
+    if offer.count():
+        offer.click()
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 from comm.base_comm import BaseComm
 from ipywidgets.widgets.widget import _instances, _put_buffers
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 import strace_widgets as sw
 from strace_widgets.explorer.contract import DEFAULTS
@@ -22,6 +24,16 @@ from strace_widgets.explorer.shown import _base64
 
 SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
 AXE = Path(__file__).parent.parent / "js" / "node_modules" / "axe-core" / "axe.min.js"
+
+NO_CHROMIUM = "The browser tests need Chromium on the PATH (Debian: apt-get install chromium)."
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 # Two models for a view: one that answers from a recording, and one with Python's own Explorer behind it.
 MODELS = """
@@ -173,6 +185,21 @@ def with_tokens(recording: Recording, tokens: list[str]) -> Recording:
         "arrays": arrays,
     }
     return Recording(recording.state | {"view_state": changed}, {})
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the Chromium that is on the PATH."""
+    path = chromium_path()
+    assert path, NO_CHROMIUM
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+        yield browser
+        browser.close()
+
+
+def chromium_path() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def new_page(browser: Browser, *, toured: bool = True, **options: Any) -> Page:

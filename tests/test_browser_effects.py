@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
 from browser_steps import Means, by_pointer_and_keyboard, picture, use, wait_answered
 from explorer_steps import BatchGate
-from hosts import jupyter_server
-from live_page import SCREENSHOTS, axe, new_page
+from hosts import jupyterlab, run_all
+from live_page import SCREENSHOTS, axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
@@ -169,17 +168,9 @@ CELLS = (
 
 
 def test_in_jupyterlab_head_23_4_is_seen_as_most_vital(browser: Browser, tmp_path: Any) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in CELLS])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, tmp_path / "vital.ipynb")
-    with jupyter_server(tmp_path) as address:
-        page = new_page(browser, viewport={"width": 1440, "height": 1700})
-        page.goto(f"{address}/lab/tree/vital.ipynb")
-        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
-        page.locator(".lm-MenuBar-item", has_text="Run").click()
-        page.locator("[data-command='runmenu:run-all']").click()
+    with jupyterlab(browser, tmp_path, *CELLS, viewport={"width": 1440, "height": 1700}) as page:
+        run_all(page)
         card = page.get_by_test_id("strace-explorer")
-        card.wait_for(timeout=120_000)
         wait_answered(card)
         card.get_by_test_id("shade").select_option("effect")
         expect(card.get_by_test_id("progress")).to_be_visible()
@@ -189,4 +180,3 @@ def test_in_jupyterlab_head_23_4_is_seen_as_most_vital(browser: Browser, tmp_pat
         assert min(heads, key=lambda name: brightness(card, name)) == "23.4"
         expect(cell(card, "23.4")).to_have_attribute("data-mark", "vital")
         card.screenshot(path=SCREENSHOTS / "browser-lab-effects.png")
-        page.close()

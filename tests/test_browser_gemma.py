@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import nbformat
 import pytest
 from browser_steps import size_of, tv_of, wait_answered
 from conftest import SCREENSHOTS
-from hosts import jupyter_server
-from live_page import new_page
+from hosts import jupyterlab, run_all
 from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -23,23 +21,9 @@ CELLS = (
 @pytest.fixture(scope="module")
 def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A notebook with an Explorer on Gemma, run to its end."""
-    folder = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, folder / "gemma.ipynb")
-    with jupyter_server(folder) as address:
-        page = new_page(browser, viewport={"width": 1440, "height": 1500})
-        page.goto(f"{address}/lab/tree/gemma.ipynb")
-        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
-        page.locator(".lm-MenuBar-item", has_text="Run").click()
-        page.locator("[data-command='runmenu:run-all']").click()
-        # Where the model was not unpacked before, it is now.
-        page.get_by_test_id("strace-explorer").wait_for(timeout=240_000)
-        offer = page.get_by_role("button", name="No", exact=True)  # Jupyter asks about its news, over the widget
-        if offer.count():
-            offer.click()
+    with jupyterlab(browser, tmp_path_factory.mktemp("lab"), *CELLS) as page:
+        run_all(page, 240)  # where the model was not unpacked before, it is now
         yield page
-        page.close()
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
 from browser_steps import Means, by_pointer_and_keyboard, expect_answer, picture, size_of, use, wait_answered
-from hosts import jupyter_server
-from live_page import SCREENSHOTS, axe, mount_live, new_page
+from hosts import jupyterlab, run_all
+from live_page import SCREENSHOTS, axe, mount_live
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
@@ -172,43 +171,28 @@ def test_a_refusal_is_said_and_leaves_everything_as_it_was(
     expect(live.get_by_test_id("error")).to_have_count(0)
 
 
-@pytest.fixture
-def jupyterlab(tmp_path: Path) -> Iterator[str]:
-    """The address of a JupyterLab with a notebook that explores a trace of the real model."""
-    code = f"import strace_widgets as sw\nsw.trace(sw.load_model(), {PROMPT!r}).explore()"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, tmp_path / "refine.ipynb")
-    with jupyter_server(tmp_path) as address:
-        yield address
-
-
 def test_in_jupyterlab_the_curve_falls_cancel_keeps_the_best_and_undo_restores(
-    browser: Browser, jupyterlab: str
+    browser: Browser, tmp_path: Path
 ) -> None:
-    page = new_page(browser, viewport={"width": 1440, "height": 1500})
-    page.goto(f"{jupyterlab}/lab/tree/refine.ipynb")
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=90_000)
-    page.locator(".lm-MenuBar-item", has_text="Run").click()
-    page.locator("[data-command='runmenu:run-all']").click()
-    card = page.get_by_test_id("strace-explorer").first
-    card.wait_for(timeout=90_000)
-    wait_answered(card)
-    outline = card.locator("path.sw-line")
-    before = outline.get_attribute("d") or ""
-    watch(card)
-    card.get_by_test_id("passes").select_option("100")
-    card.get_by_test_id("refine").press("Enter")
-    page.wait_for_function("seen.lines.length > 1", timeout=60_000)
-    card.screenshot(path=SCREENSHOTS / "jupyterlab-refining.png")
-    card.get_by_test_id("cancel").click()
-    expect_refined(card)
-    expect_falling(card, 2)
-    assert area_of(outline.get_attribute("d") or "", card) < area_of(before, card)
-    card.screenshot(path=SCREENSHOTS / "jupyterlab-refined.png")
-    page.keyboard.press("Control+z")
-    expect(card.get_by_test_id("importance")).to_have_value("l1")
-    expect(outline).to_have_attribute("d", before)
-    page.keyboard.press("Control+Shift+z")
-    expect_refined(card)
-    page.close()
+    code = f"import strace_widgets as sw\nsw.trace(sw.load_model(), {PROMPT!r}).explore()"
+    with jupyterlab(browser, tmp_path, code) as page:
+        run_all(page)
+        card = page.get_by_test_id("strace-explorer").first
+        wait_answered(card)
+        outline = card.locator("path.sw-line")
+        before = outline.get_attribute("d") or ""
+        watch(card)
+        card.get_by_test_id("passes").select_option("100")
+        card.get_by_test_id("refine").press("Enter")
+        page.wait_for_function("seen.lines.length > 1", timeout=60_000)
+        card.screenshot(path=SCREENSHOTS / "jupyterlab-refining.png")
+        card.get_by_test_id("cancel").click()
+        expect_refined(card)
+        expect_falling(card, 2)
+        assert area_of(outline.get_attribute("d") or "", card) < area_of(before, card)
+        card.screenshot(path=SCREENSHOTS / "jupyterlab-refined.png")
+        page.keyboard.press("Control+z")
+        expect(card.get_by_test_id("importance")).to_have_value("l1")
+        expect(outline).to_have_attribute("d", before)
+        page.keyboard.press("Control+Shift+z")
+        expect_refined(card)

@@ -108,6 +108,35 @@ def test_what_does_not_exist_is_refused_in_python_and_shown_when_it_comes_from_t
     assert settled(explorer)["n_edges"] == 21
 
 
+@pytest.mark.parametrize(
+    "state", [{"evaluation": {}}, {"view_state": None}, {"status": {}}, {"curves": [1]}, {"live": False}]
+)
+def test_what_python_alone_writes_is_not_taken_from_the_page(explorer: sw.Explorer, state: dict[str, Any]) -> None:
+    settled(explorer)
+    (name,) = state
+    before = getattr(explorer, name)
+    explorer.set_state(state)
+    assert getattr(explorer, name) == before
+
+
+@pytest.mark.parametrize(
+    "state", [{"n_edges": 10**9}, {"size": 7.0}, {"toggles": {"9.0": "off"}}, {"n_edges": 40, "size": 1.0}]
+)
+def test_a_single_view_stays_in_step_with_its_session_whatever_comes_from_the_page(
+    explorer: sw.Explorer, state: dict[str, Any]
+) -> None:
+    view = sw.SizeSlider(explorer)
+    settled(explorer)
+    view.set_state(state | {"explorer": None, "view": "x", "top_tokens": []})
+    assert (view.explorer, view.view) == (explorer, "SizeSlider")
+    shared = ("n_edges", "size", "toggles", "top_tokens")
+    wait_for(explorer, lambda: explorer.status["state"] != "running")
+    assert [getattr(view, name) for name in shared] == [getattr(explorer, name) for name in shared]
+    with pytest.raises(traitlets.TraitError, match="0 < s <= 1"):
+        view.size = 7.0
+    assert view.size == explorer.size
+
+
 def test_what_an_observer_raises_is_shown_and_the_widget_goes_on(explorer: sw.Explorer) -> None:
     def fail(_: Any) -> None:
         raise ZeroDivisionError("my own callback")

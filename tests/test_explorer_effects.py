@@ -136,9 +136,10 @@ def test_the_browser_brings_them_from_a_session_file(
     assert explorer.effects is None
 
     broken = kept | {"total_variation": kept["total_variation"] | {"shape": [1, 15]}}
-    explorer.set_state({"effects": broken})
+    edges = explorer.n_edges
+    explorer.set_state({"effects": broken, "n_edges": edges + 1})
     assert "no effects of this trace" in explorer.status["message"]
-    assert explorer.effects is None
+    assert (explorer.effects, explorer.n_edges) == (None, edges)
     explorer.set_state({"effects": kept})
     assert explorer.effects == before
     assert explorer.session.effects.known.all()

@@ -351,9 +351,10 @@ def test_a_trace_that_cannot_be_shown_as_asked_changes_nothing(
     assert (dict(explorer.evaluation), kept(explorer)) == before
 
 
-@pytest.mark.parametrize("kind", [[], {}, None, 3])
+@pytest.mark.parametrize("kind", [[], {}, None, 3, float("inf")])
 def test_every_message_gets_an_answer(front: Front, kind: Any) -> None:
     front.tell(id="unheard of", kind=kind)
     assert (front.answers[-1]["id"], front.answers[-1]["ok"]) == ("unheard of", False)
+    json.dumps(front.answers[-1], allow_nan=False)  # as it goes to a browser
     front.explorer._handle_custom_msg([kind], [])
     assert (front.answers[-1]["id"], front.answers[-1]["ok"]) == (None, False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,15 @@ import nbclient
 import nbformat
 import pytest
 from conftest import SCREENSHOTS
-from hosts import jupyter_environment, jupyter_server, marimo_server
+from hosts import (
+    jupyter_environment,
+    jupyter_server,
+    jupyterlab,
+    marimo_server,
+    run_all,
+    wait_idle,
+    write_notebook,
+)
 from live_page import new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -134,21 +141,6 @@ def wait_exact(explorer: Locator) -> None:
     expect(explorer.get_by_test_id("state")).not_to_have_attribute("data-running", "true", timeout=30_000)
 
 
-def write_notebook(path: Path, *cells: str) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, path)
-
-
-def run_all(page: Page) -> None:
-    last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
-    before = last.inner_text()  # the number of a run that is over
-    page.locator(".lm-MenuBar-item", has_text="Run").click()
-    page.locator("[data-command='runmenu:run-all']").click()
-    expect(last).not_to_have_text(before, timeout=90_000)
-    expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=90_000)
-
-
 def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
     write_notebook(tmp_path / "smoke.ipynb", MAKE, "explorer")
     with jupyter_server(tmp_path) as address:
@@ -195,11 +187,9 @@ def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(browser: Brows
         "row = HBox([sw.SizeSlider(explorer), sw.TopKView(explorer)])\n"
         "VBox([row, HBox([sw.LayerView(explorer), sw.TokenView(explorer)]), sw.CurveView(explorer)])"
     )
-    write_notebook(tmp_path / "two.ipynb", MAKE, "explorer", "explorer", single)
-    with jupyter_server(tmp_path) as address:
-        page = new_page(browser, viewport={"width": 1300, "height": 3600})
-        page.goto(f"{address}/lab/tree/two.ipynb")
-        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+    with jupyterlab(
+        browser, tmp_path, MAKE, "explorer", "explorer", single, viewport={"width": 1300, "height": 3600}
+    ) as page:
         run_all(page)
         first, second = (page.get_by_test_id("strace-explorer").nth(place) for place in (0, 1))
         drag_switch_reevaluate(page, first)
@@ -220,15 +210,10 @@ def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(browser: Brows
             assert box["width"] > 340
         slider.scroll_into_view_if_needed()
         page.screenshot(path=SCREENSHOTS / "jupyterlab-single-views.png")
-        page.close()
 
 
 def test_a_restarted_kernel_leaves_no_dead_widget_without_a_message(browser: Browser, tmp_path: Path) -> None:
-    write_notebook(tmp_path / "restart.ipynb", MAKE, "explorer")
-    with jupyter_server(tmp_path) as address:
-        page = new_page(browser, viewport={"width": 1300, "height": 1500})
-        page.goto(f"{address}/lab/tree/restart.ipynb")
-        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+    with jupyterlab(browser, tmp_path, MAKE, "explorer", viewport={"width": 1300, "height": 1500}) as page:
         run_all(page)
         explorer = page.get_by_test_id("strace-explorer").first
         wait_exact(explorer)
@@ -236,23 +221,18 @@ def test_a_restarted_kernel_leaves_no_dead_widget_without_a_message(browser: Bro
         page.locator(".lm-MenuBar-item", has_text="Kernel").click()
         page.locator("[data-command='kernelmenu:restart']").click()
         page.locator(".jp-Dialog .jp-mod-accept").click()
-        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+        wait_idle(page)
         if explorer.count():  # a host may also take the output away
             explorer.locator("[data-component='0.3']").click()
             expect(explorer.get_by_test_id("read-only")).to_be_visible(timeout=15_000)
             page.screenshot(path=SCREENSHOTS / "jupyterlab-restarted.png")
         run_all(page)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
-        page.close()
 
 
 def test_a_reloaded_page_is_alive_again_and_linked_widgets_follow(browser: Browser, tmp_path: Path) -> None:
     """The notebook is saved, its kernel goes on; the page is opened anew."""
-    write_notebook(tmp_path / "reload.ipynb", MAKE, "explorer", LINKED)
-    with jupyter_server(tmp_path) as address:
-        page = new_page(browser, viewport={"width": 1300, "height": 1500})
-        page.goto(f"{address}/lab/tree/reload.ipynb")
-        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+    with jupyterlab(browser, tmp_path, MAKE, "explorer", LINKED, viewport={"width": 1300, "height": 1500}) as page:
         run_all(page)
         explorer = page.get_by_test_id("strace-explorer").first
         drag_switch_reevaluate(page, explorer)
@@ -269,14 +249,13 @@ def test_a_reloaded_page_is_alive_again_and_linked_widgets_follow(browser: Brows
         page.keyboard.press("Control+s")
         expect(page.locator(".jp-mod-dirty")).to_have_count(0)
         page.reload()
-        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+        wait_idle(page)
         expect(edges).to_have_attribute("data-edges", "1", timeout=60_000)  # as it was left
         drag_switch_reevaluate(page, explorer)
         expect(explorer.get_by_test_id("read-only")).to_have_count(0)
         page.screenshot(path=SCREENSHOTS / "jupyterlab-reloaded.png")
         run_all(page)
         drag_switch_reevaluate(page, explorer)
-        page.close()
 
 
 def test_a_saved_notebook_reopened_without_its_kernel_shows_the_last_state(browser: Browser, tmp_path: Path) -> None:

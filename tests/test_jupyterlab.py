@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 from conftest import ROOT, SCREENSHOTS
-from hosts import jupyter_server
+from hosts import jupyter_server, run_all, wait_idle
 from live_page import new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -45,16 +45,9 @@ def page(browser: Browser, jupyterlab: str) -> Iterator[Page]:
     """The notebook, open and run to its end."""
     page = new_page(browser, viewport={"width": 1440, "height": 1500})
     page.goto(f"{jupyterlab}/lab/tree/01_quickstart.ipynb")
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
-    page.locator(".lm-MenuBar-item", has_text="Run").click()
-    page.locator("[data-command='runmenu:run-all']").click()
-    explorer_of(page).wait_for(timeout=60_000)
-    last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
-    expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)  # a number: the cell has run
+    wait_idle(page)
+    run_all(page)
     expect(page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
-    offer = page.get_by_role("button", name="No", exact=True)  # Jupyter asks about its news, over the widget's corner
-    if offer.count():
-        offer.click()
     explorer_of(page).scroll_into_view_if_needed()
     yield page
     page.close()

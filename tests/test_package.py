@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -62,6 +63,43 @@ def test_jupyterlab_s_extension_is_small_and_draws_with_the_same_bundle(packages
         assert wheel.read(drawn_by) == wheel.read(BUNDLE[0])
     assert {"package.json", "install.json", "explorer/explorer.css"} <= set(sizes)
     assert sum(size for name, size in sizes.items() if not name.startswith("explorer/")) < 50_000
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle, built elsewhere."""
+    folder = tmp_path_factory.mktemp("bundle")
+    subprocess.run(["node", "build.mjs", "--out", folder], check=True, cwd=ROOT / "js", capture_output=True)
+    return folder
+
+
+def test_the_same_sources_make_the_same_bundle(built: Path) -> None:
+    for name in BUNDLE:
+        assert (built / Path(name).name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_the_licences_of_what_the_bundle_contains_are_packed(built: Path, packages: tuple[Path, Path]) -> None:
+    told = (built / "THIRD_PARTY_LICENSES").read_text(encoding="utf-8")
+    assert told == (ROOT / "THIRD_PARTY_LICENSES").read_text(encoding="utf-8"), "npm run build writes it anew"
+    assert {"preact", "d3-array", "d3-color", "d3-scale"} <= set(re.findall(r"(?m)^(\S+) [\d.]+ \(", told))
+    with zipfile.ZipFile(packages[1]) as wheel:
+        (packed,) = (name for name in wheel.namelist() if name.endswith("licenses/THIRD_PARTY_LICENSES"))
+        assert wheel.read(packed).decode() == told
+
+
+def test_the_same_sources_make_the_same_wheel(packages: tuple[Path, Path], tmp_path: Path) -> None:
+    """Elsewhere, at another time, of files of another age."""
+    sdist, wheel = packages
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.iterdir()
+    for file in unpacked.rglob("*"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path / "again")]
+    environment = os.environ | {"PATH": str(Path(sys.executable).parent)}
+    subprocess.run([*build, str(unpacked)], check=True, capture_output=True, env=environment)
+    again = tmp_path / "again" / wheel.name
+    assert again.read_bytes() == wheel.read_bytes()
 
 
 @pytest.mark.slow

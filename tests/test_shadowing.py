@@ -27,7 +27,7 @@ MEANT = {
     "ClosingWidget": {"close"},
     "BroughtWhenRun": {"device"},  # nnsight asks it where inputs go; weights that are brought are nowhere till then
     "Still": {"_repr_mimebundle_", "get_state"},
-    "View": {"_esm", "close"},
+    "View": {"_esm", "close", "set_state"},
     "StraceMagics": {"magics", "registered"},  # the decorator of magics sets both
     "JobBackend": {"api_key", "job_id", "send"},  # no key of nnsight's own; the rest as a job is sent here
 }

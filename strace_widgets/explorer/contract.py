@@ -7,7 +7,7 @@ beside a field is its comment there and its row in the table. `strace_widgets.ex
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 # They are part of this one, and read as it runs.
 from .choices_contract import Choices, MeasureChoice  # noqa: F401, TC001
@@ -358,3 +358,21 @@ class DerivedState(TypedDict):
 
 
 DERIVED_DEFAULTS: DerivedState = {"size": 1.0, "top_tokens": [], "total_variation": None}
+
+KEPT_BY_PYTHON = {name for name in DERIVED_DEFAULTS if name != "size"} | {
+    name
+    for name, hint in get_type_hints(ExplorerState, include_extras=True).items()
+    if not {"both", "browser"} & {*hint.__metadata__[0].split()}
+}
+"""The traits that Python alone writes: what a browser says of them is passed over."""
+
+
+def from_browser(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what is taken of a state that a browser sends: of a size that is there twice, the number of edges.
+
+    Parameters
+    ----------
+    state : dict
+    """
+    twice = {"size"} if "n_edges" in state else set()
+    return {name: value for name, value in state.items() if name not in KEPT_BY_PYTHON | twice}

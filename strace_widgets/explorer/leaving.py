@@ -107,7 +107,7 @@ class Leaving:
         saved = session_file.read(path, self.trace.model.name)
         groups = session_file.groups_of(saved, self.trace)
         session, toggles = session_file.session_of(saved, self.session)
-        session_file.keep_effects(saved.effects, session.trace, session.effect_modes)
+        session.trace.effect_maps.update(session_file.effects_in(saved.effects, session))
         self.shade, self.groups, self.note = saved.shade, groups, saved.note
         self._show_session(session, saved.n_edges, toggles, saved.history)
 

@@ -86,7 +86,10 @@ class Messages:
 
     def _reply(self, content: Content, error: str | None = None, **payload: Any) -> None:
         outcome = {"ok": True} if error is None else {"ok": False, "error": error}
-        self._send({"id": content.get("id"), "kind": content.get("kind"), **outcome, **payload})
+        asked = {name: content.get(name) for name in ("id", "kind")}
+        # What is no name of anything is not repeated: it may be no JSON, as an infinity is.
+        named = {name: value if isinstance(value, (str, int)) else None for name, value in asked.items()}
+        self._send({**named, **outcome, **payload})
 
     def _refuse(self, content: Content, reason: Exception) -> None:
         cancelled = {"cancelled": True} if isinstance(reason, CancelledError) else {}

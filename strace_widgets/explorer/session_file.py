@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ..graph.modes import Modes
     from ..paths import AnyPath
+    from ..results.effects import Effects, Kept
     from ..results.strace import STrace
     from .groups_contract import Group
     from .session import Session
@@ -97,21 +97,24 @@ def session_of(saved: SavedSession, session: Session) -> tuple[Session, dict[str
         raise SessionFileError(f"The session file cannot be gone on with here: {reason}") from reason
 
 
-def keep_effects(effects: Mapping[str, Any] | None, trace: STrace, modes: Modes) -> None:
-    """Let a trace have what a session file knows of its heads and MLPs under some modes, where nothing is known yet.
+def effects_in(effects: Mapping[str, Any] | None, session: Session) -> dict[Kept, Effects]:
+    """Return what a session file knows of the heads and MLPs of a session's trace, where nothing is known yet.
 
     Raises
     ------
     SessionFileError
         When the file says it of other heads, or says no such thing.
     """
+    if effects is None:
+        return {}
+    trace, modes = session.trace, session.effect_modes
     kept, nothing = nothing_known(trace, "component", trace.n_edges, modes)
-    if effects is None or kept in trace.effect_maps:
-        return
+    if kept in trace.effect_maps:
+        return {}
     try:
         if (effects["answer"], effects["rival"]) != (nothing.answer.token, nothing.rival.token):
-            return  # those of another question
-        trace.effect_maps[kept] = effects_of(effects, trace, modes)
+            return {}  # those of another question
+        return {kept: effects_of(effects, trace, modes)}
     except (ValueError, KeyError, TypeError) as reason:
         raise SessionFileError(f"The session file has no effects of this trace: {reason}.") from reason
 

@@ -15,6 +15,12 @@ from ..results.strace import STrace
 from .still import Still
 from .widget import Explorer
 
+SHARED, TOLD = ("n_edges", "size", "toggles"), ("top_tokens", "total_variation")
+"""The traits of the session that a view can change, and those that it only says."""
+
+KEPT = {"explorer", "view", *TOLD}
+"""What a browser says of these is passed over."""
+
 # The views' own module is a few lines: it asks the Explorer's, which holds the view state, to draw into this cell.
 _MOUNT = """
 async function render({ model, el, host, signal }) {
@@ -68,14 +74,26 @@ class View(Still):
         # A view is as wide as it is given: in a row of boxes it has to ask for its share.
         kwargs.setdefault("layout", {"flex": "1 1 0%", "min_width": "0"})
         super().__init__(explorer=explorer, view=self.VIEW, **kwargs)
-        for name in ("n_edges", "size", "toggles"):
+        for name in SHARED:
             traitlets.link((explorer, name), (self, name))
-        for name in ("top_tokens", "total_variation"):
+        for name in TOLD:
             traitlets.dlink((explorer, name), (self, name))
         explorer.views.add(self)
 
     def _shown(self) -> tuple[str, Explorer]:
         return self.VIEW, self.explorer
+
+    @traitlets.validate(*SHARED)
+    def _validate_shared(self, proposal: Any) -> Any:
+        """Refuse what the session would, before the view is out of step with it."""
+        return getattr(self.explorer, f"_validate_{proposal['trait'].name}")(proposal)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Hand what a link in the browser says of the session on to it, which tells the view what it made of that."""
+        shared = {name: value for name, value in sync_data.items() if name in SHARED}
+        super().set_state({name: value for name, value in sync_data.items() if name not in {*SHARED, *KEPT}})
+        if shared:
+            self.explorer.set_state(shared)
 
     def close(self) -> None:
         """Let go of the session and close the view."""

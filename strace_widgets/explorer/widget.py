@@ -17,7 +17,7 @@ from ..errors import CancelledError, SessionFileError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
 from .closing import bundled
-from .contract import DEFAULTS, DERIVED_DEFAULTS, Shade
+from .contract import DEFAULTS, DERIVED_DEFAULTS, Shade, from_browser
 from .groups import Naming
 from .inside import LooksInside
 from .leaving import Leaving
@@ -25,7 +25,7 @@ from .messages import Messages, detail, sentence
 from .refining import Refines
 from .requests import RequestRunner, SupersededError
 from .session import Session, choices, curves_after
-from .session_file import keep_effects
+from .session_file import effects_in
 from .settings import settings_of
 from .still import Still
 from .streaming import EFFECTS, LEVELS, Stream
@@ -239,9 +239,10 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take the front end's state; what is not valid is said in the widget, not only in the kernel's log."""
         try:
-            super().set_state(sync_data)
-            if "effects" in sync_data:  # of a session file that was loaded there
-                keep_effects(sync_data["effects"], self.trace, self.session.effect_modes)
+            taken = from_browser(sync_data)
+            known = effects_in(taken.get("effects"), self.session)  # of a session file that was loaded there
+            super().set_state(taken)
+            self.trace.effect_maps.update(known)
         except (traitlets.TraitError, SessionFileError) as reason:
             self._tell("evaluate", reason)
         if "effects" in sync_data:

@@ -57,8 +57,8 @@ class StudyArrays(TypedDict):
     necessary: Annotated[EncodedArray, "float32 (runs, criteria, n)"]
     use: Annotated[
         EncodedArray,
-        "uint8 (importances, use sizes, n, layers x (heads + 1)): the share of a head's edges, or of an MLP's (which is "
-        "last in its layer), that is in the trace; in 255ths, rounded up",
+        "uint8 (importances, use sizes, n, layers x (heads + 1)): the share of a head's edges, or of an MLP's (the "
+        "last of its layer), that is in the trace; in 255ths, rounded up",
     ]
 
 
