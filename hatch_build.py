@@ -19,7 +19,8 @@ class BundleHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: D102
         root = Path(self.root)
-        build(root / "js", root / BUNDLE / "explorer.js", root / BUNDLE / "explorer.css")
+        bundles = [f"{name}.{kind}" for name in ("explorer", "study") for kind in ("js", "css")]
+        build(root / "js", *(root / BUNDLE / name for name in bundles))
         if version == "editable":  # it would install a copy of the extension, which grows old
             return
         build(root / "js/lab", root / LABEXTENSION / "package.json")
@@ -27,7 +28,8 @@ class BundleHook(BuildHookInterface):  # type: ignore[type-arg]
             build_data["shared_data"] |= {
                 LABEXTENSION: INSTALLED,
                 "js/lab/install.json": f"{INSTALLED}/install.json",
-                BUNDLE: f"{INSTALLED}/explorer",  # the extension draws with the notebooks' module
+                # The extension draws with the notebooks' module.
+                **{f"{BUNDLE}/{name}": f"{INSTALLED}/explorer/{name}" for name in ("explorer.js", "explorer.css")},
             }
 
 

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-BUNDLE = ("strace_widgets/explorer/static/explorer.js", "strace_widgets/explorer/static/explorer.css")
+BUNDLES = {"explorer": 80, "study": 100}
+"""What each may take, in KB gzipped."""
+BUNDLE = [f"strace_widgets/explorer/static/{name}.{kind}" for name in BUNDLES for kind in ("js", "css")]
 LABEXTENSION = ".data/data/share/jupyter/labextensions/strace_widgets/"
 
 
@@ -46,9 +48,11 @@ def test_javascript_older_than_its_sources_is_not_packed(packages: tuple[Path, P
     assert "older than its sources, and npm was not found" in finished.stdout + finished.stderr
 
 
-def test_the_bundle_is_small_and_loads_nothing() -> None:
-    script, style = ((ROOT / name).read_text(encoding="utf-8") for name in BUNDLE)
-    assert len(gzip.compress(script.encode())) < 80 * 1024
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_a_bundle_is_small_and_loads_nothing(bundle: str) -> None:
+    folder = ROOT / "strace_widgets/explorer/static"
+    script, style = ((folder / f"{bundle}.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+    assert len(gzip.compress(script.encode())) < BUNDLES[bundle] * 1024
     for text in (script, style):
         for loader in ("unpkg", "jsdelivr", "esm.sh", "@import", "url(http"):
             assert loader not in text
