@@ -198,6 +198,19 @@ def test_each_question_has_an_answer(
         assert sentence in answer["error"]
 
 
+def test_only_what_the_browser_may_say_is_taken(
+    kept: sw.Study, close: Callable[[StudyExplorer], StudyExplorer]
+) -> None:
+    widget = close(kept.explore())
+    wait_for(widget, lambda: widget.whole)
+    widget.set_state({"selected": ["0", "2"], "n_rows": 99, "study": {}, "explorer": "anywidget:other", "whole": False})
+    assert (widget.selected, widget.n_rows, widget.whole, widget.explorer) == (["0", "2"], 4, True, None)
+    assert widget.study["n_asked"] == 4
+    widget.set_state({"selected": [{}]})
+    assert widget.selected == ["0", "2"]
+    assert widget.status["state"] == "error"
+
+
 @pytest.mark.parametrize("importance", ["l1", "l2"])
 def test_a_prompt_opens_as_its_trace_was_kept(
     kept: sw.Study,

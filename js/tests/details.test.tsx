@@ -41,6 +41,21 @@ describe("a node's details", () => {
     expect(model.sentOf("node")).toHaveLength(2);
   });
 
+  it("of a node that was left before its answer are asked for again, and no error is told", async () => {
+    const view = show();
+    const { model, find } = view;
+    point(view, "1.0");
+    await rest(); // asked, and not answered
+    point(view, "1.1");
+    await rest(0);
+    point(view, "1.0");
+    await rest(0);
+    expect(find('[data-testid="node-detail"]').textContent).not.toContain("missing");
+    const before = model.sentOf("node").length;
+    await rest();
+    expect(model.sentOf("node").slice(before).map(({ node }) => node)).toEqual(["1.0"]);
+  });
+
   it("of another node or a former trace are dropped", async () => {
     const view = show();
     const { model, get } = view;

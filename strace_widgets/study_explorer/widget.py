@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..studies.store import Study
 
 READY = {"state": "ready", "message": "", "progress": 0.0}
+FROM_BROWSER = ("selected", "compared", "opened")
 KEPT_OPEN = 3
 """Explorers of prompts that stay open, so that going back to one takes no time."""
 
@@ -73,8 +74,8 @@ class StudyExplorer(ClosingWidget):
     n_rows = traitlets.Int(0).tag(sync=True)
     whole = traitlets.Bool(default_value=False).tag(sync=True)
     status = traitlets.Dict(default_value=READY).tag(sync=True)
-    selected: traitlets.List[str] = traitlets.List().tag(sync=True)
-    compared: traitlets.List[str] = traitlets.List().tag(sync=True)
+    selected: traitlets.List[str] = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    compared: traitlets.List[str] = traitlets.List(traitlets.Unicode()).tag(sync=True)
     opened = traitlets.Unicode().tag(sync=True)
     explorer = anywidget.WidgetTrait().tag(sync=True)
 
@@ -102,6 +103,13 @@ class StudyExplorer(ClosingWidget):
             lambda: post(partial(self.set_trait, "whole", True)),  # noqa: FBT003 - as traitlets has it
             lambda reason: post(partial(self._tell, "rows", reason)),
         )
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the browser may say: which prompts the groups hold, and which one is open."""
+        try:
+            super().set_state({name: value for name, value in sync_data.items() if name in FROM_BROWSER})
+        except traitlets.TraitError as reason:
+            self._tell("rows", reason)
 
     def close(self) -> None:
         """Close the widget and the Explorers of its prompts; nothing is read any more."""

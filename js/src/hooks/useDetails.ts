@@ -30,6 +30,7 @@ export function useDetails(model: ExplorerModel, viewState: ViewState, key: stri
           errors.delete(key);
         })
         .catch((reason: Error) => {
+          if (left.signal.aborted) return; // nobody looks at it any more, and whoever comes back asks again
           const late = reason instanceof NoAnswer;
           errors.set(key, late ? "no answer yet" : reason.message);
           if (late) atNextWord(model, left.signal, fetch); // a kernel that was busy, and is ready again
