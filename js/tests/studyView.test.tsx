@@ -5,7 +5,7 @@ import type { StudyRows } from "../src/protocol/study";
 import type { Status } from "../src/protocol/types";
 import { pageSource, widgetSource, type Host, type StudyModel, type StudySource, type StudyTraits } from "../src/study/source";
 import { StudyView } from "../src/study/StudyView";
-import { makePage, makeStudy } from "./studyFixture";
+import { makePage, makeRows, makeStudy } from "./studyFixture";
 import { choose, click, enter, press, settle } from "./render";
 
 let el: HTMLElement;
@@ -144,6 +144,36 @@ it("opens what Python wants, once it is there", async () => {
   act(() => hear());
   await settle();
   expect(get("opened").dataset.id).toBe("p4");
+});
+
+it("stays with the prompt that was clicked while Python still names the one before", async () => {
+  let hear = () => {};
+  let wanted = "p4";
+  await show(source({ wanted: () => wanted, listen: (each) => ((hear = each), () => {}) }));
+  click(all("open-prompt")[1]);
+  act(() => hear()); // a status: it is at work
+  await settle();
+  expect(get("opened").dataset.id).toBe("p1");
+  wanted = "p1";
+  act(() => hear());
+  wanted = "p4"; // from a cell
+  act(() => hear());
+  await settle();
+  expect(get("opened").dataset.id).toBe("p4");
+});
+
+it("names prompts with their models where several are shown", async () => {
+  const study = { ...makeStudy(), models: [...makeStudy().models, { ...makeStudy().models[0], name: "other" }], n_asked: 12 };
+  const rows = [makeRows(0, 6), { ...makeRows(0, 6), model: 1 }];
+  const from = { ...source({ ...pageSource({ study, rows, kept: [] }, () => () => {}), wanted: () => "other/p2" }) };
+  const told: object[] = [];
+  await show({ ...from, tell: (names) => void told.push(names) });
+  expect(get("opened").dataset.id).toBe("p2");
+  expect(el.querySelector<HTMLElement>('[data-open="true"]')?.dataset.row).toBe("8");
+  click(get("model-other"));
+  expect(el.querySelector('[data-open="true"]')?.textContent).toContain("Text 2");
+  await act(() => new Promise((resolve) => setTimeout(resolve, 350)));
+  expect((told.at(-1) as StudyTraits).selected[2]).toBe("other/p2");
 });
 
 it("tells Python what the groups hold, once the hand rests", async () => {

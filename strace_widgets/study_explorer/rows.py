@@ -106,7 +106,7 @@ def _use_sizes(sizes: tuple[float, ...], room: int) -> tuple[float, ...]:
     partial = np.array([size for size in sizes if size < 1] or sizes)
     usual = list(dict.fromkeys(float(partial[np.abs(np.log(partial / size)).argmin()]) for size in USE_SIZES))
     if room < len(usual):
-        return tuple(usual[len(usual) - max(room, 1) :][: max(room, 1)])
+        return tuple(usual[-max(room, 1) :])
     others = [float(size) for size in partial if size not in usual]
     more = min(room - len(usual), len(others))
     spread = [others[int(k)] for k in np.linspace(0, len(others) - 1, more).round()] if more else []

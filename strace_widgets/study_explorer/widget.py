@@ -49,10 +49,10 @@ class StudyExplorer(ClosingWidget):
     Attributes
     ----------
     selected, compared : list of str
-        The ids of the prompts in the first group, and in the second one if there is one. The browser writes them once
-        the hand rests; they are empty where nothing is filtered.
+        The ids of the prompts in the first group, and in the second one if there is one; of several studies
+        ``model/id``. The browser writes them once the hand rests; they are empty where nothing is filtered.
     opened : str
-        The id of the prompt whose Explorer is shown, or "". Setting it opens one.
+        The same of the prompt whose Explorer is shown, or "". Setting it opens one.
     explorer : Explorer or None
         The Explorer of that prompt, where it is on the model.
     n_rows : int
@@ -174,19 +174,25 @@ class StudyExplorer(ClosingWidget):
         if importance not in self._plan.importances:
             raise StudyError(f"The study has no importance measure {importance!r}.")
         portion, place = self._place(row)
-        opening, prompt_id = self._openings[portion.rows["model"]], portion.rows["ids"][place]
+        model, prompt_id = portion.rows["model"], portion.rows["ids"][place]
+        opening, name = self._openings[model], self._name(model, prompt_id)
         if reason := portion.rows["reasons"][place]:
             raise StudyError(f"{prompt_id} could not be traced: {reason}")
         key = (row, importance)
         if opening.opens != "live":
             state = opening.kept(portion.parts[place], importance)
-            return lambda: self._show(prompt_id, None, {"state": state})
+            return lambda: self._show(name, None, {"state": state})
         known = self._explorers.get(key)
-        if known is None:
-            progress(f"tracing {prompt_id}", 0.0)
-            traced = opening.traced(prompt_id, importance)
-            return lambda: self._show(prompt_id, self._kept_open(key, Explorer(traced)), {})
-        return lambda: self._show(prompt_id, known, {})
+        if known is not None:
+            return lambda: self._show(name, self._kept_open(key, known), {})
+        progress(f"tracing {prompt_id}", 0.0)
+        traced = opening.traced(prompt_id, importance)
+        return lambda: self._show(name, self._kept_open(key, Explorer(traced)), {})
+
+    def _name(self, model: int, prompt_id: str) -> str:
+        """Return what a prompt is called: with its model, where several are shown."""
+        models = self.study["models"]
+        return prompt_id if len(models) == 1 else f"{models[model]['name']}/{prompt_id}"
 
     def _place(self, row: int) -> tuple[Portion, int]:
         for portion in self._portions:
@@ -196,14 +202,15 @@ class StudyExplorer(ClosingWidget):
         raise IndexError(row)
 
     def _kept_open(self, key: tuple[int, str], explorer: Explorer) -> Explorer:
-        self._explorers[key] = explorer
+        self._explorers.pop(key, None)
+        self._explorers[key] = explorer  # the last one is the newest
         while len(self._explorers) > KEPT_OPEN:
             self._explorers.pop(next(iter(self._explorers))).close()
         return explorer
 
-    def _show(self, prompt_id: str, explorer: Explorer | None, answer: dict[str, Any]) -> dict[str, Any]:
+    def _show(self, name: str, explorer: Explorer | None, answer: dict[str, Any]) -> dict[str, Any]:
         with self.hold_sync():
-            self.explorer, self.opened, self.status = explorer, prompt_id, READY
+            self.explorer, self.opened, self.status = explorer, name, READY
         return answer
 
     def _show_progress(self, message: str, progress: float) -> None:

@@ -9,7 +9,7 @@ import { CurvesPlot } from "./CurvesPlot";
 import { rowsOf, type About } from "./filters";
 import { GroupBar } from "./GroupBar";
 import { OpenPrompt } from "./OpenPrompt";
-import { criterionName, type Prompts } from "./prompts";
+import { criterionName, nameOf, type Prompts } from "./prompts";
 import { PromptTable } from "./PromptTable";
 import { ScatterPlot } from "./ScatterPlot";
 import type { StudySource } from "./source";
@@ -110,9 +110,14 @@ function useOpened(source: StudySource, prompts: Prompts, card: RefObject<HTMLEl
     source.tell({ opened: "" });
     row?.focus();
   }, [source]);
+  const heard = useRef("");
   useEffect(() => {
     const hear = () => {
-      const row = prompts.ids.indexOf(source.wanted());
+      const wanted = source.wanted();
+      if (wanted === heard.current) return; // something else has changed
+      const row = prompts.ids.findIndex((_, each) => nameOf(prompts, source.study, each) === wanted);
+      if (row < 0 && wanted) return; // it may come yet
+      heard.current = wanted;
       if (row >= 0) open(row);
     };
     hear();
@@ -126,7 +131,7 @@ const rest = 300; // ms
 /** Tells Python which prompts the groups hold, once the hand rests. */
 function useTold(source: StudySource, prompts: Prompts, { first, second, all }: Groups): void {
   useEffect(() => {
-    const ids = (mask: Uint8Array) => rowsOf(mask).map((row) => prompts.ids[row]);
+    const ids = (mask: Uint8Array) => rowsOf(mask).map((row) => nameOf(prompts, source.study, row));
     const timer = setTimeout(() => source.tell({ selected: all ? [] : ids(first.mask), compared: second ? ids(second.mask) : [] }), rest);
     return () => clearTimeout(timer);
   }, [source, first, second, all]);

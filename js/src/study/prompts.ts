@@ -127,6 +127,10 @@ export function valuesOf(prompts: Prompts, study: StudyState, key: string, run: 
   return prompts.numbers[study.columns.findIndex((column) => column.key === key)];
 }
 
+/** What Python calls a prompt: its id, with the model where several are shown. */
+export const nameOf = ({ ids, models }: Prompts, { models: studied }: StudyState, row: number): string =>
+  studied.length > 1 ? `${studied[models[row]].name}/${ids[row]}` : ids[row];
+
 /** "the top token", "the 60 % nucleus", "TV ≤ 0.1". */
 export function criterionName(criterion: string): string {
   if (criterion === "top1") return "the top token";
