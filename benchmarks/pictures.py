@@ -1,8 +1,9 @@
-"""The pictures of the README: the Explorer in both themes, and a short film of a drag, a switch and a refinement.
+"""The pictures of the README and the docs: the Explorer in both themes and in a short film, and a study's widget.
 
-    python benchmarks/pictures.py            # writes docs/explorer.png, docs/explorer-dark.png and docs/explorer.gif
+    python benchmarks/pictures.py   # writes docs/explorer.png, explorer-dark.png, explorer.gif and study.png
 
-Pictures are of a page, which needs no kernel; the film is of an Explorer with Python behind it, as the tests have it.
+Pictures are of pages, which need no kernel; the film, of a drag, a switch and a refinement, is of an Explorer with
+Python behind it, as the tests have it.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ PASSES = "100"
 
 FILM_WIDTH, FREQUENT, RARE = 840, 176, 80
 
+STUDIED = 30
+"""Prompts of the study."""
+
 Frames = list[tuple[Image.Image, int]]
 
 
@@ -55,6 +59,7 @@ def main() -> None:
         )
         pictures(browser, trace, Path(folder) / "page.html")
         film(browser, trace, Path(folder) / "live.html")
+        picture_of_a_study(browser, trace.model, Path(folder))
         browser.close()
 
 
@@ -73,6 +78,25 @@ def pictures(browser: Browser, trace: sw.STrace, file: Path) -> None:
         upper = {"x": left, "y": top, "width": width, "height": box(page, ".sw-columns")[1] - top}
         page.screenshot(path=DOCS / f"{name}.png", clip=upper, full_page=True)
         page.close()
+
+
+def picture_of_a_study(browser: Browser, model: sw.Model, folder: Path) -> None:
+    """Write a study of shipped prompts, in which the certain predictions are compared with the others."""
+    study = sw.study(model, sw.shipped_prompts(), folder / "study", limit=STUDIED, keep_traces=True, baselines=())
+    widget = study.explore()
+    file = widget.to_html(folder / "study.html")
+    widget.close()
+    page = browser.new_page(**VIEW)
+    page.goto(file.as_uri())
+    page.get_by_test_id("compared").select_option("rest")
+    left, top, width, height = box(page, "[data-testid=scatter-plot]")
+    page.mouse.move(left + 50, top + 26)
+    page.mouse.down()
+    page.mouse.move(left + 0.42 * width, top + height - 25, steps=6)
+    page.mouse.up()
+    page.locator("[data-testid=difference][data-done=true]").wait_for()
+    page.get_by_test_id("strace-study").screenshot(path=DOCS / "study.png")
+    page.close()
 
 
 def box(page: Page, selector: str) -> list[float]:
