@@ -10,13 +10,14 @@ LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tscon
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test fuzz test-remote lint types docs js-test python-test benchmark benchmark-remote protocol tables pictures notebooks clean
+.PHONY: help demo test fuzz faults test-remote lint types docs js-test python-test benchmark benchmark-remote protocol tables pictures notebooks clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
 	@echo "make test              every check: ruff, import-linter, mypy, mkdocs, pytest (browser and notebooks too), tsc, vitest"
 	@echo "make fuzz              mutate saved traces, sessions, jobs, studies and toggles, 20,000 times each (FUZZ_EXAMPLES=...)"
+	@echo "make faults            put thousands of faults into a server's answers and into writes to the disk (FAULTS=... of a kind)"
 	@echo "make test-versions     install the ends of every range of versions (gigabytes), run the tests that carry the engine there"
 	@echo "make test-remote       start a real NDIF on this machine, run the remote tests against it, stop it"
 	@echo "make docs              build the pages of docs/ and the API into build/site"
@@ -77,6 +78,10 @@ test: lint types docs js-test python-test
 fuzz: export FUZZ_EXAMPLES ?= 20000
 fuzz: .venv/dev-installed
 	$(BIN)/python -m pytest -q -o addopts="-ra --strict-markers --strict-config" tests/test_fuzz.py
+
+faults: export FAULTS ?= 40
+faults: .venv/dev-installed
+	$(BIN)/python -m pytest -q -s -o addopts="-ra --strict-markers --strict-config" tests/test_remote_faults.py tests/test_disk_faults.py
 
 lint: .venv/dev-installed
 	@echo "--- ruff, import-linter"

@@ -108,14 +108,22 @@ def writing(path: AnyPath) -> Iterator[Path]:
         _remove_leftovers(target)
         yield unfinished
         if not special:
+            _reach_the_disk(unfinished)
             unfinished.replace(target)
     except (FileExistsError, NotADirectoryError) as reason:
         raise PathError(f"{absolute(file)} cannot be written (what should be its folder is a file).") from reason
     except OSError as reason:
         raise PathError(f"{absolute(file)} cannot be written ({reason.strerror or reason}).") from reason
     finally:
-        if not special and unfinished.is_file():
-            unfinished.unlink()
+        with suppress(OSError):  # what is wrong with the disk was said; the next write here removes it
+            if not special:
+                unfinished.unlink(missing_ok=True)
+
+
+def _reach_the_disk(file: Path) -> None:
+    """Wait until a file is on the disk: some say only then that it is full or broken, when nothing is replaced yet."""
+    with file.open("rb+") as written:
+        os.fsync(written.fileno())
 
 
 def _begun(target: Path) -> str:
@@ -128,8 +136,13 @@ def _remove_leftovers(target: Path) -> None:
     named = re.compile(rf"{re.escape(_begun(target))}\d+-[0-9a-f]{{8}}\.part")
     with suppress(OSError):  # another process may remove them as well
         for leftover in target.parent.iterdir():
-            if named.fullmatch(leftover.name) and time.time() - leftover.stat().st_mtime > LEFT:
+            if named.fullmatch(leftover.name) and since(leftover) > LEFT:
                 leftover.unlink()
+
+
+def since(path: Path) -> float:
+    """Return how many seconds ago a file or folder was last changed."""
+    return time.time() - path.stat().st_mtime
 
 
 def write_file(path: AnyPath, content: bytes) -> Path:

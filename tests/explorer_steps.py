@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 import strace_widgets as sw
+from strace_widgets.explorer.worker import worker
 from strace_widgets.results import switching_off
 
 VIEWS = (sw.SizeSlider, sw.CurveView, sw.FormingView, sw.GraphView, sw.TopKView, sw.LayerView, sw.TokenView)
@@ -41,6 +43,17 @@ def settled(explorer: sw.Explorer) -> dict[str, Any]:
     wait_for(explorer, lambda: explorer.status["state"] != "running")
     assert explorer.evaluation is not None
     return dict(explorer.evaluation)
+
+
+@contextmanager
+def busy_worker() -> Iterator[None]:
+    """Keep the worker from what it is asked for."""
+    free = threading.Event()
+    worker.submit(free.wait)
+    try:
+        yield
+    finally:
+        free.set()
 
 
 class Front:

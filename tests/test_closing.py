@@ -9,7 +9,6 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import ipywidgets
 import pytest
 import traitlets
 from conftest import PROMPT
-from explorer_steps import VIEWS, settled, wait_for
+from explorer_steps import VIEWS, busy_worker, settled, wait_for
 from ipywidgets.widgets.widget import _instances
 
 import strace_widgets as sw
@@ -62,17 +61,6 @@ def nothing_else() -> Iterator[None]:
     gc.collect()
     after = [*_instances.values(), *comms.values(), *threading.enumerate()]
     assert [each for each in after if each not in before] == []
-
-
-@contextmanager
-def busy_worker() -> Iterator[None]:
-    """Keep the worker from what it is asked for."""
-    free = threading.Event()
-    worker.submit(free.wait)
-    try:
-        yield
-    finally:
-        free.set()
 
 
 pytestmark = pytest.mark.usefixtures("nothing_else")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explorer_steps import Front, Gate, settings, settled, wait_for
+from explorer_steps import Front, Gate, busy_worker, settings, settled, wait_for
 from ipywidgets.embed import embed_data
 
 import strace_widgets as sw
@@ -189,6 +189,42 @@ def test_levels_that_are_there_already_are_shown_at_once(tiny_trace: sw.STrace, 
     explorer = tiny_trace.explore()
     assert not explorer.view_state["levels_follow"]
     assert settled(explorer)["n_edges"] == explorer.session.start_size()
+    explorer.close()
+
+
+def told_ready(explorer: sw.Explorer) -> list[tuple[Any, Any]]:
+    """Collect, each time that all is said to be ready, the size that is shown and that of the result."""
+    told: list[tuple[Any, Any]] = []
+
+    def look(change: Any) -> None:
+        if change["new"]["state"] == "ready":
+            told.append((explorer.n_edges, (explorer.evaluation or {}).get("n_edges")))
+
+    explorer.observe(look, "status")
+    return told
+
+
+def test_ready_is_said_once_nothing_is_to_come(remote_tiny: Any) -> None:
+    """All levels of a server come at once, and move the size: its result is still to come then."""
+    explorer = sw.trace(remote_tiny, "w5 w17 w3 w88 w41 w2").explore()
+    told = told_ready(explorer)
+    wait_for(explorer, lambda: explorer.session.complete and explorer.status["state"] == "ready")
+    assert explorer.n_edges < explorer.trace.n_edges
+    assert told == [(explorer.n_edges, explorer.n_edges)]
+    explorer.close()
+
+
+def test_ready_is_not_said_while_a_later_request_waits(tiny_trace: sw.STrace) -> None:
+    explorer = tiny_trace.explore()
+    settled(explorer)
+    told = told_ready(explorer)
+    with busy_worker():
+        explorer._messages.hear({"id": "1", "kind": "compare", "names": ["l2"]})
+        explorer.toggles = {"1.2": "off"}
+        explorer._messages.hear({"id": "2", "kind": "cancel"})
+        assert explorer.status["state"] == "running", "the toggle goes on"
+    assert settled(explorer)["toggles"] == {"1.2": "off"}
+    assert len(told) == 1
     explorer.close()
 
 

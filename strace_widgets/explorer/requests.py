@@ -144,6 +144,11 @@ class RequestRunner:
         for request in self._requests(kinds):
             request.waits = False
 
+    @property
+    def state(self) -> str:
+        """``"running"`` while an answer is still to come, else ``"ready"``."""
+        return "running" if any(not request.given_up for request in self._requests(())) else "ready"
+
     def _requests(self, kinds: tuple[str, ...]) -> list[Request]:
         with self._lock:
             return [request for kind, request in self._newest.items() if not kinds or kind in kinds]
@@ -184,11 +189,10 @@ class RequestRunner:
     def _finish(self, request: Request, result: Any) -> None:
         try:
             request.check()
+            self._forget(request)  # first: what shows the result says whether another is to come
             request.done(result)
         except Exception as error:  # noqa: BLE001 - what fails while a result is shown belongs on screen as well
             self._fail(request, error)
-        else:
-            self._forget(request)
 
     def _fail(self, request: Request, error: Exception) -> None:
         self._forget(request)

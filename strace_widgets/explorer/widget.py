@@ -285,8 +285,8 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         return self._levels.status or self._effects.status
 
     def _rest(self, **about: Any) -> None:
-        """Say that a request has ended; what comes part by part may still be under way."""
-        self.status = self._coming or READY | about
+        """Say that a request has ended; others, and what comes part by part, may still be under way."""
+        self.status = self._coming or READY | {"state": self._requests.state} | about
 
     def _rest_unless_failed(self) -> None:
         if self.status["state"] != "error":  # what failed is said until something succeeds
@@ -304,7 +304,7 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
             return  # the status is about the newer request
         if kind == "refine":
             self._end_refining()
-        state = "ready" if isinstance(reason, CancelledError) else "error"
+        state = self._requests.state if isinstance(reason, CancelledError) else "error"
         self.status = READY | {"state": state, "message": sentence(reason), "kind": kind} | detail(reason)
 
     def _answered_messages(self) -> Messages:
@@ -340,7 +340,7 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         )
 
     def _go_on(self, stream: Stream) -> None:
-        self.status = READY
+        self._rest()
         stream.go_on()
 
     def _trace(self, content: dict[str, Any], progress: Progress) -> Show:

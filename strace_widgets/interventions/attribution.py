@@ -19,7 +19,7 @@ import torch
 from .access import find, predicted
 from .edge_vectors import layer_vectors
 from .gradients import gain, into_nodes, over_edges
-from .packing import answer
+from .packing import answer, marked
 
 
 def capture_attributed(
@@ -80,7 +80,7 @@ def capture_attributed(
                     instead = over_edges(layer.last, gradients, architecture, gain)
                     gained = tuple(own - other for own, other in zip(gained, instead, strict=True))
                 scores.append([each.abs() for each in gained])
-            captured = answer(scores, logits[0], half).save()
+            captured = marked(answer(scores, logits[0], half), architecture).save()
     return captured
 
 

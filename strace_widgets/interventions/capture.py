@@ -12,7 +12,7 @@ import torch
 
 from .access import predicted
 from .edge_vectors import LayerVectors, layer_vectors, score_factored, score_vectors
-from .packing import answer, packed, stack
+from .packing import answer, marked, packed, stack
 
 AT_ONCE = 1 << 22
 """How many numbers the vectors of all heads may have to be made at once, which takes less time than one by one."""
@@ -60,7 +60,7 @@ def capture(
                 scored.append(score_layer(layer, name, architecture["n_heads"]))
         logits = predicted(model.output)[0, -1].float()
         answers: Any = [answer(scored, logits, half) for scored in scores]
-        captured = (answers[0] if isinstance(score, str) else answers).save()
+        captured = marked(answers[0] if isinstance(score, str) else answers, architecture).save()
     return captured
 
 
@@ -108,5 +108,5 @@ def capture_vectors(
             vectors.append((layer.factors, heads, *layer[2:7]))
         logits = predicted(model.output)[0, -1].float()
         kinds = [stack([layer[kind] for layer in vectors]) for kind in range(7)]
-        captured = [packed(kind, half) for kind in [*kinds, logits]].save()  # type: ignore[attr-defined]
+        captured = marked([packed(kind, half) for kind in [*kinds, logits]], architecture).save()
     return captured

@@ -12,6 +12,7 @@ import torch
 from .access import find, first, predicted
 from .block import walk
 from .masked import masked_blocks
+from .packing import marked
 
 INFINITE, NOT_A_NUMBER = 1, 2
 """What is found at a step; 0 is finite."""
@@ -27,7 +28,8 @@ def whole_model(
     found: Any = None
     with model.trace(token_ids, **architecture["keywords"], **run):
         layers = find(model, architecture["layers"])
-        found = steps(model, architecture, layers, (block_as_it_is(layer, architecture) for layer in layers)).save()
+        each = (block_as_it_is(layer, architecture) for layer in layers)
+        found = marked(steps(model, architecture, layers, each), architecture).save()
     return found
 
 
@@ -49,7 +51,7 @@ def subgraphs(
     with model.trace(token_ids.expand(len(kept), -1), **architecture["keywords"], **run):
         layers = find(model, architecture["layers"])
         blocks = masked_blocks(layers, architecture, ranks, kept, toggles, modes, means)
-        found = steps(model, architecture, layers, blocks).save()
+        found = marked(steps(model, architecture, layers, blocks), architecture).save()
     return found
 
 

@@ -15,7 +15,7 @@ import torch
 from .access import find, predicted
 from .gradients import REFUSED, bounded
 from .masked import mask_block, means_of_layer
-from .packing import packed
+from .packing import marked, packed
 
 LOST = 0.97
 """The total variation from which on a subgraph is taken to have nothing of the prediction."""
@@ -64,7 +64,7 @@ def capture_subgraph_gains(
         if harm is not None:
             gains = [[kind / counts.sum().cpu() for kind in layer] for layer in gains]
         attention, *tokens = [torch.stack([layer[kind] for layer in gains]) for kind in range(4)]
-        captured = [packed(attention, half), *tokens, far.detach().cpu()].save()  # type: ignore[attr-defined]
+        captured = marked([packed(attention, half), *tokens, far.detach().cpu()], architecture).save()
     return captured
 
 
@@ -103,7 +103,7 @@ def capture_subgraph_errors(
     with model.trace(token_ids.expand(n_rows, -1), **architecture["keywords"], **run):
         run_subgraphs(model, architecture, kept, n_rows, modes, means, gradients=False)
         _, far, _ = errors(predicted(model.output)[:, -1].float(), full_logits, int(modes["frozen"]))
-        far = far.save()
+        far = marked(far, architecture).save()
     return far
 
 

@@ -18,7 +18,7 @@ import torch
 
 from .access import find, predicted
 from .edge_vectors import LayerVectors, layer_vectors, score_factored, score_vectors
-from .packing import answer
+from .packing import answer, marked
 
 REFUSED = "The output of the model has no derivatives"
 
@@ -72,7 +72,7 @@ def capture_probed(
             for index, layer in enumerate(vectors):
                 into = [torch.stack([probe[index][kind] for probe in drawn]) for kind in (0, 1)]
                 weights.append(over_edges(layer, into, architecture, score))
-            captured = answer(weights, logits, half).save()
+            captured = marked(answer(weights, logits, half), architecture).save()
     return captured
 
 
@@ -121,7 +121,7 @@ def capture_gains(
         into = into_nodes(-torch.sqrt(2 * kl.clamp_min(1e-12)), vectors)
         with torch.no_grad():
             gains = [over_edges(*each, architecture, gain) for each in zip(vectors, into, strict=True)]
-            captured = answer(gains, logits, half).save()
+            captured = marked(answer(gains, logits, half), architecture).save()
     return captured
 
 

@@ -16,7 +16,7 @@ from .access import asked_map, find, first, linearised, predicted, through_norm
 from .block import walk
 from .edge_vectors import heads_to_stream
 from .masked import batch_of, dropped, layers_with_masks, mask_heads, mask_mlp, mask_residual
-from .packing import packed
+from .packing import marked, packed
 
 
 class Written(NamedTuple):
@@ -97,7 +97,8 @@ def look(
         chances = torch.log_softmax(logits.float(), dim=-1)
         best = chances.topk(asked["n_top"])
         direct = written_directly(model, architecture, streams, written, asked)
-        result = [best.indices, best.values, chances[..., tokens], direct[0], pattern, direct[1]].save()  # type: ignore[attr-defined]
+        found = [best.indices, best.values, chances[..., tokens], direct[0], pattern, direct[1]]
+        result = marked(found, architecture).save()
     return result
 
 

@@ -12,7 +12,7 @@ import torch
 
 from .access import find, last_hidden, predicted
 from .block import walk
-from .packing import packed
+from .packing import marked, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def evaluate(
         for _ in masked_blocks(layers, architecture, ranks, kept, toggles, modes, means):
             pass
         last = last_hidden(model, architecture) if states else predicted(model.output)[:, -1]
-        result = packed(last.float(), half).save()  # type: ignore[attr-defined]
+        result = marked(packed(last.float(), half), architecture).save()
     return result
 
 

@@ -13,7 +13,7 @@ import torch
 
 from .access import find
 from .block import walk
-from .packing import packed, stack
+from .packing import marked, packed, stack
 
 
 def reference_means(
@@ -47,7 +47,8 @@ def reference_means(
             attention, mlp = steps
             vectors = (value, attention.residual, mlp.added, mlp.residual)
             by_layer.append([first_and_mean(each[0]) for each in vectors])
-        means = [packed(stack([kinds[kind] for kinds in by_layer]), half) for kind in range(4)].save()  # type: ignore[attr-defined]
+        found = [packed(stack([kinds[kind] for kinds in by_layer]), half) for kind in range(4)]
+        means = marked(found, architecture).save()
     return means
 
 

@@ -7,6 +7,12 @@ from typing import Any
 import torch
 
 
+def marked(found: Any, architecture: dict[str, Any]) -> Any:
+    """Return what a run found as it travels: with the mark of its request, which tells it from any other's."""
+    mark = architecture.get("mark")
+    return found if mark is None else [found, mark]
+
+
 def answer(by_layer: list[Any], logits: Any, half: bool) -> Any:  # noqa: FBT001
     """Return the scores of all layers, of four kinds each, and the logits as `capture` answers."""
     attention, *tokens = [stack([layer[kind] for layer in by_layer]) for kind in range(4)]

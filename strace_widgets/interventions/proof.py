@@ -9,10 +9,10 @@ import torch
 from .access import find, first, last_hidden, linearised, norm_bias, through_norm
 from .block import walk
 from .edge_vectors import head_vectors, heads_to_stream
-from .packing import stack
+from .packing import marked, stack
 
 
-def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:
+def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **run: Any) -> Any:
     """Run one forward pass and measure, layer by layer, how far the edges are from summing to the nodes.
 
     Returns
@@ -56,11 +56,11 @@ def identity_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **ru
             norm_gap = relative_gap(through + (0.0 if bias is None else bias), norm.output[0])
         state = last_hidden(model, architecture)[0]
         by_layer = [stack(each) for each in (ahead, heads_gaps, between_gaps, attention_gaps, block_gaps)]
-        gaps = [*by_layer, norm_gap, state].save()  # type: ignore[attr-defined]
-    return tuple(gaps)
+        gaps = marked([*by_layer, norm_gap, state], architecture).save()
+    return gaps
 
 
-def reading_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **run: Any) -> tuple[Any, ...]:
+def reading_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **run: Any) -> Any:
     """Run one batched forward pass and measure whether anything reads what the graph has no edge for.
 
     A prompt that shares only its last token with the first is given the first one's sublayers at that token: its values
@@ -103,8 +103,8 @@ def reading_gaps(model: Any, architecture: dict[str, Any], token_ids: Any, **run
                 layers[index].output = (stream, *output[1:]) if architecture["layer_in_tuple"] else stream
         states = last_hidden(model, architecture)
         stream_gaps = [relative_gap(state, states[0]) for state in states[1:]]
-        gaps = [stack(token_gaps), stack(stream_gaps), states[0]].save()  # type: ignore[attr-defined]
-    return tuple(gaps)
+        gaps = marked([stack(token_gaps), stack(stream_gaps), states[0]], architecture).save()
+    return gaps
 
 
 def last_node(layer: Any, architecture: dict[str, Any]) -> Any:

@@ -38,6 +38,8 @@ class Call(NamedTuple):
     """Whether the run keeps what derivatives need."""
     states: bool = False
     """Whether the answer holds hidden states in place of logits."""
+    form: Callable[[], Any] = lambda: None
+    """Returns the form that a server's answer has to have: see `strace_widgets.model.answers`."""
 
 
 class Runner(Protocol):

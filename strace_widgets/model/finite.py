@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,11 +11,13 @@ from ..errors import NonFiniteError, RemoteError
 from ..graph.edges import Array, Edges, Graph
 from ..graph.toggles import Toggles
 from ..interventions import finite, masked
+from . import answers
+from .calls import Call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .calls import Call, Runner
+    from .calls import Runner
 
 KINDS = {finite.INFINITE: "infinity", finite.NOT_A_NUMBER: "not a number"}
 OF_A_LAYER = (
@@ -249,9 +252,9 @@ def _in_layer(number: int, layer: Any, attention_path: str) -> tuple[Place, Any]
 
 def _found(model: Runner, call: Call, row: int) -> Place | None:
     """Run a pass once more and return the first place where something is not finite."""
-    again = call._replace(function=finite.whole_model, args=lambda: call.args()[:1], gradients=False)
+    again = Call(finite.whole_model, lambda: call.args()[:1], form=partial(answers.steps, model, 1))
     if call.function is masked.evaluate:
-        again = call._replace(function=finite.subgraphs)
+        again = Call(finite.subgraphs, call.args, form=partial(answers.steps, model, len(call.args()[2])))
     try:
         codes = model.ask(again).numpy(force=True)[:, row]
     except RemoteError:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..interventions import lens
+from . import answers, finite
 from .calls import Call
 from .tensors import unpacked
 
@@ -86,6 +87,11 @@ def looked(
         The tokens asked for, and those that they are set against.
     layer : int, optional
         Whose attention to return.
+
+    Raises
+    ------
+    NonFiniteError
+        When something of what was seen is not finite.
     """
     asked = {
         "layer": layer,
@@ -94,7 +100,7 @@ def looked(
         "direct": direct_refusal(model.architecture) is None,
     }
     calls = model.sweeps(token_ids, ranks, np.array([-1, n_edges]), toggles, modes)
-    answers = [model.ask(Call(lens.look, partial(_arguments, call, asked))) for call in calls]
+    found = [model.ask(_look(model, call, asked, token_ids.shape[-1])) for call in calls]
     of_sizes = slice(int(modes.flags()["frozen"]), -1 if modes.patched else None)
 
     def joined(parts: list[Any]) -> Any:
@@ -103,11 +109,31 @@ def looked(
         return np.concatenate([(part if torch.is_tensor(part) else unpacked(part))[of_sizes] for part in parts])
 
     def several(place: int, n: int) -> list[Any]:
-        return [joined([part[place] and part[place][each] for part in answers]) for each in range(n)]
+        return [joined([part[place] and part[place][each] for part in found]) for each in range(n)]
 
-    top, chances, wanted, pattern = (joined([part[place] for part in answers]) for place in (0, 1, 2, 4))
+    top, chances, wanted, pattern = (joined([part[place] for part in found]) for place in (0, 1, 2, 4))
     heads, mlp, embeddings = several(3, 3)
-    return Looked(top, chances, wanted, heads, mlp, embeddings, pattern, *several(5, 2))
+    seen = Looked(top, chances, wanted, heads, mlp, embeddings, pattern, *several(5, 2))
+    row = max((_first_bad_row(each) for each in seen[1:] if each is not None), default=-1)
+    if row >= 0:
+        what = ("after this prompt", f"in the subgraph of {n_edges:,} edges")[row]
+        raise finite.not_finite(model, what, calls[0], n_edges=n_edges if row else None)
+    return seen
+
+
+def _first_bad_row(values: Array) -> int:
+    """Return the first row that is not finite, or -1; minus infinity is a suppressed token's log probability."""
+    bad = (np.isnan(values) | (values == np.inf)).reshape(len(values), -1).any(axis=1)
+    return int(bad.argmax()) if bad.any() else -1
+
+
+def _look(model: Model, call: Call, asked: dict[str, Any], n_tokens: int) -> Call:
+    """Return the call that looks where another evaluates."""
+
+    def form() -> answers.Form:
+        return answers.looks(model, n_tokens, len(call.args()[2]), asked)
+
+    return Call(lens.look, partial(_arguments, call, asked), form=form)
 
 
 def _arguments(call: Call, asked: dict[str, Any]) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from ..graph.modes import Modes
 from ..graph.toggles import Toggles, stacked
 from ..interventions import attribution, capture, gradients, masked, mean_ablation
 from ..waiting import saying
-from . import derivatives, finite, local_evaluation, local_proof
+from . import answers, derivatives, finite, local_evaluation, local_proof, tensors
 from . import request_estimates as estimates
 from .calls import Call, Server
 from .changes import check_in_place, modules_read, state_of
@@ -170,7 +170,8 @@ class Model(Reader):
             keep = tuple(torch.from_numpy(kind) for kind in mask)
             return as_row(token_ids), keep, torch.from_numpy(full_logits), self.half
 
-        gains, logits = self.joined_scores([self.ask(Call(gradients.capture_gains, args, gradients=True))])
+        form = partial(answers.scores, self, len(token_ids))
+        gains, logits = self.joined_scores([self.ask(Call(gradients.capture_gains, args, gradients=True, form=form))])
         ranks = Edges(*(np.where(kind, 0, 1).astype(np.int32) for kind in mask))
         (forward,) = self.sweeps(token_ids, ranks, np.array([1]))
         finite.check_scores(self, gains, logits, forward, backward=True, n_edges=mask.n_kept)
@@ -201,8 +202,8 @@ class Model(Reader):
         With ``states``, the last hidden states (K, M) that the unembedding reads instead.
         """
         calls = self.sweeps(token_ids, ranks, kept, toggles, modes, states=states)
-        answers = self._run(calls, token_ids, *ranks, kept, f"{toggles} {modes} {states}")
-        logits = self.joined_logits(answers, modes)
+        found = self._run(calls, token_ids, *ranks, kept, f"{toggles} {modes} {states}")
+        logits = self.joined_logits(found, modes)
         graph = Graph(ranks.n_layers, ranks.n_heads, ranks.n_tokens, self.architecture.parallel)
         finite.check_logits(self, logits, kept, graph.n_edges, toggles, calls)
         return logits
@@ -218,7 +219,7 @@ class Model(Reader):
     @cached_property
     def _means(self) -> list[Any]:
         row = as_row(self.reference_ids())
-        call = Call(mean_ablation.reference_means, lambda: (row, self.half))
+        call = Call(mean_ablation.reference_means, lambda: (row, self.half), form=partial(answers.means, self))
         means = list(self.ask(call))
         if not all(np.isfinite(unpacked(each)).all() for each in means):
             raise finite.not_finite(self, "on the reference text of the means", call)
@@ -253,11 +254,12 @@ class Model(Reader):
             derivatives.check_batch(self.name, self.architecture, score)
             function = gradients.capture_probed if score in PROBED else attribution.capture_attributed
             how = ((probing or Probing()).plain(score) | (contrast.plain() if contrast else {}),)
-        parts = estimates.parts(self.architecture.n_layers, estimate.requests)
-        return [
-            Call(function, partial(lambda part: (as_row(token_ids), *how, part, self.half), part), score in GRADIENTS)
-            for part in parts
-        ]
+
+        def call(part: tuple[int, int]) -> Call:
+            form = partial(answers.captured, self, len(token_ids), score, part)
+            return Call(function, lambda: (as_row(token_ids), *how, part, self.half), score in GRADIENTS, form=form)
+
+        return [call(part) for part in estimates.parts(self.architecture.n_layers, estimate.requests)]
 
     def sweeps(
         self,
@@ -298,7 +300,8 @@ class Model(Reader):
         for start in range(0, len(kept), rows):
             sizes = np.concatenate([whole, kept[start : start + rows], last])
             of_pass = toggle_rows(switched, start, len(sizes), len(whole), patched)
-            calls.append(Call(masked.evaluate, partial(arguments, of_pass, sizes), states=states))
+            form = partial(answers.logits, self, len(sizes), states=states)
+            calls.append(Call(masked.evaluate, partial(arguments, of_pass, sizes), states=states, form=form))
         return calls
 
     def capture_each(self, token_ids: Array, scores: tuple[str, ...]) -> tuple[list[Edges], Array]:
@@ -310,12 +313,7 @@ class Model(Reader):
             finite.check_scores(self, each, logits, calls[0])
         return [each for each, _ in found], found[0][1]
 
-    def joined_scores(self, parts: list[Any]) -> tuple[Edges, Array]:
-        """Return the scores and logits of the answers to `captures`."""
-        of_each = [unpacked(part[0]) for part in parts]
-        attention = of_each[0] if len(parts) == 1 else np.concatenate(of_each)  # large
-        others = (np.concatenate([part[kind].numpy(force=True) for part in parts]) for kind in (1, 2, 3))
-        return Edges(attention, *others), unpacked(parts[0][4])
+    joined_scores = staticmethod(tensors.joined_scores)
 
     def joined_logits(self, parts: list[Any], modes: Modes | None = None) -> Array:
         """Return the logits (K, V) of the answers to `sweeps`."""
@@ -329,15 +327,15 @@ class Model(Reader):
             return [self.ask(calls[0])]
         key = digest(*what)
         with self._lock:
-            answers = self._unfinished.pop(key, [])  # taken out, so that two threads never share one list
+            found = self._unfinished.pop(key, [])  # taken out, so that two threads never share one list
         try:
-            for call in calls[len(answers) :]:
-                with saying(f"running the model: part {len(answers) + 1} of {len(calls)}"):
-                    answers.append(self.ask(call))
+            for call in calls[len(found) :]:
+                with saying(f"running the model: part {len(found) + 1} of {len(calls)}"):
+                    found.append(self.ask(call))
         except RemoteError:
-            self._unfinished[key] = answers
+            self._unfinished[key] = found
             raise
-        return answers
+        return found
 
     def _check(self, estimate: estimates.Estimate) -> None:
         if self.server:
@@ -361,7 +359,8 @@ class Model(Reader):
     def ask(self, call: Call) -> Any:
         """Run one of `strace_widgets.interventions`, here or on the server, and return its answer."""
         if self.server and self.backend:
-            return self._trace(call, backend=self.backend(self.server, self.nnsight, self.name))
+            run = partial(self._trace, call, backend=self.backend(self.server, self.nnsight, self.name))
+            return answers.of_server(run, call.form, self.server.url)
         if self.simulated:
             return self._trace(call, remote="local")
         with self._lock:  # proved once, whoever asks first
@@ -376,15 +375,15 @@ class Model(Reader):
         may = bool(self.gaps) and local_proof.may_agree(self.nnsight, self.architecture)
         return may and local_proof.proved(self, self._trace)
 
-    def send(self, call: Call) -> str:
-        """Send a call to the server and return at once, with the job's id."""
+    def send(self, call: Call, mark: str) -> str:
+        """Send a call to the server and return at once, with the job's id; its answer will repeat the mark."""
         if self.backend is None:
             raise ValueError(f"{self.name} runs on this machine: there is no server to send to.")
         backend = self.backend(self.server, self.nnsight, self.name, wait=False)
-        self._trace(call, backend=backend)
+        self._trace(call, mark, backend=backend)
         return str(backend.job_id)
 
-    def _trace(self, call: Call, **run: Any) -> Any:
+    def _trace(self, call: Call, mark: str = "", **run: Any) -> Any:
         here = nullcontext() if self.server else running(self.nnsight._module)
         if not self.server:
             check_in_place(self.nnsight._module, self._modules_read)
@@ -392,7 +391,8 @@ class Model(Reader):
             derivatives.check(self.name, self.nnsight._module, self.architecture)
         with self._lock, here, torch.set_grad_enabled(call.gradients):
             try:
-                return call.function(self.nnsight, self.architecture.plain(), *call.args(), **run)
+                plain = self.architecture.plain() | ({"mark": mark} if mark else {})
+                return call.function(self.nnsight, plain, *call.args(), **run)
             except Exception as reason:
                 refusal = derivatives.refusal(reason, self.name)
                 if refusal is None:

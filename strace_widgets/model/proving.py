@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..graph.edges import Edges, Graph
 from ..graph.ranking import rank_edges
 from ..interventions import proof
 from ..waiting import say
+from . import answers
 from .calls import Call
 from .finite import not_finite
 from .tensors import as_row
@@ -85,12 +87,12 @@ def proved(model: Model) -> Model:
 def _measured(model: Model) -> tuple[dict[str, torch.Tensor], torch.dtype]:
     """Return the gaps of each identity, a number or one a layer, and the model's number format."""
     # What a server sends still wants gradients.
-    first = Call(proof.identity_gaps, lambda: (as_row(FIRST),))
+    first = Call(proof.identity_gaps, lambda: (as_row(FIRST),), form=partial(answers.identity_gaps, model))
     ahead, heads, between, attention, block, norm, state = (gap.detach() for gap in model.ask(first))
     rows = np.stack([FIRST, SAME_LAST, *[OTHER] * (model.architecture.n_layers - 1)])
-    token, stream, beside = (
-        gap.detach() for gap in model.ask(Call(proof.reading_gaps, lambda: (torch.from_numpy(rows),)))
-    )
+    form = partial(answers.reading_gaps, model, state.dtype)
+    second = Call(proof.reading_gaps, lambda: (torch.from_numpy(rows),), form=form)
+    token, stream, beside = (gap.detach() for gap in model.ask(second))
     # Where a batch is known to change a prompt's numbers, masks run one by one: then chance alone is left to look for.
     if model.architecture.rows_apart:
         beside = model.ask(first)[-1]

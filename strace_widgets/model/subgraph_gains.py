@@ -10,7 +10,7 @@ import torch
 
 from ..graph.edges import Array, Edges
 from ..interventions import gains
-from . import finite
+from . import answers, finite
 from . import request_estimates as estimates
 from .calls import Call
 from .tensors import as_row, unpacked
@@ -87,9 +87,9 @@ def _gains(
     function = gains.capture_subgraph_gains
     returned = None if harm is None else 1
     calls = _calls(model, function, token_ids, masks, full_logits, modes, rows, returned, harm, model.half)
-    answers = [model.ask(call) for call in calls]
-    found = [Edges(unpacked(answer[0]), *(kind.numpy(force=True) for kind in answer[1:4])) for answer in answers]
-    return calls[0], found, _of_subgraphs([answer[4] for answer in answers], modes)
+    said = [model.ask(call) for call in calls]
+    found = [Edges(unpacked(each[0]), *(kind.numpy(force=True) for kind in each[1:4])) for each in said]
+    return calls[0], found, _of_subgraphs([each[4] for each in said], modes)
 
 
 def subgraph_errors(model: Model, token_ids: Array, masks: Sequence[Edges], full_logits: Array, modes: Modes) -> Array:
@@ -136,16 +136,20 @@ def _calls(
         logits = torch.from_numpy(full_logits)
         return as_row(token_ids), kept, len(front) + len(some), logits, flags, means, *more
 
-    return [
-        Call(function, partial(args, masks[start : start + rows]), returned != 0)
-        for start in range(0, len(masks), rows)
-    ]
+    def form(some: Sequence[Edges]) -> answers.Form:
+        n_rows = len(some) + flags["frozen"]
+        if returned == 0:
+            return answers.Numbers((n_rows,))
+        return answers.gains(model, len(token_ids), n_rows, each=returned is None)
+
+    parts = [masks[start : start + rows] for start in range(0, len(masks), rows)]
+    return [Call(function, partial(args, part), returned != 0, form=partial(form, part)) for part in parts]
 
 
-def _of_subgraphs(answers: list[Any], modes: Modes) -> Array:
+def _of_subgraphs(said: list[Any], modes: Modes) -> Array:
     """Return the figures of the subgraphs alone, one after the other."""
     whole = int(modes.flags()["frozen"])
-    return np.concatenate([answer.numpy(force=True)[whole:] for answer in answers]).astype(np.float64)
+    return np.concatenate([each.numpy(force=True)[whole:] for each in said]).astype(np.float64)
 
 
 def _check_finite(model: Model, gained: Edges, far: Array, full_logits: Array, call: Call, mask: Edges) -> None:

@@ -49,6 +49,14 @@ def unpacked(packed: tuple[Any, Any]) -> Array:
     return np.asarray(values.numpy(force=True))
 
 
+def joined_scores(parts: list[Any]) -> tuple[Edges, Array]:
+    """Return the scores and logits of answers of some layers each: see `interventions.packing.answer`."""
+    of_each = [unpacked(part[0]) for part in parts]
+    attention = of_each[0] if len(parts) == 1 else np.concatenate(of_each)  # large
+    others = (np.concatenate([part[kind].numpy(force=True) for part in parts]) for kind in (1, 2, 3))
+    return Edges(attention, *others), unpacked(parts[0][4])
+
+
 def as_row(token_ids: Array) -> torch.Tensor:
     """Return token ids (T,) as a batch of one; a batch (B, T) as it is."""
     return torch.from_numpy(np.atleast_2d(np.asarray(token_ids, dtype=np.int64)))

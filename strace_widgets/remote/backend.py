@@ -65,7 +65,7 @@ class JobBackend(RemoteBackend):  # type: ignore[misc]
     def send(self, blob: bytes) -> str:
         """Post the serialised block; return the job's id."""
         envelope = RequestModel(model_key=self.model_key, compress=self.compress, env=self.env)
-        return str(self.server.post(envelope.metadata(), blob)["id"])
+        return self.server.post(envelope.metadata(), blob)
 
 
 def stage_of(server: Server, job_id: str) -> tuple[Stage | None, Any]:
@@ -140,6 +140,8 @@ def _fetch(server: Server, job_id: str, address: Any) -> dict[str, Any]:
     """Return a job's answer. Tensors and plain data only: nothing in it is ever run."""
     most = int(SLACK_SHARE * server.limit) + SLACK
     try:
+        if not str(address).startswith(("http://", "https://")):
+            raise httpx.UnsupportedProtocol("it has no address")
         content = server.download(str(address), most)
     except (httpx.HTTPError, httpx.InvalidURL) as reason:
         # The address carries a signature, so it is not repeated.
@@ -151,7 +153,7 @@ def _fetch(server: Server, job_id: str, address: Any) -> dict[str, Any]:
             content = unpacked(content, most)
         refuse_claims(content, most)
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        if not isinstance(found, dict) or not found:
+        if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found):
             raise TypeError(f"a {type(found).__name__}")  # noqa: TRY301
         refuse_empty_shells(found, most)
     except Exception as reason:  # noqa: BLE001 - bytes that are no answer fail in as many ways as there are bytes
@@ -181,7 +183,9 @@ def unpacked(content: bytes, most: int) -> bytes:
 
 
 def refuse_claims(content: bytes, most: int) -> None:
-    """Refuse what torch has not saved as it does today, or what claims more bytes than may be: torch would make room.
+    """Refuse what torch has not saved as it does today, or was altered since, or claims more bytes than may be.
+
+    Torch makes room for what is claimed before it reads.
 
     Raises
     ------
@@ -193,6 +197,8 @@ def refuse_claims(content: bytes, most: int) -> None:
             raise ValueError("compressed members")
         if sum(entry.file_size for entry in entries) > most:
             raise ValueError(f"more than {most:,} bytes")
+        if altered := archive.testzip():  # torch does not look
+            raise ValueError(f"the checksum of {altered!r} is another")
 
 
 def refuse_empty_shells(found: dict[str, Any], most: int) -> None:

@@ -7,6 +7,7 @@ downloaded. So a request outlives the connection, the notebook and this process;
 from __future__ import annotations
 
 import platform
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,14 +23,18 @@ from .failures import missing_key, refused, too_large, unreachable, unreadable
 from .key import api_key, headers
 
 CONNECT_SECONDS, READ_SECONDS, DOWNLOAD_SECONDS = 10.0, 600.0, 30.0
-PIECE = 1 << 20
-"""Bytes of an answer that are fetched at a time."""
+JOB_ID = r"[\w.:-]{1,200}"
+"""What a job's id looks like, which becomes a part of addresses."""
+WORDS = 1 << 24
+"""Bytes that an answer may have that is no job's: all but the answers of jobs is words."""
+AS_IT_IS = {"accept-encoding": "identity"}
+"""Nothing is to come packed on the way: a few bytes would unpack to more than there is room for."""
 FIRST_RETRY, LONGEST_RETRY = 0.25, 2.0
 """Seconds before a silent server is asked again."""
 PACKAGES = ("nnsight", "transformers", "torch")
 """Those whose versions decide whether two machines understand each other."""
 
-Ask = Callable[[httpx.Client], httpx.Response]
+Ask = Callable[[httpx.Client], httpx.Request]
 
 
 @dataclass
@@ -102,29 +107,28 @@ class Server:
         RemoteError
             When the server refuses; of the type that says why. 404 is an answer, not a refusal.
         """
-        return self._insist(lambda client: client.get(f"{self.url}{path}", headers=headers(), **self._held()))
+        return self._insist(lambda client: client.build_request("GET", f"{self.url}{path}", headers=headers()))
 
-    def _held(self) -> dict[str, Any]:
-        """Return how a request with the key is made: it goes nowhere else, whatever the answer says."""
-        return {"auth": self.login, "follow_redirects": False}
-
-    def post(self, envelope: str, blob: bytes) -> dict[str, Any]:
-        """Send a job; return the server's first words on it. A job changes nothing, so sending it twice is safe."""
+    def post(self, envelope: str, blob: bytes) -> str:
+        """Send a job; return its id. A job changes nothing, so sending it twice is safe."""
         stamp = {"nnsight-version": version("nnsight"), "python-version": platform.python_version()}
 
-        def send(client: httpx.Client) -> httpx.Response:
-            return client.post(
+        def send(client: httpx.Client) -> httpx.Request:
+            return client.build_request(
+                "POST",
                 f"{self.url}/request",
                 data={"data": envelope},
                 files={"blob": ("request", blob, "application/octet-stream")},
                 headers={**headers(), **stamp, "ndif-timestamp": repr(time.time())},
-                **self._held(),
             )
 
-        answer = self.read(self._insist(send), "id")
+        response = self._insist(send)
+        job_id = self.read(response, "id")["id"]
+        if not isinstance(job_id, str) or not re.fullmatch(JOB_ID, job_id):
+            raise unreadable(self.url, response.text)
         self.traffic.requests += 1
         self.traffic.bytes_up += len(blob)
-        return answer
+        return job_id
 
     def read(self, response: httpx.Response, *names: str) -> dict[str, Any]:
         """Return the object of JSON that an answer is, with these names in it.
@@ -148,28 +152,61 @@ class Server:
         Raises
         ------
         httpx.HTTPError
-            At the first failure: what the store has lost does not come back.
+            At the first failure, or when it takes as long as a job may: what the store has lost does not come back.
         RequestTooLargeError
             When there are more than ``most`` bytes; those beyond are not fetched.
         """
-        content = bytearray()
         with (
             self.client(timeout=httpx.Timeout(DOWNLOAD_SECONDS)) as client,
-            client.stream("GET", address) as response,
+            client.stream("GET", address, headers=AS_IT_IS) as response,
         ):
-            for piece in response.raise_for_status().iter_bytes(PIECE):
-                content += piece
-                if len(content) > most:
-                    raise too_large(self.url, most)
+            content = self._read(response.raise_for_status(), most, max(self.timeout, DOWNLOAD_SECONDS))
+        if content is None:
+            raise too_large(self.url, most)
         self.traffic.bytes_down += len(content)
+        return content
+
+    def _read(self, response: httpx.Response, most: int, seconds: float) -> bytes | None:
+        """Return what comes; None where it is more than may be.
+
+        Raises
+        ------
+        httpx.DecodingError
+            When it comes packed.
+        httpx.ReadTimeout
+            When it comes so slowly that it takes longer than it may.
+        """
+        packed = response.headers.get("content-encoding", "identity")
+        if packed != "identity":
+            raise httpx.DecodingError(f"it came packed as {packed[:20]!r}", request=response.request)
+        content, begun = bytearray(), self.clock.now()
+        for piece in response.iter_bytes():
+            content += piece
+            if len(content) > most:
+                return None
+            if self.clock.now() - begun > seconds:
+                raise httpx.ReadTimeout(f"it was not whole after {seconds:.0f} s", request=response.request)
         return bytes(content)
+
+    def _hear(self, client: httpx.Client, request: httpx.Request) -> httpx.Response:
+        """Send a request with the key, which goes nowhere else whatever the answer says, and return its answer."""
+        request.headers.update(AS_IT_IS)
+        response = client.send(request, auth=self.login, follow_redirects=False, stream=True)
+        try:
+            content = self._read(response, WORDS, READ_SECONDS)
+        finally:
+            response.close()
+        if content is None:
+            raise unreadable(self.url, f"more than {WORDS:,} bytes")
+        kind = {"content-type": response.headers.get("content-type", "")}
+        return httpx.Response(response.status_code, headers=kind, content=content, request=request)
 
     def _insist(self, ask: Ask) -> httpx.Response:
         started, pause = self.clock.now(), FIRST_RETRY
         while True:
             try:
                 with self.client(timeout=httpx.Timeout(CONNECT_SECONDS, read=READ_SECONDS)) as client:
-                    response = ask(client)
+                    response = self._hear(client, ask(client))
                 if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
                     break
                 why = _detail(response)

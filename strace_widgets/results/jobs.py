@@ -13,13 +13,13 @@ from ..graph.edges import Graph
 from ..graph.measures import Probing, measure_named, probing_of
 from ..graph.modes import Modes, modes_of
 from ..json_files import Header, decode_file, encode_readable
-from ..model import finite
+from ..model import answers, finite
 from ..model.text.contrasts import Contrast, read_contrast
 from ..model.text.prompts import Origin, ReadPrompt
 from ..paths import read_file, write_file
 from ..remote.backend import collect, stage_of
 from ..remote.key import was_set_for
-from ..remote.server import without_login
+from ..remote.server import JOB_ID, without_login
 from ..remote.stages import Stage
 from .run import from_scores, read_prompt
 from .sweep import Sweep, compare
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..graph.toggles import Toggles
+    from ..model.calls import Call
     from ..model.model import Model
     from ..model.text.contrasts import Tokens
     from ..model.text.prompts import Prompt
@@ -95,9 +96,11 @@ class JobFile(Header):
 
     server: str
     model: str
-    ids: Annotated[list[str], msgspec.Meta(min_length=1)]
+    ids: Annotated[list[Annotated[str, msgspec.Meta(pattern=f"^{JOB_ID}$")]], msgspec.Meta(min_length=1)]
     work: Work
     revision: str | None = None
+    marks: list[str] = msgspec.field(default_factory=list)
+    """What the answers repeat; none in files of before there were marks."""
 
 
 @dataclass(eq=False)
@@ -112,11 +115,14 @@ class Job:
         The server's names for the requests; usually one.
     work : Work
     model : Model
+    marks : list of str
+        What the answers repeat, by which they are known; empty for a job of an older file.
     """
 
     ids: list[str]
     work: Work
     model: Model
+    marks: list[str] = field(default_factory=list, repr=False)
     _result: STrace | Sweep | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -155,9 +161,9 @@ class Job:
         """
         if self._result is None:
             server = _server(self.model)
-            answers = [collect(server, one, self.model.name, timeout) for one in self.ids]
+            found = [collect(server, one, self.model.name, timeout) for one in self.ids]
             # Each request saved one value, under the name that its function gave it.
-            saved = [next(iter(answer.values())) for answer in answers]
+            saved = [next(iter(each.values())) for each in found]
             try:
                 self._result = self._trace(saved) if self.work.kind == "trace" else self._sweep(saved)
             except StraceError:
@@ -170,11 +176,18 @@ class Job:
                 ) from reason
         return self._result
 
+    def _opened(self, saved: list[Any], forms: list[answers.Form]) -> list[Any]:
+        """Return the answers without their marks, if they are the answers to these requests."""
+        if len(saved) != len(forms):
+            raise ValueError(f"there are {len(saved)} answers to {len(forms)} requests")
+        marks = self.marks or [""] * len(saved)
+        return [answers.opened(*each) for each in zip(saved, forms, marks, strict=True)]
+
     def _trace(self, saved: list[Any]) -> STrace:
-        scores, logits = self.model.joined_scores(saved)
         ids = np.array(self.work.token_ids, dtype=np.int64)
         score = measure_named(self.work.importance).score
         calls = self.model.captures(ids, score, self.work.probing, self.work.contrast)
+        scores, logits = self.model.joined_scores(self._opened(saved, [call.form() for call in calls]))
         finite.check_scores(self.model, scores, logits, calls[0], backward=calls[0].gradients)
         read = ReadPrompt(self.work.prompt, ids, self.work.origin)
         found = from_scores(self.model, read, self.work.importance, scores, logits, self.work.probing)
@@ -182,7 +195,10 @@ class Job:
 
     def _sweep(self, saved: list[Any]) -> Sweep:
         work = self.work
-        logits = self.model.joined_logits(saved, modes_of(**work.modes))
+        of_a_pass = answers.logits(self.model, None)
+        logits = self.model.joined_logits(self._opened(saved, [of_a_pass] * len(saved)), modes_of(**work.modes))
+        if len(logits) != 1 + len(work.kept) + work.empty:
+            raise ValueError(f"it has {len(logits)} rows for {len(work.kept)} sizes")
         a = self.model.architecture
         n_edges = Graph(a.n_layers, a.n_heads, len(work.token_ids), a.parallel).n_edges
         finite.check_logits(self.model, logits, np.array([-1, *work.kept, *[0] * work.empty]), n_edges)
@@ -203,7 +219,7 @@ class Job:
         """
         model, server = self.model, _server(self.model)
         revision = model.options.get("revision")
-        content = JobFile(FORMAT, VERSION, server.url, model.source, self.ids, self.work, revision)
+        content = JobFile(FORMAT, VERSION, server.url, model.source, self.ids, self.work, revision, self.marks)
         return write_file(path, encode_readable(content, JobFile, FORMAT, VERSION))
 
 
@@ -249,7 +265,7 @@ def submit(
     probing = probing_of(importance, probes, seed, constant, steps)
     how: dict[str, Any] = {**asdict(probing), "origin": read.origin, "contrast": contrast}
     work = Work("trace", ids.tolist(), read.text, importance, **how)
-    return Job([model.send(call) for call in model.captures(ids, measure.score, work.probing, contrast)], work, model)
+    return _sent(model.captures(ids, measure.score, work.probing, contrast), work, model)
 
 
 def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Modes) -> Job:
@@ -273,7 +289,13 @@ def submit_sweep(trace: STrace, sizes: list[float], toggles: Toggles, modes: Mod
     n_kept = np.array([-1, *kept, *[0] * work.empty])
     each = [*[toggles] * (1 + len(kept)), *[trace.parsed(None)] * work.empty] if toggles else toggles
     calls = trace.model.sweeps(trace.rows(modes), trace.ranks, n_kept, each, modes)
-    return Job([trace.model.send(call) for call in calls], work, trace.model)
+    return _sent(calls, work, trace.model)
+
+
+def _sent(calls: list[Call], work: Work, model: Model) -> Job:
+    """Send calls and return at once, with their job."""
+    marks = [answers.new_mark() for _ in calls]
+    return Job([model.send(call, mark) for call, mark in zip(calls, marks, strict=True)], work, model, marks)
 
 
 def load_job(path: AnyPath, model: Model | None = None, *, remote: str | None = None) -> Job:
@@ -300,6 +322,8 @@ def load_job(path: AnyPath, model: Model | None = None, *, remote: str | None = 
         file = decode_file(content, JobFile, FORMAT, VERSION)
     except ValueError as reason:
         raise JobFileError(f"{path} is no job file of strace_widgets that can be read: {reason}.") from reason
+    if len(file.marks) not in (0, len(file.ids)):
+        raise JobFileError(f"{path} is no job file of strace_widgets that can be read: a mark for each request is due.")
     if model is None:
         from ..model.loading import load_model  # noqa: PLC0415 - loading is above the jobs' own needs
 
@@ -309,7 +333,7 @@ def load_job(path: AnyPath, model: Model | None = None, *, remote: str | None = 
                 f"you know this server, name it: sw.load_job({str(path)!r}, remote={_shown(file.server)!r})."
             )
         model = load_model(file.model, remote=remote or file.server, revision=file.revision)
-    return Job(file.ids, file.work, model)
+    return Job(file.ids, file.work, model, file.marks)
 
 
 def _shown(address: str) -> str:

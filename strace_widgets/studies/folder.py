@@ -12,7 +12,9 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import time
 import warnings
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -26,7 +28,7 @@ from .settings import GROWING, Settings, refuse_less
 from .tables import read_table, table_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from ..extras import pa
@@ -37,6 +39,9 @@ UNFINISHED = "unfinished-"
 
 REPLACED = "-replaced"
 """What the name of an unfinished part ends in that a new one is about to take the place of."""
+
+STOPPED = 60.0
+"""Seconds after which whoever was taking the place of results has been stopped."""
 
 STATES = "states.npy"
 """The file of a prompt's hidden states."""
@@ -147,6 +152,8 @@ def part_name(order: str, prompt_id: str) -> str:
 
 def finished_parts(folder: Path) -> list[Path]:
     """Return the folders of the prompts that are done, in the prompts' order; what others put beside them is none."""
+    aside = (part.name for part in (folder / "parts").glob(f"{UNFINISHED}*{REPLACED}"))
+    put_back(folder, [name.removeprefix(UNFINISHED).removesuffix(REPLACED) for name in aside], STOPPED)
     return sorted(
         part
         for part in (folder / "parts").iterdir()
@@ -164,10 +171,11 @@ def without_damaged(parts: Iterable[Path]) -> list[Path]:
         else:
             sound.append(part)
     for part in wrong:
-        aside = part.with_name(f"{UNFINISHED}{part.name}{REPLACED}")
-        if aside.exists():
-            shutil.rmtree(aside)
-        part.rename(aside)  # and goes with what else is unfinished
+        with changing(part):
+            aside = part.with_name(f"{UNFINISHED}{part.name}{REPLACED}")
+            if aside.exists():
+                shutil.rmtree(aside)
+            part.rename(aside)  # and goes with what else is unfinished
     if wrong:
         warnings.warn(
             f"The results of {', '.join(sorted(part.name for part in wrong))} are damaged, and are made again. "
@@ -180,9 +188,45 @@ def without_damaged(parts: Iterable[Path]) -> list[Path]:
 def remove_unfinished(folder: Path, names: Iterable[str]) -> None:
     """Remove what a stop left half written of some parts; others may be at work on the rest."""
     mine = {f"{UNFINISHED}{name}{end}" for name in names for end in ("", REPLACED)}
-    for leftover in (folder / "parts").glob(f"{UNFINISHED}*"):
-        if leftover.name in mine:
-            shutil.rmtree(leftover)
+    with changing(folder):
+        for leftover in (folder / "parts").glob(f"{UNFINISHED}*"):
+            if leftover.name in mine:
+                shutil.rmtree(leftover)
+
+
+def put_back(folder: Path, names: Iterable[str], after: float = 0.0) -> None:
+    """Put back the results of prompts whose run was stopped between taking them away and putting the new ones there.
+
+    Parameters
+    ----------
+    folder : Path
+    names : iterable of str
+        Of parts.
+    after : float
+        Seconds that this must have been ago: whoever runs them may just be there.
+    """
+    for name in names:
+        part = folder / "parts" / name
+        aside = part.with_name(f"{UNFINISHED}{name}{REPLACED}")
+        with suppress(OSError):  # else they are run again
+            if time.time() - aside.stat().st_ctime >= after and not part.exists() and not damage(aside):
+                aside.rename(part)
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Tell what goes wrong where a study's folder is changed.
+
+    Raises
+    ------
+    StudyError
+    """
+    try:
+        yield
+    except OSError as reason:
+        if isinstance(reason, StudyError):
+            raise
+        raise StudyError(f"The study in {absolute(folder)} cannot be gone on with: {reason}.") from reason
 
 
 def part_files(tables: Mapping[str, pa.Table], arrays: Mapping[str, Any]) -> dict[str, bytes]:
@@ -231,8 +275,12 @@ def write_part(folder: Path, name: str, files: Mapping[str, bytes]) -> None:
     for file, content in (whole | {SUMS: sums_of(whole)}).items():
         (unfinished / file).write_bytes(content)
     if part.exists():
-        part.rename(replaced)  # a stop here leaves the prompt undone, and it is run again
-    unfinished.rename(part)
+        part.rename(replaced)  # after a stop here, `put_back` puts it back
+    try:
+        unfinished.rename(part)
+    except OSError:
+        put_back(folder, [name])
+        raise
     if replaced.exists():
         shutil.rmtree(replaced)
 

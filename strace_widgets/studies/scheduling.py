@@ -167,6 +167,8 @@ def _left(folder: Path, asked: dict[str, Asked], settings: Settings, how: How, *
     placed = _placed(folder, asked, parts)
     k, n = how.shard
     mine = dict(list(placed.items())[k - 1 :: n])
+    folders.put_back(folder, set(mine) - set(parts))
+    parts = {part.name: part for part in folders.finished_parts(folder)}
     # Other runs may be writing the rest.
     done = {part.name: part for part in folders.without_damaged(parts[name] for name in mine if name in parts)}
     states = dict(zip(done, folders.statuses(list(done.values())), strict=True))

