@@ -61,8 +61,8 @@ export interface StudyArrays {
   /** Float32 (runs, criteria, n). */
   necessary: EncodedArray;
   /**
-   * Uint8 (importances, use sizes, n, layers x (heads + 1)): the share of a head's edges, or of an MLP's (which is last in its layer), that
-   * is in the trace; in 255ths, rounded up.
+   * Uint8 (importances, use sizes, n, layers x (heads + 1)): the share of a head's edges, or of an MLP's (the last of its layer), that is
+   * in the trace; in 255ths, rounded up.
    */
   use: EncodedArray;
 }

@@ -19,43 +19,12 @@ interface Props {
 }
 
 export function OpenPrompt({ source, prompts, about, row, visited, before, after, onOpen, onBack }: Props) {
-  const { study, importance } = about;
-  const measure = study.importances[importance];
   const heading = useRef<HTMLHeadingElement>(null);
-  const place = useRef<HTMLDivElement>(null);
-  const [failure, setFailure] = useState("");
-  const [loading, setLoading] = useState(true);
+  const { place, failure, loading } = useExplorer(source, row, about.study.importances[about.importance]);
   useEffect(() => {
     heading.current?.focus();
     heading.current?.scrollIntoView?.({ block: "nearest" });
   }, [row]);
-  useEffect(() => {
-    const gone = new AbortController();
-    let remove = () => {};
-    setFailure("");
-    setLoading(true);
-    source
-      .open(row, measure, gone.signal)
-      .then((draw) => {
-        if (gone.signal.aborted || !place.current) return;
-        const el = place.current.appendChild(document.createElement("div"));
-        const stop = draw(el);
-        remove = () => {
-          stop();
-          el.remove();
-        };
-        setLoading(false);
-      })
-      .catch((reason) => {
-        if (gone.signal.aborted) return;
-        setFailure(reason instanceof Error ? reason.message : String(reason));
-        setLoading(false);
-      });
-    return () => {
-      gone.abort();
-      remove();
-    };
-  }, [source, row, measure]);
   const earlier = visited.filter((each) => each !== row).slice(-5);
   const step = (to: number, name: string, id: string) => (
     <button type="button" class="sw-quiet" data-testid={id} aria-disabled={to < 0 || undefined} onClick={() => to >= 0 && onOpen(to)}>{name}</button>
@@ -88,4 +57,39 @@ export function OpenPrompt({ source, prompts, about, row, visited, before, after
       <div ref={place} />
     </section>
   );
+}
+
+/** Draws a prompt's Explorer into a place once it is there, and takes it away for the next one. */
+function useExplorer(source: StudySource, row: number, importance: string) {
+  const place = useRef<HTMLDivElement>(null);
+  const [failure, setFailure] = useState("");
+  const [loading, setLoading] = useState(true);
+  useEffect(() => {
+    const gone = new AbortController();
+    let remove = () => {};
+    setFailure("");
+    setLoading(true);
+    source
+      .open(row, importance, gone.signal)
+      .then((draw) => {
+        if (gone.signal.aborted || !place.current) return;
+        const el = place.current.appendChild(document.createElement("div"));
+        const stop = draw(el);
+        remove = () => {
+          stop();
+          el.remove();
+        };
+        setLoading(false);
+      })
+      .catch((reason) => {
+        if (gone.signal.aborted) return;
+        setFailure(reason instanceof Error ? reason.message : String(reason));
+        setLoading(false);
+      });
+    return () => {
+      gone.abort();
+      remove();
+    };
+  }, [source, row, importance]);
+  return { place, failure, loading };
 }

@@ -4,7 +4,7 @@ import { useBrush } from "../hooks/useBrush";
 import { useWidth } from "../hooks/useWidth";
 import type { Theme } from "../logic/scales";
 import type { Box as Pixels } from "../logic/scatter";
-import type { About } from "./filters";
+import type { About, Box } from "./filters";
 import { margin, nearestRow, placed, scaleOf, short, ticksOf, type Scale } from "./plots";
 import { axes, valuesOf, type Axis, type Prompts } from "./prompts";
 import { Ranges } from "./Ranges";
@@ -22,40 +22,16 @@ interface Props {
 const height = 250;
 
 export function ScatterPlot({ prompts, about, groups, theme, onOpen }: Props) {
-  const { study, run, criterion } = about;
+  const { study, criterion } = about;
   const choices = axes(study, study.criteria[criterion]);
   const [keys, setKeys] = useState<[string, string]>(["full_entropy", "necessary"]);
-  const [x, y] = keys.map((key) => choices.find((axis) => axis.key === key) ?? choices[0]);
+  const shownAxes = keys.map((key) => choices.find((axis) => axis.key === key) ?? choices[0]);
   const [ref, outer] = useWidth<HTMLDivElement>(520);
   const width = Math.max(160, outer - margin.left - margin.right);
-  const values = [x, y].map(({ key }) => valuesOf(prompts, study, key, run, criterion));
-  const scales = useMemo(() => [scaleOf(x, values[0], prompts.n, [0, width]), scaleOf(y, values[1], prompts.n, [height, 0])], [prompts, x.key, y.key, run, criterion, width]);
-  const pixels = useMemo(() => values.map((each, axis) => placed(each, prompts.n, scales[axis])), [scales]);
-  const [pointed, setPointed] = useState(-1);
-  const standing = useStanding(prompts, pixels[0], groups.shown.mask);
+  const drawn = usePlaced(prompts, about, shownAxes, width);
+  const [x, y] = shownAxes;
   const { box } = groups.filters;
   const shownBox = box && box.x === x.key && box.y === y.key ? box : null;
-  const inside = ({ left, right, top, bottom }: Pixels) => ({ x: x.key, y: y.key, xs: [scales[0].invert(left), scales[0].invert(right)] as [number, number], ys: [scales[1].invert(bottom), scales[1].invert(top)] as [number, number] });
-  const { handlers } = useBrush(margin.left, margin.top, {
-    onPoint: (across, down) => setPointed(nearestRow(pixels[0], pixels[1], across, down)),
-    onLeave: () => setPointed(-1),
-    onClick(across, down) {
-      const row = nearestRow(pixels[0], pixels[1], across, down);
-      if (row >= 0) onOpen(row);
-      else groups.filter({ box: null });
-    },
-    onBox: (drawn) => groups.filter({ box: inside(drawn) }),
-  });
-  const onKeyDown = (event: KeyboardEvent) => {
-    const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10, Home: -Infinity, End: Infinity }[event.key];
-    if (event.key === "Enter" && standing.row >= 0) onOpen(standing.row);
-    else if (event.key === "Escape" && shownBox) groups.filter({ box: null });
-    else if (step === undefined) return;
-    else setPointed(standing.move(step));
-    event.preventDefault();
-    event.stopPropagation();
-  };
-  const shown = pointed >= 0 ? pointed : -1;
   return (
     <section class="sw-study-view" aria-label="Prompts by two numbers" data-testid="scatter">
       <div class="sw-study-choices">
@@ -69,37 +45,90 @@ export function ScatterPlot({ prompts, about, groups, theme, onOpen }: Props) {
           </label>
         ))}
       </div>
-      <div
-        ref={ref}
-        class="sw-study-plot"
-        data-testid="scatter-plot"
-        tabIndex={0}
-        role="slider"
-        aria-label={`Prompts by ${x.label} and ${y.label}; arrows go from one to the next, Enter opens it`}
-        aria-valuemin={0}
-        aria-valuemax={Math.max(1, standing.count)}
-        aria-valuenow={standing.at + 1}
-        aria-valuetext={standing.row < 0 ? "no prompt" : `${prompts.texts[standing.row]}: ${short(values[0][standing.row])} and ${short(values[1][standing.row])}`}
-        onKeyDown={onKeyDown}
-        {...handlers}
-      >
-        <Points width={width} pixels={pixels} groups={groups} theme={theme} pointed={shown} />
-        <svg width={width + margin.left + margin.right} height={height + margin.top + margin.bottom} aria-hidden="true">
-          <g transform={`translate(${margin.left},${margin.top})`}>
-            <PlotAxes x={x} y={y} scales={scales} width={width} />
-            {shownBox && <Drawn box={shownBox} scales={scales} width={width} />}
-          </g>
-        </svg>
-        {shown >= 0 && <Callout prompts={prompts} row={shown} x={pixels[0][shown]} y={pixels[1][shown]} width={width} numbers={[short(values[0][shown]), short(values[1][shown])]} />}
+      <div ref={ref}>
+        <Plot prompts={prompts} groups={groups} theme={theme} drawn={drawn} box={shownBox} onOpen={onOpen} />
       </div>
       <Ranges
         testid="scatter-ranges"
         names={[x.label, y.label]}
-        ranges={shownBox ? [shownBox.xs, shownBox.ys] : [scales[0].domain() as [number, number], scales[1].domain() as [number, number]]}
+        ranges={shownBox ? [shownBox.xs, shownBox.ys] : drawn.scales.map((scale) => scale.domain() as [number, number])}
         onChange={(ranges) => groups.filter({ box: ranges && { x: x.key, y: y.key, xs: ranges[0], ys: ranges[1] } })}
         filtered={shownBox !== null}
       />
     </section>
+  );
+}
+
+/** The prompts in pixels; everything is there twice, across and up. */
+interface Placed {
+  axes: Axis[];
+  width: number;
+  values: Float32Array[];
+  scales: Scale[];
+  pixels: Float32Array[];
+}
+
+function usePlaced(prompts: Prompts, { study, run, criterion }: About, [x, y]: Axis[], width: number): Placed {
+  return useMemo(() => {
+    const values = [x, y].map(({ key }) => valuesOf(prompts, study, key, run, criterion));
+    const scales = [scaleOf(x, values[0], prompts.n, [0, width]), scaleOf(y, values[1], prompts.n, [height, 0])];
+    return { axes: [x, y], width, values, scales, pixels: values.map((each, axis) => placed(each, prompts.n, scales[axis])) };
+  }, [prompts, study, x.key, y.key, run, criterion, width]);
+}
+
+interface PlotProps extends Pick<Props, "prompts" | "groups" | "theme" | "onOpen"> {
+  drawn: Placed;
+  box: Box | null;
+}
+
+function Plot({ prompts, groups, theme, drawn, box, onOpen }: PlotProps) {
+  const { axes: [x, y], width, values, scales, pixels } = drawn;
+  const [pointed, setPointed] = useState(-1);
+  const standing = useStanding(prompts, pixels[0], groups.shown.mask);
+  const numbers = (row: number) => values.map((each) => short(each[row]));
+  const inside = ({ left, right, top, bottom }: Pixels): Box => ({ x: x.key, y: y.key, xs: [scales[0].invert(left), scales[0].invert(right)], ys: [scales[1].invert(bottom), scales[1].invert(top)] });
+  const { handlers } = useBrush(margin.left, margin.top, {
+    onPoint: (across, down) => setPointed(nearestRow(pixels[0], pixels[1], across, down)),
+    onLeave: () => setPointed(-1),
+    onClick(across, down) {
+      const row = nearestRow(pixels[0], pixels[1], across, down);
+      if (row >= 0) onOpen(row);
+      else groups.filter({ box: null });
+    },
+    onBox: (pixelsOfBox) => groups.filter({ box: inside(pixelsOfBox) }),
+  });
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10, Home: -Infinity, End: Infinity }[event.key];
+    if (event.key === "Enter" && standing.row >= 0) onOpen(standing.row);
+    else if (event.key === "Escape" && box) groups.filter({ box: null });
+    else if (step === undefined) return;
+    else setPointed(standing.move(step));
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div
+      class="sw-study-plot"
+      data-testid="scatter-plot"
+      tabIndex={0}
+      role="slider"
+      aria-label={`Prompts by ${x.label} and ${y.label}; arrows go from one to the next, Enter opens it`}
+      aria-valuemin={0}
+      aria-valuemax={Math.max(1, standing.count)}
+      aria-valuenow={standing.at + 1}
+      aria-valuetext={standing.row < 0 ? "no prompt" : `${prompts.texts[standing.row]}: ${numbers(standing.row).join(" and ")}`}
+      onKeyDown={onKeyDown}
+      {...handlers}
+    >
+      <Points width={width} pixels={pixels} groups={groups} theme={theme} pointed={pointed} />
+      <svg width={width + margin.left + margin.right} height={height + margin.top + margin.bottom} aria-hidden="true">
+        <g transform={`translate(${margin.left},${margin.top})`}>
+          <PlotAxes x={x} y={y} scales={scales} width={width} />
+          {box && <Drawn box={box} scales={scales} width={width} />}
+        </g>
+      </svg>
+      {pointed >= 0 && <Callout prompts={prompts} row={pointed} x={pixels[0][pointed]} y={pixels[1][pointed]} width={width} numbers={numbers(pointed)} />}
+    </div>
   );
 }
 
