@@ -3,22 +3,26 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUNDLE := strace_widgets/explorer/static/explorer.js
-SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs
+SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs js/licences.mjs
 LABEXTENSION := js/lab/labextension/package.json
 LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tsconfig.json
 # One thread a core at most; half the tests start a process of their own.
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test fuzz faults test-remote lint types docs js-test python-test benchmark benchmark-remote protocol tables pictures notebooks clean
+.PHONY: help demo test fuzz faults soak supply test-remote lint types docs js-test python-test benchmark benchmark-remote protocol tables pictures notebooks clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
 	@echo "make test              every check: ruff, import-linter, mypy, mkdocs, pytest (browser and notebooks too), tsc, vitest"
-	@echo "make fuzz              mutate saved traces, sessions, jobs, studies and toggles, 20,000 times each (FUZZ_EXAMPLES=...)"
+	@echo "make fuzz              whatever is read from others, mutated for 10 minutes a kind (FUZZ_MINUTES=...), led by coverage if"
+	@echo "                       atheris is installed; studies, and all without atheris, 20,000 times (FUZZ_EXAMPLES=...)"
 	@echo "make faults            put thousands of faults into a server's answers and into writes to the disk (FAULTS=... of a kind)"
-	@echo "make test-versions     install the ends of every range of versions (gigabytes), run the tests that carry the engine there"
+	@echo "make soak              a day in JupyterLab on two real models: 1,000 drags, 1,000 toggles, 10 restarts (SOAK_SHARE=1)"
+	@echo "make supply            bills of materials into build/supply, and known weaknesses of what is installed"
+	@echo "make test-versions     install the ends of every range of versions, on Python 3.11 to 3.13 (gigabytes), run the tests that carry the"
+	@echo "                       engine there (ENVIRONMENTS='oldest between newest', or some of them)"
 	@echo "make test-remote       start a real NDIF on this machine, run the remote tests against it, stop it"
 	@echo "make docs              build the pages of docs/ and the API into build/site"
 	@echo "make benchmark         every step against a plain forward pass, 10 to 1,024 tokens (hours); frames while dragging; prompts a minute"
@@ -74,10 +78,24 @@ endif
 test: lint types docs js-test python-test
 	@echo "--- all checks passed"
 
-# Many times what the tests try.
+# Many times what the tests try. Atheris has no wheel for every system, so it is nobody's requirement: pip install atheris.
 fuzz: export FUZZ_EXAMPLES ?= 20000
+fuzz: FUZZ_MINUTES ?= 10
 fuzz: .venv/dev-installed
-	$(BIN)/python -m pytest -q -o addopts="-ra --strict-markers --strict-config" tests/test_fuzz.py
+	if $(BIN)/python -c "import atheris" 2>/dev/null; then \
+		OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz_guided.py --minutes $(FUZZ_MINUTES) && \
+		$(BIN)/python -m pytest -q tests/test_fuzz.py -k "studies or toggles or kept"; \
+	else \
+		$(BIN)/python -m pytest -q tests/test_fuzz.py; \
+	fi
+
+# Every number that was shown is recomputed, and nothing may grow.
+soak: SOAK_SHARE ?= 1
+soak: .venv/dev-installed $(BUNDLE)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --share $(SOAK_SHARE)
+
+supply: .venv/dev-installed js/node_modules/.package-lock.json
+	$(BIN)/python tests/supply.py
 
 faults: export FAULTS ?= 40
 faults: .venv/dev-installed
@@ -126,7 +144,7 @@ test-remote: rig $(BUNDLE)
 # Half an hour and gigabytes the first time, so no part of `make test`; what it found is in tests/versions.json.
 .PHONY: test-versions
 test-versions: $(BUNDLE) $(LABEXTENSION)
-	$(BIN)/python tests/versions.py
+	$(BIN)/python tests/versions.py $(ENVIRONMENTS)
 
 benchmark-remote: rig
 	$(REMOTE) $(BIN)/python benchmarks/remote.py
@@ -134,6 +152,7 @@ benchmark-remote: rig
 benchmark: .venv/dev-installed $(BUNDLE)
 	$(BIN)/python benchmarks/suite build/suite
 	$(BIN)/python benchmarks/browser.py
+	$(BIN)/python benchmarks/brush.py
 	$(BIN)/python benchmarks/study.py
 
 # What Python and the browser say to each other: TypeScript types, tables in the documentation, and states for vitest.

@@ -1,51 +1,48 @@
 """Files, messages and toggles that nobody meant: each is read, or refused by its one documented error.
 
 Good ones are mutated: bytes are changed, cut and repeated, and values of JSON are replaced by others. Beside the type
-of the error, memory is watched: nothing may take many times the bytes that came. `make fuzz` tries many more of them.
+of the error, memory is watched: nothing may take many times the bytes that came. `make fuzz` tries many more of them,
+led by the coverage of the code; what reached as much of it as all of those is kept in tests/corpus, and tried here.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import shutil
-import tracemalloc
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import fuzz_explorer
+import fuzz_targets
 import pytest
-from explorer_steps import Front, settled
-from explorer_steps import settings as front_settings
+from fuzz_targets import CORPUS, HOSTILE, PART, encoded, refused_by
 from hand_made_study import hand_made_study
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import strace_widgets as sw
-from strace_widgets.errors import JobFileError, SessionFileError, StudyError, ToggleError, TraceFileError
-from strace_widgets.explorer import session_file
+from strace_widgets.errors import StudyError, ToggleError
 from strace_widgets.graph.toggles import parse
-from strace_widgets.studies.manifest import FORMAT, VERSION, read_kept
 
-V1, V2 = (Path(__file__).parent / name for name in ("v1", "v2"))
+KINDS = fuzz_targets.KINDS | fuzz_explorer.EXPLORER_KINDS
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
-MOST_BYTES = 1 << 26
-"""What reading one of these small files may take."""
 
 fuzzed = settings(
     max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-HOSTILE: list[Any] = [
-    *(None, True, -1, 0, 2**31, 2**63, 2**70, 1e308, -0.5, "", "x" * 5000, "\ud800", "1" * 5000, "NaN"),
-    *([], {}, [[]], {"": None}, [None] * 1000, "../../x", "http://me:secret@elsewhere.test", "<script>"),
-]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    fuzz_explorer.close()
 
 
 @st.composite
@@ -87,98 +84,50 @@ def other_json(draw: st.DrawFn, good: Any) -> Any:
     return changed
 
 
-@contextmanager
-def refused_by(error: type[Exception]) -> Iterator[None]:
-    """Let one kind of error pass, in a sentence, and watch the memory."""
-    said = "read"
-    tracemalloc.start()
-    try:
-        yield
-    except error as reason:
-        said = str(reason)
-    finally:
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert said
-    assert peak < MOST_BYTES, f"{peak:,} bytes"
+@st.composite
+def other_input(draw: st.DrawFn, content: bytes) -> bytes:
+    """Draw an input of which one part is another: its JSON, where it has any, or its bytes."""
+    parts = content.split(PART)
+    place = draw(st.integers(0, len(parts) - 1))
+    name, line, named = parts[place].partition(b"\n")
+    for before, text in ((b"", parts[place]), (name + line, named)):
+        try:
+            plain = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(plain, (dict, list)) and draw(st.booleans()):
+            parts[place] = before + encoded(draw(other_json(plain)))
+            return PART.join(parts)
+    parts[place] = draw(other_bytes(parts[place]))
+    return PART.join(parts)
 
 
-def encoded(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False).encode()
+@cache
+def good(kind: str) -> list[bytes]:
+    return KINDS[kind].good()
 
 
-def everything_of(trace: sw.STrace) -> None:
-    """Look at what a loaded trace says."""
-    trace.mask(0.5)
-    assert repr(trace)
-    assert len(trace.sweep())
-
-
-TRACES = [V1 / "trace.strace", V1 / "fisher.strace", V2 / "trace.strace"]
-
-
-def members(file: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(file) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def packed(held: dict[str, bytes], compression: int) -> bytes:
-    """Return a saved trace whose checksums fit."""
-    manifest = json.loads(held["manifest.json"])
-    if isinstance(manifest, dict) and isinstance(manifest.get("members"), dict):
-        for name, content in held.items():
-            if name in manifest["members"]:
-                manifest["members"][name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", compression) as archive:
-        for name, content in (held | {"manifest.json": encoded(manifest)}).items():
-            archive.writestr(name, content)
-    return written.getvalue()
-
-
+@pytest.mark.parametrize("kind", fuzz_targets.KINDS)
 @fuzzed
 @given(st.data())
-def test_saved_traces(tmp_path: Path, tiny_trace: sw.STrace, data: st.DataObject) -> None:
-    now = tmp_path / "now.strace"
-    if not now.exists():
-        tiny_trace.save(now)
-    file = data.draw(st.sampled_from([now, *TRACES]), label="file")
-    if data.draw(st.booleans()):
-        content = data.draw(other_bytes(file.read_bytes()))
-    else:
-        held = members(file)
-        name = data.draw(st.sampled_from(sorted(held)))
-        if name.endswith(".json"):
-            held[name] = encoded(data.draw(other_json(json.loads(held[name]))))
-        else:
-            held[name] = data.draw(other_bytes(held[name]))
-        content = packed(held, data.draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])))
-    (tmp_path / "x.strace").write_bytes(content)
-    with refused_by(TraceFileError):
-        everything_of(sw.load_trace(tmp_path / "x.strace"))
+def test_inputs(kind: str, data: st.DataObject) -> None:
+    KINDS[kind].check(data.draw(st.sampled_from(good(kind)).flatmap(other_input)))
 
 
-READERS: dict[str, tuple[Path, type[Exception], Callable[[Path], Any]]] = {
-    "session": (
-        V1 / "session.json",
-        SessionFileError,
-        lambda file: session_file.read(file, json.loads((V1 / "session.json").read_text())["model"]),
-    ),
-    "job of a trace": (V1 / "trace-job.json", JobFileError, sw.load_job),
-    "job of a sweep": (V1 / "sweep-job.json", JobFileError, sw.load_job),
-}
-
-
-@pytest.mark.parametrize("kind", READERS)
-@fuzzed
+@pytest.mark.parametrize("kind", fuzz_explorer.EXPLORER_KINDS)
+@settings(parent=fuzzed, max_examples=max(EXAMPLES // 3, 1))
 @given(st.data())
-def test_sessions_and_jobs(tmp_path: Path, kind: str, data: st.DataObject) -> None:
-    good, error, read = READERS[kind]
-    content = good.read_bytes()
-    changed = st.one_of(other_bytes(content), other_json(json.loads(content)).map(encoded))
-    (tmp_path / "x.json").write_bytes(data.draw(changed))
-    with refused_by(error):
-        read(tmp_path / "x.json")
+def test_what_a_browser_sends(kind: str, data: st.DataObject) -> None:
+    """Each message has one answer; a state is taken or refused; and what is on screen belongs together."""
+    KINDS[kind].check(data.draw(st.sampled_from(good(kind)).flatmap(other_input)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kept_inputs(kind: str) -> None:
+    with zipfile.ZipFile(CORPUS / f"{kind}.zip") as kept:
+        assert kept.namelist()
+        for name in kept.namelist():
+            KINDS[kind].check(kept.read(name))
 
 
 @fuzzed
@@ -199,28 +148,6 @@ def test_studies(tmp_path: Path, data: st.DataObject) -> None:
         repr(study)
 
 
-@fuzzed
-@given(st.data())
-def test_manifests_of_studies(tmp_path: Path, data: st.DataObject) -> None:
-    lines = b'{"number": 0, "id": "0", "text": "w1"}\n'
-    changed = data.draw(st.one_of(other_bytes(lines), other_json(json.loads(lines)).map(encoded)))
-    if not (tmp_path / "study.json").exists():
-        hand_made_study(1, folder=tmp_path)
-    model = {"name": "m", "source": "", "options": {"remote": "local"}, "unsaid": [], "weights_sha256": ""}
-    manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "settings": json.loads((tmp_path / "study.json").read_text())["settings"],
-        "model": model,
-        "prompts": {"n_prompts": 1, "sha256": hashlib.sha256(changed).hexdigest()},
-        "environments": [{"versions": {"torch": "1"}, "dtype": "float32", "device": "cpu"}],
-    }
-    (tmp_path / "prompts.jsonl").write_bytes(changed)
-    (tmp_path / "manifest.json").write_bytes(encoded(data.draw(st.one_of(st.just(manifest), other_json(manifest)))))
-    with refused_by(StudyError):
-        read_kept(tmp_path / "manifest.json")
-
-
 NAMES = st.one_of(
     st.from_regex(r"\A\d{0,4}(\.(\d{1,3}|mlp|mlp_residual))?(@(\d{1,3}>)?\d{1,3})?\Z"),
     st.text(max_size=12),
@@ -235,37 +162,3 @@ def test_toggles(given_: Any) -> None:
     with refused_by(ToggleError):
         found = parse(given_, 3, 4, 6)
         assert parse(found.plain(), 3, 4, 6) == found
-
-
-def messages(explorer: sw.Explorer) -> st.SearchStrategy[Any]:
-    """Draw what a browser might ask; refining, which would take as long as it is told to, without a budget."""
-    asked = {
-        "trace": {"settings": front_settings(explorer), "n_edges": 40, "toggles": {"1.2": "off"}, "counterfactual": ""},
-        "compare": {"names": ["l2", "inverse"]},
-        "why": {"n_edges": [10, 20]},
-        "inside": {"node": "1.2"},
-        "node": {"node": "1.2"},
-        "refine": {"passes": None},
-        "code": {"of": 1},
-        "cancel": {"x": 1},
-        "nonsense": {"x": 1},
-    }
-    return st.sampled_from(sorted(asked)).flatmap(lambda kind: other_json(asked[kind]).map(lambda each: [kind, each]))
-
-
-@settings(parent=fuzzed, max_examples=max(EXAMPLES // 5, 1))
-@given(st.data())
-def test_messages(front: Front, data: st.DataObject) -> None:
-    """Each has one answer, and what is on screen belongs together."""
-    explorer = front.explorer
-    kind, payload = data.draw(messages(explorer))
-    if kind == "refine" and isinstance(payload.get("passes"), (int, float)):
-        payload = {}
-    before = len(front.answers)
-    answer = front.ask(kind, **{str(name): value for name, value in payload.items() if name not in ("kind", "self")})
-    assert answer["ok"] or answer["error"]
-    assert len(front.answers) == before + 1
-    shown = settled(explorer)
-    assert (shown["n_edges"], shown["toggles"]) == (explorer.n_edges, explorer.toggles)
-    assert explorer.view_state["n_edges"] == explorer.trace.n_edges
-    assert explorer.trace.parsed(explorer.toggles).plain() == explorer.toggles

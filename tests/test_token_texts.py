@@ -152,3 +152,11 @@ def test_the_real_vocabulary_has_no_two_alike(smollm2: Any) -> None:
     assert [smollm2.decode(i) for i in ids][:2] == ["⟨E6 97⟩", "⟨A5⟩"]
     assert len(set(smollm2.texts)) == smollm2.vocabulary_size == 49152
     assert smollm2.decode(smollm2.encode(" Paris")[0]) == " Paris"
+
+
+def test_a_tokenizer_that_lacks_its_unknown_token_is_named_as_the_reason() -> None:
+    tokenizer = Tokenizer(models.WordPiece({"w1": 0, "w2": 1}, unk_token="[UNK]"))
+    model = sw.load_model(tiny_models.tiny(), tokenizer=PreTrainedTokenizerFast(tokenizer_object=tokenizer))
+    assert model.read("w1").token_ids.tolist() == [0]
+    with pytest.raises(sw.errors.PromptError, match=r"The tokenizer cannot read this text: .*\[UNK\]"):
+        model.read("unheard of")

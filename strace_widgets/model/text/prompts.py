@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ...errors import PromptError
+from ...errors import PromptError, first_line
 from . import chat
 
 if TYPE_CHECKING:
@@ -226,9 +226,16 @@ def refuse_half_characters(text: str) -> None:
 
 def _parts(text: str, tokenizer: Any) -> tuple[list[int], list[int], list[int]]:
     """Return the special tokens that a tokenizer puts in front of a text, the text's own tokens, and those behind."""
-    full, bare = (list(tokenizer(text, add_special_tokens=added)["input_ids"]) for added in (True, False))
+    full, bare = (_ids(text, tokenizer, special_tokens=added) for added in (True, False))
     before = next((i for i in range(len(full) - len(bare) + 1) if full[i : i + len(bare)] == bare), None)
     return ([], full, []) if before is None else (full[:before], bare, full[before + len(bare) :])
+
+
+def _ids(text: str, tokenizer: Any, *, special_tokens: bool) -> list[int]:
+    try:
+        return list(tokenizer(text, add_special_tokens=special_tokens)["input_ids"])
+    except Exception as reason:  # tokenizers raise what they like: one without an unknown token, where it needs it
+        raise PromptError(f"The tokenizer cannot read this text: {first_line(reason).rstrip('.')}.") from reason
 
 
 def _written(tokenizer: Any, ids: Sequence[int]) -> str:
@@ -240,7 +247,7 @@ def _doubled(ids: Array, tokenizer: Any, text_of: Callable[[Array], str]) -> str
     if tokenizer is None:
         return ""
     named = [getattr(tokenizer, name, None) for name in ("bos_token_id", "cls_token_id")]
-    for start in (_parts("a", tokenizer)[0], *([token] for token in named if token is not None)):
+    for start in (_start(tokenizer), *([token] for token in named if token is not None)):
         rest = ids[len(start) :].tolist()
         if not start or ids[: len(start)].tolist() != start:
             continue
@@ -249,6 +256,14 @@ def _doubled(ids: Array, tokenizer: Any, text_of: Callable[[Array], str]) -> str
         if rest[: len(start)] == start:
             return _written(tokenizer, start)
     return ""
+
+
+def _start(tokenizer: Any) -> list[int]:
+    """Return what a tokenizer puts in front of a text; nothing is known where it cannot read a letter."""
+    try:
+        return _parts("a", tokenizer)[0]
+    except PromptError:
+        return []
 
 
 def _held(messages: Any, start: str) -> str:

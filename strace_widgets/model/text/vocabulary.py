@@ -100,7 +100,10 @@ def _in_context(tokenizer: Any, ids: list[int], written: dict[int, Any]) -> Iter
 
 def _continued(tokenizer: Any, runs: list[list[int]]) -> list[str]:
     """Return what each run of ids adds to a text. At its beginning a decoder may drop a space."""
-    before = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
+    try:
+        before = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
+    except Exception:  # noqa: BLE001 - one that does not know the letter, and has no unknown token
+        before = []
     start = _decoded(tokenizer, before)
     longer = [before + run for run in runs]
     fast = getattr(tokenizer, "backend_tokenizer", None)  # one call for all of a large vocabulary
