@@ -7,6 +7,7 @@ import base64
 import gzip
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,6 +23,8 @@ from hand_made_study import SIZES, hand_made_study
 import strace_widgets as sw
 from strace_widgets.errors import StudyError
 from strace_widgets.explorer.view_state import decoded
+from strace_widgets.studies import kept_views
+from strace_widgets.studies.kept_views import read_view, view_file
 from strace_widgets.study_explorer import following, rows
 from strace_widgets.study_explorer.following import Portion, portions
 from strace_widgets.study_explorer.rows import planned
@@ -285,6 +288,32 @@ def test_what_was_kept_is_the_same_bytes_each_time_and_damage_is_told(
     views[1][0].write_bytes(gzip.compress(b"{}"))
     with pytest.raises(StudyError, match="is not what the study wrote"):
         again.explore().to_html(tmp_path / "page.html")
+
+
+def test_a_view_that_nobody_wrote_is_refused_in_a_sentence(
+    kept: sw.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = tmp_path / "000000-0"
+    shutil.copytree(kept.parts()[0], part)
+    (part / "sha256.json").unlink()  # as in a study of before there were checksums
+    whole = (part / view_file("l1")).read_bytes()
+    assert read_view(part, "l1")["view_state"]["prompt"] == PROMPTS[0]
+    monkeypatch.setattr(kept_views, "LARGEST", 1 << 20)
+    nested = gzip.compress(b'{"view_state":' + b"[" * 100_000)
+    for content in (
+        b"",
+        b"{}",
+        whole[:-100],
+        gzip.compress(b"[]"),
+        gzip.compress(b"{"),
+        gzip.compress(bytes(2 << 20)),
+        nested,
+    ):
+        (part / view_file("l1")).write_bytes(content)
+        with pytest.raises(StudyError, match=re.escape(view_file("l1"))):
+            read_view(part, "l1")
+    with pytest.raises(StudyError, match="kept no Explorer"):
+        read_view(part, "l3")
 
 
 def test_a_page_holds_the_study_and_what_was_kept(kept: sw.Study, tmp_path: Path) -> None:
