@@ -23,7 +23,7 @@ from strace_widgets.explorer.view_state import encoded
 from strace_widgets.studies.settings import SIZES
 from strace_widgets.studies.tables import CRITERIA
 from strace_widgets.study_explorer.following import Portion
-from strace_widgets.study_explorer.page import write_page
+from strace_widgets.study_explorer.page import study_page
 from strace_widgets.study_explorer.rows import COLUMNS, USE_SIZES
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=10_000, metavar="N", help="prompts (default: 10,000)")
     n_prompts = parser.parse_args().n
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        file = write_page(Path(folder) / "study.html", None, state(n_prompts), [Portion(rows(n_prompts), [])], ["l1"])
+        file = Path(folder) / "study.html"
+        file.write_bytes(study_page(None, state(n_prompts), [Portion(rows(n_prompts), [])], ["l1"]))
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
             args=["--no-sandbox", "--disable-gpu"],

@@ -74,6 +74,7 @@ WRITERS: dict[str, Callable[[Given, Any], Any]] = {
         sw.repeat_study(manifest(given), path, model=given.model, progress=False).folder
     ),
     "studies.store.Study.report:path": lambda _, path: small_study().report(path),
+    "study_explorer.widget.StudyExplorer.to_html:path": lambda _, path: small_study().explore().to_html(path),
     "studies.store.Study.save_latex:folder": lambda _, path: small_study().save_latex(path) and None,
     "studies.store.Study.save_figures:folder": lambda _, path: (
         small_study().save_figures(path, formats=("svg",)) and None

@@ -26,6 +26,7 @@ MEANT = {
     "Explorer": {"_css", "_esm", "_get_embed_state", "close", "set_state"},
     "ClosingWidget": {"close"},
     "BroughtWhenRun": {"device"},  # nnsight asks it where inputs go; weights that are brought are nowhere till then
+    "StudyExplorer": {"_css", "_esm", "close", "set_state"},
     "Still": {"_repr_mimebundle_", "get_state"},
     "View": {"_esm", "close", "set_state"},
     "StraceMagics": {"magics", "registered"},  # the decorator of magics sets both
@@ -81,7 +82,7 @@ def test_no_attribute_of_ours_shadows_a_base_class_s() -> None:
 def test_every_class_that_jupyter_drives_is_looked_at() -> None:
     driven = {cls.__name__ for cls in classes() if issubclass(cls, (anywidget.AnyWidget, Magics))}
     views = {view.__name__ for view in VIEWS}
-    assert driven == {"ClosingWidget", "Still", "Explorer", "View", "StraceMagics", *views}
+    assert driven == {"ClosingWidget", "Still", "Explorer", "StudyExplorer", "View", "StraceMagics", *views}
 
 
 @pytest.mark.parametrize("name", ["_compare", "comm", "layout", "_property_lock", "close", "notify_change"])

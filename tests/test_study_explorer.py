@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import gzip
 import json
@@ -240,27 +239,21 @@ def test_a_prompt_opens_on_the_model_and_the_oldest_explorers_close(
     close: Callable[[StudyExplorer], StudyExplorer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def opened() -> None:
-        widget = close(kept.explore(model=model))
-        while not widget.whole:  # noqa: ASYNC110 - a thread reads
-            await asyncio.sleep(0.01)
-        assert widget.study["models"][0]["opens"] == "live"
-        front = Front(widget, monkeypatch)  # type: ignore[arg-type]
-        explorers = []
-        for row, importance in ((0, "l1"), (1, "l1"), (1, "l2"), (2, "l1"), (2, "l1")):
-            front.tell(id=f"{row} {importance} {len(explorers)}", kind="open", row=row, importance=importance)
-            while len(front.answers) == len(explorers):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            assert front.answers[-1]["ok"], front.answers[-1]
-            assert "state" not in front.answers[-1]
-            explorers.append(widget.explorer)
-        assert explorers[4] is explorers[3]
-        assert explorers[0].comm is None  # closed
-        assert [explorer.trace.prompt for explorer in explorers[1:4]] == [PROMPTS[1], PROMPTS[1], PROMPTS[2]]
-        widget.close()
-        assert all(explorer.comm is None for explorer in explorers)
-
-    asyncio.run(opened())
+    widget = close(kept.explore(model=model))
+    wait_for(widget, lambda: widget.whole)
+    assert widget.study["models"][0]["opens"] == "live"
+    front = Front(widget, monkeypatch)  # type: ignore[arg-type]
+    explorers = []
+    for row, importance in ((0, "l1"), (1, "l1"), (1, "l2"), (2, "l1"), (2, "l1")):
+        answer = front.ask("open", row=row, importance=importance)
+        assert answer["ok"], answer
+        assert "state" not in answer
+        explorers.append(widget.explorer)
+    assert explorers[4] is explorers[3]
+    assert explorers[0].comm is None  # closed
+    assert [explorer.trace.prompt for explorer in explorers[1:4]] == [PROMPTS[1], PROMPTS[1], PROMPTS[2]]
+    widget.close()
+    assert all(explorer.comm is None for explorer in explorers)
 
 
 def test_another_model_s_weights_are_refused(

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import base64
 import html
-import logging
 from typing import TYPE_CHECKING, Any
 
 from ..explorer.html_page import page_of
 from ..explorer.shown import encoded
-from ..paths import write_file
 from ..studies.checksums import check, was_written
 from ..studies.kept_views import view_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from ..paths import AnyPath
     from .contract import KeptPrompt, StudyPage, StudyState
     from .following import Portion
 
-LOG = logging.getLogger(__name__)
 
-
-def write_page(
-    path: AnyPath, title: str | None, study: StudyState, portions: Sequence[Portion], importances: Sequence[str]
-) -> Path:
-    """Write the page; return its path. Its size is logged, at level INFO."""
+def study_page(title: str | None, study: StudyState, portions: Sequence[Portion], importances: Sequence[str]) -> bytes:
+    """Return the page."""
     kept = list(_kept(portions, importances))
     opens = [_opens(model["opens"], kept) for model in study["models"]]
     models = [model | {"opens": how} for model, how in zip(study["models"], opens, strict=True)]
@@ -43,9 +35,7 @@ def write_page(
         f"<h1{look}>{html.escape(title or study['title'])}</h1>\n"
         f'<script type="application/json" class="strace-widgets-study">{data}</script>'
     )
-    content = page_of("study", title or study["title"], body).encode()
-    LOG.info("%s: a page of %.2f MB", path, len(content) / 1e6)
-    return write_file(path, content)
+    return page_of("study", title or study["title"], body).encode()
 
 
 def _opens(how: str, kept: list[KeptPrompt]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from ..explorer.messages import Messages, sentence
 from ..explorer.requests import RequestRunner
 from ..explorer.widget import Explorer
 from ..explorer.worker import kernel_loop, post_to
+from ..paths import write_file
 from .following import Damaged, Portion, follow, portions
 from .opening import openings
-from .page import write_page
+from .page import study_page
 from .rows import planned
 from .state import study_state
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from ..explorer.requests import Progress
     from ..paths import AnyPath
     from ..studies.store import Study
+
+LOG = logging.getLogger(__name__)
 
 READY = {"state": "ready", "message": "", "progress": 0.0}
 FROM_BROWSER = ("selected", "compared", "opened")
@@ -125,7 +129,8 @@ class StudyExplorer(ClosingWidget):
     def to_html(self, path: AnyPath, *, title: str | None = None) -> Path:
         """Write what is shown as one page that needs no kernel and no network; return its path.
 
-        Prompts whose traces the study kept can be opened on it: that is some 30 to 100 kB for each.
+        Prompts whose traces the study kept can be opened on it: that is some 170 kB for each. The page's size is
+        logged, at level INFO.
 
         Parameters
         ----------
@@ -145,7 +150,9 @@ class StudyExplorer(ClosingWidget):
         if not read:
             raise StudyError(f"No prompt of the study in {self._studies[0].folder} is done yet.")
         state = study_state(self._studies, self._plan, self._openings)
-        return write_page(path, title, state, read, self._plan.importances)
+        content = study_page(title, state, read, self._plan.importances)
+        LOG.info("%s: a page of %.2f MB", path, len(content) / 1e6)
+        return write_file(path, content)
 
     def __repr__(self) -> str:
         return f"s-Trace study explorer of {self.study['title']}: {self.n_rows:,} of {self.study['n_asked']:,} prompts"

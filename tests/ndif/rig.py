@@ -66,6 +66,7 @@ def environment(**more: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "RAY_AUTH_MODE": "disabled",  # else it asks for the token that another Ray has left in the home folder
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DISABLE_IMPORT_WARNING": "1",
         "RAY_worker_niceness": "0",  # a busy machine would starve them
