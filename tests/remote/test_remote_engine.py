@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from strace_widgets.graph.measures import GRADIENTS
 from strace_widgets.graph.modes import Modes
 from strace_widgets.interventions import finite
 from strace_widgets.model import request_estimates as estimates
+from strace_widgets.model.answers import steps
 from strace_widgets.model.calls import Call
 from strace_widgets.model.tensors import as_row, unpacked
 from strace_widgets.remote.stages import listening
@@ -321,10 +323,11 @@ def test_the_walk_that_looks_for_what_is_not_finite_travels(
     model = remote_model(name)
     trace = sw.trace(model, PROMPT)
     n_steps = 3 + 5 * model.architecture.n_layers
-    whole = model.ask(Call(finite.whole_model, lambda: (as_row(trace.token_ids),)))
+    form = partial(steps, model)
+    whole = model.ask(Call(finite.whole_model, lambda: (as_row(trace.token_ids),), form=partial(form, 1)))
     assert tuple(whole.shape) == (n_steps, 1)
     (call,) = model.sweeps(trace.token_ids, trace.ranks, np.array([3, trace.n_edges]), None, Modes())
-    subgraphs = model.ask(call._replace(function=finite.subgraphs))
+    subgraphs = model.ask(Call(finite.subgraphs, call.args, form=partial(form, 2)))
     assert tuple(subgraphs.shape) == (n_steps, 2)
     assert not whole.any()
     assert not subgraphs.any()
