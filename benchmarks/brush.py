@@ -20,11 +20,12 @@ from browser import PAINTED
 from playwright.sync_api import sync_playwright
 
 from strace_widgets.explorer.view_state import encoded
+from strace_widgets.findings.composition import SIZES as USE_SIZES
 from strace_widgets.studies.settings import SIZES
 from strace_widgets.studies.tables import CRITERIA
 from strace_widgets.study_explorer.following import Portion
 from strace_widgets.study_explorer.page import study_page
-from strace_widgets.study_explorer.rows import COLUMNS, USE_SIZES
+from strace_widgets.study_explorer.rows import COLUMNS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -120,7 +121,6 @@ def rows(n: int) -> StudyRows:
         "languages": ["en"] * n,
         "top1": [" seven"] * n,
         "reasons": [""] * n,
-        "opens": [False] * n,
         "arrays": {name: {**array, "data": base64.b64encode(array["data"]).decode()} for name, array in arrays.items()},  # type: ignore[typeddict-item]
     }
 

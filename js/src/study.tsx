@@ -4,8 +4,7 @@ import { replay } from "./explorer";
 import type { StudyPage } from "./protocol/study";
 import { pageSource, widgetSource, type Host, type StudyModel, type StudySource } from "./study/source";
 import { StudyView } from "./study/StudyView";
-
-const studiesInPage = "script.strace-widgets-study[type='application/json']";
+import { mountEach } from "./views/page";
 
 function draw(source: StudySource, el: HTMLElement, css: { get(name: never): unknown }): () => void {
   renderTree(<StudyView source={source} el={el} css={css} />, el);
@@ -25,12 +24,6 @@ function render({ model, el, host, signal }: { model: StudyModel; el: HTMLElemen
 }
 
 const noSheet = { get: () => undefined };
-for (const script of document.querySelectorAll<HTMLElement>(studiesInPage)) {
-  if (script.dataset.drawn) continue;
-  script.dataset.drawn = "true";
-  const el = document.createElement("div");
-  script.before(el);
-  draw(pageSource(JSON.parse(script.textContent ?? "{}") as StudyPage, replay), el, noSheet);
-}
+mountEach<StudyPage>(document, "study", (page, el) => draw(pageSource(page, replay), el, noSheet));
 
 export default { render };

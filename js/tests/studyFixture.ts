@@ -39,7 +39,6 @@ export function makeRows(from: number, to: number): StudyRows {
     languages: rows.map(() => "en"),
     top1: rows.map((row) => ` Paris ${row}`),
     reasons: rows.map((row) => (failed(row) ? "too long" : "")),
-    opens: rows.map((row) => !failed(row)),
     arrays: {
       numbers: floats(2, n)([...rows.map((row) => known(row, row)), ...rows.map((row) => known(row, 3))]),
       curves: floats(2, n, 3)([...rows.flatMap(curve), ...rows.flatMap(curve)]),

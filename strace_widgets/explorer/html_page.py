@@ -163,11 +163,14 @@ def document(title: str, policy: str, style: str, content: str, script: str = ""
 
 def _explorer(state: Mapping[str, Any]) -> str:
     name = html.escape(f"Explorer of “{state['view_state']['prompt']}”")
+    return f'<h2 class="unseen">{name}</h2>\n{data_element("state", state)}'
+
+
+def data_element(name: str, state: Mapping[str, Any]) -> str:
+    """Return the element of a page that holds what its script draws."""
     # Inside a script element only "<" can end the data: written as \\u003c it is the same JSON.
     data = encoded(state).replace("<", "\\u003c")
-    return (
-        f'<h2 class="unseen">{name}</h2>\n<script type="application/json" class="strace-widgets-state">{data}</script>'
-    )
+    return f'<script type="application/json" class="strace-widgets-{name}">{data}</script>'
 
 
 def _title(parts: list[str | dict[str, Any]]) -> str:

@@ -12,9 +12,8 @@ import vl_convert
 
 from ..explorer.html_page import document
 from ..paths import expanded, write_file
-from ..results.run import trace
 from ..studies import manifest as manifests
-from ..studies.work import Worker
+from ..study_explorer.opening import Opening
 from .sections import sections_of
 
 if TYPE_CHECKING:
@@ -146,17 +145,13 @@ def _not_there(without: Mapping[str, str]) -> str:
 def _prompt_pages(study: Study, file: Path, sections: list[Section], model: Model) -> dict[str, str]:
     """Write the Explorer's page of each extreme prompt beside the report; return the links to them."""
     folder = file.with_name(f"{file.stem}{PAGES}")
-    kept = manifests.read_kept(study.folder / manifests.FILE)
-    manifests.refuse_other_weights(kept.manifest.model, manifests.model_entry(model), str(study.folder))
-    asked = {
-        each.prompt.id: each.prompt for each in Worker(model).asked(kept.prompts, study.settings.positions).values()
-    }
+    opening = Opening(study, model)
     extremes = next((each.table for each in sections if each.name == "extremes"), None)
     rows = [] if extremes is None else extremes[["prompt_id", "importance"]].drop_duplicates("prompt_id").to_numpy()
     links = {}
     for number, (name, importance) in enumerate(rows):
         page = folder / f"{number:02d}-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:60]}.html"
-        trace(model, asked[name].content, importance, **asked[name].question()).to_html(page)
+        opening.traced(name, importance).to_html(page)
         links[name] = f"{quote(folder.name)}/{quote(page.name)}"
     return links
 

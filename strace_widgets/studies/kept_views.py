@@ -39,11 +39,6 @@ def view_bytes(traced: STrace, settings: Settings) -> bytes:
     return gzip.compress(encoded(state_of(session)).encode(), compresslevel=9, mtime=0)
 
 
-def has_view(part: Path) -> bool:
-    """Return whether a part has a view of any measure."""
-    return any(part.glob(view_file("*")))
-
-
 def read_view(part: Path, importance: str) -> dict[str, Any]:
     """Return the state that was kept of a prompt.
 

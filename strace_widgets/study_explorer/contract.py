@@ -72,7 +72,6 @@ class StudyRows(TypedDict):
     languages: Annotated[list[str], "empty for none"]
     top1: Annotated[list[str], "the full model's most probable next token"]
     reasons: Annotated[list[str], "why a prompt failed; empty if it did not"]
-    opens: Annotated[list[bool], "whether its trace was kept"]
     arrays: Annotated[StudyArrays, "its numbers"]
 
 

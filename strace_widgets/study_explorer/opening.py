@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StudyError
 from ..results.run import trace
-from ..studies.kept_views import read_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from ..results.strace import STrace
     from ..studies.prompts import Prompt
@@ -62,10 +60,6 @@ class Opening:
             raise StudyError(f"The file of prompts in {self.study.folder} has no {prompt_id!r}.")
         prompt = self._prompts[prompt_id]
         return trace(self._worker.model, prompt.content, importance, **prompt.question())
-
-    def kept(self, part: Path, importance: str) -> dict[str, Any]:
-        """Return the state of an Explorer as it was kept: see `strace_widgets.studies.kept_views.read_view`."""
-        return read_view(part, importance)
 
     @cached_property
     def _prompts(self) -> dict[str, Prompt]:

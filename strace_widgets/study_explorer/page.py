@@ -6,8 +6,7 @@ import base64
 import html
 from typing import TYPE_CHECKING, Any
 
-from ..explorer.html_page import page_of
-from ..explorer.shown import encoded
+from ..explorer.html_page import data_element, page_of
 from ..studies.checksums import check, was_written
 from ..studies.kept_views import view_file
 
@@ -28,13 +27,8 @@ def study_page(title: str | None, study: StudyState, portions: Sequence[Portion]
         "rows": [portion.rows for portion in portions],
         "kept": kept,
     }
-    # Inside a script element only "<" can end the data: written as \\u003c it is the same JSON.
-    data = encoded(whole).replace("<", "\\u003c")
     look = "" if title else ' class="unseen"'  # the card has a heading of its own
-    body = (
-        f"<h1{look}>{html.escape(title or study['title'])}</h1>\n"
-        f'<script type="application/json" class="strace-widgets-study">{data}</script>'
-    )
+    body = f"<h1{look}>{html.escape(title or study['title'])}</h1>\n{data_element('study', whole)}"
     return page_of("study", title or study["title"], body).encode()
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import StudyError
 from ..explorer.view_state import encoded
 from ..extras import pd
-from ..studies.kept_views import has_view
+from ..findings.composition import SIZES
+from ..findings.tables import nearest_size
 from ..studies.tables import CRITERIA, read_table
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ COLUMNS: tuple[StudyColumn, ...] = (
 
 USE_BYTES = 9_000_000
 """What the use of components may take of all prompts together, in the kernel and in the browser."""
-
-USE_SIZES = (0.001, 0.01, 0.1)
-"""The sizes at which it is told first; others follow where there is room."""
 
 LONGEST_TEXT = 300
 """Characters of a prompt that a list shows."""
@@ -102,9 +100,9 @@ def n_components_of(study: Study) -> int:
 
 
 def _use_sizes(sizes: tuple[float, ...], room: int) -> tuple[float, ...]:
-    """Return as many sizes of a grid as there is room for, one at least: the usual ones, then others, spread."""
-    partial = np.array([size for size in sizes if size < 1] or sizes)
-    usual = list(dict.fromkeys(float(partial[np.abs(np.log(partial / size)).argmin()]) for size in USE_SIZES))
+    """Return as many sizes of a grid as there is room for, one at least: those of findings, then others, spread."""
+    partial = pd.Series([size for size in sizes if size < 1] or list(sizes))
+    usual = list(dict.fromkeys(nearest_size(partial, size) for size in SIZES))
     if room < len(usual):
         return tuple(usual[-max(room, 1) :])
     others = [float(size) for size in partial if size not in usual]
@@ -142,7 +140,6 @@ def portion(study: Study, model: int, parts: Sequence[Path], plan: Plan) -> Stud
         "languages": _texts(prompts["language"]),
         "top1": _texts(prompts["full_top1"]),
         "reasons": _texts(prompts["reason"].where(failed)),
-        "opens": [has_view(part) for part in parts],
         "arrays": {
             "numbers": encoded(_numbers(prompts), "float32"),
             "curves": encoded(_curves(study, parts, ids, plan), "float32"),

@@ -17,6 +17,7 @@ from ..explorer.requests import RequestRunner
 from ..explorer.widget import Explorer
 from ..explorer.worker import kernel_loop, post_to
 from ..paths import write_file
+from ..studies.kept_views import read_view
 from .following import Damaged, Portion, follow, portions
 from .opening import openings
 from .page import study_page
@@ -94,7 +95,7 @@ class StudyExplorer(ClosingWidget):
             self._answer,
             self._requests,
             self._tell,
-            at_once={"hello": lambda _: None, "rows": self._rows},
+            at_once={"rows": self._rows},
             later={"open": self._open},
         )
         super().__init__(study=study_state(studies, self._plan, self._openings), **kwargs)
@@ -187,7 +188,7 @@ class StudyExplorer(ClosingWidget):
             raise StudyError(f"{prompt_id} could not be traced: {reason}")
         key = (row, importance)
         if opening.opens != "live":
-            state = opening.kept(portion.parts[place], importance)
+            state = read_view(portion.parts[place], importance)
             return lambda: self._show(name, None, {"state": state})
         known = self._explorers.get(key)
         if known is not None:

@@ -83,8 +83,6 @@ export interface StudyRows {
   top1: string[];
   /** Why a prompt failed; empty if it did not. */
   reasons: string[];
-  /** Whether its trace was kept. */
-  opens: boolean[];
   /** Its numbers. */
   arrays: StudyArrays;
 }

@@ -14,7 +14,6 @@ export interface Prompts {
   top1: string[];
   /** Why a prompt failed; "" if it did not. */
   reasons: string[];
-  opens: boolean[];
   /** By column: one number a prompt. Arrays may be longer than there are prompts. */
   numbers: Float32Array[];
   /** By run: total variation, prompts x sizes. */
@@ -41,7 +40,6 @@ export function noPrompts({ columns, runs, criteria, importances, use_sizes, mod
     models: [],
     top1: [],
     reasons: [],
-    opens: [],
     numbers: floats(columns.length),
     curves: floats(runs.length),
     areas: floats(runs.length),
@@ -71,7 +69,6 @@ export function withRows(before: Prompts, rows: StudyRows, { sizes }: StudyState
     models: before.models.concat(Array.from({ length: n }, () => rows.model)),
     top1: before.top1.concat(rows.top1),
     reasons: before.reasons.concat(rows.reasons),
-    opens: before.opens.concat(rows.opens),
     numbers: before.numbers.map((old, column) => grown(old, part(numbers as Float32Array, column, 1), 1)),
     curves: before.curves.map((old, run) => grown(old, lines[run], sizes.length)),
     areas: before.areas.map((old, run) => grown(old, means(lines[run], sizes.length), 1)),

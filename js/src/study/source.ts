@@ -1,5 +1,6 @@
 // Where the prompts of a study come from, and how one of them is opened: from a kernel, or from the page itself.
 import type { AnyModel } from "@anywidget/types";
+import { askFor, NoAnswer } from "../protocol/messages";
 import type { ExplorerState, Status } from "../protocol/types";
 import type { OpenAnswer, RowsAnswer, StudyPage, StudyRows, StudyState } from "../protocol/study";
 
@@ -48,7 +49,6 @@ export interface Host {
 
 const patience = 20_000; // ms without a word
 const heard = ["n_portions", "whole", "status", "opened"] as const;
-let asked = 0;
 
 export function widgetSource(model: StudyModel, host: Host, replay: (state: object, el: HTMLElement) => () => void, signal: AbortSignal): StudySource {
   return {
@@ -57,12 +57,12 @@ export function widgetSource(model: StudyModel, host: Host, replay: (state: obje
     whole: () => model.get("whole"),
     status: () => model.get("status"),
     async rows(portion) {
-      const [answer, buffers] = await ask<RowsAnswer>(model, "rows", { portion }, signal);
+      const { answer, buffers } = await ask<RowsAnswer>(model, "rows", { portion }, signal);
       const arrays = Object.fromEntries(Object.entries(answer.rows.arrays).map(([name, array], index) => [name, { ...array, data: buffers[index] }]));
       return { ...answer.rows, arrays: arrays as unknown as StudyRows["arrays"] };
     },
     async open(row, importance, gone) {
-      const [{ state }] = await ask<OpenAnswer>(model, "open", { row, importance }, gone);
+      const { answer: { state } } = await ask<OpenAnswer>(model, "open", { row, importance }, gone);
       if (state) return (el) => replay(state, el);
       const reference = model.get("explorer");
       if (!reference) throw new Error("The prompt was traced, and its Explorer was closed meanwhile.");
@@ -81,37 +81,11 @@ export function widgetSource(model: StudyModel, host: Host, replay: (state: obje
   };
 }
 
-type Answer = { id?: string; ok?: boolean; error?: string };
-
-/** Asks Python, and waits for the answer with the same id; a new status counts as a word. */
-function ask<A>(model: StudyModel, kind: string, payload: object, signal: AbortSignal): Promise<[A, DataView[]]> {
-  return new Promise((resolve, reject) => {
-    const id = `${(asked += 1)}-${Math.random().toString(36).slice(2, 10)}`;
-    let timer: ReturnType<typeof setTimeout>;
-    const wait = () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => settle(() => reject(new Error("No kernel answers. Run the cell again to go on."))), patience);
-    };
-    const hear = (message: Answer | null, buffers: DataView[]) => {
-      if (message?.id !== id) return;
-      settle(() => (message.ok ? resolve([message as A, buffers]) : reject(new Error(message.error || "Python refused, without a reason."))));
-    };
-    const abort = () => settle(() => reject(signal.reason));
-    const settle = (end: () => void) => {
-      clearTimeout(timer);
-      model.off("msg:custom", hear);
-      model.off("change:status", wait);
-      signal.removeEventListener("abort", abort);
-      end();
-    };
-    if (signal.aborted) return reject(signal.reason);
-    model.on("msg:custom", hear);
-    model.on("change:status", wait);
-    signal.addEventListener("abort", abort);
-    wait();
-    model.send({ ...payload, id, kind });
+/** Asks Python; a kernel that is silent is told as a person has to see to it. */
+const ask = <A,>(model: StudyModel, kind: string, payload: object, signal: AbortSignal) =>
+  askFor<A>(model as never, kind, payload, patience, signal).catch((reason: unknown) => {
+    throw reason instanceof NoAnswer ? new Error("No kernel answers. Run the cell again to go on.") : reason;
   });
-}
 
 const ready: Status = { state: "ready", message: "", progress: 0 };
 
