@@ -1,7 +1,8 @@
 # `make demo` shows it, `make test` checks it. Both can be run again at any time.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What is never imported need not be compiled.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 BUNDLE := strace_widgets/explorer/static/explorer.js
 SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs js/licences.mjs
 LABEXTENSION := js/lab/labextension/package.json
@@ -15,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
-	@echo "make test              every check: ruff, import-linter, mypy, mkdocs, pytest (browser and notebooks too), tsc, vitest"
+	@echo "make test              every check: ruff, import-linter, mypy, pytest (browser, notebooks and docs too), tsc, vitest"
 	@echo "make fuzz              whatever is read from others, mutated for 10 minutes a kind (FUZZ_MINUTES=...), led by coverage if"
 	@echo "                       atheris is installed; studies, and all without atheris, 20,000 times (FUZZ_EXAMPLES=...)"
 	@echo "make faults            put thousands of faults into a server's answers and into writes to the disk (FAULTS=... of a kind)"
@@ -75,7 +76,8 @@ else
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.news_url=None demo_notebooks/01_quickstart.ipynb
 endif
 
-test: lint types docs js-test python-test
+# The documentation is built by its tests.
+test: lint types js-test python-test
 	@echo "--- all checks passed"
 
 # Many times what the tests try. Atheris has no wheel for every system, so it is nobody's requirement: pip install atheris.

@@ -1,9 +1,10 @@
-"""A study in a process of its own, for `test_study_resume.py` to kill: ``python resumed_study.py FOLDER``."""
+"""A study for `test_study_resume.py` to run in a process of its own, and to kill."""
 
 from __future__ import annotations
 
-import sys
-
+# What a study imports when it starts, which takes longer than the study.
+import nnsight  # noqa: F401
+import pyarrow.parquet  # noqa: F401
 import tiny_models
 
 import strace_widgets as sw
@@ -21,12 +22,9 @@ def run(folder: str) -> sw.Study:
         PROMPTS,
         folder,
         importance=("l1", "l2"),
+        sizes=(0.05, 0.3, 1),
         masks=("all", "mlp+residual"),
         baselines=("inverse", "random", "random-residual-kept"),
         hidden_states=True,
         progress=False,
     )
-
-
-if __name__ == "__main__":
-    run(sys.argv[1])

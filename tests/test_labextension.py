@@ -32,7 +32,7 @@ def python(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*install, "-c", ROOT / "constraints.txt", *LIGHT], check=True, cwd=folder)
     subprocess.run([*install, "--no-deps", packages[1]], check=True, cwd=folder)
     return python

@@ -213,7 +213,11 @@ def shell(given: Given, *arguments: str) -> None:
 
 
 def measured(given: Given, *arguments: str) -> None:
-    shell(given, "compare-measures", prompts(given), "--sizes", "0.1", "1", "--importance", "l1", "l2", *arguments)
+    """Compare on a model from a folder: models are loaded where they are needed."""
+    model = given.folder / "compared model"
+    saved_model(model)
+    asked = ("--sizes", "0.1", "1", "--importance", "l1", "l2")
+    shell(given, "compare-measures", prompts(given), "--model", str(model), *asked, *arguments)
 
 
 class OtherPath:

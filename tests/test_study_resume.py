@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -29,30 +28,41 @@ def files(folder: Path) -> int:
         return 0
 
 
-def wait_for(count: Callable[[Path], int], folder: Path, goal: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(count: Callable[[Path], int], folder: Path, goal: int, process: BaseProcess) -> None:
     while count(folder) < goal:
-        assert process.poll() is None, "it ended before it could be killed"
+        assert process.is_alive(), "it ended before it could be killed"
         time.sleep(0.001)
 
 
 @pytest.mark.slow
-def test_ten_kills_change_nothing(tmp_path: Path) -> None:
+def test_ten_kills_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(0)  # noqa: S311 - moments, not secrets
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    command = [sys.executable, resumed_study.__file__, str(stopped)]
+    processes = multiprocessing.get_context("forkserver")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where it finds what it imports once for all of them
+    processes.set_forkserver_preload(["resumed_study"])
+
+    def started() -> BaseProcess:
+        process = processes.Process(target=resumed_study.run, args=(str(stopped),))
+        process.start()
+        return process
+
     parts_after = []
     for kill in range(KILLS):
         goal = entries(stopped) + draw.randint(1, 4)
-        with subprocess.Popen(command) as process:
-            # An entry appears when its first file is about to be written: at once is in the middle of writing.
-            wait_for(entries, stopped, goal, process)
-            if kill % 2 == 0:
-                wait_for(files, stopped, files(stopped) + draw.randint(1, 5), process)
-            os.kill(process.pid, signal.SIGKILL)
-        assert process.returncode == -signal.SIGKILL
+        process = started()
+        # An entry appears when its first file is about to be written: at once is in the middle of writing.
+        wait_for(entries, stopped, goal, process)
+        if kill % 2 == 0:
+            wait_for(files, stopped, files(stopped) + draw.randint(1, 5), process)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
         parts_after.append(entries(stopped))
     assert parts_after[-1] < len(resumed_study.PROMPTS), "there was something left to resume"
-    subprocess.run(command, check=True)
+    last = started()
+    last.join()
+    assert last.exitcode == 0
 
     resumed_study.run(str(whole))
     written = {file.relative_to(whole) for file in whole.rglob("*") if file.is_file()}

@@ -87,7 +87,7 @@ def install() -> None:
     if not marker.exists() or marker.read_text() != wanted:
         ROOT.mkdir(parents=True, exist_ok=True)
         command(sys.executable, "-m", "venv", str(VENV))
-        pip = (str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check")
+        pip = (str(PYTHON), "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check")
         torch = next(line for line in wanted.splitlines() if line.startswith("torch=="))
         command(*pip, torch)  # by itself and first: a looser wish would bring another build
         command(*pip, "-r", str(HERE / "server" / "requirements.txt"))
