@@ -148,7 +148,8 @@ def reader(browser: Browser, address: str) -> Iterator[Page]:
 @pytest.mark.parametrize("theme", SCHEMES)
 def test_every_page_opens_without_a_network(reader: Page, site: Path, address: str, theme: str) -> None:
     reader.emulate_media(color_scheme=theme)
-    pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if path.parent.name != "live")
+    written = [path for path in site.rglob("*.html") if path.parent.name not in {"live", "reports"}]
+    pages = sorted(path.relative_to(site).as_posix() for path in written)
     assert {"index.html", "method.html", "api/names.html"} <= set(pages)
     for page in pages:
         reader.goto(f"{address}/{page}", wait_until="load")
@@ -177,6 +178,17 @@ def test_the_front_page_holds_live_explorers(reader: Page, site: Path, address: 
         expect(card.get_by_test_id("edges")).not_to_have_text(before)
         if number in (0, 1):
             reader.screenshot(path=SCREENSHOTS / f"docs-live-{number}-{theme}.png")
+
+
+@pytest.mark.browser
+def test_the_reports_on_both_models_are_there(reader: Page, address: str) -> None:
+    for model in ("SmolLM2-135M-Instruct", "gemma-3-270m"):
+        reader.goto(f"{address}/studies.html")
+        reader.locator(f"article a[href='reports/{model}.html']").click()
+        expect(reader.locator("h1")).to_contain_text(model)
+        expect(reader.get_by_text("242").first).to_be_visible()
+        assert reader.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
+        reader.screenshot(path=SCREENSHOTS / f"docs-report-{model}.png", full_page=True)
 
 
 @pytest.mark.browser
