@@ -24,9 +24,10 @@ from .load_options import names_a_part_of_the_hub, of_the_hub
 from .model import Model
 from .placement import BroughtWhenRun, check_at_hand, is_elsewhere, token_device, unwrapped
 from .proving import proved
-from .running import lock_of, running
+from .running import running
 from .saved_elsewhere import require_rotary_embedding_is_read
 from .shipped import models as shipped
+from .turns import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -83,7 +83,7 @@ class Model(Reader):
     backend: Callable[..., Any] | None = None
     simulated: bool = False
     options: dict[str, Any] = field(default_factory=dict)
-    # One pass at a time; of a model at hand that of its module, which others may wrap, too: `running.lock_of`.
+    # One pass at a time; of a model at hand that of its module, which others may wrap, too: `turns.lock_of`.
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _unfinished: Cache[bytes, list[Any]] = field(default_factory=partial(Cache, UNFINISHED))  # of sweeps cut off
     _reuse: Reuse = field(default_factory=Reuse)

@@ -10,6 +10,7 @@ from nnsight import NNsight
 from torch._dynamo import OptimizedModule
 
 from ..errors import ModelNotFoundError, UnsupportedArchitectureError
+from .turns import is_compiled
 
 
 def unwrapped(source: Any) -> Any:
@@ -58,11 +59,6 @@ def _is_brought(part: Any) -> bool:
     """Tell whether accelerate brings a module's weights from elsewhere when it runs."""
     hook = getattr(part, "_hf_hook", None)
     return any(getattr(each, "offload", False) for each in (hook, *getattr(hook, "hooks", ())))
-
-
-def is_compiled(part: Any) -> bool:
-    """Tell whether torch.compile has been at a module."""
-    return isinstance(part, OptimizedModule) or getattr(part, "_compiled_call_impl", None) is not None
 
 
 def token_device(module: Any) -> torch.device:

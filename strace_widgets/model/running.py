@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import torch
 
-from .placement import is_compiled, token_device
+from .placement import token_device
+from .turns import alone, is_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-_LOCKS: WeakKeyDictionary[Any, threading.RLock] = WeakKeyDictionary()
-_GUARD = threading.Lock()
-
-
-def lock_of(module: Any) -> threading.RLock:
-    """Return what whoever runs a module, or looks into it, holds meanwhile: one lock, however many models wrap it.
-
-    A run rewires the module and sets its modes, and a widget evaluates on a thread of its own.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-    """
-    with _GUARD:
-        return _LOCKS.setdefault(module, threading.RLock())
 
 
 @contextmanager
@@ -46,6 +28,13 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
         Which attention function of transformers' is used.
     """
     parts = parts_of(module)  # before every run, so they are walked through once
+    compiled = any(map(is_compiled, parts))
+    with alone(module, parts), _set(module, parts, implementation, compiled=compiled):
+        yield
+
+
+@contextmanager
+def _set(module: Any, parts: list[Any], implementation: str, *, compiled: bool) -> Iterator[None]:
     training = [part for part in parts if part.training]
     configs = {id(config): config for part in parts if hasattr(config := _config(part), ATTENTION)}
     attention = [(config, getattr(config, ATTENTION)) for config in configs.values()]
@@ -58,7 +47,7 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
             for config, _ in attention:  # Falcon's class does not let itself be told, but reads its configuration
                 setattr(config, ATTENTION, implementation)
         with ExitStack() as modes:
-            for mode in _undone(module, parts):
+            for mode in _undone(module, compiled=compiled):
                 modes.enter_context(mode)
             yield
     finally:
@@ -81,7 +70,7 @@ def parts_of(module: Any) -> list[Any]:
     return list(found.values())
 
 
-def _undone(module: Any, parts: list[Any]) -> Iterator[Any]:
+def _undone(module: Any, *, compiled: bool) -> Iterator[Any]:
     """Yield what undoes the modes of torch that surround a call: numbers are those of the model as it was loaded.
 
     An Explorer asks on threads of its own, which know nothing of them; compiled code has no place to look into.
@@ -92,7 +81,7 @@ def _undone(module: Any, parts: list[Any]) -> Iterator[Any]:
     for kind in {"cpu", token_device(module).type}:
         if torch.is_autocast_enabled(kind):
             yield torch.autocast(kind, enabled=False)
-    if any(map(is_compiled, parts)):
+    if compiled:
         yield torch.compiler.set_stance("force_eager")
 
 
