@@ -23,7 +23,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 import strace_widgets as sw
-from strace_widgets.explorer.html_page import STATIC
+from strace_widgets.explorer.bundle import STATIC
 from strace_widgets.model.shipped.models import at_hand
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from ipywidgets.widgets.widget import _instances, _put_buffers
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 import strace_widgets as sw
+from strace_widgets.explorer.bundle import STATIC
 from strace_widgets.explorer.contract import DEFAULTS
-from strace_widgets.explorer.html_page import STATIC
 from strace_widgets.explorer.session import Session
 from strace_widgets.explorer.shown import _base64
 

@@ -6,7 +6,6 @@ and the links that lead to it end with it: each would keep it, and go on moving 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -17,7 +16,6 @@ from ipywidgets.widgets.widget_link import Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 class ClosingWidget(anywidget.AnyWidget):
@@ -64,15 +62,6 @@ class ClosingWidget(anywidget.AnyWidget):
 
         comm.close = close
         comm.on_close(lambda _: self.close())
-
-
-def bundled(file: Path) -> str | Path:
-    """Return a file of the bundle as anywidget takes it: its text.
-
-    While developing (``ANYWIDGET_HMR=1``) the file itself, which anywidget watches. It connects every widget to the
-    watcher and never lets it go, so only then.
-    """
-    return file if os.environ.get("ANYWIDGET_HMR") == "1" else file.read_text(encoding="utf-8")
 
 
 def end_links(widget: Any) -> None:

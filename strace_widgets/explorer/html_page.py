@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..paths import write_file
+from . import bundle
 from .page_text import page_text
 from .shown import encoded, session_of, shown, single_toggles
 
@@ -25,8 +26,6 @@ LOG = logging.getLogger(__name__)
 
 KnownToggles = Literal["single"] | None
 """Which toggles a page knows the results of: none, or those of each head and MLP alone."""
-
-STATIC = Path(__file__).parent / "static"
 
 
 def to_html(
@@ -122,14 +121,14 @@ def page(title: str, parts: list[str | dict[str, Any]], *, heading: bool = True)
     return page_of("explorer", title, "\n".join(body))
 
 
-def page_of(bundle: str, title: str, content: str) -> str:
-    """Return a page with one of the bundles, by its name in `STATIC`, which draws what the content holds.
+def page_of(name: str, title: str, content: str) -> str:
+    """Return a page with a bundle, by its name, which draws what the content holds.
 
     Its content security policy allows the one script by its hash and no request at all.
     """
     # A closing tag inside the script would end it for the HTML parser; in JavaScript the escaped form means the same.
-    script = (STATIC / f"{bundle}.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
-    style = (STATIC / f"{bundle}.css").read_text(encoding="utf-8")
+    script = bundle.text(f"{name}.js").replace("</script", "<\\/script")
+    style = bundle.text(f"{name}.css")
     own_style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (

@@ -8,7 +8,6 @@ messages and interrupts. What is no state (another trace, more curves, code) is 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import traitlets
@@ -16,7 +15,7 @@ import traitlets
 from ..errors import CancelledError, SessionFileError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
-from .closing import bundled
+from . import bundle
 from .contract import DEFAULTS, DERIVED_DEFAULTS, Shade, from_browser
 from .groups import Naming
 from .inside import LooksInside
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from .messages import Show
     from .requests import Progress
 
-STATIC = Path(__file__).parent / "static"
 START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
 READY: dict[str, Any] = START["status"]
 RESTORED = (
@@ -103,8 +101,8 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         Its single views that are open; they close with it.
     """
 
-    _esm = bundled(STATIC / "explorer.js")
-    _css = bundled(STATIC / "explorer.css")
+    _esm = bundle.module("explorer")
+    _css = bundle.style("explorer")
 
     view_state = traitlets.Dict(default_value=START["view_state"], allow_none=True, read_only=True).tag(sync=True)
     n_edges = traitlets.Int(START["n_edges"]).tag(sync=True)

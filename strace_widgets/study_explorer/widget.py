@@ -10,8 +10,8 @@ import anywidget
 import traitlets
 
 from ..errors import CancelledError, StudyError
-from ..explorer.closing import ClosingWidget, bundled
-from ..explorer.html_page import STATIC
+from ..explorer import bundle
+from ..explorer.closing import ClosingWidget
 from ..explorer.messages import Messages, sentence
 from ..explorer.requests import RequestRunner
 from ..explorer.widget import Explorer
@@ -71,8 +71,8 @@ class StudyExplorer(ClosingWidget):
         When the studies cannot be shown together, or a model is none of theirs.
     """
 
-    _esm = bundled(STATIC / "study.js")
-    _css = bundled(STATIC / "study.css")
+    _esm = bundle.module("study")
+    _css = bundle.style("study")
 
     study = traitlets.Dict().tag(sync=True)
     n_portions = traitlets.Int(0).tag(sync=True)
