@@ -144,13 +144,13 @@ def test_a_server_that_would_take_many_requests_is_asked_for_less(
     assert sum(counted) < len(trace.standard_sizes())
 
 
-@pytest.mark.parametrize("name", ["smollm2", "gemma"])
+@pytest.mark.parametrize(("name", "every"), [("smollm2", 30), ("gemma", 50)])
 def test_real_prompts_have_the_landmarks_of_the_grid_in_half_of_the_passes(
-    name: str, request: pytest.FixtureRequest
+    name: str, every: int, request: pytest.FixtureRequest
 ) -> None:
     """``benchmarks/adaptive_sweep.py`` has all prompts."""
     model, shares = request.getfixturevalue(name), []
-    for prompt in shipped_prompts(half="tuning")[::30]:
+    for prompt in shipped_prompts(half="tuning")[::every]:
         trace = sw.trace(model, prompt["text"])
         grid = trace.evaluate(trace.standard_sizes())
         shares.append(len(trace.sweep()) / len(grid))
