@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from typing import Any
 from hosts import jupyter_server, wait_idle, write_notebook
 from live_page import chromium, new_page
 from playwright.sync_api import Browser, CDPSession, Locator, Page
+from soak_growth import MAY_GROW, growth, told
 
 import strace_widgets as sw
 
@@ -37,10 +37,6 @@ MEASURES = ("l2", "cosine", "l1")
 PROMPT = "The capital of France is"
 PASSES = 13
 """The budget of a refinement, the Explorer's first."""
-
-MODULE = 3_000_000
-"""Bytes that a page may keep of each Explorer. Measured: 1.7 MB with a tiny model, 2.7 MB with the real ones. The
-module of a widget is imported anew for each, and no browser lets go of a module; nodes and listeners it lets go."""
 
 PATIENCE = 180_000
 """Milliseconds that any answer may take."""
@@ -298,7 +294,6 @@ class Soak:
         """Measure what the page takes beside what the kernel took, without JupyterLab's own and anywidget's."""
         page = self.page_takes()
         own = {key: self.done.get("interrupts", 0) * value for key, value in self.own.items()}
-        own["heap"] += self.turn * MODULE
         self.measured.append(
             {"life": life, "turn": self.turn} | self.kernel | {key: page[key] - own[key] for key in page}
         )
@@ -392,54 +387,6 @@ def recompute(soak: Soak, folder: Path) -> dict[str, Any]:
     return json.loads(answer.stdout.splitlines()[-1])
 
 
-WARM = 0.25
-"""The share of the Explorers after which nothing may grow any more."""
-
-MAY_GROW = {"rss": 0.03, "heap": 0.1, "nodes": 0.1, "listeners": 0.1, "widgets": 0.0, "threads": 0.2, "hooks": 0.0}
-"""By how much the second half of the Explorers on a model may take more than the first, as a share of that."""
-
-
-def growth(measured: list[dict[str, Any]]) -> dict[str, float]:
-    """Return how much of everything there is later in a session more than before, as a share, with the same model."""
-    first_life = [each for each in measured if each["life"] == "first"]
-    warm = first_life[max(1, int(WARM * len(first_life))) :]
-    by_model = [[each for each in warm if each["turn"] % 2 == which] for which in (0, 1)]
-    return {key: max(increase([each[key] for each in same]) for same in by_model) for key in MAY_GROW}
-
-
-def increase(numbers: list[float]) -> float:
-    """Return by how much the second half of some numbers lies over the first, as a share of it."""
-    if len(numbers) < 2:
-        return 0.0
-    before, after = (statistics.median(half) for half in (numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]))
-    return after / before - 1 if before else float(after > 0)
-
-
-def told(soak: Soak, answer: dict[str, Any], seconds: float) -> str:
-    """Return what a session has shown, in lines."""
-    head = f"{'life':>10} {'turn':>5}" + "".join(f" {key:>10}" for key in MAY_GROW)
-    rows = [
-        f"{each['life']:>10} {each['turn']:5}"
-        + "".join(f" {each[key] / (1e6 if key in ('rss', 'heap') else 1):10,.1f}" for key in MAY_GROW)
-        for each in soak.measured
-    ]
-    grown = ", ".join(f"{key} {share:+.1%}" for key, share in growth(soak.measured).items())
-    moves = ", ".join(f"{number:,} {what}" for what, number in soak.done.items())
-    numbers = (
-        f"{answer['numbers']:,} numbers of {answer['subgraphs']:,} subgraphs of {answer['traces']} traces recomputed, "
-        f"{len(answer['wrong'])} wrong; a probability is {answer['farthest']:.1e} away at most"
-    )
-    return "\n".join(
-        [
-            f"{moves} in {seconds / 60:.1f} minutes",
-            numbers,
-            head + "   (rss and heap in MB)",
-            *rows,
-            f"second half over first, after warm-up: {grown}",
-        ]
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1.0, help="how much of the long form")
@@ -453,7 +400,7 @@ def main() -> None:
             session(soak, Plan.of(options.share))
         seconds = time.monotonic() - start
         answer = recompute(soak, BUILD)
-    print(told(soak, answer, seconds))
+    print(told(soak.done, soak.measured, answer, seconds))
     too_much = [key for key, share in growth(soak.measured).items() if share > MAY_GROW[key]]
     for wrong in answer["wrong"][:20]:
         print(*wrong)

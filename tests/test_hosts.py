@@ -34,10 +34,6 @@ slider = IntSlider(min=1, max=explorer.trace.n_edges)
 link = jslink((explorer, "n_edges"), (slider, "value"))
 slider
 """
-KERNEL_READY = """
-async () => (await (await fetch("/api/sessions")).json()).some(
-  ({ kernel }) => kernel.execution_state === "idle" && kernel.connections > 0)
-"""
 MARIMO_APP = """
 import marimo
 
@@ -149,7 +145,8 @@ def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
         # Asked to run before it has a kernel, Notebook 7 asks for one in a dialog.
         expect(page.locator(".jp-CodeCell").first).to_be_visible(timeout=60_000)
         expect(page.get_by_text("Python 3 (ipykernel)")).to_be_visible()
-        page.wait_for_function(KERNEL_READY, timeout=60_000)
+        idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+        idle.wait_for(timeout=60_000)
         run_all(page)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
         expect(page.locator(".jp-OutputArea-output img")).to_have_count(0)  # the picture for where no widget runs

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import soak as long_session
+import soak_growth
 from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -23,10 +24,10 @@ def test_a_long_session_shows_no_wrong_number_and_leaves_nothing(browser: Browse
         long_session.session(soak, plan)
     seconds = time.monotonic() - start
     answer = long_session.recompute(soak, tmp_path)
-    print(long_session.told(soak, answer, seconds))
+    print(soak_growth.told(soak.done, soak.measured, answer, seconds))
     assert soak.troubles == []
     assert (soak.done["drags"], soak.done["toggles"]) >= (plan.drags, plan.toggles)
     assert answer["wrong"] == []
     assert answer["numbers"] > 10 * (plan.drags + plan.toggles)
-    grown = long_session.growth(soak.measured)
-    assert {key: share for key, share in grown.items() if share > long_session.MAY_GROW[key]} == {}
+    grown = soak_growth.growth(soak.measured)
+    assert {key: share for key, share in grown.items() if share > soak_growth.MAY_GROW[key]} == {}
