@@ -33,13 +33,16 @@ def expanded(path: AnyPath) -> Path:
     Raises
     ------
     PathError
-        When there is no such user.
+        When there is no such user, or when it is an address of the web or a store.
     TypeError
         When it is no path.
     """
     given = os.fspath(path)
     if not isinstance(given, str):
         raise TypeError(f"A path is text, such as '~/traces/paris.strace'; {given!r} is {type(given).__name__}.")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", given):
+        plain = re.sub(r"//[^/@]*@", "//", given)
+        raise PathError(f"{plain!r} is an address, and only a study can be kept at one: give a path here.")
     try:
         return Path(given).expanduser()
     except RuntimeError as reason:

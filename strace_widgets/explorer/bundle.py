@@ -40,9 +40,9 @@ def style(name: str) -> str | Path:
     return file if _is_watched() else text(file.name)
 
 
-def text(file: str) -> str:
+def text(name: str) -> str:
     """Return what a file of the front end holds."""
-    return (STATIC / file).read_text(encoding="utf-8")
+    return (STATIC / name).read_text(encoding="utf-8")
 
 
 def _is_watched() -> bool:

@@ -6,10 +6,12 @@ and baseline.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StudyError
 from ..paths import expanded
+from .elsewhere import elsewhere, is_address
 from .manifest import read_kept
 from .on_ray import RayCluster
 from .prompts import read_prompts
@@ -19,9 +21,11 @@ from .work import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from ..model.model import Model
     from ..paths import AnyPath
+    from .elsewhere import Elsewhere
     from .manifest import ModelEntry
     from .store import Study
 
@@ -54,7 +58,7 @@ def study(
     prompts, column, template, limit
         What to study, the column or the template of its texts, and how many to draw: see `strace_widgets.read_prompts`.
     folder : str or Path
-        For the results. A study of the same settings in the folder is continued; there may be further prompts.
+        For the results, or an address of fsspec's (``"s3://b/run"``). A study there goes on, with new prompts if any.
     importance, masks, baselines : str or several
         Measures by name, masks modes (each with everything), and "inverse", "random" or "random-residual-kept".
     attention, ablation : str
@@ -85,7 +89,7 @@ def study(
         *(keep_traces, hidden_states, attention, ablation),
     )
     read = read_prompts(prompts, column=column, template=template, limit=limit, seed=seed)
-    return carry_out(model, read, expanded(folder), choices, run_options(**how))
+    return carry_out(model, read, *_place(folder), choices, run_options(**how))
 
 
 def run_options(
@@ -128,6 +132,14 @@ def run_options(
     if not (on is None or on == "ray" or isinstance(on, RayCluster)):
         raise ValueError(f"on={on!r} is no place to run a study: 'ray', or a RayCluster with its address.")
     return How(retry, extend, (k, n), RayCluster() if isinstance(on, str) else on, progress)
+
+
+def _place(folder: AnyPath) -> tuple[Path, Elsewhere | None]:
+    """Return the folder to work in, and where it is a copy of."""
+    if not is_address(folder):
+        return expanded(folder), None
+    place = elsewhere(os.fspath(folder))
+    return place.fetch(), place
 
 
 def _refuse_a_strange_server(entry: ModelEntry) -> None:
@@ -177,4 +189,4 @@ def repeat_study(manifest: AnyPath, folder: AnyPath, *, model: Model | Any = Non
         _refuse_a_strange_server(entry)
     source = Recipe(entry.source, dict(entry.options)) if model is None else model
     choices = kept.manifest.settings.choices()
-    return carry_out(source, kept.prompts, expanded(folder), choices, run_options(**how), kept.manifest)
+    return carry_out(source, kept.prompts, *_place(folder), choices, run_options(**how), kept.manifest)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from .elsewhere import Elsewhere
     from .prompts import Prompt
     from .settings import Choices, Settings
 
@@ -94,6 +95,7 @@ def carry_out(
     source: Any,
     prompts: list[Prompt],
     folder: Path,
+    place: Elsewhere | None,
     choices: Choices,
     how: How,
     repeated: manifest.Manifest | None = None,
@@ -106,6 +108,8 @@ def carry_out(
         See `strace_widgets.studies.work.opened`.
     prompts : list of Prompt
     folder : Path
+    place : Elsewhere or None
+        Where the folder is a copy of, which is kept in step.
     choices : Choices
     how : How
     repeated : Manifest, optional
@@ -120,15 +124,21 @@ def carry_out(
         asked = engine.asked(prompts, choices.positions)
         grows = folders.open_study(folder, begun.settings, len(asked), extend=how.extend)
         manifest.keep(folder, begun.settings, begun.model, begun.environment, prompts)
+        if place:
+            place.put_unknown()
         left = _left(folder, asked, begun.settings, how, grows=grows)
-        _work(engine, folder, left, begun.settings, progress=how.progress)
+        _work(engine, folder, left, begun.settings, place, progress=how.progress)
     if grows and all(growing.whole(part, begun.settings) for part in folders.finished_parts(folder)):
         folders.describe(folder, begun.settings, len(asked))
+        if place:
+            place.put_unknown()
     _refuse_all_failed(folder, left)
     return Study(folder, begun.settings, len(asked))
 
 
-def _work(engine: Engine, folder: Path, left: Left, settings: Settings, *, progress: bool) -> None:
+def _work(
+    engine: Engine, folder: Path, left: Left, settings: Settings, place: Elsewhere | None, *, progress: bool
+) -> None:
     """Write the results of what is left as they come."""
     folders.remove_unfinished(folder, left.mine)
     n_left = len(left.fresh) + len(left.longer)
@@ -142,6 +152,8 @@ def _work(engine: Engine, folder: Path, left: Left, settings: Settings, *, progr
                     folders.write_part(folder, result.name, result.files)
                 except OSError as reason:
                     raise StudyError(f"The results of {result.name!r} cannot be written: {reason}.") from reason
+                if place:
+                    place.put(result.name)
             bar.set_postfix_str(engine.label(), refresh=False)
             bar.update()
     if unchanged:

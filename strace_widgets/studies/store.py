@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import StudyError
 from ..graph.edges import Array, Edges, Graph
 from ..graph.order import SavedOrder
-from ..paths import expanded
 from .checksums import arrays_of, was_written
+from .elsewhere import brought
 from .folder import STATES, described, finished_parts, refuse_other_settings
 from .tables import read_table
 
@@ -321,6 +321,7 @@ def load_study(folder: AnyPath, *others: AnyPath) -> Study:
     Parameters
     ----------
     folder : str or Path
+        Or the address of a study elsewhere (see `strace_widgets.study`), which is brought here.
     *others : str or Path
         Further folders of the same study, where its prompts were divided among several runs.
 
@@ -347,6 +348,6 @@ def load_study(folder: AnyPath, *others: AnyPath) -> Study:
 
 
 def _load(folder: AnyPath) -> Study:
-    folder = expanded(folder)
+    folder = brought(folder)
     settings, n_prompts, _ = described(folder)
     return Study(folder, settings, n_prompts)
