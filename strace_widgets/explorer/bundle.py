@@ -31,7 +31,7 @@ def module(name: str) -> str | Path:
         return file
     source = text(file.name)
     key = f"{name} {hashlib.sha256(source.encode()).hexdigest()[:16]}"
-    return _SHARED.format(key=key, source=json.dumps(source))
+    return _SHARED.format(key=key, source=json.dumps(source, allow_nan=False))
 
 
 def style(name: str) -> str | Path:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import StudyError
+from ..json_files import encode
 from ..model.shipped.models import cache_folder
 from ..paths import expanded, write_file
 
@@ -88,7 +89,7 @@ class Elsewhere(NamedTuple):
                 for name, half in zip(names, halves, strict=True):
                     half.replace(self._here(name))
                 known |= {name: there[name] for name in names}
-                write_file(self._index, json.dumps(known).encode())
+                write_file(self._index, encode(known))
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder
 
