@@ -40,13 +40,24 @@ def expanded(path: AnyPath) -> Path:
     given = os.fspath(path)
     if not isinstance(given, str):
         raise TypeError(f"A path is text, such as '~/traces/paris.strace'; {given!r} is {type(given).__name__}.")
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", given):
-        plain = re.sub(r"//[^/@]*@", "//", given)
-        raise PathError(f"{plain!r} is an address, and only a study can be kept at one: give a path here.")
+    if is_address(given):
+        raise PathError(
+            f"{without_password(given)!r} is an address, and only a study can be kept at one: give a path here."
+        )
     try:
         return Path(given).expanduser()
     except RuntimeError as reason:
         raise PathError(f"{given!r} names the home folder of a user who has none here.") from reason
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is the address of something elsewhere, as fsspec has them: ``s3://...``, ``zip::s3://...``."""
+    return re.match(r"([A-Za-z][A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
+
+
+def without_password(address: str) -> str:
+    """Return an address without the name and password that may stand in it, for a sentence."""
+    return re.sub(r"//[^/]*@", "//", address)
 
 
 def is_path(value: object) -> bool:

@@ -175,7 +175,6 @@ INNER = {
     "study --model": "load_model",
     "compare-measures --model": "load_model",
     "study prompts": "study",
-    "studies.elsewhere.is_address:place": "study",
     "studies.elsewhere.brought:place": "load_study",
     "compare-measures prompts": "compare_measures",
 }

@@ -142,3 +142,12 @@ def test_a_place_that_cannot_be_had_is_told(tiny: Any, address: str, match: str)
 def test_other_files_are_not_written_to_a_folder_called_by_an_address(tiny_trace: sw.STrace) -> None:
     with pytest.raises(sw.errors.PathError, match="is an address, and only a study can be kept at one"):
         tiny_trace.save("s3://bucket/x.strace")
+
+
+def test_a_part_that_a_stop_left_unfinished_is_not_sent(tiny: Any) -> None:
+    study = sw.study(tiny, PROMPTS[:1], "memory://stopped", **OPTIONS)
+    left = study.folder / "parts" / "unfinished-000009-9"
+    left.mkdir()
+    (left / "prompts.parquet").write_bytes(b"half")
+    sw.study(tiny, PROMPTS[:2], "memory://stopped", **OPTIONS)
+    assert not [name for name in fsspec.filesystem("memory").find("/stopped") if "unfinished" in name]

@@ -7,8 +7,6 @@ since such places have no rename.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
 import shutil
 from contextlib import contextmanager
@@ -16,28 +14,21 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import StudyError
-from ..json_files import encode
+from ..json_files import decode, encode
 from ..model.shipped.models import cache_folder
-from ..paths import expanded, write_file
+from ..paths import expanded, is_address, without_password, write_file
+from .folder import DONE, finished_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..paths import AnyPath
 
-DONE = "prompts.parquet"
-"""The file of a part that makes it count as done."""
-
 _CHANGES = ("ETag", "etag", "md5", "mtime", "LastModified", "created", "modify")
 """What the places that fsspec knows call what changes with a file."""
 
 _AT_ONCE = 512
 """Files that are brought together."""
-
-
-def is_address(place: AnyPath) -> bool:
-    """Tell whether a folder is the address of one elsewhere."""
-    return isinstance(place, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)", place) is not None
 
 
 class Elsewhere(NamedTuple):
@@ -93,13 +84,17 @@ class Elsewhere(NamedTuple):
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder
 
+    def put_settings(self) -> None:
+        """Send the files of the study itself: see `put`."""
+        with self._reaching():
+            self._send([file for file in sorted(self.folder.iterdir()) if file.is_file()])
+
     def put_unknown(self) -> None:
-        """Send what has not gone up: the settings, and prompts that were done when the connection broke."""
+        """Send the prompts that were done when the connection broke: see `put`."""
         with self._reaching():
             there = self._listed()
-            self._send([file for file in sorted(self.folder.iterdir()) if file.is_file()])
-        for part in sorted((self.folder / "parts").iterdir()):
-            if (part / DONE).exists() and f"parts/{part.name}/{DONE}" not in there:
+        for part in finished_parts(self.folder):
+            if f"parts/{part.name}/{DONE}" not in there:
                 self.put(part.name)
 
     def put(self, name: str) -> None:
@@ -118,11 +113,13 @@ class Elsewhere(NamedTuple):
             self._send(sorted(part.iterdir(), key=lambda file: (file.name == DONE, file.name)))
 
     def _send(self, files: list[Path]) -> None:
-        for file in files:
+        """Send files of one folder, in their order."""
+        names = {file: self._there(file.relative_to(self.folder).as_posix()) for file in files}
+        for folder in {name.rpartition("/")[0] for name in names.values()}:
+            self.files.makedirs(folder, exist_ok=True)  # which does nothing in a store
+        for file, name in names.items():
             if not file.name.startswith("."):
-                there = self._there(file.relative_to(self.folder).as_posix())
-                self.files.makedirs(there.rpartition("/")[0], exist_ok=True)  # which does nothing in a store
-                self.files.pipe_file(there, file.read_bytes())
+                self.files.pipe_file(name, file.read_bytes())
 
     def _listed(self) -> dict[str, str]:
         """Return what says that a file there has changed, by the files' names."""
@@ -145,17 +142,16 @@ class Elsewhere(NamedTuple):
             return False
         texts = here.read_bytes(), self.files.cat_file(self._there("study.json"))
         try:
-            one, other = (json.loads(text)["settings"] for text in texts)
-        except (ValueError, KeyError, TypeError, RecursionError):
+            one, other = (decode(text, dict[str, Any])["settings"] for text in texts)
+        except (ValueError, KeyError):
             return False  # whoever reads it says what is wrong with it
         return bool(one == other)
 
-    def _known(self) -> dict[str, Any]:
+    def _known(self) -> dict[str, str]:
         try:
-            known = json.loads(self._index.read_bytes())
-        except (OSError, ValueError, RecursionError):
+            return decode(self._index.read_bytes(), dict[str, str])
+        except (OSError, ValueError):
             return {}
-        return known if isinstance(known, dict) else {}
 
     def _here(self, name: str) -> Path:
         return self.folder / name
@@ -186,7 +182,7 @@ def elsewhere(address: str) -> Elsewhere:
     """
     import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 - only who asks for it waits for it
 
-    plain = re.sub(r"//[^/@]*@", "//", address)
+    plain = without_password(address)
     try:
         files, root = fsspec.core.url_to_fs(address)
     except Exception as reason:  # some connect at once, each with exceptions of its own
@@ -196,6 +192,9 @@ def elsewhere(address: str) -> Elsewhere:
     return Elsewhere(plain, files, root, cache_folder() / "studies" / f"{name}-{key.hexdigest()[:16]}")
 
 
-def brought(place: AnyPath) -> Path:
-    """Return a study's folder here, with what is elsewhere brought."""
-    return elsewhere(os.fspath(place)).fetch() if is_address(place) else expanded(place)
+def brought(place: AnyPath) -> tuple[Path, Elsewhere | None]:
+    """Return a study's folder here, with what is elsewhere brought, and what it is a copy of, if of anything."""
+    if not (isinstance(place, str) and is_address(place)):
+        return expanded(place), None
+    there = elsewhere(place)
+    return there.fetch(), there

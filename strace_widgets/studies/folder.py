@@ -43,6 +43,9 @@ REPLACED = "-replaced"
 STOPPED = 60.0
 """Seconds after which whoever was taking the place of results has been stopped."""
 
+DONE = "prompts.parquet"
+"""The file of a part that makes it count as done."""
+
 STATES = "states.npy"
 """The file of a prompt's hidden states."""
 
@@ -157,7 +160,7 @@ def finished_parts(folder: Path) -> list[Path]:
     return sorted(
         part
         for part in (folder / "parts").iterdir()
-        if not part.name.startswith((UNFINISHED, ".")) and (part / "prompts.parquet").is_file()
+        if not part.name.startswith((UNFINISHED, ".")) and (part / DONE).is_file()
     )
 
 

@@ -6,12 +6,11 @@ and baseline.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StudyError
 from ..paths import expanded
-from .elsewhere import elsewhere, is_address
+from .elsewhere import brought
 from .manifest import read_kept
 from .on_ray import RayCluster
 from .prompts import read_prompts
@@ -21,11 +20,9 @@ from .work import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from ..model.model import Model
     from ..paths import AnyPath
-    from .elsewhere import Elsewhere
     from .manifest import ModelEntry
     from .store import Study
 
@@ -89,7 +86,7 @@ def study(
         *(keep_traces, hidden_states, attention, ablation),
     )
     read = read_prompts(prompts, column=column, template=template, limit=limit, seed=seed)
-    return carry_out(model, read, *_place(folder), choices, run_options(**how))
+    return carry_out(model, read, *brought(folder), choices, run_options(**how))
 
 
 def run_options(
@@ -132,14 +129,6 @@ def run_options(
     if not (on is None or on == "ray" or isinstance(on, RayCluster)):
         raise ValueError(f"on={on!r} is no place to run a study: 'ray', or a RayCluster with its address.")
     return How(retry, extend, (k, n), RayCluster() if isinstance(on, str) else on, progress)
-
-
-def _place(folder: AnyPath) -> tuple[Path, Elsewhere | None]:
-    """Return the folder to work in, and where it is a copy of."""
-    if not is_address(folder):
-        return expanded(folder), None
-    place = elsewhere(os.fspath(folder))
-    return place.fetch(), place
 
 
 def _refuse_a_strange_server(entry: ModelEntry) -> None:
@@ -189,4 +178,4 @@ def repeat_study(manifest: AnyPath, folder: AnyPath, *, model: Model | Any = Non
         _refuse_a_strange_server(entry)
     source = Recipe(entry.source, dict(entry.options)) if model is None else model
     choices = kept.manifest.settings.choices()
-    return carry_out(source, kept.prompts, *_place(folder), choices, run_options(**how), kept.manifest)
+    return carry_out(source, kept.prompts, *brought(folder), choices, run_options(**how), kept.manifest)

@@ -125,13 +125,14 @@ def carry_out(
         grows = folders.open_study(folder, begun.settings, len(asked), extend=how.extend)
         manifest.keep(folder, begun.settings, begun.model, begun.environment, prompts)
         if place:
+            place.put_settings()
             place.put_unknown()
         left = _left(folder, asked, begun.settings, how, grows=grows)
         _work(engine, folder, left, begun.settings, place, progress=how.progress)
     if grows and all(growing.whole(part, begun.settings) for part in folders.finished_parts(folder)):
         folders.describe(folder, begun.settings, len(asked))
         if place:
-            place.put_unknown()
+            place.put_settings()
     _refuse_all_failed(folder, left)
     return Study(folder, begun.settings, len(asked))
 

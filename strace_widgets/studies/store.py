@@ -348,6 +348,6 @@ def load_study(folder: AnyPath, *others: AnyPath) -> Study:
 
 
 def _load(folder: AnyPath) -> Study:
-    folder = brought(folder)
+    folder, _ = brought(folder)
     settings, n_prompts, _ = described(folder)
     return Study(folder, settings, n_prompts)
