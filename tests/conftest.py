@@ -10,6 +10,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 import tiny_models
 import torch
 from explorer_steps import Front, Gate, settled
+from hosts import OpenNotebook, jupyter_server, notebook_open
 from live_page import NO_CHROMIUM, SCREENSHOTS, Recording, chromium, chromium_path, mount, mount_live, open_page, record
 from mock_ndif import MockNDIF
 from nnsight.modeling import huggingface
@@ -152,6 +154,14 @@ def browser() -> Iterator[Browser]:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def open_notebook(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenNotebook]:
+    """Open a folder's notebook of given cells, in a JupyterLab that the tests share: see `hosts.notebook_open`."""
+    root = tmp_path_factory.getbasetemp()
+    with jupyter_server(root) as address:
+        yield partial(notebook_open, browser, address, root)
 
 
 @pytest.fixture(scope="session")

@@ -9,15 +9,25 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import nbformat
 import pytest
 from live_page import new_page
 from playwright.sync_api import Browser, Page, expect
+
+OpenNotebook = Callable[..., AbstractContextManager[Page]]
+"""What the fixture `open_notebook` is: of a folder and cells."""
+
+END_KERNEL = """async path => {
+  const headers = { "X-XSRFToken": document.cookie.match(/_xsrf=([^;]+)/)?.[1] };
+  const sessions = (await (await fetch("/api/sessions")).json()).filter((session) => session.path === path);
+  await Promise.all(sessions.map(({ id }) => fetch(`/api/sessions/${id}`, { method: "DELETE", headers })));
+}"""
 
 
 @contextmanager
@@ -52,14 +62,21 @@ def write_notebook(file: Path, *cells: str) -> None:
 
 
 @contextmanager
-def jupyterlab(browser: Browser, folder: Path, *cells: str, **options: Any) -> Iterator[Page]:
-    """Open a notebook of these cells in a JupyterLab of its own; yields the page, whose kernel waits for work."""
+def notebook_open(
+    browser: Browser, address: str, root: Path, folder: Path, *cells: str, **options: Any
+) -> Iterator[Page]:
+    """Open a notebook of these cells in a running JupyterLab; yields the page, whose kernel waits for work.
+
+    The kernel ends with it. A workspace of its own, so that JupyterLab opens no notebook of another test again.
+    """
     write_notebook(folder / "notebook.ipynb", *cells)
     options = {"viewport": {"width": 1440, "height": 1500}} | options
-    with jupyter_server(folder) as address, new_page(browser, **options) as page:
-        page.goto(f"{address}/lab/tree/notebook.ipynb")
+    with new_page(browser, **options) as page:
+        path = f"{folder.relative_to(root)}/notebook.ipynb"
+        page.goto(f"{address}/lab/workspaces/{uuid4().hex}/tree/{path}")
         wait_idle(page)
         yield page
+        page.evaluate(END_KERNEL, path)
 
 
 def wait_idle(page: Page) -> None:

@@ -20,7 +20,7 @@ import strace_widgets as sw
 ROOT = Path(__file__).parent.parent
 PROMPTS = [
     {"id": f"p{n}", "text": "" if n % 20 == 7 else " ".join(f"w{(7 * n + 13 * t) % 97}" for t in range(2 + n % 9))}
-    for n in range(80)
+    for n in range(40)
 ]
 SETTINGS: dict[str, Any] = {
     "importance": ("l1", "l2"),

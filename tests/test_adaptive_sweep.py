@@ -144,7 +144,7 @@ def test_a_server_that_would_take_many_requests_is_asked_for_less(
     assert sum(counted) < len(trace.standard_sizes())
 
 
-@pytest.mark.parametrize(("name", "every"), [("smollm2", 30), ("gemma", 50)])
+@pytest.mark.parametrize(("name", "every"), [("smollm2", 50), ("gemma", 100)])
 def test_real_prompts_have_the_landmarks_of_the_grid_in_half_of_the_passes(
     name: str, every: int, request: pytest.FixtureRequest
 ) -> None:

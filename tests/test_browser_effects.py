@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
 from browser_steps import Means, by_pointer_and_keyboard, picture, use, wait_answered
 from explorer_steps import BatchGate
-from hosts import jupyterlab, run_all
+from hosts import OpenNotebook, run_all
 from live_page import SCREENSHOTS, axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 import strace_widgets as sw
 from strace_widgets.results import switching_off
@@ -167,8 +167,8 @@ CELLS = (
 )
 
 
-def test_in_jupyterlab_head_23_4_is_seen_as_most_vital(browser: Browser, tmp_path: Any) -> None:
-    with jupyterlab(browser, tmp_path, *CELLS, viewport={"width": 1440, "height": 1700}) as page:
+def test_in_jupyterlab_head_23_4_is_seen_as_most_vital(open_notebook: OpenNotebook, tmp_path: Path) -> None:
+    with open_notebook(tmp_path, *CELLS, viewport={"width": 1440, "height": 1700}) as page:
         run_all(page)
         card = page.get_by_test_id("strace-explorer")
         wait_answered(card)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from browser_steps import size_of, tv_of, wait_answered
 from conftest import SCREENSHOTS
-from hosts import jupyterlab, run_all
-from playwright.sync_api import Browser, Locator, Page, expect
+from hosts import OpenNotebook, run_all
+from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -19,9 +19,9 @@ CELLS = (
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(open_notebook: OpenNotebook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A notebook with an Explorer on Gemma, run to its end."""
-    with jupyterlab(browser, tmp_path_factory.mktemp("lab"), *CELLS) as page:
+    with open_notebook(tmp_path_factory.mktemp("lab"), *CELLS) as page:
         run_all(page, 240)  # where the model was not unpacked before, it is now
         yield page
 

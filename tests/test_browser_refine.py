@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser_steps import Means, by_pointer_and_keyboard, expect_answer, picture, size_of, use, wait_answered
-from hosts import jupyterlab, run_all
+from hosts import OpenNotebook, run_all
 from live_page import SCREENSHOTS, axe, mount_live
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -85,7 +85,7 @@ def test_the_best_so_far_falls_and_takes_the_place_of_the_trace(
     card, explorer = real
     before, size = explorer.trace, size_of(card)
     watch(card)
-    card.get_by_test_id("passes").select_option("100")
+    card.get_by_test_id("passes").select_option("30")
     use(card.get_by_test_id("refine"), means)
     expect(card.get_by_test_id("other-curves").locator("path[data-kind=refining]")).to_be_visible()
     picture(card, f"refining-{means}")
@@ -94,10 +94,10 @@ def test_the_best_so_far_falls_and_takes_the_place_of_the_trace(
     fallen = re.compile(r"refining: step \d+ of \d+, area 0\.\d{3} → 0\.\d{3}")
     assert any(fallen.fullmatch(stage) for stage in seen(card)["stages"])
     assert size_of(card) == size
-    truth = before.refine(100, progress=False)
+    truth = before.refine(30, progress=False)
     assert explorer.trace.ranks.attention.tolist() == truth.ranks.attention.tolist()
     assert truth.sweep().area("s") < before.sweep().area("s")
-    expect(card.get_by_test_id("announcement")).to_contain_text("importance refined (l1, 100 passes)")
+    expect(card.get_by_test_id("announcement")).to_contain_text("importance refined (l1, 30 passes)")
     expect(card.get_by_test_id("refine")).to_have_text("Refine further")
     assert axe(page) == []
     picture(card, f"refined-{means}")
@@ -109,7 +109,7 @@ def test_the_best_so_far_falls_and_takes_the_place_of_the_trace(
     card.get_by_test_id("redo").click()
     expect_refined(card)
     assert explorer.trace.refined is not None
-    assert [each.passes for each in explorer.trace.refined.refinements] == [100]
+    assert [each.passes for each in explorer.trace.refined.refinements] == [30]
 
 
 def test_sizes_and_toggles_go_on_while_it_refines_and_cancel_keeps_the_best(real: tuple[Locator, sw.Explorer]) -> None:
@@ -172,10 +172,10 @@ def test_a_refusal_is_said_and_leaves_everything_as_it_was(
 
 
 def test_in_jupyterlab_the_curve_falls_cancel_keeps_the_best_and_undo_restores(
-    browser: Browser, tmp_path: Path
+    open_notebook: OpenNotebook, tmp_path: Path
 ) -> None:
     code = f"import strace_widgets as sw\nsw.trace(sw.load_model(), {PROMPT!r}).explore()"
-    with jupyterlab(browser, tmp_path, code) as page:
+    with open_notebook(tmp_path, code) as page:
         run_all(page)
         card = page.get_by_test_id("strace-explorer").first
         wait_answered(card)

@@ -10,7 +10,7 @@ import pytest
 import tiny_models
 from browser_steps import Means, by_pointer_and_keyboard, use, wait_answered
 from conftest import SCREENSHOTS
-from hosts import jupyterlab, run_all
+from hosts import OpenNotebook, run_all
 from live_page import axe, new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -219,11 +219,11 @@ FACTS = ["The capital of France is", "The capital of Italy is", "Once upon a tim
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, smollm2: sw.Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def lab(open_notebook: OpenNotebook, smollm2: sw.Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A notebook with a study of the real model, run to its end."""
     folder = tmp_path_factory.mktemp("lab")
     sw.study(smollm2, FACTS, folder / "study", baselines=(), sizes=(0.001, 0.01, 0.1, 0.4), progress=False)
-    with jupyterlab(browser, folder, *CELLS) as page:
+    with open_notebook(folder, *CELLS) as page:
         run_all(page)
         page.get_by_test_id("strace-study").wait_for(timeout=60_000)
         yield page

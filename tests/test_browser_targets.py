@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from browser_steps import Means, by_pointer_and_keyboard, picture, use, wait_answered
 from conftest import SCREENSHOTS
-from hosts import jupyterlab, run_all
+from hosts import OpenNotebook, run_all
 from live_page import axe, mount_live, new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -28,9 +28,9 @@ CELLS = (
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def lab(open_notebook: OpenNotebook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A notebook with an Explorer, run to its end."""
-    with jupyterlab(browser, tmp_path_factory.mktemp("lab"), *CELLS) as page:
+    with open_notebook(tmp_path_factory.mktemp("lab"), *CELLS) as page:
         run_all(page)
         yield page
 

@@ -11,9 +11,9 @@ import nbformat
 import pytest
 from conftest import SCREENSHOTS
 from hosts import (
+    OpenNotebook,
     jupyter_environment,
     jupyter_server,
-    jupyterlab,
     marimo_server,
     run_all,
     wait_idle,
@@ -178,14 +178,14 @@ def test_a_cell_that_marimo_runs_again_leaves_no_explorer(browser: Browser, tmp_
         page.close()
 
 
-def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(browser: Browser, tmp_path: Path) -> None:
+def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(open_notebook: OpenNotebook, tmp_path: Path) -> None:
     single = (
         "from ipywidgets import HBox, VBox\n"
         "row = HBox([sw.SizeSlider(explorer), sw.TopKView(explorer)])\n"
         "VBox([row, HBox([sw.LayerView(explorer), sw.TokenView(explorer)]), sw.CurveView(explorer)])"
     )
-    with jupyterlab(
-        browser, tmp_path, MAKE, "explorer", "explorer", single, viewport={"width": 1300, "height": 3600}
+    with open_notebook(
+        tmp_path, MAKE, "explorer", "explorer", single, viewport={"width": 1300, "height": 3600}
     ) as page:
         run_all(page)
         first, second = (page.get_by_test_id("strace-explorer").nth(place) for place in (0, 1))
@@ -209,8 +209,10 @@ def test_two_views_of_one_explorer_and_single_views_in_jupyterlab(browser: Brows
         page.screenshot(path=SCREENSHOTS / "jupyterlab-single-views.png")
 
 
-def test_a_restarted_kernel_leaves_no_dead_widget_without_a_message(browser: Browser, tmp_path: Path) -> None:
-    with jupyterlab(browser, tmp_path, MAKE, "explorer", viewport={"width": 1300, "height": 1500}) as page:
+def test_a_restarted_kernel_leaves_no_dead_widget_without_a_message(
+    open_notebook: OpenNotebook, tmp_path: Path
+) -> None:
+    with open_notebook(tmp_path, MAKE, "explorer", viewport={"width": 1300, "height": 1500}) as page:
         run_all(page)
         explorer = page.get_by_test_id("strace-explorer").first
         wait_exact(explorer)
@@ -227,9 +229,9 @@ def test_a_restarted_kernel_leaves_no_dead_widget_without_a_message(browser: Bro
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
 
 
-def test_a_reloaded_page_is_alive_again_and_linked_widgets_follow(browser: Browser, tmp_path: Path) -> None:
+def test_a_reloaded_page_is_alive_again_and_linked_widgets_follow(open_notebook: OpenNotebook, tmp_path: Path) -> None:
     """The notebook is saved, its kernel goes on; the page is opened anew."""
-    with jupyterlab(browser, tmp_path, MAKE, "explorer", LINKED, viewport={"width": 1300, "height": 1500}) as page:
+    with open_notebook(tmp_path, MAKE, "explorer", LINKED, viewport={"width": 1300, "height": 1500}) as page:
         run_all(page)
         explorer = page.get_by_test_id("strace-explorer").first
         drag_switch_reevaluate(page, explorer)

@@ -92,6 +92,8 @@ def test_the_notebook_shows_the_prediction_and_the_chart(page: Page) -> None:
     chart.scroll_into_view_if_needed()
     expect(chart.locator("img, svg, canvas").first).to_be_visible()
     chart.screenshot(path=SCREENSHOTS / "jupyterlab-chart.png")
+    exported = page.evaluate("async () => (await fetch('/files/demo.html')).text()")  # what its last cell writes
+    assert len(exported) > 100_000
 
 
 def test_dragging_with_the_pointer_changes_the_head_without_the_kernel(page: Page) -> None:

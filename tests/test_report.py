@@ -101,9 +101,14 @@ def test_a_report_says_what_it_lacks(tmp_path: Path) -> None:
 
 
 def test_figures_are_as_wide_as_asked_and_can_be_read(study: sw.Study, tmp_path: Path) -> None:
-    for width, millimetres in (("column", 85.0), ("page", 178.0), (120, 120.0)):
-        files = study.save_figures(tmp_path / str(width), width=width)
-        assert {file.suffix for file in files} == {".svg", ".pdf"}
+    asked: list[tuple[Any, float, tuple[str, ...]]] = [
+        ("column", 85.0, ("svg", "pdf")),
+        ("page", 178.0, ("svg",)),
+        (120, 120.0, ("pdf",)),
+    ]
+    for width, millimetres, formats in asked:
+        files = study.save_figures(tmp_path / str(width), width=width, formats=formats)
+        assert {file.suffix for file in files} == {f".{name}" for name in formats}
         for file in files:
             if file.suffix == ".pdf":
                 found = re.search(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ", file.read_bytes())

@@ -92,6 +92,22 @@ it("takes a box and curves by their numbers", async () => {
   expect(shown()).toEqual(["p0", "p2", "p4"]);
 });
 
+it("leaves a number alone while it is typed, though the views are drawn anew", async () => {
+  await show(source());
+  const field = get<HTMLInputElement>("scatter-ranges-0-0");
+  enter(field, "2.");
+  click(get("sort-full_entropy"));
+  choose(get<HTMLSelectElement>("scatter-y"), "full_top1_probability");
+  expect(field.value).toBe("2.");
+  enter(field, "2.5");
+  act(() => void field.dispatchEvent(new Event("change", { bubbles: true })));
+  expect([...shown()].sort()).toEqual(["p3", "p4"]);
+  enter(field, "two");
+  expect(field.getAttribute("aria-invalid")).toBe("true");
+  press(field, "Escape");
+  expect(field.value).toBe("2.5");
+});
+
 it("holds the prompts that use a head, by the keys of the map", async () => {
   await show(source());
   press(get("use-cells"), "ArrowRight");

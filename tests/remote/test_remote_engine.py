@@ -57,7 +57,9 @@ def test_trace_and_sweep_agree(
     trace, twin = sw.trace(there, PROMPT), sw.trace(here, PROMPT)
     same_trace(trace, twin, ties=0.0 if who == "trusted" else 1e-6)
     sizes = np.array([1, 7, twin.n_edges // 20, twin.n_edges // 3, twin.n_edges])
-    for modes in ({}, {"masks": "mlp+residual"}, {"inverse": True}, {"residual": "kept"}, {"attention": "frozen"}):
+    every = [{}, {"attention": "frozen"}, {"masks": "mlp+residual"}, {"inverse": True}, {"residual": "kept"}]
+    # A sandbox runs the same program ten seconds a request: of three families, the whole and that with another pass.
+    for modes in every if who == "trusted" or name == FAMILIES[0] else every[:2]:
         chosen = Modes(**modes)
         asked = (twin.token_ids, twin.ranks, sizes, None, chosen)
         theirs, ours = there.evaluate(*asked), here.evaluate(*asked)
@@ -122,7 +124,7 @@ def test_a_sandbox_gives_no_gradients_and_everything_else(
 ) -> None:
     monkeypatch.setenv("NDIF_API_KEY", rig.KEY)
     model = remote_model("tiny-llama")
-    for measure in ("fisher+projection", "eap", "eap-ig", "refined"):
+    for measure in ("fisher+projection", "eap"):
         with pytest.raises(
             sw.errors.GradientsRefusedError, match=r"gives your requests no gradients.*Choose another measure"
         ):
@@ -145,8 +147,9 @@ def test_one_request_for_a_capture_a_sweep_and_a_toggle(remote_model: Remote, lo
     assert toggled.total_variation == pytest.approx(expected.total_variation, abs=CLOSE)
 
 
-@pytest.mark.parametrize("who", KEYS)
-@pytest.mark.parametrize("name", ["tiny-llama", "tiny-neox"])
+@pytest.mark.parametrize(
+    ("name", "who"), [("tiny-llama", "trusted"), ("tiny-neox", "trusted"), ("tiny-neox", "stranger")]
+)
 def test_mean_ablation_agrees_and_its_means_come_once(
     name: str, who: str, server_url: str, local_model: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,5 @@
 // A box by its numbers, for who has no pointer, or wants them round.
+import { useState } from "preact/hooks";
 import { short } from "./plots";
 
 type Range = [from: number, to: number];
@@ -13,11 +14,8 @@ interface Props {
 }
 
 export function Ranges({ testid, names, ranges, filtered, onChange }: Props) {
-  const change = (axis: number, end: 0 | 1, text: string) => {
-    const value = Number(text);
-    if (text.trim() === "" || !Number.isFinite(value)) return;
+  const change = (axis: number, end: 0 | 1, value: number) =>
     onChange(ranges.map((range, index) => (index === axis ? ((end ? [range[0], value] : [value, range[1]]) as Range) : range)));
-  };
   return (
     <details class="sw-ranges" data-testid={testid}>
       <summary>{filtered ? "Filtered by these numbers" : "Filter by numbers"}</summary>
@@ -27,12 +25,41 @@ export function Ranges({ testid, names, ranges, filtered, onChange }: Props) {
           {([0, 1] as const).map((end) => (
             <label key={end}>
               {end ? "to" : "from"}{" "}
-              <input type="text" inputMode="decimal" value={short(ranges[axis][end])} data-testid={`${testid}-${axis}-${end}`} onChange={(event) => change(axis, end, event.currentTarget.value)} />
+              <NumberField testid={`${testid}-${axis}-${end}`} value={ranges[axis][end]} onChange={(value) => change(axis, end, value)} />
             </label>
           ))}
         </div>
       ))}
       {filtered && <button type="button" class="sw-quiet" data-testid={`${testid}-clear`} onClick={() => onChange(null)}>Clear</button>}
     </details>
+  );
+}
+
+interface FieldProps {
+  testid: string;
+  value: number;
+  onChange(value: number): void;
+}
+
+function NumberField({ testid, value, onChange }: FieldProps) {
+  // What is being typed outlasts everything that is drawn meanwhile: a study may grow.
+  const [typed, setTyped] = useState<string | null>(null);
+  const read = (text: string) => (text.trim() === "" ? NaN : Number(text));
+  const finish = (text: string) => {
+    if (!Number.isFinite(read(text))) return;
+    setTyped(null);
+    onChange(read(text));
+  };
+  return (
+    <input
+      type="text"
+      inputMode="decimal"
+      data-testid={testid}
+      value={typed ?? short(value)}
+      aria-invalid={(typed !== null && !Number.isFinite(read(typed))) || undefined}
+      onInput={(event) => setTyped(event.currentTarget.value)}
+      onChange={(event) => finish(event.currentTarget.value)}
+      onKeyDown={(event) => event.key === "Escape" && setTyped(null)}
+    />
   );
 }
