@@ -1,4 +1,4 @@
-# `make demo` shows it, `make test` checks it. Both can be run again at any time.
+# `make demo` shows it, `make test` and `make test-hosts` check it. All can be run again at any time.
 PYTHON ?= python3
 BIN := .venv/bin
 # What is never imported need not be compiled.
@@ -11,12 +11,14 @@ LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tscon
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test fuzz faults soak supply test-remote lint types docs js-test python-test benchmark benchmark-remote protocol tables pictures notebooks clean
+.PHONY: help demo test test-hosts fuzz faults soak supply test-remote lint types docs js-test python-test benchmark benchmark-remote protocol tables pictures notebooks clean
 
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
-	@echo "make test              every check: ruff, import-linter, mypy, pytest (browser, notebooks and docs too), tsc, vitest"
+	@echo "make test              ruff, import-linter, mypy, tsc, vitest, and pytest of all that runs in one process: a quarter of an hour"
+	@echo "make test-hosts        pytest of all that starts another program: JupyterLab and other hosts in Chromium, Firefox and WebKit,"
+	@echo "                       notebooks, the documentation, a cluster, packages in an empty environment"
 	@echo "make fuzz              whatever is read from others, mutated for 10 minutes a kind (FUZZ_MINUTES=...), led by coverage if"
 	@echo "                       atheris is installed; studies, and all without atheris, 20,000 times (FUZZ_EXAMPLES=...)"
 	@echo "make faults            put thousands of faults into a server's answers and into writes to the disk (FAULTS=... of a kind)"
@@ -76,9 +78,8 @@ else
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.news_url=None demo_notebooks/01_quickstart.ipynb
 endif
 
-# The documentation is built by its tests.
 test: lint types js-test python-test
-	@echo "--- all checks passed"
+	@echo "--- all checks passed; make test-hosts has the browsers, the notebooks and the documentation"
 
 # Many times what the tests try. Atheris has no wheel for every system, so it is nobody's requirement: pip install atheris.
 fuzz: export FUZZ_EXAMPLES ?= 20000
@@ -126,10 +127,17 @@ js-test: js/node_modules/.package-lock.json $(BUNDLE)
 	@echo "--- vitest"
 	cd js && npm test
 
-# Two processes of one thread each: half the tests wait for a browser, a kernel or a server of their own.
+# Two processes of one thread each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
 python-test: .venv/dev-installed $(BUNDLE) $(LABEXTENSION)
-	@echo "--- pytest: engine, widget, notebooks, JupyterLab in Chromium, pages in Firefox and WebKit too, packages"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --junit-xml build/pytest.xml
+	@echo "--- pytest: engine, families, widget, studies, files"
+	$(PYTEST) -m "not browser and not host" --junit-xml build/pytest.xml
+
+# The documentation is built by its tests.
+test-hosts: .venv/dev-installed $(BUNDLE) $(LABEXTENSION)
+	@echo "--- pytest: JupyterLab and other hosts in Chromium, pages in Firefox and WebKit too, notebooks, documentation, packages"
+	$(PYTEST) -m "browser or host" --junit-xml build/pytest-hosts.xml
 
 # The server has an environment of its own, without this package; the client sees only what the server's hub has.
 REMOTE := HF_HOME="$$($(BIN)/python tests/ndif/rig.py hub)" HF_HUB_OFFLINE=1

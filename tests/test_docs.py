@@ -45,6 +45,7 @@ def documented(site: Path) -> set[str]:
     return {path for page in pages for path in re.findall(r'<h\d id="(strace_widgets\.[\w.]+)"', page)}
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("room", [sw, findings, charts, sw.errors], ids=lambda room: room.__name__)
 def test_every_public_name_is_on_an_api_page(room: ModuleType, documented: set[str]) -> None:
     names = getattr(room, "__all__", [name for name in vars(room) if name.endswith("Error")])
@@ -78,6 +79,7 @@ def test_files_that_the_pages_name_are_there() -> None:
             assert any(f"/{file}".endswith(f"/{name}") for file in tracked) or "Your" in name, (page.name, name)
 
 
+@pytest.mark.host
 def test_what_the_api_pages_describe_says_all_that_applies(documented: set[str]) -> None:
     package = griffe.load("strace_widgets", search_paths=[ROOT], docstring_parser="numpy")
     described = [package[path.partition(".")[2]] for path in sorted(documented)]

@@ -15,13 +15,13 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import ROOT, SCREENSHOTS
+from conftest import ROOT, SCREENSHOTS, pip_into
 from hosts import jupyter_environment, jupyter_server
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import strace_widgets as sw
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 LIGHT = ("jupyterlab", "notebook", "numpy", "msgspec", "zstandard", "anywidget", "ipywidgets", "altair")
 
@@ -30,9 +30,9 @@ LIGHT = ("jupyterlab", "notebook", "numpy", "msgspec", "zstandard", "anywidget",
 def python(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with JupyterLab and the wheel, where nothing is built."""
     folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     python = folder / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    install = [*pip_into(python), "install", "--quiet", "--no-compile"]
     subprocess.run([*install, "-c", ROOT / "constraints.txt", *LIGHT], check=True, cwd=folder)
     subprocess.run([*install, "--no-deps", packages[1]], check=True, cwd=folder)
     return python

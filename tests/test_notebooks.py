@@ -37,6 +37,7 @@ def executed(path: Path, folder: Path) -> nbformat.NotebookNode:
     return notebook
 
 
+@pytest.mark.host
 @pytest.mark.parametrize(
     "path", [path for path in NOTEBOOKS if path.stem not in RUN_ELSEWHERE], ids=lambda path: path.stem
 )

@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, pip_into
+
+pytestmark = pytest.mark.host
 
 BUNDLES = {"explorer": 80, "study": 100}
 """What each may take, in KB gzipped."""
@@ -106,12 +108,11 @@ def test_the_same_sources_make_the_same_wheel(packages: tuple[Path, Path], tmp_p
     assert again.read_bytes() == wheel.read_bytes()
 
 
-@pytest.mark.slow
 def test_the_wheel_works_in_a_clean_environment(packages: tuple[Path, Path], tmp_path: Path) -> None:
     _, wheel = packages
-    venv.create(tmp_path / "clean", with_pip=True)
+    venv.create(tmp_path / "clean")
     python = tmp_path / "clean" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-compile", "-c", ROOT / "constraints.txt"]
+    install = [*pip_into(python), "install", "--quiet", "--no-compile", "-c", ROOT / "constraints.txt"]
     subprocess.run([*install, "torch", wheel], check=True, cwd=tmp_path)
     program = """
 import sys

@@ -21,6 +21,8 @@ from nbconvert import HTMLExporter, MarkdownExporter, SlidesExporter
 import strace_widgets as sw
 from strace_widgets.explorer import still
 
+pytestmark = pytest.mark.host
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 CELLS = (
     "import strace_widgets as sw\nfrom strace_widgets import charts\nmodel = sw.load_model()",

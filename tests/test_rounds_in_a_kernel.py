@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from jupyter_client.manager import start_new_kernel
 
+pytestmark = pytest.mark.host
+
 WARM, ROUNDS = 20, 100
 """Rounds before memory is looked at, and after which it is looked at again."""
 GROWN = 400

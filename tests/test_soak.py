@@ -14,7 +14,7 @@ import soak as long_session
 import soak_growth
 from playwright.sync_api import Browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
 def test_a_long_session_shows_no_wrong_number_and_leaves_nothing(browser: Browser, tmp_path: Path) -> None:

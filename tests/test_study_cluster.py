@@ -56,6 +56,7 @@ def workers(folder: Path) -> set[tuple[str, int]]:
     return {(node, int(pid)) for node, pid in found}
 
 
+@pytest.mark.host
 def test_a_cluster_says_what_one_process_says_whoever_is_killed(cluster: str, tmp_path: Path) -> None:
     shared, alone = tmp_path / "shared", tmp_path / "alone"
     command = [sys.executable, ray_study.__file__, cluster, str(shared)]
@@ -73,6 +74,7 @@ def test_a_cluster_says_what_one_process_says_whoever_is_killed(cluster: str, tm
     assert files(shared) == files(alone)
 
 
+@pytest.mark.host
 def test_a_model_that_cannot_be_loaded_is_told_in_a_shell(
     cluster: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

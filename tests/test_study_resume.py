@@ -34,7 +34,7 @@ def wait_for(count: Callable[[Path], int], folder: Path, goal: int, process: Bas
         time.sleep(0.001)
 
 
-@pytest.mark.slow
+@pytest.mark.host
 def test_ten_kills_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(0)  # noqa: S311 - moments, not secrets
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"

@@ -47,6 +47,7 @@ def suite(*arguments: Any) -> str:
     return run.stdout
 
 
+@pytest.mark.host
 def test_every_row_is_measured(tmp_path: Path) -> None:
     rows = importlib.import_module("rows").ROWS
     asked = [name for name, row in rows.items() if not row.memory or name == "memory of reading"]
@@ -68,6 +69,7 @@ def test_every_row_is_measured(tmp_path: Path) -> None:
     assert suite(tmp_path, "--print") == printed == (tmp_path / "suite.md").read_text(encoding="utf-8") + "\n"
 
 
+@pytest.mark.host
 def test_versions_stand_side_by_side(tmp_path: Path) -> None:
     worktrees = ["git", "worktree", "list"]
     before = subprocess.check_output(worktrees, cwd=ROOT)

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, pip_into
 
 import strace_widgets as sw
+
+pytestmark = pytest.mark.host
 
 LIGHT = ("numpy", "msgspec", "zstandard", "anywidget", "ipywidgets", "altair")
 HEAVY = ("torch", "nnsight", "transformers", "numba", "tqdm", "platformdirs", "markdown_it", "vl_convert")
@@ -25,9 +27,9 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
-    venv.create(folder / "venv", with_pip=True)
+    venv.create(folder / "venv")
     python = folder / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [*pip_into(python), "install", "--quiet", "--no-compile"]
     subprocess.run([*install, "-c", ROOT / "constraints.txt", *LIGHT], check=True, cwd=folder)
     subprocess.run([*install, "--no-deps", wheel], check=True, cwd=folder)
 

@@ -47,7 +47,8 @@ def texts(tokenizer: Any, n_ids: int) -> list[str]:
     whole |= dict(zip(plain, _in_context(tokenizer, plain, written), strict=True))
     taken = {name for i, name in enumerate(found) if i not in whole}
     # Where several tokens have one text, the one that is written so keeps it, before one that stands for a byte.
-    for i in sorted(whole, key=lambda i: (BYTE_TOKEN.fullmatch(str(written.get(i, ""))) is not None, i)):
+    of_bytes = {i for i, token in written.items() if BYTE_TOKEN.fullmatch(str(token))}
+    for i in (*sorted(whole.keys() - of_bytes), *sorted(whole.keys() & of_bytes)):
         found[i] = _distinct(whole[i], i, str(written.get(i, "")), taken)
         taken.add(found[i])
     return found
@@ -89,11 +90,12 @@ def _in_context(tokenizer: Any, ids: list[int], written: dict[int, Any]) -> Iter
     if all(added.startswith(" ") for added in continued):  # as between whole words: then the space tells nothing
         continued = [added[1:] for added in continued]
     for i, added in zip(ids, continued, strict=True):
-        content = _bytes(written[i]) if not added or "\ufffd" in added else None
+        token = written[i]
+        content = _bytes(token) if not added or "\ufffd" in added else None
         if content is not None:
             yield _shown(content)
-        elif str(written[i]).endswith(WORD_END):
-            yield str(written[i]).removesuffix(WORD_END) + " "
+        elif isinstance(token, str) and token.endswith(WORD_END):
+            yield token.removesuffix(WORD_END) + " "
         else:
             yield added
 
@@ -136,7 +138,7 @@ def _shown(content: bytes) -> str:
 
 def _distinct(name: str, token_id: int, written: str, taken: set[str]) -> str:
     """Return the text of a token, told from those that others have already."""
-    if name and name not in taken and not re.search(r"⟨#\d+⟩$", name):
+    if name and name not in taken and not (name.endswith("⟩") and re.search(r"⟨#\d+⟩$", name)):
         return name
     byte = BYTE_TOKEN.fullmatch(written)
     as_byte = f"⟨{byte[1].upper()}⟩" if byte else ""
