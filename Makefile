@@ -128,7 +128,8 @@ js-test: js/node_modules/.package-lock.json $(BUNDLE)
 	cd js && npm test
 
 # Two processes of one thread each.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# In the order of their names: sorted by their number of tests, those of one long test would come last, and one process wait.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 python-test: .venv/dev-installed $(BUNDLE) $(LABEXTENSION)
 	@echo "--- pytest: engine, families, widget, studies, files"
