@@ -90,7 +90,16 @@ function python(state) {
   let changed = {};
   const hear = ({ method, state, content }) =>
     method === "custom" ? model.tell("msg:custom", content, []) : model.assign(state);
-  const listening = setInterval(async () => (await fromPython()).forEach(hear), 10);
+  // Often while Python talks, seldom while it is silent: each question takes time from what it works at.
+  let pause = 10;
+  let listening = 0;
+  const listen = async () => {
+    const told = await fromPython();
+    told.forEach(hear);
+    pause = told.length ? 10 : Math.min(60, 1.5 * pause);
+    if (listening !== null) listening = setTimeout(listen, pause);
+  };
+  listen();
   return {
     ...model,
     set: (name, value) => {
@@ -102,7 +111,10 @@ function python(state) {
       changed = {};
     },
     send: (content) => toPython({ method: "custom", content }),
-    close: () => clearInterval(listening),
+    close: () => {
+      clearTimeout(listening);
+      listening = null;
+    },
   };
 }
 
