@@ -16,9 +16,9 @@ export TOKENIZERS_PARALLELISM := false
 help:
 	@echo "make demo              install, fetch the default model, open JupyterLab on the quickstart notebook"
 	@echo "make demo HEADLESS=1   the same without a display: execute the notebook, write demo.html"
-	@echo "make test              ruff, import-linter, mypy, tsc, vitest, and pytest of all that runs in one process: a quarter of an hour"
+	@echo "make test              ruff, import-linter, mypy, tsc, vitest, and pytest of all that runs in one process: ten minutes on two cores"
 	@echo "make test-hosts        pytest of all that starts another program: JupyterLab and other hosts in Chromium, Firefox and WebKit,"
-	@echo "                       notebooks, the documentation, a cluster, packages in an empty environment"
+	@echo "                       notebooks, the documentation, a cluster, packages in an empty environment: twenty minutes"
 	@echo "make fuzz              whatever is read from others, mutated for 10 minutes a kind (FUZZ_MINUTES=...), led by coverage if"
 	@echo "                       atheris is installed; studies, and all without atheris, 20,000 times (FUZZ_EXAMPLES=...)"
 	@echo "make faults            put thousands of faults into a server's answers and into writes to the disk (FAULTS=... of a kind)"
