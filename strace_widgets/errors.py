@@ -187,7 +187,7 @@ class JobFileError(StraceError, ValueError):
     """A job file cannot be read: it is something else, or of another version."""
 
 
-def first_line(reason: Exception) -> str:
+def first_line(reason: BaseException) -> str:
     """Return the first line of what an exception says, or its name where it says nothing.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 import strace_widgets as sw
 from strace_widgets import charts, token_text
-from strace_widgets.model.text import vocabulary
+from strace_widgets.model.text import prompts, vocabulary
 
 CASES = json.loads((Path(__file__).parent / "token_texts.json").read_text(encoding="utf-8"))
 BEYOND = 3
@@ -160,3 +161,23 @@ def test_a_tokenizer_that_lacks_its_unknown_token_is_named_as_the_reason() -> No
     assert model.read("w1").token_ids.tolist() == [0]
     with pytest.raises(sw.errors.PromptError, match=r"The tokenizer cannot read this text: .*\[UNK\]"):
         model.read("unheard of")
+
+
+def test_a_tokenizer_over_which_its_library_panics_is_told() -> None:
+    """Rust's panic is no `Exception`: here a template names a special token that is not there."""
+    piece = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
+    made = {
+        "version": "1.0",
+        "added_tokens": [],
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [piece, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {},
+        },
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "[UNK]": 1}, "unk_token": "[UNK]"},
+    }
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(made)))
+    with pytest.raises(sw.errors.PromptError, match="The tokenizer cannot read this text: no entry found for key"):
+        prompts.read("a", tokenizer, "a model", partial(vocabulary.text_of, tokenizer))
+    assert vocabulary.texts(tokenizer, 2) == ["a", "[UNK]"]

@@ -199,6 +199,19 @@ def test_files_of_version_2_say_the_same(tiny: Any, tmp_path: Path, name: str) -
     np.testing.assert_array_equal(newer.sweep().total_variation, loaded.sweep().total_variation)
 
 
+@pytest.mark.parametrize("header", [b"PK\x01\x02", b"PK\x03\x04"], ids=["in the directory", "beside the member"])
+def test_a_name_that_is_no_text_is_told(tiny_trace: sw.STrace, tmp_path: Path, header: bytes) -> None:
+    """zipfile raises what it has from decoding it."""
+    content = bytearray(tiny_trace.save(tmp_path / "whole.strace").read_bytes())
+    flags, name = {b"PK\x01\x02": (8, 46), b"PK\x03\x04": (6, 30)}[header]
+    for at in (place for place in range(len(content)) if content[place : place + 4] == header):
+        content[at + flags + 1] |= 0x08  # that names are UTF-8
+        content[at + name] = 0x97
+    (tmp_path / "damaged.strace").write_bytes(content)
+    with pytest.raises(sw.errors.TraceFileError, match=r"damaged\.strace"):
+        sw.load_trace(tmp_path / "damaged.strace").ranks  # noqa: B018 - read when it is asked for
+
+
 def test_a_small_file_cannot_ask_for_memory(tiny_trace: sw.STrace, tmp_path: Path) -> None:
     n_tokens, file = 1200, tmp_path / "x.strace"
     claim = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -56,6 +57,20 @@ def write(
             digest.update(piece)
             n_bytes += len(piece)
     return Member(n_bytes, digest.hexdigest())
+
+
+def opened_archive(file: Path) -> zipfile.ZipFile:
+    """Open a saved trace's archive.
+
+    Raises
+    ------
+    TraceFileError
+        When it is none, or damaged: zipfile has several ways to say so, as of a name or an offset.
+    """
+    try:
+        return zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, EOFError, struct.error) as reason:
+        raise TraceFileError(f"{file} is no saved trace, or was cut off: {reason}.") from reason
 
 
 class Members:
@@ -111,7 +126,7 @@ class Members:
             raise self.wrong(member, f"has {size:,} bytes, more than the {most:,} that it may have")
         try:
             return self.archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as reason:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error, RuntimeError) as reason:
             raise self.wrong(member, f"is damaged ({reason})") from reason
 
     def checked(self, member: str, most: int) -> bytes:

@@ -25,7 +25,7 @@ from ..json_files import decode, decode_file, encode
 from ..paths import AnyPath, expanded, reading, writing
 from . import edge_coding, metrics, tried, upgrade
 from .effects import ARRAYS
-from .members import Members, compression, write
+from .members import Members, compression, opened_archive, write
 from .npy import packed
 from .replay import ReplayModel
 from .strace import STrace
@@ -187,12 +187,8 @@ def load_trace(path: AnyPath) -> STrace:
     PathError
         When it cannot be read; a `MissingFileError` when it is not there.
     """
-    with reading(path, "a saved trace") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                return _Reader(file, archive).trace()
-        except (zipfile.BadZipFile, NotImplementedError) as reason:
-            raise TraceFileError(f"{file} is no saved trace, or was cut off: {reason}.") from reason
+    with reading(path, "a saved trace") as file, opened_archive(file) as archive:
+        return _Reader(file, archive).trace()
 
 
 class _Reader(Members):

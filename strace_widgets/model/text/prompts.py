@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from ...errors import PromptError, first_line
-from . import chat
+from . import chat, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,7 +234,9 @@ def _parts(text: str, tokenizer: Any) -> tuple[list[int], list[int], list[int]]:
 def _ids(text: str, tokenizer: Any, *, special_tokens: bool) -> list[int]:
     try:
         return list(tokenizer(text, add_special_tokens=special_tokens)["input_ids"])
-    except Exception as reason:  # tokenizers raise what they like: one without an unknown token, where it needs it
+    except BaseException as reason:  # tokenizers raise what they like: one without an unknown token, where it needs it
+        if not isinstance(reason, Exception) and not vocabulary.panicked(reason):
+            raise
         raise PromptError(f"The tokenizer cannot read this text: {first_line(reason).rstrip('.')}.") from reason
 
 

@@ -104,13 +104,20 @@ def _continued(tokenizer: Any, runs: list[list[int]]) -> list[str]:
     """Return what each run of ids adds to a text. At its beginning a decoder may drop a space."""
     try:
         before = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
-    except Exception:  # noqa: BLE001 - one that does not know the letter, and has no unknown token
+    except BaseException as reason:  # one that does not know the letter, and has no unknown token
+        if not isinstance(reason, Exception) and not panicked(reason):
+            raise
         before = []
     start = _decoded(tokenizer, before)
     longer = [before + run for run in runs]
     fast = getattr(tokenizer, "backend_tokenizer", None)  # one call for all of a large vocabulary
     decoded = fast.decode_batch(longer, skip_special_tokens=False) if fast else [_decoded(tokenizer, r) for r in longer]
     return [text.removeprefix(start) for text in decoded]
+
+
+def panicked(reason: BaseException) -> bool:
+    """Tell whether a library in Rust gave up, which Python has as no `Exception`: over a damaged tokenizer, say."""
+    return type(reason).__name__ == "PanicException"
 
 
 def _decoded(tokenizer: Any, ids: list[int]) -> str:
