@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import venv
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -145,9 +146,18 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return sdist, wheel
 
 
-def pip_into(python: Path) -> list[str]:
-    """Return the start of a command of pip's for another environment, which needs none of its own."""
-    return [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+def environment(folder: Path, *packages: str | Path) -> Path:
+    """Make an environment in a folder, with packages as they are pinned; return its Python."""
+    venv.create(folder)
+    python = folder / "bin" / "python"
+    install(python, "-c", ROOT / "constraints.txt", *packages)
+    return python
+
+
+def install(python: Path, *packages: str | Path) -> None:
+    """Install into an environment, which needs no pip of its own."""
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", "--no-compile", *packages], check=True, cwd=python.parents[1])
 
 
 @pytest.fixture(scope="session")

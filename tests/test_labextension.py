@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import ROOT, SCREENSHOTS, pip_into
+from conftest import ROOT, SCREENSHOTS, environment, install
 from hosts import jupyter_environment, jupyter_server
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -30,11 +29,8 @@ LIGHT = ("jupyterlab", "notebook", "numpy", "msgspec", "zstandard", "anywidget",
 def python(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with JupyterLab and the wheel, where nothing is built."""
     folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder)
-    python = folder / "bin" / "python"
-    install = [*pip_into(python), "install", "--quiet", "--no-compile"]
-    subprocess.run([*install, "-c", ROOT / "constraints.txt", *LIGHT], check=True, cwd=folder)
-    subprocess.run([*install, "--no-deps", packages[1]], check=True, cwd=folder)
+    python = environment(folder, *LIGHT)
+    install(python, "--no-deps", packages[1])
     return python
 
 

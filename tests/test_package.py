@@ -8,13 +8,12 @@ import re
 import subprocess
 import sys
 import tarfile
-import venv
 import zipfile
 from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, pip_into
+from conftest import ROOT, environment
 
 pytestmark = pytest.mark.host
 
@@ -110,10 +109,7 @@ def test_the_same_sources_make_the_same_wheel(packages: tuple[Path, Path], tmp_p
 
 def test_the_wheel_works_in_a_clean_environment(packages: tuple[Path, Path], tmp_path: Path) -> None:
     _, wheel = packages
-    venv.create(tmp_path / "clean")
-    python = tmp_path / "clean" / "bin" / "python"
-    install = [*pip_into(python), "install", "--quiet", "--no-compile", "-c", ROOT / "constraints.txt"]
-    subprocess.run([*install, "torch", wheel], check=True, cwd=tmp_path)
+    python = environment(tmp_path / "clean", "torch", wheel)
     program = """
 import sys
 import strace_widgets as sw

@@ -77,7 +77,12 @@ def test_versions_stand_side_by_side(tmp_path: Path) -> None:
     printed = suite(tmp_path, "--models", "2x2", "--tokens", 4, 6, "--seconds", 0, "--rows", row, "--against", "HEAD")
     result = json.loads((tmp_path / "suite.json").read_text(encoding="utf-8"))
     then, now = result["versions"]
-    assert sorted(cell["version"] for cell in result["cells"]) == sorted([then, now] * 2)
+    assert [(cell["n_tokens"], cell["version"]) for cell in result["cells"]] == [
+        (4, then),
+        (4, now),
+        (6, then),
+        (6, now),
+    ]
     assert f"{then} → {now}" in printed
     (line,) = (line for line in printed.splitlines() if line.startswith(f"| {row} |"))
     assert " → " in line.split("|")[2]

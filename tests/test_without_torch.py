@@ -5,12 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, pip_into
+from conftest import ROOT, environment, install
 
 import strace_widgets as sw
 
@@ -27,11 +26,8 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
-    venv.create(folder / "venv")
-    python = folder / "venv" / "bin" / "python"
-    install = [*pip_into(python), "install", "--quiet", "--no-compile"]
-    subprocess.run([*install, "-c", ROOT / "constraints.txt", *LIGHT], check=True, cwd=folder)
-    subprocess.run([*install, "--no-deps", wheel], check=True, cwd=folder)
+    python = environment(folder / "venv", *LIGHT)
+    install(python, "--no-deps", wheel)
 
     def run(program: str) -> str:
         finished = subprocess.run(

@@ -106,6 +106,9 @@ it("leaves a number alone while it is typed, though the views are drawn anew", a
   expect(field.getAttribute("aria-invalid")).toBe("true");
   press(field, "Escape");
   expect(field.value).toBe("2.5");
+  enter(field, "2.50"); // left without a change of its value
+  act(() => void field.dispatchEvent(new Event("blur")));
+  expect(field.value).toBe("2.5");
 });
 
 it("holds the prompts that use a head, by the keys of the map", async () => {

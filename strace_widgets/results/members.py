@@ -31,6 +31,10 @@ LARGE, LARGE_JSON, LARGE_TOGETHER = 1 << 23, 1 << 20, 1 << 26
 `edge_coding.SHRINKING`. JSON is the smallest, since what is made of it takes many times its bytes."""
 
 
+DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, RuntimeError)
+"""The ways in which zipfile says that an archive is damaged, or none that it reads: in a name, say, or an offset."""
+
+
 def compression(name: str, content: bytes) -> int:
     """Return how the bytes of a member are to be held, so that the reader believes how many there are."""
     if name == "full_logits.npy":  # these say how many probabilities the reader makes room for
@@ -65,11 +69,11 @@ def opened_archive(file: Path) -> zipfile.ZipFile:
     Raises
     ------
     TraceFileError
-        When it is none, or damaged: zipfile has several ways to say so, as of a name or an offset.
+        When it is none, or damaged.
     """
     try:
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, EOFError, struct.error) as reason:
+    except DAMAGED as reason:
         raise TraceFileError(f"{file} is no saved trace, or was cut off: {reason}.") from reason
 
 
@@ -126,7 +130,7 @@ class Members:
             raise self.wrong(member, f"has {size:,} bytes, more than the {most:,} that it may have")
         try:
             return self.archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error, RuntimeError) as reason:
+        except (*DAMAGED, OSError) as reason:
             raise self.wrong(member, f"is damaged ({reason})") from reason
 
     def checked(self, member: str, most: int) -> bytes:

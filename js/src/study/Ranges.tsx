@@ -35,6 +35,8 @@ export function Ranges({ testid, names, ranges, filtered, onChange }: Props) {
   );
 }
 
+const isNumber = (text: string) => text.trim() !== "" && Number.isFinite(Number(text));
+
 interface FieldProps {
   testid: string;
   value: number;
@@ -44,11 +46,10 @@ interface FieldProps {
 function NumberField({ testid, value, onChange }: FieldProps) {
   // What is being typed outlasts everything that is drawn meanwhile: a study may grow.
   const [typed, setTyped] = useState<string | null>(null);
-  const read = (text: string) => (text.trim() === "" ? NaN : Number(text));
   const finish = (text: string) => {
-    if (!Number.isFinite(read(text))) return;
+    if (!isNumber(text)) return;
     setTyped(null);
-    onChange(read(text));
+    onChange(Number(text));
   };
   return (
     <input
@@ -56,10 +57,11 @@ function NumberField({ testid, value, onChange }: FieldProps) {
       inputMode="decimal"
       data-testid={testid}
       value={typed ?? short(value)}
-      aria-invalid={(typed !== null && !Number.isFinite(read(typed))) || undefined}
+      aria-invalid={(typed !== null && !isNumber(typed)) || undefined}
       onInput={(event) => setTyped(event.currentTarget.value)}
       onChange={(event) => finish(event.currentTarget.value)}
       onKeyDown={(event) => event.key === "Escape" && setTyped(null)}
+      onBlur={() => setTyped(null)}
     />
   );
 }

@@ -235,7 +235,7 @@ def _ids(text: str, tokenizer: Any, *, special_tokens: bool) -> list[int]:
     try:
         return list(tokenizer(text, add_special_tokens=special_tokens)["input_ids"])
     except BaseException as reason:  # tokenizers raise what they like: one without an unknown token, where it needs it
-        if not isinstance(reason, Exception) and not vocabulary.panicked(reason):
+        if not vocabulary.refuses(reason):
             raise
         raise PromptError(f"The tokenizer cannot read this text: {first_line(reason).rstrip('.')}.") from reason
 

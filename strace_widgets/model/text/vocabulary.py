@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 """How SentencePiece writes a byte."""
 
+NUMBERED = re.compile(r"⟨#\d+⟩$")
+"""How a text ends that several tokens have."""
+
 SPACE = "▁"
 """How SentencePiece writes a space."""
 
@@ -48,7 +51,7 @@ def texts(tokenizer: Any, n_ids: int) -> list[str]:
     taken = {name for i, name in enumerate(found) if i not in whole}
     # Where several tokens have one text, the one that is written so keeps it, before one that stands for a byte.
     of_bytes = {i for i, token in written.items() if BYTE_TOKEN.fullmatch(str(token))}
-    for i in (*sorted(whole.keys() - of_bytes), *sorted(whole.keys() & of_bytes)):
+    for i in sorted(whole, key=lambda i: (i in of_bytes, i)):
         found[i] = _distinct(whole[i], i, str(written.get(i, "")), taken)
         taken.add(found[i])
     return found
@@ -90,12 +93,11 @@ def _in_context(tokenizer: Any, ids: list[int], written: dict[int, Any]) -> Iter
     if all(added.startswith(" ") for added in continued):  # as between whole words: then the space tells nothing
         continued = [added[1:] for added in continued]
     for i, added in zip(ids, continued, strict=True):
-        token = written[i]
-        content = _bytes(token) if not added or "\ufffd" in added else None
+        content = _bytes(written[i]) if not added or "\ufffd" in added else None
         if content is not None:
             yield _shown(content)
-        elif isinstance(token, str) and token.endswith(WORD_END):
-            yield token.removesuffix(WORD_END) + " "
+        elif str(written[i]).endswith(WORD_END):
+            yield str(written[i]).removesuffix(WORD_END) + " "
         else:
             yield added
 
@@ -105,7 +107,7 @@ def _continued(tokenizer: Any, runs: list[list[int]]) -> list[str]:
     try:
         before = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
     except BaseException as reason:  # one that does not know the letter, and has no unknown token
-        if not isinstance(reason, Exception) and not panicked(reason):
+        if not refuses(reason):
             raise
         before = []
     start = _decoded(tokenizer, before)
@@ -115,9 +117,9 @@ def _continued(tokenizer: Any, runs: list[list[int]]) -> list[str]:
     return [text.removeprefix(start) for text in decoded]
 
 
-def panicked(reason: BaseException) -> bool:
-    """Tell whether a library in Rust gave up, which Python has as no `Exception`: over a damaged tokenizer, say."""
-    return type(reason).__name__ == "PanicException"
+def refuses(reason: BaseException) -> bool:
+    """Return whether a tokenizer says so that it cannot: by an exception, or by a panic of Rust's, which is none."""
+    return isinstance(reason, Exception) or type(reason).__name__ == "PanicException"
 
 
 def _decoded(tokenizer: Any, ids: list[int]) -> str:
@@ -145,7 +147,7 @@ def _shown(content: bytes) -> str:
 
 def _distinct(name: str, token_id: int, written: str, taken: set[str]) -> str:
     """Return the text of a token, told from those that others have already."""
-    if name and name not in taken and not (name.endswith("⟩") and re.search(r"⟨#\d+⟩$", name)):
+    if name and name not in taken and not NUMBERED.search(name):
         return name
     byte = BYTE_TOKEN.fullmatch(written)
     as_byte = f"⟨{byte[1].upper()}⟩" if byte else ""
