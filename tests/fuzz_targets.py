@@ -44,6 +44,9 @@ V1, V2, CORPUS = TESTS / "v1", TESTS / "v2", TESTS / "corpus"
 MOST_BYTES = 1 << 26
 """What reading one of these small files may take."""
 
+MOST_IDS = 5000
+"""Of a tokenizer that is read."""
+
 PART = b"\xffPART\xff"
 """Between the parts of an input that is several files; their lengths are not said, so that bytes can be put in."""
 
@@ -70,8 +73,12 @@ def refused_by(*errors: type[Exception]) -> Iterator[None]:
 
 
 @cache
+def temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="strace-fuzz-")
+
+
 def folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="strace-fuzz-"))
+    return Path(temporary().name)
 
 
 @cache
@@ -236,16 +243,15 @@ def read_tokenizer(data: bytes) -> None:
     """Make a tokenizer of its file, where there can be one, and read a vocabulary and a prompt with it."""
     try:
         made = Tokenizer.from_str(data.decode())
-        tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>")
-        if len(tokenizer) > 2000:
+        # The library writes a sentence that names every id between two of a vocabulary: gigabytes, for the largest.
+        if max([*made.get_vocab().values(), 0]) > MOST_IDS:
             return
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>")
     except BaseException as reason:
         if isinstance(reason, (KeyboardInterrupt, SystemExit)):
             raise
         return  # no tokenizer of anybody's; the library panics over some
     n_ids = max([*tokenizer.get_vocab().values(), 0]) + 3
-    if n_ids > 5000:
-        return
     with refused_by(StraceError):
         texts = vocabulary.texts(tokenizer, n_ids)
         assert len(texts) == len({*texts}) == n_ids

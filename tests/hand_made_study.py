@@ -5,9 +5,10 @@ Whatever a study could not have written, such as a missing necessary size, is re
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,11 @@ COMPONENTS = [  # layer, kind, head, edges: two layers of two heads on three tok
     (1, "residual", None, 2),
 ]
 N_EDGES = sum(n for *_, n in COMPONENTS)
+
+
+@cache
+def temporary() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="strace-studies-")
 
 
 def hand_made_study(
@@ -65,7 +71,7 @@ def hand_made_study(
     states : function of the prompt's number, optional
         Its hidden states.
     """
-    sizes, folder = tuple(map(float, sizes)), Path(folder or mkdtemp())
+    sizes, folder = tuple(map(float, sizes)), Path(folder or mkdtemp(dir=temporary().name))
     settings = Settings(
         model="hand-made",
         tokenizer="100 tokens",

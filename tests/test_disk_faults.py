@@ -10,11 +10,13 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -273,3 +275,39 @@ def test_a_model_is_unpacked_whole_or_not_at_all(
             troubles.append(f"{calm.calls[at]} ({at}), {how}: left {[each.name for each in cache.iterdir()]}")
         tried["killed" if how == KILL else os.strerror(how)] += 1
     assert not troubles, f"{len(troubles)} of {number + 1}:\n" + "\n".join(troubles[:30])
+
+
+RANK = """
+import resource, sys
+import numpy as np
+from strace_widgets.graph.edges import Edges, Graph
+from strace_widgets.graph.ranking import rank_edges
+if sys.argv[1:]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+graph = Graph(2, 3, 4, parallel=False)
+weights = Edges(*(kind.astype(np.float32) for kind in graph.exists()))
+print(rank_edges(weights, graph).attention.tolist())
+"""
+
+
+@pytest.mark.parametrize("fault", ["full", "damaged"])
+def test_what_numba_keeps_on_the_disk_is_no_condition_of_a_trace(fault: str, tmp_path: Path) -> None:
+    """What it compiled cannot be written, or is another's torn file: it is compiled again."""
+    ranked = partial(
+        subprocess.run,
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+    )
+    if fault == "full":
+        assert ranked([sys.executable, "-c", RANK, "full"]).stdout.startswith("[[[[")
+        assert not [file for file in tmp_path.rglob("*.nbi") if file.stat().st_size]
+        return
+    first = ranked([sys.executable, "-c", RANK]).stdout
+    kept = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {file.suffix for file in kept} == {".nbi", ".nbc"}
+    for file in kept:
+        file.write_bytes(file.read_bytes()[:-20] + b"torn")
+    assert ranked([sys.executable, "-c", RANK]).stdout == first
+    assert not [file for file in kept if file.suffix == ".nbi" and file.read_bytes().endswith(b"torn")]

@@ -30,6 +30,7 @@ MEANT = {
     "Still": {"_repr_mimebundle_", "get_state"},
     "View": {"_esm", "close", "set_state"},
     "StraceMagics": {"magics", "registered"},  # the decorator of magics sets both
+    "_Kept": {"load_overload", "save_overload"},
     "JobBackend": {"api_key", "job_id", "send"},  # no key of nnsight's own; the rest as a job is sent here
 }
 """What is overridden on purpose, by class; Python's own __methods__ are there to be overridden."""

@@ -16,6 +16,7 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 import strace_widgets as sw
 from strace_widgets import charts, token_text
 from strace_widgets.model.text import prompts, vocabulary
+from strace_widgets.model.text import tokenizer as asked
 
 CASES = json.loads((Path(__file__).parent / "token_texts.json").read_text(encoding="utf-8"))
 BEYOND = 3
@@ -181,3 +182,43 @@ def test_a_tokenizer_over_which_its_library_panics_is_told() -> None:
     with pytest.raises(sw.errors.PromptError, match="The tokenizer cannot read this text: no entry found for key"):
         prompts.read("a", tokenizer, "a model", partial(vocabulary.text_of, tokenizer))
     assert vocabulary.texts(tokenizer, 2) == ["a", "[UNK]"]
+
+
+def test_a_token_over_which_a_decoder_panics_has_its_name() -> None:
+    """A token shorter than what its decoder strips: the others keep their texts, and a prompt with it is read."""
+    made = Tokenizer(models.WordLevel({"a": 0, "": 1, "b ": 2, "c": 3}, unk_token="a"))
+    made.decoder = decoders.Strip(" ", 0, 1)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made)
+    with pytest.raises(BaseException, match="out of bounds") as panic:
+        tokenizer.decode([1])
+    assert not isinstance(panic.value, Exception)
+    assert vocabulary.texts(tokenizer, 5) == ["a", "⟨#1⟩", "b", "c", "<4>"]
+    assert vocabulary.text_of(tokenizer, [3, 1, 0]) == "c<1>a"
+    model = sw.load_model(tiny_models.tiny(), tokenizer=tokenizer)
+    assert sw.trace(model, [3, 1, 0]).tokens == ["c", "⟨#1⟩", "a"]
+
+
+@pytest.mark.parametrize("name", ["get_vocab", "convert_ids_to_tokens", "decode", "__call__"])
+def test_whatever_a_tokenizer_raises_is_one_kind_of_error(name: str) -> None:
+    """A tokenizer of somebody's own, in Python, may raise anything; an interruption is none of that."""
+    raised: BaseException = RuntimeError("The sentence of another library.\nAnd more of it.")
+
+    class Odd(ByT5Tokenizer):  # type: ignore[misc]
+        pass
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise raised
+
+    tokenizer = Odd()
+    setattr(Odd, name, fails)
+    calls = {
+        "get_vocab": lambda: asked.vocabulary(tokenizer),
+        "convert_ids_to_tokens": lambda: asked.names(tokenizer, [5]),
+        "decode": lambda: asked.decoded(tokenizer, [[5]]),
+        "__call__": lambda: asked.read(tokenizer, "a"),
+    }
+    with pytest.raises(sw.errors.PromptError, match=r"^The tokenizer cannot .*: The sentence of another library\.$"):
+        calls[name]()
+    raised = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        calls[name]()

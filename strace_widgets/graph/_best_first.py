@@ -27,7 +27,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import config, njit
+from numba import config
+
+from ._compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,13 +137,13 @@ def _n_entering(weights: Edges, *, parallel: bool) -> Array:
     return np.concatenate([np.zeros_like(by_token), *(layer * weights.n_layers)])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _key(bits: int) -> int:
     """Return a float's bits as an integer that is the smaller the larger the float; both zeros are alike."""
     return -bits if bits >= 0 else bits & LAST_KEY
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _copy_keys(keys: Any, bits: Any, node: int, parallel: bool) -> Any:  # noqa: FBT001
     """Write the keys of the edges that enter a node, in push order; return how many come from its own token."""
     attention, attention_residual, mlp, mlp_residual = bits
@@ -164,7 +166,7 @@ def _copy_keys(keys: Any, bits: Any, node: int, parallel: bool) -> Any:  # noqa:
     return first + n_heads
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _reach(bits: Any, entering: Any, parallel: bool) -> Any:  # noqa: FBT001
     """Return the first fields of `Reached` (6, n), by a best-first search that pushes what may reach a new node."""
     n_heads, n_tokens = bits[0].shape[1:3]
@@ -194,7 +196,7 @@ def _reach(bits: Any, entering: Any, parallel: bool) -> Any:  # noqa: FBT001
     return found[:, :n_found]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _limits(key: Any) -> Any:
     """Return ``limit`` and ``following`` of `Reached`."""
     limit, following = key.copy(), np.empty(len(key), dtype=np.int32)
@@ -208,7 +210,7 @@ def _limits(key: Any) -> Any:
     return limit, following
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _copy_buckets(buckets: Any, keys: Any, gaps: Any, bits: Any, reached: Any, i: int, parallel: bool) -> None:  # noqa: FBT001
     """Write bucket and key of the edges that enter node i, in push order; ``gaps`` is room to work in."""
     _copy_keys(keys, bits, reached.node[i], parallel)
@@ -235,14 +237,14 @@ def _copy_buckets(buckets: Any, keys: Any, gaps: Any, bits: Any, reached: Any, i
             buckets[edge] = DIGITS + gaps[0, low]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _room(reached: Any) -> Any:
     """Return the room in which `_copy_buckets` works."""
     most = reached.n_entering.max()
     return np.empty(most, np.int32), np.empty(most, np.int32), np.empty((2, len(reached.node) + 1), np.int32)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _count(counts: Any, bits: Any, reached: Any, begin: int, end: int, parallel: bool) -> None:  # noqa: FBT001
     """Count the edges of each bucket, of those that enter the nodes from ``begin`` to ``end``."""
     buckets, keys, gaps = _room(reached)
@@ -252,7 +254,7 @@ def _count(counts: Any, bits: Any, reached: Any, begin: int, end: int, parallel:
             counts[buckets[edge]] += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _fill(
     held: Any,
     free: Any,
@@ -283,7 +285,7 @@ def _fill(
             free[buckets[edge]] += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _sorted(keys: Any, order: Any, spare: Any) -> Any:
     """Return the stable order of some keys, in one of two arrays at least as long."""
     n_keys, differing = len(keys), 0
@@ -317,7 +319,7 @@ def _sorted(keys: Any, order: Any, spare: Any) -> Any:
     return order
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _rank_by_weight(held: Any, starts: Any, opened_at: Any, released: Any, spare: Any, begin: int, end: int) -> None:
     """Replace the keys in the buckets from ``begin`` to ``end`` by ranks.
 
@@ -338,7 +340,7 @@ def _rank_by_weight(held: Any, starts: Any, opened_at: Any, released: Any, spare
             stretch += edge == opened_at[stretch]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _rank_waiting(held: Any, starts: Any, opened_at: Any, opening: Any, spare: Any) -> None:
     """Replace the keys of waiting edges by ranks: stretch after stretch, from that of its opening edge on."""
     for stretch in range(len(opening) - 1):
@@ -351,7 +353,7 @@ def _rank_waiting(held: Any, starts: Any, opened_at: Any, opening: Any, spare: A
             rank += n_edges
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _write(
     ranks: Any,
     held: Any,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ...errors import PromptError
+from . import tokenizer as asked
 from .prompts import refuse_half_characters
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _tokens(model: Reader, tokens: Tokens | None, what: Literal["target", "foil"
             if not isinstance(token, str) or model.tokenizer is None:
                 raise
             refuse_half_characters(token)
-            ids = model.tokenizer(token, add_special_tokens=False)["input_ids"]
+            ids = asked.read(model.tokenizer, token, special_tokens=False)
             pieces = " + ".join(repr(model.decode(piece)) for piece in ids)
             raise PromptError(
                 f"A {what} is one token, and {token!r} is {len(ids)} of {model.name}: {pieces or 'nothing'}. Most "

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ...errors import PromptError, first_line
-from . import chat, vocabulary
+from ...errors import PromptError
+from . import chat
+from . import tokenizer as asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,22 +227,13 @@ def refuse_half_characters(text: str) -> None:
 
 def _parts(text: str, tokenizer: Any) -> tuple[list[int], list[int], list[int]]:
     """Return the special tokens that a tokenizer puts in front of a text, the text's own tokens, and those behind."""
-    full, bare = (_ids(text, tokenizer, special_tokens=added) for added in (True, False))
+    full, bare = (asked.read(tokenizer, text, special_tokens=added) for added in (True, False))
     before = next((i for i in range(len(full) - len(bare) + 1) if full[i : i + len(bare)] == bare), None)
     return ([], full, []) if before is None else (full[:before], bare, full[before + len(bare) :])
 
 
-def _ids(text: str, tokenizer: Any, *, special_tokens: bool) -> list[int]:
-    try:
-        return list(tokenizer(text, add_special_tokens=special_tokens)["input_ids"])
-    except BaseException as reason:  # tokenizers raise what they like: one without an unknown token, where it needs it
-        if not vocabulary.refuses(reason):
-            raise
-        raise PromptError(f"The tokenizer cannot read this text: {first_line(reason).rstrip('.')}.") from reason
-
-
 def _written(tokenizer: Any, ids: Sequence[int]) -> str:
-    return "".join(map(str, tokenizer.convert_ids_to_tokens(list(ids))))
+    return "".join(map(str, asked.names(tokenizer, ids)))
 
 
 def _doubled(ids: Array, tokenizer: Any, text_of: Callable[[Array], str]) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from . import tokenizer as asked
+
 TEXT = Path(__file__).with_suffix(".txt")
 """The texts of the shipped prompts, a line each; a copy, so that new prompts leave the means as they are."""
 
@@ -27,5 +29,4 @@ def reference_ids(tokenizer: Any, n_tokens: int, vocabulary_size: int) -> np.nda
     """
     if tokenizer is None:
         return np.random.default_rng(0).integers(vocabulary_size, size=n_tokens)
-    ids = tokenizer(TEXT.read_text(encoding="utf-8"), verbose=False)["input_ids"]
-    return np.asarray(ids[:n_tokens], dtype=np.int64)
+    return np.asarray(asked.read(tokenizer, TEXT.read_text(encoding="utf-8"))[:n_tokens], dtype=np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...errors import PromptError
+from . import tokenizer as asked
 
 if TYPE_CHECKING:
     from ...graph.edges import Array
@@ -37,7 +38,7 @@ def encoded_one(text: str, texts: list[str], tokenizer: Any, model: str) -> int:
     if text in texts:
         return texts.index(text)
     halves = any("\ud800" <= each <= "\udfff" for each in text)  # of characters, which no tokenizer reads
-    ids = [] if tokenizer is None or halves else tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = [] if tokenizer is None or halves else asked.read(tokenizer, text, special_tokens=False)
     if len(ids) != 1:
         raise PromptError(f"The next token is one token, but {text!r} is {len(ids)} of {model}: give its id.")
     return int(ids[0])

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ...errors import PromptError
+from . import tokenizer as asked
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -31,19 +34,24 @@ def texts(tokenizer: Any, n_ids: int) -> list[str]:
     """Return the text of each id, a different one for each.
 
     A token that is part of a character shows its bytes, ``"⟨F0 9F⟩"``; one whose text another has too, its id as well,
-    ``"the⟨#1820⟩"``; an id that the tokenizer does not have, and each without a tokenizer, ``"<49152>"``.
+    ``"the⟨#1820⟩"``; one that the tokenizer cannot write as text, its name in the vocabulary; an id that the tokenizer
+    does not have, and each without a tokenizer, ``"<49152>"``.
 
     Parameters
     ----------
     tokenizer : Hugging Face tokenizer or None
     n_ids : int
         How many ids the model reads, which may be more than the tokenizer has.
+
+    Raises
+    ------
+    PromptError
+        When the tokenizer cannot list its vocabulary.
     """
     found = [f"<{token_id}>" for token_id in range(n_ids)]
     if tokenizer is None:
         return found
-    written = {i: token for token, i in tokenizer.get_vocab().items() if i < n_ids}
-    added = {int(i): token for i, token in tokenizer.added_tokens_decoder.items() if i < n_ids}
+    written, added = ({i: token for i, token in each.items() if i < n_ids} for each in asked.vocabulary(tokenizer))
     # One that is no special token may stand for a text that it is not written as: Gemma's runs of spaces.
     whole = {i: str(token) for i, token in added.items() if getattr(token, "special", True) or SPACE not in str(token)}
     plain = [i for i in written if i not in whole]
@@ -58,7 +66,9 @@ def texts(tokenizer: Any, n_ids: int) -> list[str]:
 
 
 def text_of(tokenizer: Any, token_ids: Sequence[int]) -> str:
-    """Return the tokenizer's own decoding of a whole prompt, special tokens shown; other ids as ``"<49152>"``.
+    """Return the tokenizer's own decoding of a whole prompt, special tokens shown.
+
+    Ids that it does not have, or cannot write as text, are ``"<49152>"``.
 
     Parameters
     ----------
@@ -73,7 +83,8 @@ def text_of(tokenizer: Any, token_ids: Sequence[int]) -> str:
         if i is not None and _has(tokenizer, i):
             run.append(i)
             continue
-        parts.append(_decoded(tokenizer, run) if not parts else _continued(tokenizer, [run])[0])
+        (text,) = (_continued if parts else _each)(tokenizer, [run])
+        parts.append(text if text is not None else "".join(f"<{i}>" for i in run))
         parts.append("" if i is None else f"<{i}>")
         run = []
     return "".join(parts)
@@ -81,17 +92,17 @@ def text_of(tokenizer: Any, token_ids: Sequence[int]) -> str:
 
 def _has(tokenizer: Any, token_id: int) -> bool:
     try:
-        _decoded(tokenizer, [token_id])
-        return tokenizer.convert_ids_to_tokens(token_id) is not None
-    except (IndexError, KeyError, OverflowError, TypeError, ValueError):  # as tokenizers in Python say that they do not
+        asked.decoded(tokenizer, [[token_id]])
+        return asked.names(tokenizer, [token_id])[0] is not None
+    except PromptError:  # as tokenizers in Python say that they do not
         return False
 
 
 def _in_context(tokenizer: Any, ids: list[int], written: dict[int, Any]) -> Iterable[str]:
     """Yield what each token adds to a text before it, with its bytes where that is no whole character."""
     continued = _continued(tokenizer, [[i] for i in ids])
-    if all(added.startswith(" ") for added in continued):  # as between whole words: then the space tells nothing
-        continued = [added[1:] for added in continued]
+    if all(added is None or added.startswith(" ") for added in continued):  # as between whole words: it tells nothing
+        continued = [added and added[1:] for added in continued]
     for i, added in zip(ids, continued, strict=True):
         content = _bytes(written[i]) if not added or "\ufffd" in added else None
         if content is not None:
@@ -99,31 +110,31 @@ def _in_context(tokenizer: Any, ids: list[int], written: dict[int, Any]) -> Iter
         elif str(written[i]).endswith(WORD_END):
             yield str(written[i]).removesuffix(WORD_END) + " "
         else:
-            yield added
+            yield str(written[i]) if added is None else added
 
 
-def _continued(tokenizer: Any, runs: list[list[int]]) -> list[str]:
-    """Return what each run of ids adds to a text. At its beginning a decoder may drop a space."""
+def _continued(tokenizer: Any, runs: list[list[int]]) -> list[str | None]:
+    """Return what each run of ids adds to a text; None where it cannot be written.
+
+    At its beginning a decoder may drop a space.
+    """
     try:
-        before = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
-    except BaseException as reason:  # one that does not know the letter, and has no unknown token
-        if not refuses(reason):
-            raise
+        before = asked.read(tokenizer, "a", special_tokens=False)[-1:]
+    except PromptError:  # one that does not know the letter, and has no unknown token
         before = []
-    start = _decoded(tokenizer, before)
-    longer = [before + run for run in runs]
-    fast = getattr(tokenizer, "backend_tokenizer", None)  # one call for all of a large vocabulary
-    decoded = fast.decode_batch(longer, skip_special_tokens=False) if fast else [_decoded(tokenizer, r) for r in longer]
-    return [text.removeprefix(start) for text in decoded]
+    start, *decoded = _each(tokenizer, [before, *(before + run for run in runs)])
+    return [text if text is None else text.removeprefix(start or "") for text in decoded]
 
 
-def refuses(reason: BaseException) -> bool:
-    """Return whether a tokenizer says so that it cannot: by an exception, or by a panic of Rust's, which is none."""
-    return isinstance(reason, Exception) or type(reason).__name__ == "PanicException"
-
-
-def _decoded(tokenizer: Any, ids: list[int]) -> str:
-    return str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)) if ids else ""
+def _each(tokenizer: Any, runs: list[list[int]]) -> list[str | None]:
+    """Return the text of each run of ids; None for those, found by halves, over which the tokenizer fails."""
+    try:
+        return [*asked.decoded(tokenizer, runs)]
+    except PromptError:
+        if len(runs) == 1:
+            return [None]
+        half = len(runs) // 2
+        return [*_each(tokenizer, runs[:half]), *_each(tokenizer, runs[half:])]
 
 
 def _bytes(written: str | bytes) -> bytes | None:
