@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 BUNDLE := strace_widgets/explorer/static/explorer.js
 SOURCES := $(shell find js/src -type f) js/package.json js/build.mjs js/licences.mjs
 LABEXTENSION := js/lab/labextension/package.json
-LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tsconfig.json
+LAB_SOURCES := $(shell find js/lab/src -type f) js/lab/package.json js/lab/tsconfig.json js/lab/rspack.config.cjs
 # One thread a core at most; half the tests start a process of their own.
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM := false

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -81,6 +82,20 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_same_sources_make_the_same_bundle(built: Path) -> None:
     for name in BUNDLE:
         assert (built / Path(name).name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_the_same_sources_make_the_same_extension(tmp_path: Path) -> None:
+    """In another folder, since the bundler's own numbers of modules follow from where these lie."""
+    made = shutil.ignore_patterns("node_modules", "lib", "labextension")
+    elsewhere = shutil.copytree(ROOT / "js" / "lab", tmp_path / "elsewhere" / "lab", ignore=made)
+    (elsewhere / "node_modules").symlink_to(ROOT / "js" / "lab" / "node_modules")
+    subprocess.run(["npm", "run", "build"], check=True, cwd=elsewhere, capture_output=True)
+    here, there = (contents(folder / "labextension") for folder in (ROOT / "js" / "lab", elsewhere))
+    assert here == there
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_the_licences_of_what_the_bundle_contains_are_packed(built: Path, packages: tuple[Path, Path]) -> None:

@@ -23,7 +23,8 @@ from conftest import PROMPT
 from explorer_steps import Front, settled, wait_for
 from explorer_steps import settings as front_settings
 from mock_ndif import MockNDIF, PassingTime
-from remote_faults import Fault, Live, Recorded, Tape, every_fault, record, replayed
+from recorded_server import Fault, Live, Recorded, Tape, record, replayed
+from remote_faults import every_fault
 
 import strace_widgets as sw
 from strace_widgets.errors import StraceError

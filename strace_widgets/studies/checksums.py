@@ -6,8 +6,6 @@ Each part of a study has a file of them. Parts of before there was one are taken
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ import numpy as np
 from ..errors import StraceError, StudyError
 from ..json_files import decode, encode
 from ..paths import absolute
+from ..results.members import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,7 +89,7 @@ def arrays_of(part: Path, name: str) -> Iterator[Any]:
         found = np.load(part / name, allow_pickle=False)
         with found if name.endswith(".npz") else nullcontext(found) as arrays:
             yield arrays
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as reason:
+    except (*DAMAGED, OSError, KeyError) as reason:
         if isinstance(reason, StraceError):
             raise
         raise _damaged(part / name, f"{type(reason).__name__}: {reason}") from reason

@@ -155,13 +155,11 @@ def part_name(order: str, prompt_id: str) -> str:
 
 def finished_parts(folder: Path) -> list[Path]:
     """Return the folders of the prompts that are done, in the prompts' order; what others put beside them is none."""
-    aside = (part.name for part in (folder / "parts").glob(f"{UNFINISHED}*{REPLACED}"))
-    put_back(folder, [name.removeprefix(UNFINISHED).removesuffix(REPLACED) for name in aside], STOPPED)
-    return sorted(
-        part
-        for part in (folder / "parts").iterdir()
-        if not part.name.startswith((UNFINISHED, ".")) and (part / DONE).is_file()
-    )
+    there = list((folder / "parts").iterdir())
+    if aside := [part.name for part in there if part.match(f"{UNFINISHED}*{REPLACED}")]:
+        put_back(folder, [name.removeprefix(UNFINISHED).removesuffix(REPLACED) for name in aside], STOPPED)
+        there = list((folder / "parts").iterdir())
+    return sorted(part for part in there if not part.name.startswith((UNFINISHED, ".")) and (part / DONE).is_file())
 
 
 def without_damaged(parts: Iterable[Path]) -> list[Path]:
