@@ -222,3 +222,9 @@ def test_whatever_a_tokenizer_raises_is_one_kind_of_error(name: str) -> None:
     raised = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         calls[name]()
+
+
+def test_a_tokenizer_that_says_no_places_says_so() -> None:
+    """One that is written in Python knows no characters of its tokens."""
+    with pytest.raises(sw.errors.PromptError, match=r"^The tokenizer cannot say where the tokens of a text"):
+        asked.placed(ByT5Tokenizer(), "a")

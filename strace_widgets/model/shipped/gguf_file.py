@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gguf
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
@@ -84,6 +84,18 @@ class Content:
         return sum(weight.n_bytes for weight in self.weights)
 
 
+class _Reader(gguf.GGUFReader):
+    """GGUF's reader, on a plain array: a million small slices of a mapped one take twice as long."""
+
+    @property  # type: ignore[override]
+    def data(self) -> NDArray[Any]:
+        return self._data
+
+    @data.setter
+    def data(self, mapped: NDArray[Any]) -> None:
+        self._data = mapped.view(np.ndarray)
+
+
 def opened(file: Path, kind: tuple[str, str, str]) -> tuple[dict[str, Any], list[Any]]:
     """Return the fields and the tensors of a file.
 
@@ -92,7 +104,7 @@ def opened(file: Path, kind: tuple[str, str, str]) -> tuple[dict[str, Any], list
     ValueError
         When it holds another kind of model, tokenizer or splitting of text.
     """
-    reader = gguf.GGUFReader(file)
+    reader = _Reader(file)
     fields = {name: field.contents() for name, field in reader.fields.items()}
     found = fields["general.architecture"], fields["tokenizer.ggml.model"], fields["tokenizer.ggml.pre"]
     if found != kind:

@@ -31,6 +31,19 @@ def read(tokenizer: Any, text: str, *, special_tokens: bool = True) -> list[int]
         return list(tokenizer(text, add_special_tokens=special_tokens, verbose=False)["input_ids"])
 
 
+def placed(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return the token ids of a text, and the characters from where to where each stands; none for a special token.
+
+    Raises
+    ------
+    PromptError
+        When it cannot, as those that are written in Python.
+    """
+    with _asked("say where the tokens of a text stand in it"):
+        found = tokenizer(text, return_offsets_mapping=True)
+        return list(found["input_ids"]), [tuple(span) for span in found["offset_mapping"]]
+
+
 def decoded(tokenizer: Any, runs: Sequence[Sequence[int]]) -> list[str]:
     """Return the text of each run of token ids, special tokens shown.
 

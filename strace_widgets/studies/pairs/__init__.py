@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...errors import PromptError, StudyError
+from ...model.text.tokenizer import placed
 
 if TYPE_CHECKING:
     from ...graph.edges import Array
@@ -112,7 +113,7 @@ def token_roles(pair: dict[str, Any], model: Model) -> list[str]:
     Raises
     ------
     PromptError
-        When the model has no tokenizer.
+        When the model has no tokenizer, or one that does not say where tokens stand in a text.
     """
     slots = sorted((tuple(span), slot) for slot, span in pair["spans"].items())
     roles = []
@@ -188,7 +189,7 @@ def _characters(text: str, model: Model) -> list[tuple[int, int]]:
     if model.tokenizer is None:
         raise PromptError(f"{model.name} has no tokenizer, and so no tokens of a text to give roles.")
     ids = model.encode(text)
-    found = model.tokenizer(text, return_offsets_mapping=True)
-    if not np.array_equal(found["input_ids"], ids):
+    found, spans = placed(model.tokenizer, text)
+    if not np.array_equal(found, ids):
         raise PromptError(f"The tokenizer of {model.name} does not say where the tokens of a text stand in it.")
-    return [tuple(span) for span in found["offset_mapping"]]
+    return spans
