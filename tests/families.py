@@ -186,9 +186,13 @@ def class_name(name: str, options: dict[str, Any]) -> str:
     return str(options.get("model", CLASSES.get(name, f"{name}ForCausalLM")))
 
 
+THERE = {*dir(transformers)}
+"""Its names; asked for one of them, it imports a family, which takes seconds for all."""
+
+
 def known(family: Family) -> bool:
     """Tell whether the installed transformers has a family."""
-    return hasattr(transformers, class_name(family.name, family.options))
+    return class_name(family.name, family.options) in THERE
 
 
 ALL = _families()

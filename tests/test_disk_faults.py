@@ -56,11 +56,10 @@ class Prepared(NamedTuple):
 @pytest.fixture
 def prepared(tiny_trace: sw.STrace, remote_tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prepared]:
     tiny_trace.sweep()
-    # What is written of a study is worked out once; here it is written many times.
+    # What is drawn is written many times here.
     drawn = cache(lambda spec: vl_convert.vegalite_to_svg(json.loads(spec)))
+    svg = SimpleNamespace(vegalite_to_svg=lambda spec: drawn(json.dumps(spec)))
     for room in (paper, page):
-        monkeypatch.setattr(room, "sections_of", cache(room.sections_of))
-        svg = SimpleNamespace(vegalite_to_svg=lambda spec: drawn(json.dumps(spec)))
         monkeypatch.setattr(room, "vl_convert", svg)
     explorer = tiny_trace.explore()
     settled(explorer)

@@ -12,6 +12,7 @@ import tiny_models
 from hand_made_study import hand_made_study
 
 import strace_widgets as sw
+from strace_widgets.report.sections import sections_of
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,11 @@ def test_figures_are_as_wide_as_asked_and_can_be_read(study: sw.Study, tmp_path:
         study.save_figures(tmp_path, width=20)
     with pytest.raises(ValueError, match="cannot be written as 'gif'"):
         study.save_figures(tmp_path, formats=("gif",))
+
+
+def test_findings_are_worked_out_once_for_a_report_its_figures_and_its_tables(study: sw.Study) -> None:
+    assert sections_of(study) is sections_of(study)
+    assert sections_of(sw.load_study(study.folder)) is not sections_of(study)  # which may have grown
 
 
 def test_tables_come_in_latex(study: sw.Study, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from .. import charts, findings
 from ..errors import FindingError, StraceError
@@ -45,13 +46,24 @@ class Asked(NamedTuple):
     make: Callable[[Study], tuple[pd.DataFrame, Any]]
 
 
-def sections_of(study: Study) -> tuple[list[Section], dict[str, str]]:
-    """Return the sections of a study, and of the findings that it has not, why.
+Sections = tuple[list[Section], dict[str, str]]
+KEPT: WeakKeyDictionary[Study, Sections] = WeakKeyDictionary()
+"""What was worked out: a report, its figures and its tables in LaTeX are of the same findings, which take long."""
+
+
+def sections_of(study: Study) -> Sections:
+    """Return the sections of a study, and of the findings that it has not, why; worked out once.
 
     Parameters
     ----------
     study : Study
     """
+    if study not in KEPT:
+        KEPT[study] = _worked_out(study)
+    return KEPT[study]
+
+
+def _worked_out(study: Study) -> Sections:
     found, without = [], {}
     for asked in ASKED:
         try:
