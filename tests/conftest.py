@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import families
+import hypothesis
 import mock_ndif
 import pytest
 import tiny_models
@@ -43,6 +44,8 @@ NAIVE_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 LAYER_2 = ("2.0", "2.1", "2.2", "2.3", "2.mlp")
 # A busy machine is slow, not wrong: what comes at all comes within this.
 expect.set_options(timeout=30_000)
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -53,7 +53,7 @@ def test_with_all_edges_it_is_the_prompts_run_and_with_none_the_counterfactuals(
         assert found.empty_figure == pytest.approx(float(trace.contrast.of(other.full_logits)), abs=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.floats(0.01, 1.0), min_size=1, max_size=4),
     st.dictionaries(st.sampled_from(["0.1", "1.mlp", "2", "1@3", "0.2@1>4"]), st.sampled_from(["on", "off"])),

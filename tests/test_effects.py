@@ -45,7 +45,7 @@ def test_effects_are_what_toggles_give_one_by_one(tiny_trace: sw.STrace, by: Any
     assert found.subgraph_total_variation == pytest.approx(tiny_trace.evaluate([0.4]).total_variation[0], abs=CLOSE)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.floats(0.05, 1),
     by=st.sampled_from(["head", "component"]),

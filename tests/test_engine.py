@@ -36,7 +36,7 @@ def random_models(draw: st.DrawFn) -> tuple[Any, list[int]]:
     return sw.load_model(model), prompt
 
 
-some_models = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some_models = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 
 @some_models

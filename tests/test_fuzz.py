@@ -34,7 +34,6 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 
 fuzzed = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -43,7 +43,7 @@ def edges_of(mask: Any, *, parallel: bool) -> set[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("parallel", [False, True])
 @given(size=st.floats(1e-3, 1.0))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_networkx_graph_has_exactly_the_edges_of_the_trace(parallel: bool, size: float) -> None:
     trace = trace_of(parallel=parallel)
     graph = trace.to_networkx(size)

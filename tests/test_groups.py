@@ -61,7 +61,7 @@ MEMBERS = st.sampled_from([f"{layer}.{part}" for layer in range(3) for part in (
 NAMES = st.text(max_size=LONGEST_NAME + 3)
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=st.dictionaries(NAMES, st.lists(MEMBERS, max_size=5), max_size=8))
 def test_what_is_read_once_is_read_again_as_it_is(tiny_trace: sw.STrace, groups: dict[str, list[str]]) -> None:
     try:

@@ -43,7 +43,7 @@ def some_rows(draw: st.DrawFn) -> list[tuple[float, dict[str, str]]]:
 some_cases = st.lists(st.tuples(some_rows(), some_modes, st.booleans()), min_size=CASES, max_size=CASES)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(test_switches.switched(), some_cases, st.integers(0, 9))
 def test_both_ways_agree_on_random_models_sizes_toggles_and_modes(case: Any, cases: Any, order: int) -> None:
     """On 200 cases: 8 of each of 25 models."""

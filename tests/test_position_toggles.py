@@ -85,7 +85,7 @@ def probabilities(logits: Any) -> Any:
 
 @pytest.mark.parametrize("family", ["Llama", "GPTNeoX", "Olmo2"])
 @given(toggles=some_toggles, share=st.floats(0.01, 1.0), other=some_toggles)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_they_agree_with_the_naive_reference(
     family: str, toggles: dict[str, str], share: float, other: dict[str, str]
 ) -> None:

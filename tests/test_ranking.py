@@ -47,7 +47,7 @@ def assert_order_is_that_of_a_heap(weights: Edges, graph: Graph, workers: int) -
         assert (kind[~there] == NOT_IN_GRAPH).all()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(graphs, st.sampled_from(sorted(DRAWN)), st.integers(0, 10**6), st.integers(1, 4))
 def test_order_is_that_of_a_heap(graph: Graph, how: str, seed: int, workers: int) -> None:
     assert_order_is_that_of_a_heap(drawn(graph, how, seed), graph, workers)

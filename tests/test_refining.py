@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
@@ -132,7 +132,6 @@ def test_every_family(family: families.Family) -> None:
 
 
 @given(st.lists(st.integers(-3, 3), min_size=15, max_size=15))
-@settings(deadline=None)
 def test_quantiles_are_mean_ranks(values: list[int]) -> None:
     graph = Graph(1, 2, 2)
     exists = graph.exists()

@@ -60,7 +60,7 @@ def kept() -> sw.STrace:
     return traced()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(some_runs)
 def test_any_run_after_any_others_is_a_run_by_itself(kept: sw.STrace, runs: Any) -> None:
     for size, toggles, modes in runs:

@@ -102,7 +102,7 @@ def switched(draw: st.DrawFn) -> tuple[str, dict[str, Any], int, bool, list[int]
     return name, options, draw(st.integers(0, 99)), draw(YES_OR_NO), prompt
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(switched())
 def test_a_switched_model_gives_its_own_prediction_or_is_refused(case: Any) -> None:
     name, options, seed, training, prompt = case

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import strace_widgets as sw
@@ -69,7 +69,6 @@ def test_all_on_at_any_size_adds_every_attention_and_mlp_edge(tiny_trace: sw.STr
     assert residual_on.total_variation[0] <= 1e-6
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(toggles=some_toggles, size=st.floats(0.01, 1.0))
 def test_evaluation_runs_exactly_the_mask(tiny: Any, toggles: dict[str, str], size: float) -> None:
     """The masked pass under size and toggles equals a pass whose ranks spell the same mask out edge by edge."""

@@ -146,7 +146,7 @@ def drawn(graph: Graph, seed: int, kind: str) -> Edges:
     return Edges(*(np.where(there, values(there.shape), np.float32(0)) for there in exists))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.builds(Graph, st.integers(1, 4), st.integers(1, 5), st.integers(1, 24), st.booleans()),
     st.integers(0, 999),
@@ -288,7 +288,7 @@ def test_content_of_version_2_that_does_not_fit_is_refused(tmp_path: Path, case:
         sw.load_trace(altered(V2 / "trace.strace", tmp_path / "x.strace", {}, **{member: content}))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 1 << 30), st.integers(1, 255), st.booleans())
 def test_a_damaged_file_is_refused_or_is_what_it_was(
     tiny_trace: sw.STrace, tmp_path: Path, at: int, flipped: int, cut: bool
