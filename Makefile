@@ -78,7 +78,10 @@ else
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.news_url=None demo_notebooks/01_quickstart.ipynb
 endif
 
-test: lint types js-test python-test
+# What has one process each runs two at a time.
+test: .venv/dev-installed js/node_modules/.package-lock.json js/lab/node_modules/.package-lock.json $(BUNDLE) $(LABEXTENSION)
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types js-test
+	$(MAKE) --no-print-directory python-test
 	@echo "--- all checks passed; make test-hosts has the browsers, the notebooks and the documentation"
 
 # Many times what the tests try. Atheris has no wheel for every system, so it is nobody's requirement: pip install atheris.

@@ -224,9 +224,9 @@ def read_toggles(data: bytes) -> None:
 
 def read_prompt(data: bytes) -> None:
     """Read a prompt of any form; what is read is traced as its ids are, and shown."""
-    given = loads(data)
+    given, model = loads(data), chatting()
     with refused_by(PromptError):
-        found = chatting().read(given)
+        found = model.read(given)
         assert len(found.token_ids) > 0
         assert isinstance(found.text, str)
         assert isinstance(found.origin.note + found.origin.warning, str)
