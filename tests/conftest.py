@@ -163,6 +163,11 @@ def install(python: Path, *packages: str | Path) -> None:
     subprocess.run([*pip, "install", "--quiet", "--no-compile", *packages], check=True, cwd=python.parents[1])
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder, by its name in it."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if chromium_path() is None:

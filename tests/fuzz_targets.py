@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tempfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 
 import tiny_models
 import tokenizer_kinds
-from hand_made_study import hand_made_study
+from hand_made_study import hand_made_study, temporary_folder
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
@@ -73,12 +72,8 @@ def refused_by(*errors: type[Exception]) -> Iterator[None]:
 
 
 @cache
-def temporary() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="strace-fuzz-")
-
-
 def folder() -> Path:
-    return Path(temporary().name)
+    return temporary_folder()
 
 
 @cache

@@ -34,8 +34,13 @@ N_EDGES = sum(n for *_, n in COMPONENTS)
 
 
 @cache
-def temporary() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="strace-studies-")
+def _temporary() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="strace-")
+
+
+def temporary_folder() -> Path:
+    """Make a folder that goes with the process."""
+    return Path(mkdtemp(dir=_temporary().name))
 
 
 def hand_made_study(
@@ -71,7 +76,7 @@ def hand_made_study(
     states : function of the prompt's number, optional
         Its hidden states.
     """
-    sizes, folder = tuple(map(float, sizes)), Path(folder or mkdtemp(dir=temporary().name))
+    sizes, folder = tuple(map(float, sizes)), folder or temporary_folder()
     settings = Settings(
         model="hand-made",
         tokenizer="100 tokens",

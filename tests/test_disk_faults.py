@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 import tiny_models
 import vl_convert
-from conftest import PROMPT
+from conftest import PROMPT, contents
 from disk_faults import ERRORS, KILL, Disk, failing
 from explorer_steps import settled
 from hand_made_study import hand_made_study
@@ -77,10 +77,6 @@ WRITERS: dict[str, Callable[[Prepared, Path], Any]] = {
     "tables": lambda given, folder: given.study.save_latex(folder),
     "figures": lambda given, folder: given.study.save_figures(folder, formats=("svg",)),
 }
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def faults(n_calls: int, few: int = 24) -> list[tuple[int, int, bool]]:
@@ -289,24 +285,22 @@ print(rank_edges(weights, graph).attention.tolist())
 """
 
 
-@pytest.mark.parametrize("fault", ["full", "damaged"])
-def test_what_numba_keeps_on_the_disk_is_no_condition_of_a_trace(fault: str, tmp_path: Path) -> None:
-    """What it compiled cannot be written, or is another's torn file: it is compiled again."""
-    ranked = partial(
-        subprocess.run,
-        check=True,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
-    )
-    if fault == "full":
-        assert ranked([sys.executable, "-c", RANK, "full"]).stdout.startswith("[[[[")
-        assert not [file for file in tmp_path.rglob("*.nbi") if file.stat().st_size]
-        return
-    first = ranked([sys.executable, "-c", RANK]).stdout
+def ranked(cache: Path, *how: str) -> str:
+    """Rank edges in a process of its own, with what numba keeps in a folder."""
+    command, environment = [sys.executable, "-c", RANK, *how], os.environ | {"NUMBA_CACHE_DIR": str(cache)}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+
+
+def test_what_numba_cannot_keep_on_the_disk_is_no_condition_of_a_trace(tmp_path: Path) -> None:
+    assert ranked(tmp_path, "full").startswith("[[[[")
+    assert not [file for file in tmp_path.rglob("*.nbi") if file.stat().st_size]
+
+
+def test_what_numba_kept_and_is_damaged_is_compiled_again(tmp_path: Path) -> None:
+    first = ranked(tmp_path)
     kept = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert {file.suffix for file in kept} == {".nbi", ".nbc"}
     for file in kept:
         file.write_bytes(file.read_bytes()[:-20] + b"torn")
-    assert ranked([sys.executable, "-c", RANK]).stdout == first
+    assert ranked(tmp_path) == first
     assert not [file for file in kept if file.suffix == ".nbi" and file.read_bytes().endswith(b"torn")]

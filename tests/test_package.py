@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, environment
+from conftest import ROOT, contents, environment
 
 pytestmark = pytest.mark.host
 
@@ -92,10 +92,6 @@ def test_the_same_sources_make_the_same_extension(tmp_path: Path) -> None:
     subprocess.run(["npm", "run", "build"], check=True, cwd=elsewhere, capture_output=True)
     here, there = (contents(folder / "labextension") for folder in (ROOT / "js" / "lab", elsewhere))
     assert here == there
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_the_licences_of_what_the_bundle_contains_are_packed(built: Path, packages: tuple[Path, Path]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import ray_study
 import tiny_models
+from conftest import contents
 
 import strace_widgets as sw
 from strace_widgets.__main__ import main
@@ -33,10 +34,6 @@ def cluster() -> Iterator[str]:
             assert process.stdout
             yield process.stdout.readline().strip()
             process.communicate(timeout=60)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def n_parts(folder: Path) -> int:
@@ -71,7 +68,7 @@ def test_a_cluster_says_what_one_process_says_whoever_is_killed(cluster: str, tm
         driver.kill()
     assert n_parts(shared) < len(ray_study.PROMPTS), "the driver was killed in the middle"
     subprocess.run(command, check=True)
-    assert files(shared) == files(alone)
+    assert contents(shared) == contents(alone)
 
 
 @pytest.mark.host
@@ -109,7 +106,7 @@ def test_shards_share_a_folder_and_leave_nothing_behind(tiny: Any, tmp_path: Pat
         done.append(len(study.prompts))
     assert done == [2, 4, 7], "each did its own"
     whole = sw.study(tiny, prompts, tmp_path / "whole", **options)
-    assert files(tmp_path / "s") == files(whole.folder)
+    assert contents(tmp_path / "s") == contents(whole.folder)
     with pytest.raises(ValueError, match="shard='0/3' is no part of the prompts"):
         sw.study(tiny, prompts, tmp_path / "s", shard="0/3", **options)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from conftest import contents
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
@@ -52,10 +53,6 @@ def ftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     server.close_all()
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-
-
 def another_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Forget what is here."""
     monkeypatch.setenv("STRACE_WIDGETS_CACHE", str(tmp_path / "another cache"))
@@ -70,7 +67,7 @@ def test_it_holds_the_same_bytes_goes_on_elsewhere_and_is_read_there(
     another_machine(monkeypatch, tmp_path)
     study = sw.study(tiny, PROMPTS, ftp.address, **OPTIONS)
     alone = sw.study(tiny, PROMPTS, tmp_path / "alone", **OPTIONS)
-    assert files(ftp.folder) == files(study.folder) == files(alone.folder)
+    assert contents(ftp.folder) == contents(study.folder) == contents(alone.folder)
     another_machine(monkeypatch, tmp_path / "third")
     assert sw.load_study(ftp.address).prompts.equals(alone.prompts)
 
@@ -96,7 +93,7 @@ def test_what_was_done_when_the_connection_broke_goes_up_later(
     assert "secret" not in str(told.value)
     assert len(sw.load_study(ftp.address).prompts) == 2, "the copy has what was done"
     study = sw.study(tiny, PROMPTS, ftp.address, **OPTIONS)
-    assert files(ftp.folder) == files(study.folder)
+    assert contents(ftp.folder) == contents(study.folder)
     assert len(study.prompts) == len(PROMPTS)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from conftest import contents
 
 import strace_widgets as sw
 from strace_widgets.studies import prompt_tables
@@ -21,11 +22,6 @@ TABLES = ("prompts", "points", "necessary", "components")
 
 def small(model: Any, prompts: Any, folder: Path, **options: Any) -> sw.Study:
     return sw.study(model, prompts, folder, **{"sizes": [0.1, 0.5], "progress": False} | options)
-
-
-def files(study: sw.Study) -> dict[str, bytes]:
-    found = [file for file in study.folder.rglob("*") if file.is_file()]
-    return {str(file.relative_to(study.folder)): file.read_bytes() for file in found}
 
 
 def test_what_is_added_is_what_would_have_been_there_at_once(
@@ -44,7 +40,7 @@ def test_what_is_added_is_what_would_have_been_there_at_once(
     monkeypatch.setattr(prompt_tables, "trace", counted)
     grown = small(tiny, PROMPTS, tmp_path / "s", extend=True, **wanted)
     at_once = small(tiny, PROMPTS, tmp_path / "once", **wanted)
-    assert files(grown) == files(at_once)
+    assert contents(grown.folder) == contents(at_once.folder)
     asked.clear()
     small(tiny, PROMPTS, tmp_path / "s", extend=True, **wanted)
     assert asked == [], "nothing is missing"
@@ -87,7 +83,7 @@ def test_an_extension_that_was_stopped_goes_on_by_itself(
     half = sw.load_study(tmp_path / "s")
     assert set(half.points.loc[half.points["importance"] == "l2", "prompt_id"]) == {"p0", "p1"}
     whole = small(tiny, PROMPTS, tmp_path / "s", importance=("l1", "l2"))
-    assert files(whole) == files(small(tiny, PROMPTS, tmp_path / "once", importance=("l1", "l2")))
+    assert contents(whole.folder) == contents(small(tiny, PROMPTS, tmp_path / "once", importance=("l1", "l2")).folder)
 
 
 def test_what_failed_is_tried_again_when_asked(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +99,7 @@ def test_what_failed_is_tried_again_when_asked(tiny: Any, tmp_path: Path, monkey
         assert small(tiny, PROMPTS, tmp_path / "s").prompts["status"].tolist() == ["ok", "failed", "ok"]
     assert small(tiny, PROMPTS, tmp_path / "s").prompts["status"].tolist() == ["ok", "failed", "ok"]
     retried = small(tiny, PROMPTS, tmp_path / "s", retry=True)
-    assert files(retried) == files(small(tiny, PROMPTS, tmp_path / "once"))
+    assert contents(retried.folder) == contents(small(tiny, PROMPTS, tmp_path / "once").folder)
 
 
 def test_a_prompt_is_known_by_its_id_wherever_it_stands(tiny: Any, tmp_path: Path) -> None:
@@ -126,5 +122,5 @@ def test_parts_of_before_there_was_a_top5_are_run_again_where_more_is_asked(tiny
     assert sw.load_study(old.folder).points["top5"].isna().all()
     grown = small(tiny, PROMPTS[:1], tmp_path / "s", baselines=(), importance=("l1", "l2"), extend=True)
     once = small(tiny, PROMPTS[:1], tmp_path / "once", baselines=(), importance=("l1", "l2"))
-    assert files(grown) == files(once)
+    assert contents(grown.folder) == contents(once.folder)
     assert np.isin(grown.points["top5"].unique(), [True, False]).all()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tiny_models
 import torch
+from conftest import contents
 
 import strace_widgets as sw
 from strace_widgets.__main__ import main
@@ -40,10 +41,6 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> sw.Study:
     return sw.study(model, PROMPTS, folder / "s", progress=False, **options)
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-
-
 def test_the_manifest_names_what_numbers_depend_on(study: sw.Study) -> None:
     named = json.loads((study.folder / "manifest.json").read_text())
     assert named["settings"]["seed"] == 3
@@ -62,7 +59,7 @@ def test_a_manifest_repeats_its_study_byte_for_byte(study: sw.Study, tmp_path: P
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         again = sw.repeat_study(study.folder / "manifest.json", tmp_path / "again", progress=False)
-    assert files(again.folder) == files(study.folder)
+    assert contents(again.folder) == contents(study.folder)
     assert again.prompts["status"].tolist() == ["ok", "ok", "ok", "failed", "failed"]
 
 
@@ -71,7 +68,7 @@ def test_a_manifest_repeats_its_study_in_a_shell(
 ) -> None:
     command = ["study", "--from", str(study.folder / "manifest.json"), "--out", str(tmp_path / "again")]
     assert main(command) == 0
-    assert files(tmp_path / "again") == files(study.folder)
+    assert contents(tmp_path / "again") == contents(study.folder)
     assert main(["study", "--out", str(tmp_path / "none")]) == 2
     assert "Give either prompts, or the manifest" in capsys.readouterr().err
 
@@ -93,7 +90,9 @@ def test_manifests_that_cannot_be_repeated(tiny: Any, study: sw.Study, tmp_path:
     file = held.folder / "manifest.json"
     with pytest.raises(sw.errors.StudyError, match=r"LlamaForCausalLM, was loaded by hand: load it so, and give it"):
         sw.repeat_study(file, tmp_path / "again")
-    assert files(sw.repeat_study(file, tmp_path / "again", model=tiny, progress=False).folder) == files(held.folder)
+    assert contents(sw.repeat_study(file, tmp_path / "again", model=tiny, progress=False).folder) == contents(
+        held.folder
+    )
     (held.folder / "prompts.jsonl").write_text('{"number": 0, "id": "0", "text": "w1 w3"}\n')
     with pytest.raises(sw.errors.StudyError, match=r"does not hold the prompts that manifest\.json names"):
         sw.repeat_study(file, tmp_path / "other", model=tiny)
@@ -110,7 +109,7 @@ def test_manifests_that_cannot_be_repeated(tiny: Any, study: sw.Study, tmp_path:
         sw.repeat_study(tmp_path / "manifest.json", tmp_path / "other")
     named = json.loads((study.folder / "manifest.json").read_text())
     named["environments"][0]["versions"]["torch"] = "1.0"
-    for name, content in files(study.folder).items():
+    for name, content in contents(study.folder).items():
         if "/" not in name:
             (tmp_path / name).write_bytes(content)
     (tmp_path / "manifest.json").write_text(json.dumps(named))
