@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from explorer_steps import Front, Gate, busy_worker, settings, settled, wait_for
 from ipywidgets.embed import embed_data
 
 import strace_widgets as sw
+from strace_widgets.explorer.requests import RequestRunner
 from strace_widgets.explorer.session import Session
 from strace_widgets.graph.modes import Modes
 from strace_widgets.results.adaptive_sweep import FIRST, rounds
@@ -225,6 +227,64 @@ def test_ready_is_not_said_while_a_later_request_waits(tiny_trace: sw.STrace) ->
         assert explorer.status["state"] == "running", "the toggle goes on"
     assert settled(explorer)["toggles"] == {"1.2": "off"}
     assert len(told) == 1
+    explorer.close()
+
+
+def on_another_thread(ask: Callable[[], None]) -> threading.Thread:
+    """Ask for something on a thread of its own; return it once it has asked, or waits for its turn."""
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join(0.2)
+    return thread
+
+
+def test_a_size_that_is_chosen_while_levels_are_shown_stays(tiny_trace: sw.STrace) -> None:
+    """A size that nobody chose goes to where the top token returns, and one that somebody chooses just then does not.
+
+    Messages of the page may be handled on another thread than the one that shows answers.
+    """
+    explorer = tiny_trace.explore()
+    honest, asking = explorer.session.start_size, []
+
+    def start_size() -> int:
+        if not asking:
+            asking.append(on_another_thread(lambda: explorer.set_trait("n_edges", 40)))
+        return honest()
+
+    explorer.session.start_size = start_size  # type: ignore[method-assign]
+    wait_for(explorer, lambda: bool(asking) and explorer.session.complete)
+    asking[0].join()
+    assert settled(explorer)["n_edges"] == explorer.n_edges == 40
+    explorer.close()
+
+
+@pytest.mark.parametrize("how", ["python", "page"])
+def test_ready_is_not_said_of_what_another_thread_has_just_asked_for(
+    tiny_trace: sw.STrace, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    explorer = tiny_trace.explore()
+    settled(explorer)
+    honest, asking = RequestRunner.state.fget, []
+    toggles = {"1.2": "off"}
+
+    def ask() -> None:
+        if how == "page":
+            explorer.set_state({"toggles": toggles})
+        else:
+            explorer.toggles = toggles
+
+    def state(runner: RequestRunner) -> str:
+        found = honest(runner)  # type: ignore[misc]
+        if not asking:
+            asking.append(on_another_thread(ask))
+        return found
+
+    monkeypatch.setattr(RequestRunner, "state", property(state))
+    with busy_worker():
+        explorer._messages.hear({"id": "1", "kind": "levels"})  # says what is under way: all levels are there
+        asking[0].join()
+        assert explorer.status["state"] == "running"
+    assert settled(explorer)["toggles"] == toggles
     explorer.close()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
-from explorer_steps import Front, settled, wait_until
+from explorer_steps import Front, busy_worker, settled, wait_until
 from hand_made_study import SIZES, hand_made_study
 
 import strace_widgets as sw
@@ -254,6 +254,21 @@ def test_a_prompt_opens_on_the_model_and_the_oldest_explorers_close(
     assert [explorer.trace.prompt for explorer in explorers[1:4]] == [PROMPTS[1], PROMPTS[1], PROMPTS[2]]
     widget.close()
     assert all(explorer.comm is None for explorer in explorers)
+
+
+def test_the_newest_of_two_prompts_opens_and_the_other_one_says_nothing(
+    kept: sw.Study, model: sw.Model, close: Callable[[StudyExplorer], StudyExplorer]
+) -> None:
+    widget = close(kept.explore(model=model))
+    wait_for(widget, lambda: widget.whole)
+    told: list[dict[str, object]] = []
+    widget.observe(lambda change: told.append(change["new"]), "status")
+    with busy_worker():
+        for row in (0, 1):
+            widget._messages.hear({"id": str(row), "kind": "open", "row": row, "importance": "l1"})
+    wait_for(widget, lambda: widget.opened != "")
+    assert widget.explorer.trace.prompt == PROMPTS[1]
+    assert [status["message"] for status in told] == [f"tracing {widget.opened}", ""]
 
 
 def test_another_model_s_weights_are_refused(

@@ -341,6 +341,21 @@ DEFAULTS: ExplorerState = {
 }
 """The traits before there is a trace, and those of a page without a kernel that nothing was tried in."""
 
+RESTORED = (
+    "toggles",
+    "evaluation",
+    "evaluations",
+    "refused",
+    "curves",
+    "jumps",
+    "inside",
+    "history",
+    "shade",
+    "groups",
+    "note",
+)
+"""The traits that a widget on a trace from a file takes from there as they are."""
+
 
 class LinkedToken(TypedDict):
     """A leading token, for people who observe or link it."""

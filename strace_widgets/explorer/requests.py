@@ -89,6 +89,12 @@ class RequestRunner:
         calls back itself.
     executor : concurrent.futures.Executor
         Where the work runs; one thread that all widgets share, unless given.
+
+    Attributes
+    ----------
+    turn : threading.RLock
+        Is held while an answer is shown, and by whoever asks: messages may be handled on another thread than cells
+        (IPython's subshells), and without a loop answers come on the worker's.
     """
 
     def __init__(
@@ -104,8 +110,8 @@ class RequestRunner:
         self._loop: Loop | None = loop
         self._executor = executor
         self._newest: dict[str, Request] = {}
-        # Messages may be handled on another thread than cells (IPython's subshells).
         self._lock = threading.Lock()
+        self.turn = threading.RLock()
 
     def run(
         self,
@@ -187,16 +193,18 @@ class RequestRunner:
             listener(*news)
 
     def _finish(self, request: Request, result: Any) -> None:
-        try:
-            request.check()
-            self._forget(request)  # first: what shows the result says whether another is to come
-            request.done(result)
-        except Exception as error:  # noqa: BLE001 - what fails while a result is shown belongs on screen as well
-            self._fail(request, error)
+        with self.turn:
+            try:
+                request.check()
+                self._forget(request)  # first: what shows the result says whether another is to come
+                request.done(result)
+            except Exception as error:  # noqa: BLE001 - what fails while a result is shown belongs on screen as well
+                self._fail(request, error)
 
     def _fail(self, request: Request, error: Exception) -> None:
-        self._forget(request)
-        request.failed(request.reason(error))
+        with self.turn:
+            self._forget(request)
+            request.failed(request.reason(error))
 
     def _forget(self, request: Request) -> None:
         with self._lock:

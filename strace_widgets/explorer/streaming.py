@@ -109,15 +109,16 @@ class Stream:
 
     def go_on(self) -> None:
         """Run the next part of the session that is shown, and then those after it; the newest call wins."""
-        session = self._session()
-        if self._course.complete(session):
-            self.status = None
-            return
-        kind, (message, progress) = self._course.kind, self._course.said(session)
-        self.status = {"state": "running", "message": message, "progress": progress, "kind": kind}
-        self._tell()
-        part, shown, ended = (partial(each, session) for each in (self._part, self._shown, self._ended))
-        self._requests.run(kind, part, shown, ended)
+        with self._requests.turn:
+            session = self._session()
+            if self._course.complete(session):
+                self.status = None
+                return
+            kind, (message, progress) = self._course.kind, self._course.said(session)
+            self.status = {"state": "running", "message": message, "progress": progress, "kind": kind}
+            self._tell()
+            part, shown, ended = (partial(each, session) for each in (self._part, self._shown, self._ended))
+            self._requests.run(kind, part, shown, ended)
 
     # On the worker.
 

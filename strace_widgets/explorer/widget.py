@@ -16,7 +16,7 @@ from ..errors import CancelledError, SessionFileError, ToggleError
 from ..graph.edges import edges_kept, size_of
 from ..results.replay import NO_MODEL
 from . import bundle
-from .contract import DEFAULTS, DERIVED_DEFAULTS, Shade, from_browser
+from .contract import DEFAULTS, DERIVED_DEFAULTS, RESTORED, Shade, from_browser
 from .groups import Naming
 from .inside import LooksInside
 from .leaving import Leaving
@@ -28,6 +28,7 @@ from .session_file import effects_in
 from .settings import settings_of
 from .still import Still
 from .streaming import EFFECTS, LEVELS, Stream
+from .turns import TurnDict, TurnFloat, TurnInt
 from .view_state import effect_map, with_graph
 from .why import Why
 
@@ -44,19 +45,6 @@ if TYPE_CHECKING:
 
 START: dict[str, Any] = {**DEFAULTS, **DERIVED_DEFAULTS}
 READY: dict[str, Any] = START["status"]
-RESTORED = (
-    "toggles",
-    "evaluation",
-    "evaluations",
-    "refused",
-    "curves",
-    "jumps",
-    "inside",
-    "history",
-    "shade",
-    "groups",
-    "note",
-)
 
 
 class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
@@ -105,9 +93,9 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
     _css = bundle.style("explorer")
 
     view_state = traitlets.Dict(default_value=START["view_state"], allow_none=True, read_only=True).tag(sync=True)
-    n_edges = traitlets.Int(START["n_edges"]).tag(sync=True)
-    size = traitlets.Float(START["size"]).tag(sync=True)
-    toggles = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
+    n_edges = TurnInt(START["n_edges"]).tag(sync=True)
+    size = TurnFloat(START["size"]).tag(sync=True)
+    toggles = TurnDict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
     evaluation = traitlets.Dict(default_value=START["evaluation"], allow_none=True).tag(sync=True)
     evaluations: traitlets.List[Any] = traitlets.List().tag(sync=True)
     refused: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -136,6 +124,7 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         self.views: set[Widget] = set()
         self.closes_with_views = False
         self._requests = RequestRunner(self._show_progress, self._show_job, loop=loop)
+        self.turn = self._requests.turn
         about = self._requests, lambda: self.session, self._rest_unless_failed, self._tell
         self._levels = Stream(LEVELS, self._show_levels, *about)
         self._effects = Stream(EFFECTS, self._show_effects, *about)
@@ -239,7 +228,8 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         try:
             taken = from_browser(sync_data)
             known = effects_in(taken.get("effects"), self.session)  # of a session file that was loaded there
-            super().set_state(taken)
+            with self.turn:
+                super().set_state(taken)
             self.trace.effect_maps.update(known)
         except (traitlets.TraitError, SessionFileError) as reason:
             self._tell("evaluate", reason)
@@ -252,14 +242,15 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
             known = (found for found in self.evaluations if found["n_edges"] == self.n_edges)
             self.evaluation = next((found for found in known if found["toggles"] == self.toggles), self.evaluation)
             return
-        self.status = (self._coming or READY) | {"state": "running"}
-        session, n_edges, toggles = self.session, self.n_edges, dict(self.toggles)
-        self._requests.run(
-            "evaluate",
-            lambda _: session.evaluate(n_edges, toggles),
-            done=self._show_evaluation,
-            failed=partial(self._tell, "evaluate"),
-        )
+        with self.turn:
+            self.status = (self._coming or READY) | {"state": "running"}
+            session, n_edges, toggles = self.session, self.n_edges, dict(self.toggles)
+            self._requests.run(
+                "evaluate",
+                lambda _: session.evaluate(n_edges, toggles),
+                done=self._show_evaluation,
+                failed=partial(self._tell, "evaluate"),
+            )
 
     def _show_evaluation(self, evaluation: Evaluation) -> None:
         with self.hold_sync():
@@ -284,7 +275,8 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
 
     def _rest(self, **about: Any) -> None:
         """Say that a request has ended; others, and what comes part by part, may still be under way."""
-        self.status = self._coming or READY | {"state": self._requests.state} | about
+        with self.turn:
+            self.status = self._coming or READY | {"state": self._requests.state} | about
 
     def _rest_unless_failed(self) -> None:
         if self.status["state"] != "error":  # what failed is said until something succeeds
@@ -302,8 +294,9 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
             return  # the status is about the newer request
         if kind == "refine":
             self._end_refining()
-        state = self._requests.state if isinstance(reason, CancelledError) else "error"
-        self.status = READY | {"state": state, "message": sentence(reason), "kind": kind} | detail(reason)
+        with self.turn:
+            state = self._requests.state if isinstance(reason, CancelledError) else "error"
+            self.status = READY | {"state": state, "message": sentence(reason), "kind": kind} | detail(reason)
 
     def _answered_messages(self) -> Messages:
         return Messages(

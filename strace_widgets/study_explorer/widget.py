@@ -13,7 +13,7 @@ from ..errors import CancelledError, StudyError
 from ..explorer import bundle
 from ..explorer.closing import ClosingWidget
 from ..explorer.messages import Messages, sentence
-from ..explorer.requests import RequestRunner
+from ..explorer.requests import RequestRunner, SupersededError
 from ..explorer.widget import Explorer
 from ..explorer.worker import kernel_loop, post_to
 from ..paths import write_file
@@ -225,7 +225,9 @@ class StudyExplorer(ClosingWidget):
         self.status = {"state": "running", "message": message, "progress": progress}
 
     def _tell(self, kind: str, reason: Exception) -> None:
-        state = "ready" if isinstance(reason, CancelledError) else "error"
+        if isinstance(reason, SupersededError):
+            return  # the status is about the newer request
+        state = self._requests.state if isinstance(reason, CancelledError) else "error"
         self.status = READY | {"state": state, "message": sentence(reason), "kind": kind}
 
     def _answer(self, content: dict[str, Any]) -> None:
