@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from comm.base_comm import BaseComm
 from ipywidgets.widgets.widget import _instances, _put_buffers
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 import strace_widgets as sw
 from strace_widgets.explorer.bundle import STATIC
@@ -202,12 +202,17 @@ def with_tokens(recording: Recording, tokens: list[str]) -> Recording:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start the Chromium that is on the PATH."""
+    with sync_playwright() as playwright, launched(playwright) as browser:
+        yield browser
+
+
+def launched(playwright: Playwright, *, windows: bool = True) -> Browser:
+    """Start the Chromium that is on the PATH; without windows its headless shell, where there is one."""
     path = chromium_path()
     assert path, NO_CHROMIUM
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
-        yield browser
-        browser.close()
+    if not windows:
+        path = shutil.which("chromium-headless-shell") or path
+    return playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
 
 
 def chromium_path() -> str | None:

@@ -137,10 +137,10 @@ def wait_exact(explorer: Locator) -> None:
     expect(explorer.get_by_test_id("state")).not_to_have_attribute("data-running", "true", timeout=30_000)
 
 
-def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
+def test_notebook_7(browser_with_windows: Browser, tmp_path: Path) -> None:
     write_notebook(tmp_path / "smoke.ipynb", MAKE, "explorer")
     with jupyter_server(tmp_path) as address:
-        page = new_page(browser, viewport={"width": 1300, "height": 1400})
+        page = new_page(browser_with_windows, viewport={"width": 1300, "height": 1400})
         page.goto(f"{address}/notebooks/smoke.ipynb")
         # Asked to run before it has a kernel, Notebook 7 asks for one in a dialog.
         expect(page.locator(".jp-CodeCell").first).to_be_visible(timeout=60_000)
@@ -154,22 +154,22 @@ def test_notebook_7(browser: Browser, tmp_path: Path) -> None:
         page.close()
 
 
-def test_marimo(browser: Browser, tmp_path: Path) -> None:
+def test_marimo(browser_with_windows: Browser, tmp_path: Path) -> None:
     app = tmp_path / "app.py"
     app.write_text(MARIMO_APP)
     with marimo_server(app) as address:
-        page = new_page(browser, viewport={"width": 1300, "height": 1400})
+        page = new_page(browser_with_windows, viewport={"width": 1300, "height": 1400})
         page.goto(address)
         drag_switch_reevaluate(page, page.get_by_test_id("strace-explorer").first)
         page.screenshot(path=SCREENSHOTS / "marimo.png")
         page.close()
 
 
-def test_a_cell_that_marimo_runs_again_leaves_no_explorer(browser: Browser, tmp_path: Path) -> None:
+def test_a_cell_that_marimo_runs_again_leaves_no_explorer(browser_with_windows: Browser, tmp_path: Path) -> None:
     app = tmp_path / "app.py"
     app.write_text(RERUN_APP.replace("TESTS", str(Path(__file__).parent)))
     with marimo_server(app) as address:
-        page = new_page(browser, viewport={"width": 1300, "height": 1400})
+        page = new_page(browser_with_windows, viewport={"width": 1300, "height": 1400})
         page.goto(address)
         expect(page.get_by_text("after 0: 1 of 1, 2 widgets")).to_be_visible(timeout=60_000)  # the other is its layout
         for run in (1, 2, 3):
@@ -257,7 +257,9 @@ def test_a_reloaded_page_is_alive_again_and_linked_widgets_follow(open_notebook:
         drag_switch_reevaluate(page, explorer)
 
 
-def test_a_saved_notebook_reopened_without_its_kernel_shows_the_last_state(browser: Browser, tmp_path: Path) -> None:
+def test_a_saved_notebook_reopened_without_its_kernel_shows_the_last_state(
+    browser_with_windows: Browser, tmp_path: Path
+) -> None:
     write_notebook(tmp_path / "saved.ipynb", MAKE + "explorer.complete_levels()\nexplorer.size = 0.7\nexplorer")
     notebook = nbformat.read(tmp_path / "saved.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=120, store_widget_state=True).execute()
@@ -265,7 +267,7 @@ def test_a_saved_notebook_reopened_without_its_kernel_shows_the_last_state(brows
     trust = [sys.executable, "-m", "jupyter", "trust", "saved.ipynb"]
     subprocess.run(trust, check=True, cwd=tmp_path, env=jupyter_environment(tmp_path))
     with jupyter_server(tmp_path) as address:
-        page = new_page(browser, viewport={"width": 1300, "height": 1500})
+        page = new_page(browser_with_windows, viewport={"width": 1300, "height": 1500})
         page.goto(f"{address}/lab/tree/saved.ipynb")
         explorer = page.get_by_test_id("strace-explorer").first
         explorer.wait_for(timeout=60_000)

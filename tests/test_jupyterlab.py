@@ -41,9 +41,9 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, jupyterlab: str) -> Iterator[Page]:
+def page(browser_with_windows: Browser, jupyterlab: str) -> Iterator[Page]:
     """The notebook, open and run to its end."""
-    page = new_page(browser, viewport={"width": 1440, "height": 1500})
+    page = new_page(browser_with_windows, viewport={"width": 1440, "height": 1500})
     page.goto(f"{jupyterlab}/lab/tree/01_quickstart.ipynb")
     wait_idle(page)
     run_all(page)

@@ -49,9 +49,9 @@ def address(python: Path, folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
+def page(browser_with_windows: Browser, address: str) -> Iterator[Page]:
     """JupyterLab on the folder, with nothing open; a request to another host fails the test."""
-    page = browser.new_page(viewport={"width": 1440, "height": 1100})
+    page = browser_with_windows.new_page(viewport={"width": 1440, "height": 1100})
     elsewhere: list[str] = []
     page.on("request", lambda asked: None if here(asked.url, address) else elsewhere.append(asked.url))
     page.goto(f"{address}/lab?reset")

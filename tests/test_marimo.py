@@ -82,12 +82,12 @@ def looks(card: Locator) -> dict[str, dict[str, str]]:
     return {part: style for part, style in card.evaluate(LOOKS).items() if style}
 
 
-def test_single_views_look_as_the_explorer_does(browser: Browser, tmp_path: Path) -> None:
+def test_single_views_look_as_the_explorer_does(browser_with_windows: Browser, tmp_path: Path) -> None:
     """Alone, beside the Explorer, shown twice, and in a row of three."""
     app = tmp_path / "app.py"
     app.write_text(APP)
     with marimo_server(app) as address:
-        page = new_page(browser, viewport={"width": 1300, "height": 2600})
+        page = new_page(browser_with_windows, viewport={"width": 1300, "height": 2600})
         page.goto(address)
         explorer = looks(page.get_by_test_id("strace-explorer"))
         assert explorer["path.sw-line"]["fill"] == "none"

@@ -17,10 +17,10 @@ from playwright.sync_api import Browser
 pytestmark = pytest.mark.browser
 
 
-def test_a_long_session_shows_no_wrong_number_and_leaves_nothing(browser: Browser, tmp_path: Path) -> None:
+def test_a_long_session_shows_no_wrong_number_and_leaves_nothing(browser_with_windows: Browser, tmp_path: Path) -> None:
     plan = long_session.Plan.of(float(os.environ.get("SOAK_SHARE", "0.01")))
     start = time.monotonic()
-    with long_session.soaking(browser, tmp_path, seed=1) as soak:
+    with long_session.soaking(browser_with_windows, tmp_path, seed=1) as soak:
         long_session.session(soak, plan)
     seconds = time.monotonic() - start
     answer = long_session.recompute(soak, tmp_path)
