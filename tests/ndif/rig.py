@@ -70,6 +70,7 @@ def environment(**more: str) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DISABLE_IMPORT_WARNING": "1",
         "RAY_worker_niceness": "0",  # a busy machine would starve them
+        "GRPC_ENABLE_FORK_SUPPORT": "0",  # else what Ray forks for a second client may hang, for half a minute
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         **more,
