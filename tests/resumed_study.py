@@ -6,8 +6,11 @@ from __future__ import annotations
 import nnsight  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import tiny_models
+import transformers.models.llama.modeling_llama  # noqa: F401
 
 import strace_widgets as sw
+import strace_widgets.graph._best_first
+import strace_widgets.model.loading
 
 PROMPTS = [
     "" if n % 20 == 7 else " ".join(f"w{(7 * n + 13 * t) % 97}" for t in range(2 + n % 9))  # some fail
