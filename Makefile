@@ -78,7 +78,7 @@ else
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.news_url=None demo_notebooks/01_quickstart.ipynb
 endif
 
-# What the three test commands need, two at a time: the one waits for the network, the other for the disk.
+# What the three test commands need, two at a time.
 .PHONY: installed
 installed: .venv/dev-installed
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target rig $(BUNDLE) $(LABEXTENSION)
@@ -151,9 +151,14 @@ test-hosts: .venv/dev-installed $(BUNDLE) $(LABEXTENSION)
 # The server has an environment of its own, without this package; the client sees only what the server's hub has.
 REMOTE := HF_HOME="$$($(BIN)/python tests/ndif/rig.py hub)" HF_HUB_OFFLINE=1
 
+.PHONY: server
+server:
+	@echo "--- installing a server of NDIF (minutes, the first time)"
+	$(PYTHON) tests/ndif/rig.py server
+
 .PHONY: rig
 rig: .venv/dev-installed
-	@echo "--- installing a server of NDIF and its models (minutes, the first time)"
+	@echo "--- the models of a server of NDIF, and what it lacks otherwise"
 	$(BIN)/python tests/ndif/rig.py install
 
 test-remote: rig $(BUNDLE)

@@ -259,10 +259,9 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
 
     def _show_levels(self) -> None:
         """Show the levels that there are; a size that nobody has chosen goes to where the top token returns."""
-        untouched = self.n_edges == self._opened and not self.toggles
-        with self.hold_sync():
+        with self.turn, self.hold_sync():
             self.set_trait("view_state", self.session.view_state())
-            if untouched:
+            if self.n_edges == self._opened and not self.toggles:
                 self._opened = self.n_edges = self.session.start_size()
 
     def _show_effects(self) -> None:
@@ -372,7 +371,7 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         toggles = session.trace.parsed(toggles).plain()
         view_state = session.view_state() if anew else self.view_state
         curves = curves_after(self.curves, self.session, session)
-        with self.hold_sync():
+        with self.turn, self.hold_sync():
             self.session = session
             self._show_effects()
             if anew:

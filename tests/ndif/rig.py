@@ -1,6 +1,7 @@
 """A real NDIF on loopback for the remote tests: its own environment, its queue, store, keys, cluster and API.
 
-    python tests/ndif/rig.py install    # once, minutes: the server's environment and its models
+    python tests/ndif/rig.py server     # once, minutes: the server's environment, which needs nothing of this project
+    python tests/ndif/rig.py install    # that, and its models
     python tests/ndif/rig.py start      # about 30 s
     python tests/ndif/rig.py stop
     python tests/ndif/rig.py hub        # where the client's copy of the models is, for HF_HOME
@@ -77,8 +78,8 @@ def environment(**more: str) -> dict[str, str]:
     }
 
 
-def install() -> None:
-    """Make the server's environment and its models; what is there already is left as it is."""
+def server() -> None:
+    """Make the server's environment; one that is there already is left as it is."""
     missing = [name for name in ("redis-server", "initdb") if not found(name)]
     if missing:
         command("apt-get", "update", "-q")
@@ -95,8 +96,13 @@ def install() -> None:
         # It declares a newer Python than it uses.
         command(*pip, "--no-deps", "--ignore-requires-python", "ndif==0.1.2")
         marker.write_text(wanted)
+
+
+def install() -> None:
+    """Make the server's environment and its models; what is there already is left as it is."""
     from strace_widgets.model.shipped.models import locate
 
+    server()
     models = environment(STRACE_DEFAULT_MODEL=locate())
     command(str(PYTHON), str(HERE / "server" / "make_models.py"), str(HUB / "hub"), env=models)
     (CLIENT_HUB / "hub").mkdir(parents=True, exist_ok=True)
@@ -310,4 +316,5 @@ def until(holds: object, service: str) -> None:
 
 
 if __name__ == "__main__":
-    {"install": install, "start": start, "stop": stop, "hub": lambda: print(CLIENT_HUB)}[sys.argv[1]]()
+    steps = {"server": server, "install": install, "start": start, "stop": stop, "hub": lambda: print(CLIENT_HUB)}
+    steps[sys.argv[1]]()
