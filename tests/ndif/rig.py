@@ -64,6 +64,7 @@ def environment(**more: str) -> dict[str, str]:
         "NDIF_DEFAULT_PADDING_BIAS": "0",
         "NDIF_MINIMUM_DEPLOYMENT_TIME_SECONDS": "0",
         "NDIF_SANDBOX_POOL_SIZE": "1",
+        "NDIF_STATUS_TTL_S": "2",  # tests wait until it says what has changed
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
