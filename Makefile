@@ -136,7 +136,7 @@ js-test: js/node_modules/.package-lock.json $(BUNDLE)
 	cd js && npm test
 
 # Two processes of one thread each.
-# In the order of their names: sorted by their number of tests, those of one long test would come last, and one process wait.
+# In the order of their names, the long ones first: sorted by their number of tests, those of one long test would come last, and one process wait.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 python-test: .venv/dev-installed $(BUNDLE) $(LABEXTENSION)

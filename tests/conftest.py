@@ -41,6 +41,8 @@ NAIVE_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "post-norm": ("Olmo2", {}),
     "parallel": ("GPTNeoX", {}),
 }
+LONG = ("test_soak", "test_notebooks", "test_study_cluster", "test_docs", "test_study_resume", "test_suite")
+"""Files of a minute and more that start processes: at the end, one process would wait for the other's."""
 LAYER_2 = ("2.0", "2.1", "2.2", "2.3", "2.mlp")
 # A busy machine is slow, not wrong: what comes at all comes within this.
 expect.set_options(timeout=30_000)
@@ -49,7 +51,11 @@ hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave tests for a GPU out where there is none; a skipped test fails continuous integration, which has none."""
+    """Let the long files begin first, and leave tests for a GPU out where there is none.
+
+    A skipped test fails continuous integration, which has no GPU.
+    """
+    items.sort(key=lambda item: item.path.stem not in LONG)
     need_cuda = [item for item in items if item.get_closest_marker("cuda")]
     if need_cuda and not torch.cuda.is_available():
         config.hook.pytest_deselected(items=need_cuda)
