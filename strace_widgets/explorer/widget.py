@@ -87,6 +87,8 @@ class Explorer(Leaving, Refines, Why, LooksInside, Naming, Still):
         What was tried, as the front end keeps it.
     views : set of View
         Its single views that are open; they close with it.
+    turn : threading.RLock
+        Is held while an answer is shown, and while a size or a toggle is set.
     """
 
     _esm = bundle.module("explorer")
