@@ -15,6 +15,7 @@ import scipy.stats
 import tiny_models
 import torch
 import wordfreq
+from conftest import contents
 
 import strace_widgets as sw
 from strace_widgets import findings
@@ -237,9 +238,9 @@ def test_a_damaged_part_is_named_and_made_again(tiny: Any, tmp_path: Path, name:
         return small(tiny, ["w1 w2 w3", "w4 w5"], tmp_path / "s", hidden_states=True, keep_traces=True)
 
     whole = run()
-    before = {file: file.read_bytes() for file in whole.folder.rglob("*") if file.is_file()}
+    before = contents(whole.folder)
     file = whole.folder / "parts" / "000001-1" / name
-    content = bytearray(before[file])
+    content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     if how == "gone":
         file.unlink()
@@ -254,7 +255,7 @@ def test_a_damaged_part_is_named_and_made_again(tiny: Any, tmp_path: Path, name:
     else:
         run()
     if (name, how) != (SUMS, "gone"):
-        assert {each: each.read_bytes() for each in whole.folder.rglob("*") if each.is_file()} == before
+        assert contents(whole.folder) == before
     read_all(sw.load_study(whole.folder))
 
 

@@ -110,7 +110,6 @@ class RequestRunner:
         self._loop: Loop | None = loop
         self._executor = executor
         self._newest: dict[str, Request] = {}
-        self._lock = threading.Lock()
         self.turn = threading.RLock()
 
     def run(
@@ -133,7 +132,7 @@ class RequestRunner:
             # The callback of an earlier request is no task: what it asks for goes back to the same loop.
             self._loop = kernel_loop() or self._loop
         request = Request(work, done, failed, post_to(self._loop))
-        with self._lock:
+        with self.turn:
             earlier = self._newest.get(kind)
             self._newest[kind] = request
         if earlier:
@@ -156,7 +155,7 @@ class RequestRunner:
         return "running" if any(not request.given_up for request in self._requests(())) else "ready"
 
     def _requests(self, kinds: tuple[str, ...]) -> list[Request]:
-        with self._lock:
+        with self.turn:
             return [request for kind, request in self._newest.items() if not kinds or kind in kinds]
 
     # On the worker.
@@ -207,6 +206,6 @@ class RequestRunner:
             request.failed(request.reason(error))
 
     def _forget(self, request: Request) -> None:
-        with self._lock:
+        with self.turn:
             for kind in [kind for kind, newest in self._newest.items() if newest is request]:
                 del self._newest[kind]
