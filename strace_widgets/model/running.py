@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .interrupts import held_back
 from .placement import token_device
 from .turns import alone, is_compiled
 
@@ -29,7 +30,7 @@ def running(module: Any, implementation: str = "eager") -> Iterator[None]:
     """
     parts = parts_of(module)  # before every run, so they are walked through once
     compiled = any(map(is_compiled, parts))
-    with alone(module, parts), _set(module, parts, implementation, compiled=compiled):
+    with held_back(), alone(module, parts), _set(module, parts, implementation, compiled=compiled):
         yield
 
 
@@ -55,7 +56,7 @@ def _set(module: Any, parts: list[Any], implementation: str, *, compiled: bool) 
             part.training = True
         for config, given in attention:
             setattr(config, ATTENTION, given)
-        # torch's own switch is thrown before its block begins: an interrupt in between would leave it so.
+        # torch's own switch is thrown before its block begins: what is raised in between would leave it so.
         torch.set_grad_enabled(derivatives)
 
 

@@ -16,6 +16,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch._dynamo import OptimizedModule
 
+from .interrupts import handle
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -72,9 +74,11 @@ def alone(module: Any, parts: list[Any]) -> Iterator[None]:
 
     def entered() -> None:
         caller = threading.get_ident()
-        if caller != runner and not torch.compiler.is_compiling():
-            _WAITING.add(caller)
+        if caller == runner:
+            handle()
+        elif not torch.compiler.is_compiling():
             try:
+                _WAITING.add(caller)
                 with lock:
                     _WAITING.discard(caller)  # while it has the lock, nobody looks
             finally:
@@ -86,6 +90,7 @@ def alone(module: Any, parts: list[Any]) -> Iterator[None]:
             part.__dict__[_CALLED] = _Waiting(_after, entered, compiled or part._call_impl)  # noqa: SLF001
         known = set(map(id, parts))
         while _is_called(known, runner):
+            handle()
             time.sleep(_PAUSE)
         yield
     finally:
