@@ -143,12 +143,16 @@ def test_a_handler_that_is_set_meanwhile_stays() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_on_another_thread_nothing_is_held_back() -> None:
+def test_on_another_thread_nothing_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor where that is taken for the main thread, as in a program that embeds Python."""
+
     def handler_inside() -> Any:
         with interrupts.held_back():
             return signal.getsignal(signal.SIGINT)
 
     with ThreadPoolExecutor() as threads:
+        assert threads.submit(handler_inside).result() is signal.getsignal(signal.SIGINT)
+        monkeypatch.setattr(threading, "main_thread", threading.current_thread)
         assert threads.submit(handler_inside).result() is signal.getsignal(signal.SIGINT)
 
 
@@ -177,3 +181,13 @@ def test_a_trace_says_the_same_after_an_interrupt_at_any_moment(name: str, tiny:
         np.testing.assert_allclose(
             call(trace), truth, atol=1e-6, err_msg=f"after {moment} of {n_events} calls and returns"
         )
+
+
+def test_a_server_is_asked_again_after_an_interrupt_at_any_moment(remote_tiny: sw.Model) -> None:
+    trace = sw.trace(remote_tiny, PROMPT)
+    truth = trace.evaluate(SIZES).probabilities
+    n_events = interrupted_after(np.inf, partial(trace.evaluate, SIZES))
+    for moment in np.linspace(1, n_events, 20).astype(int):
+        with suppress(KeyboardInterrupt):
+            interrupted_after(moment, partial(trace.evaluate, SIZES))
+        np.testing.assert_allclose(trace.evaluate(SIZES).probabilities, truth, atol=1e-6)

@@ -77,7 +77,10 @@ def held_back() -> Iterator[None]:
             handler = signal.getsignal(number)
             if callable(handler):
                 waiting.handlers[number] = handler
-                signal.signal(number, waiting.wait)
+                try:
+                    signal.signal(number, waiting.wait)
+                except ValueError:  # a program that embeds Python may have another main thread: signals come there
+                    break
         yield
     finally:
         _NOW.clear()
