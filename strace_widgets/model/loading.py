@@ -20,6 +20,7 @@ from ..paths import absolute, expanded, is_path
 from ..waiting import say, saying
 from .discovery.first_pass import attention_gap, takes
 from .discovery.parts import inspect_model
+from .interrupts import held_back
 from .load_options import names_a_part_of_the_hub, of_the_hub
 from .model import Model
 from .placement import BroughtWhenRun, check_at_hand, is_elsewhere, token_device, unwrapped
@@ -104,7 +105,8 @@ def _proved(source: Any, tokenizer: Any, options: dict[str, Any], *, simulated: 
     found = (_held if _is_held(source) else _read)(source, tokenizer, options)
     lock = lock_of(getattr(found.module, "_module", found.module))
     with lock:  # an Explorer may be running the same module
-        wrapped = _wrapped(found)
+        with held_back():  # a module of which nnsight has wrapped some parts can be read by none
+            wrapped = _wrapped(found)
         say(f"finding the parts of {found.name}")
         with running(wrapped._module):
             architecture = inspect_model(wrapped, wrapped._module)
