@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
 from conftest import ROOT
+from jupyter_client.manager import KernelManager, start_new_kernel
 
 import strace_widgets as sw
 
@@ -24,16 +26,29 @@ RUN_ELSEWHERE = {
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def executed(path: Path, folder: Path) -> nbformat.NotebookNode:
-    """Run a copy of a notebook in a folder, each folded solution as a cell after its exercise."""
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[KernelManager]:
+    """A kernel for all notebooks: what they import takes as long as many of them run."""
+    manager, client = start_new_kernel()
+    client.stop_channels()
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
+def executed(path: Path, folder: Path, kernel: KernelManager) -> nbformat.NotebookNode:
+    """Run a copy of a notebook in a folder, each folded solution as a cell after its exercise.
+
+    It finds nothing of the notebook before it but what that imported.
+    """
     shutil.copy(path, folder)
     notebook = nbformat.read(path, as_version=4)
     cells = []
     for cell in notebook.cells:
         solutions = SOLUTION.findall(cell.source) if cell.cell_type == "markdown" else []
         cells += [cell, *map(nbformat.v4.new_code_cell, solutions)]
-    notebook.cells = cells
-    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    anew = nbformat.v4.new_code_cell(f"%reset -f\n%reset -f out\n%cd -q {folder}")
+    notebook.cells = [anew, *cells]
+    nbclient.NotebookClient(notebook, km=kernel, timeout=300).execute()
     return notebook
 
 
@@ -41,8 +56,8 @@ def executed(path: Path, folder: Path) -> nbformat.NotebookNode:
 @pytest.mark.parametrize(
     "path", [path for path in NOTEBOOKS if path.stem not in RUN_ELSEWHERE], ids=lambda path: path.stem
 )
-def test_notebook_runs(path: Path, tmp_path: Path) -> None:
-    notebook = executed(path, tmp_path)
+def test_notebook_runs(path: Path, tmp_path: Path, kernel: KernelManager) -> None:
+    notebook = executed(path, tmp_path, kernel)
     outputs = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", []))
     assert "image/svg+xml" in outputs or "application/vnd.jupyter.widget-view+json" in outputs
 
