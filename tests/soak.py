@@ -349,9 +349,9 @@ def session(soak: Soak, plan: Plan) -> None:
     texts = iter([prompt["text"] for prompt in sw.shipped_prompts() if prompt["text"] != PROMPT])
     soak.run(SETUP)
     soak.calibrate()
-    rounds = [
-        parts(number, plan.models) for number in (plan.prompts, plan.drags, plan.toggles, plan.costly, plan.interrupts)
-    ]
+    rounds = [parts(number, plan.models) for number in (plan.prompts, plan.drags, plan.toggles, plan.costly)]
+    # The first Explorer is interrupted, too: the traceback stays on the page, and later ones take its place.
+    rounds.append(parts(plan.interrupts, plan.models)[::-1])
     for number, (n_prompts, drags, toggles, costly, interrupts) in enumerate(zip(*rounds, strict=True)):
         soak.open()
         soak.measure("first")
