@@ -80,7 +80,10 @@ def test_an_interrupt_at_any_moment_leaves_the_module_as_it_was(way: str, monkey
         assert outside(module) == before, f"after {moment} of {n_events} calls and returns"
         np.testing.assert_allclose(trace.evaluate(SIZES).probabilities, truth, atol=1e-6)
     assert n_interrupted > 0.9 * N_MOMENTS
-    assert threading.active_count() == n_threads
+    ends = time.monotonic() + 10
+    while threading.active_count() > n_threads and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert threading.active_count() <= n_threads
 
 
 def test_a_module_can_be_loaded_after_an_interrupt_at_any_moment_of_the_first_time() -> None:
