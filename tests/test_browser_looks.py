@@ -39,11 +39,9 @@ WIDTHS = """() => [...document.querySelectorAll("[data-testid=strace-explorer] :
 
 
 @pytest.mark.parametrize("width", [1100, 1500, 700, 360])
-def test_the_first_picture_has_the_width_of_its_place(
-    browser: Browser, tmp_path: Path, recording: Recording, width: int
-) -> None:
+def test_the_first_picture_has_the_width_of_its_place(page: Page, recording: Recording, width: int) -> None:
     """Not of a place that is expected: what is measured or pressed at once would be elsewhere a moment later."""
-    page, troubles = open_page(browser, tmp_path / "page.html", viewport={"width": width, "height": 900})
+    page.set_viewport_size({"width": width, "height": 900})
     at_once = page.evaluate(
         f"""async ([state, answers]) => {{
           mount(state, answers);
@@ -55,8 +53,6 @@ def test_the_first_picture_has_the_width_of_its_place(
     page.wait_for_timeout(300)
     assert set(at_once) <= set(page.evaluate(WIDTHS))  # what is asked of Python comes later
     assert len(at_once) > 10
-    page.close()
-    assert not troubles
 
 
 def test_in_a_shadow_root(page: Page, recording: Recording) -> None:

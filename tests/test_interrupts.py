@@ -46,6 +46,11 @@ def interrupted_after(n_events: float, run: Callable[[], Any]) -> int:
     return count
 
 
+def moments(run: Callable[[], Any], number: int) -> list[int]:
+    """Return some moments of a run from its beginning to its end, each as the calls and returns until then."""
+    return [int(moment) for moment in np.linspace(1, interrupted_after(np.inf, run), number)]
+
+
 def outside(module: Any) -> list[Any]:
     """Return what a run changes about a module."""
     return [
@@ -70,14 +75,14 @@ def test_an_interrupt_at_any_moment_leaves_the_module_as_it_was(way: str, monkey
     before, truth = outside(module), trace.evaluate(SIZES).probabilities
     run()
     n_threads = threading.active_count()
-    n_events, n_interrupted = interrupted_after(np.inf, run), 0
-    for moment in np.linspace(1, n_events, N_MOMENTS).astype(int):
+    n_interrupted = 0
+    for moment in moments(run, N_MOMENTS):
         try:
             interrupted_after(moment, run)
         except KeyboardInterrupt:
             n_interrupted += 1
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        assert outside(module) == before, f"after {moment} of {n_events} calls and returns"
+        assert outside(module) == before, f"after {moment} calls and returns"
         np.testing.assert_allclose(trace.evaluate(SIZES).probabilities, truth, atol=1e-6)
     assert n_interrupted > 0.9 * N_MOMENTS
     ends = time.monotonic() + 10
@@ -89,15 +94,14 @@ def test_an_interrupt_at_any_moment_leaves_the_module_as_it_was(way: str, monkey
 def test_a_module_can_be_loaded_after_an_interrupt_at_any_moment_of_the_first_time() -> None:
     module = tiny_models.tiny()
     truth = sw.trace(sw.load_model(copy.deepcopy(module)), PROMPT).evaluate(SIZES).probabilities
-    n_events = interrupted_after(np.inf, partial(sw.load_model, copy.deepcopy(module)))
-    whole, begin = np.linspace(1, n_events, 40), np.linspace(1, n_events / 15, 80)  # nnsight wraps it in the beginning
-    for moment in (*whole.astype(int), *begin.astype(int)):
+    whole = moments(partial(sw.load_model, copy.deepcopy(module)), 1200)
+    for moment in (*whole[::30], *whole[:80]):  # nnsight wraps it in the beginning
         own = copy.deepcopy(module)
         with suppress(KeyboardInterrupt):
             interrupted_after(moment, partial(sw.load_model, own))
         assert own.config._attn_implementation == "sdpa"
         found = sw.trace(sw.load_model(own), PROMPT).evaluate(SIZES).probabilities
-        np.testing.assert_allclose(found, truth, atol=1e-6, err_msg=f"after {moment} of {n_events} calls and returns")
+        np.testing.assert_allclose(found, truth, atol=1e-6, err_msg=f"after {moment} calls and returns")
 
 
 def test_a_signal_is_handled_between_two_parts_of_the_model() -> None:
@@ -177,21 +181,17 @@ def test_a_trace_says_the_same_after_an_interrupt_at_any_moment(name: str, tiny:
     """What it keeps of its own work is whole, or is not there."""
     call = CALLS[name]
     truth = call(sw.trace(tiny, PROMPT))
-    n_events = interrupted_after(np.inf, partial(call, sw.trace(tiny, PROMPT)))
-    for moment in np.linspace(1, n_events, 40).astype(int):
+    for moment in moments(partial(call, sw.trace(tiny, PROMPT)), 40):
         trace = sw.trace(tiny, PROMPT)
         with suppress(KeyboardInterrupt):
             interrupted_after(moment, partial(call, trace))
-        np.testing.assert_allclose(
-            call(trace), truth, atol=1e-6, err_msg=f"after {moment} of {n_events} calls and returns"
-        )
+        np.testing.assert_allclose(call(trace), truth, atol=1e-6, err_msg=f"after {moment} calls and returns")
 
 
 def test_a_server_is_asked_again_after_an_interrupt_at_any_moment(remote_tiny: sw.Model) -> None:
     trace = sw.trace(remote_tiny, PROMPT)
     truth = trace.evaluate(SIZES).probabilities
-    n_events = interrupted_after(np.inf, partial(trace.evaluate, SIZES))
-    for moment in np.linspace(1, n_events, 20).astype(int):
+    for moment in moments(partial(trace.evaluate, SIZES), 20):
         with suppress(KeyboardInterrupt):
             interrupted_after(moment, partial(trace.evaluate, SIZES))
         np.testing.assert_allclose(trace.evaluate(SIZES).probabilities, truth, atol=1e-6)

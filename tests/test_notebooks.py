@@ -11,7 +11,7 @@ import nbclient
 import nbformat
 import pytest
 from conftest import ROOT
-from jupyter_client.manager import KernelManager, start_new_kernel
+from jupyter_client.manager import KernelManager
 
 import strace_widgets as sw
 
@@ -29,8 +29,7 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[KernelManager]:
     """A kernel for all notebooks: what they import takes as long as many of them run."""
-    manager, client = start_new_kernel()
-    client.stop_channels()
+    manager = KernelManager()  # the first notebook starts it
     yield manager
     manager.shutdown_kernel(now=True)
 

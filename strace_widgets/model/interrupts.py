@@ -67,7 +67,7 @@ _NOW: list[Waiting] = []
 @contextmanager
 def held_back() -> Iterator[None]:
     """Let signals wait for `handle`, and for the end of the block."""
-    if _NOW or threading.current_thread() is not threading.main_thread():
+    if _NOW or not _on_the_main_thread():
         yield
         return
     waiting = Waiting()
@@ -95,6 +95,9 @@ def held_back() -> Iterator[None]:
 
 def handle() -> None:
     """Handle what came meanwhile: here, the module can be left."""
-    for waiting in tuple(_NOW):
-        if waiting.came and threading.current_thread() is threading.main_thread():
-            waiting.handle()
+    if _NOW and _on_the_main_thread():  # else another thread runs a module as well
+        _NOW[0].handle()
+
+
+def _on_the_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
